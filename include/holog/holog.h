@@ -1,0 +1,473 @@
+/*
+ * holog: a durable, crash-safe, versioned store for blobs and arrays over one checksummed,
+ * append-only segment log.
+ *
+ * A store is a directory. One process has it open for writing; any number may read it meanwhile.
+ * In it a path ("plates/p1/A01/z0") names an entry: a blob, a directory or a symlink. Every change
+ * is a commit: atomic, numbered, and durable when the call returns (with the default sync mode).
+ *
+ *     holog_store *s;
+ *     holog_open("data.holog", NULL, &s);                      creates it if need be
+ *     holog_save(s, "plates/p1/z0", data, len, HOLOG_PARENTS | HOLOG_REPLACE, NULL);
+ *     holog_value *v;
+ *     holog_load(s, "plates/p1/z0", &v);
+ *     use(holog_value_data(v), holog_value_size(v));
+ *     holog_value_release(v);
+ *     holog_close(s);
+ *
+ * Paths     UTF-8, '/' between components of 1-255 bytes, at most 64 components and 4096 bytes.
+ *           A leading or trailing '/', "//" and "./" are dropped; ".." and NUL are refused. Paths
+ *           are NUL-terminated here. Symlinks are followed in every component, at most 16; calls
+ *           that act on the link itself say so.
+ * Results   0 or a negative HOLOG_E_ code (holog/error.h); holog_last_error() has the detail.
+ *           Outputs come last and are untouched on failure. Every call may return
+ *           HOLOG_E_INVAL, HOLOG_E_NOMEM, HOLOG_E_IO, HOLOG_E_CORRUPT (a stored byte is wrong: the
+ *           detail names segment and offset), HOLOG_E_FORKED; every change also HOLOG_E_NOSPC,
+ *           HOLOG_E_READONLY, HOLOG_E_POISONED, HOLOG_E_INDOUBT, HOLOG_E_BUDGET.
+ * Threads   Any thread may call anything on a store, a view or a value. A transaction, cursor,
+ *           writer or buffer belongs to one thread at a time.
+ * Memory    What the library hands out is released with the call its comment names. Data passed
+ *           in is borrowed for the call.
+ * Fork      A handle is of no use in a forked child: every call returns HOLOG_E_FORKED; only
+ *           holog_close() is allowed there, and frees memory without touching the store.
+ */
+#ifndef HOLOG_HOLOG_H
+#define HOLOG_HOLOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "holog/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HOLOG_VERSION_MAJOR 0
+#define HOLOG_VERSION_MINOR 1
+#define HOLOG_VERSION_PATCH 0
+
+#define HOLOG_PATH_MAX 4096
+#define HOLOG_NAME_MAX 255
+#define HOLOG_DEPTH_MAX 64
+#define HOLOG_LINKS_MAX 16
+
+HOLOG_API const char *holog_version(void); /* "0.1.0" */
+
+typedef struct holog_store holog_store;
+typedef struct holog_txn holog_txn;
+typedef struct holog_view holog_view;
+typedef struct holog_value holog_value;
+typedef struct holog_cursor holog_cursor;
+typedef struct holog_writer holog_writer;
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/*
+ * When a commit is acknowledged (its call returns, or its callback runs), and what that is worth:
+ *
+ *   mode            process killed              power lost
+ *   COMMIT          nothing acknowledged lost   nothing acknowledged lost      (default)
+ *   INTERVAL        nothing acknowledged lost   the last sync_interval_ms and one sync may be lost
+ *   OS              nothing acknowledged lost   everything since the last sync may be lost
+ *   NONE            everything since the last sync or flush may be lost
+ * In every mode what survives is a prefix of the commits in order, each whole.
+ */
+enum holog_sync {
+    HOLOG_SYNC_DEFAULT = 0, /* per commit: the store's mode; for a store: COMMIT */
+    HOLOG_SYNC_COMMIT = 1,
+    HOLOG_SYNC_INTERVAL = 2,
+    HOLOG_SYNC_OS = 3,
+    HOLOG_SYNC_NONE = 4
+};
+
+enum holog_recovery {
+    HOLOG_RECOVERY_STRICT = 0,       /* a torn tail is cut; damage refuses read-write open */
+    HOLOG_RECOVERY_POINT_IN_TIME = 1 /* repair only: cut at the first damage, quarantine the rest */
+};
+
+enum holog_io_choice { HOLOG_IO_AUTO = 0, HOLOG_IO_POSIX = 1, HOLOG_IO_URING = 2 };
+
+enum holog_open_flags {
+    HOLOG_OPEN_READONLY = 1,  /* writes not one byte; beside a live writer, follows it */
+    HOLOG_OPEN_NO_CREATE = 2, /* HOLOG_E_NOTSTORE when there is none */
+    HOLOG_OPEN_MUST_CREATE = 4 /* HOLOG_E_EXIST when there is one */
+};
+
+enum holog_log_level { HOLOG_LOG_INFO = 1, HOLOG_LOG_WARN = 2, HOLOG_LOG_ERROR = 3 };
+/* Called on whatever thread has something to tell; must not call back into holog. */
+typedef void (*holog_log_fn)(void *ctx, int level, const char *message);
+
+/* Long calls report here now and then; return non-zero to stop them (HOLOG_E_CANCELED).
+ * done and total in `unit` ("bytes", "entries"); total 0 = unknown. */
+typedef int (*holog_progress_fn)(void *ctx, uint64_t done, uint64_t total, const char *unit);
+
+typedef struct holog_options {
+    uint32_t struct_size; /* sizeof(holog_options); set by holog_options_init */
+    uint32_t flags;       /* enum holog_open_flags */
+    uint32_t sync;        /* enum holog_sync; 0 = COMMIT */
+    uint32_t sync_interval_ms; /* for INTERVAL; 0 = 50 */
+    uint64_t budget_bytes; /* index + cache + staging, at most; 0 = a quarter of RAM or cgroup */
+    uint32_t lock_wait_ms; /* how long open waits for a killed owner's last I/O; 0 = 2000 */
+    uint32_t io;           /* enum holog_io_choice */
+    uint32_t segment_size_max; /* bytes, power of two, 16 KiB - 64 MiB; only when the store is
+                                  created; 0 = 64 MiB */
+    uint32_t extent_segment_size_max; /* 128 KiB - 1 GiB; only at creation; 0 = 256 MiB */
+    uint32_t inline_max;   /* values above this go to extents; 0 = 65536; only at creation */
+    uint32_t groups_in_flight; /* W: commit groups being written at once, 1-8; 0 = 2 */
+    double max_space_amp;  /* kept for compaction; only at creation; 0 = 1.5 */
+    uint32_t checkpoint_tail_mib; /* write an index checkpoint after so much log; 0 = 64 */
+    uint32_t no_background; /* 1: no threads of our own (tests): no window, timers or checkpoints */
+    holog_log_fn log;       /* may be NULL */
+    void *log_ctx;
+    holog_progress_fn progress; /* recovery, verify; may be NULL */
+    void *progress_ctx;
+} holog_options;
+
+/* Zero with struct_size set. A struct_size larger than the library's is accepted when the tail is
+ * zero, else HOLOG_E_VERSION. */
+HOLOG_API void holog_options_init(holog_options *opts);
+
+/* Create an empty store in directory `dir` (made if missing; its parent must exist). The directory
+ * must be empty (HOLOG_E_NOTDIREMPTY) and hold no store (HOLOG_E_EXIST). A cut during init leaves
+ * a directory that init and open treat as "no store yet". */
+HOLOG_API int holog_init(const char *dir, const holog_options *opts);
+
+/* What recovery did at open. */
+typedef struct holog_recovery_report {
+    uint32_t struct_size;
+    uint32_t clean;            /* 1: the store had been closed */
+    uint64_t last_number;      /* newest commit */
+    uint64_t frames_read;
+    uint64_t bytes_read;
+    uint32_t tail_cut;         /* 1: a torn tail (never acknowledged) was cut ... */
+    uint32_t cut_segment;      /* ... here */
+    uint64_t cut_offset;
+    uint64_t cut_bytes;        /* bytes behind the cut that were not zero */
+    uint64_t quarantined_bytes; /* valid frames behind the cut, kept in quarantine/ */
+    uint64_t duration_ns;
+    uint32_t used_checkpoint;  /* 1: index from a checkpoint; else rebuilt */
+    uint32_t reserved;
+} holog_recovery_report;
+
+/* Open; create when there is none, unless the flags say otherwise. opts may be NULL. HOLOG_E_BUSY:
+ * another process writes it. HOLOG_E_CORRUPT: acknowledged data is damaged; nothing was changed;
+ * open read-only, `holog verify` and `holog repair` go on from there. */
+HOLOG_API int holog_open(const char *dir, const holog_options *opts, holog_store **out_store);
+HOLOG_API int holog_recovery_info(holog_store *store, holog_recovery_report *out_report);
+
+/* Makes everything durable, writes the index checkpoint, closes. Frees the handle also when it
+ * fails. Views, cursors, values and transactions of the store are released before. NULL is fine. */
+HOLOG_API int holog_close(holog_store *store);
+
+/* ---- saving and loading: the simple path -------------------------------------------------------*/
+
+enum holog_save_flags {
+    HOLOG_REPLACE = 1, /* an existing blob or symlink gets a new version; else HOLOG_E_EXIST */
+    HOLOG_PARENTS = 2  /* make missing parent directories; else HOLOG_E_NOENT */
+};
+
+/* One blob, one commit. Saving onto a symlink is HOLOG_E_EXIST; with REPLACE it replaces the link.
+ * HOLOG_E_NOENT: parent missing. HOLOG_E_NOTDIR: a component is no directory. HOLOG_E_ISDIR.
+ * data may be NULL when len is 0. out_number may be NULL. */
+HOLOG_API int holog_save(holog_store *store, const char *path, const void *data, size_t len_bytes,
+                         unsigned flags, uint64_t *out_number);
+
+/* The whole value, verified, as a counted reference to memory of the library's (no copy when it is
+ * cached). HOLOG_E_NOENT, HOLOG_E_ISDIR. Release with holog_value_release. */
+HOLOG_API int holog_load(holog_store *store, const char *path, holog_value **out_value);
+
+/* Copy bytes [offset, offset + len) into buf; only the 64 KiB blocks touched are read and verified.
+ * *out_n (may be NULL) gets what was copied: less than len at the end of the value. offset beyond
+ * the end: HOLOG_E_RANGE. */
+HOLOG_API int holog_load_range(holog_store *store, const char *path, uint64_t offset, void *buf,
+                               size_t len_bytes, size_t *out_n);
+
+HOLOG_API const void *holog_value_data(const holog_value *value); /* 64-byte aligned when > 64 KiB */
+HOLOG_API size_t holog_value_size(const holog_value *value);
+HOLOG_API uint64_t holog_value_number(const holog_value *value); /* commit of this version */
+HOLOG_API void holog_value_release(holog_value *value);          /* NULL is fine */
+
+/* ---- the namespace -----------------------------------------------------------------------------*/
+
+enum holog_type {
+    HOLOG_MISSING = 0,
+    HOLOG_DIRECTORY = 1,
+    HOLOG_BLOB = 2,
+    HOLOG_SYMLINK = 3,
+    HOLOG_ARRAY = 4 /* later */
+};
+
+typedef struct holog_stat_info {
+    uint32_t struct_size;
+    uint32_t type;        /* enum holog_type; MISSING is not an error */
+    uint64_t size_bytes;  /* blob: value; symlink: length of its target; directory: 0 */
+    uint64_t number;      /* commit of this version; directory: last change of its children */
+    uint64_t time_ns;     /* when its bytes were saved (copy and move keep it), UTC ns since 1970 */
+    uint64_t hash_lo;     /* value hash (docs/FORMAT.md): XXH3-64, or XXH3-128 of the table */
+    uint64_t hash_hi;
+    uint32_t csum;        /* sum of the value's bytes modulo 96 */
+    uint32_t target_type; /* symlink: type of what it resolves to, MISSING when dangling */
+    uint32_t segment;     /* where the record is */
+    uint32_t reserved;
+    uint64_t offset;
+} holog_stat_info;
+
+/* lstat: does not follow a symlink in the last component. Missing entry: OK and type MISSING;
+ * missing or non-directory parent: HOLOG_E_NOENT / HOLOG_E_NOTDIR. */
+HOLOG_API int holog_stat(holog_store *store, const char *path, holog_stat_info *out_info);
+/* 1 in *out_exists iff the path resolves (follows symlinks). Never an error for a missing one. */
+HOLOG_API int holog_exists(holog_store *store, const char *path, int *out_exists);
+
+/* PARENTS: makes ancestors and is content when the directory exists. */
+HOLOG_API int holog_mkdir(holog_store *store, const char *path, unsigned flags,
+                          uint64_t *out_number);
+/* A blob, a symlink (not its target) or an empty directory (HOLOG_E_NOTEMPTY). */
+HOLOG_API int holog_delete(holog_store *store, const char *path, uint64_t *out_number);
+/* An entry and everything below it, in one commit; of "/" everything in the store. */
+HOLOG_API int holog_delete_all(holog_store *store, const char *path, uint64_t *out_number);
+/* O(1) for a blob (no bytes are copied); a directory with what is in it; symlinks stay symlinks.
+ * Destination: HOLOG_E_EXIST unless REPLACE and neither is a directory. */
+HOLOG_API int holog_copy(holog_store *store, const char *from, const char *to, unsigned flags,
+                         uint64_t *out_number);
+/* Atomic. Into itself: HOLOG_E_INVAL. Moves a symlink itself. */
+HOLOG_API int holog_move(holog_store *store, const char *from, const char *to, unsigned flags,
+                         uint64_t *out_number);
+/* target is kept as given; it need not exist. Relative targets start at the link's directory. */
+HOLOG_API int holog_symlink(holog_store *store, const char *target, const char *path,
+                            unsigned flags, uint64_t *out_number);
+/* NUL-terminated into buf; HOLOG_E_RANGE when it does not fit; HOLOG_E_TYPE when no symlink. */
+HOLOG_API int holog_readlink(holog_store *store, const char *path, char *buf, size_t buf_size);
+
+/* ---- batches -----------------------------------------------------------------------------------*/
+
+typedef struct holog_item {
+    const char *path;
+    const void *data;
+    size_t len_bytes;
+} holog_item;
+
+/* All or none, one commit: everything is checked, then everything applies. The same path twice is
+ * HOLOG_E_INVAL. n == 0 is a success without a commit. */
+HOLOG_API int holog_save_batch(holog_store *store, const holog_item *items, size_t n,
+                               unsigned flags, uint64_t *out_number);
+/* From one version of the store. Fails as a whole, then no value is returned; out_status (n codes,
+ * may be NULL) says for each item why. */
+HOLOG_API int holog_load_batch(holog_store *store, const char *const *paths, size_t n,
+                               holog_value **out_values, int *out_status);
+
+/* ---- transactions ------------------------------------------------------------------------------*/
+
+/*
+ * A transaction collects changes, sees them in its own reads, and applies them in one commit.
+ * What it reads is remembered; commit fails with HOLOG_E_CONFLICT, naming the path, when any of it
+ * has been changed by another commit since (optimistic; a listing counts as reading the directory).
+ * Changes are checked against the contract of the calls above when they are made and again at
+ * commit.
+ */
+HOLOG_API int holog_begin(holog_store *store, holog_txn **out_txn);
+HOLOG_API int holog_txn_save(holog_txn *txn, const char *path, const void *data, size_t len_bytes,
+                             unsigned flags);
+HOLOG_API int holog_txn_mkdir(holog_txn *txn, const char *path, unsigned flags);
+HOLOG_API int holog_txn_delete(holog_txn *txn, const char *path);
+HOLOG_API int holog_txn_delete_all(holog_txn *txn, const char *path);
+HOLOG_API int holog_txn_copy(holog_txn *txn, const char *from, const char *to, unsigned flags);
+HOLOG_API int holog_txn_move(holog_txn *txn, const char *from, const char *to, unsigned flags);
+HOLOG_API int holog_txn_symlink(holog_txn *txn, const char *target, const char *path,
+                                unsigned flags);
+HOLOG_API int holog_txn_load(holog_txn *txn, const char *path, holog_value **out_value);
+HOLOG_API int holog_txn_stat(holog_txn *txn, const char *path, holog_stat_info *out_info);
+HOLOG_API int holog_txn_list(holog_txn *txn, const char *path, holog_cursor **out_cursor);
+/* The commit fails with HOLOG_E_CONFLICT unless the entry's number is still `number` (0: unless it
+ * is missing). */
+HOLOG_API int holog_txn_expect(holog_txn *txn, const char *path, uint64_t number);
+/* Up to 4 KiB of UTF-8 kept with the commit. */
+HOLOG_API int holog_txn_message(holog_txn *txn, const char *message);
+/* key=value kept with the commit; keys of 1-255 bytes, values to 4 KiB, 64 of them. */
+HOLOG_API int holog_txn_meta(holog_txn *txn, const char *key, const char *value);
+HOLOG_API int holog_txn_sync(holog_txn *txn, enum holog_sync sync); /* for this commit */
+/* Savepoints nest: *out_id names the present state; rollback_to undoes all changes after it. */
+HOLOG_API int holog_txn_savepoint(holog_txn *txn, uint32_t *out_id);
+HOLOG_API int holog_txn_rollback_to(holog_txn *txn, uint32_t id);
+
+/* Commit and free txn (also on failure, but for HOLOG_E_AGAIN). Without changes: success, no
+ * commit, *out_number = the newest. Returns when acknowledged in the sync mode. */
+HOLOG_API int holog_commit(holog_txn *txn, uint64_t *out_number);
+
+/* As holog_commit, but returns once the commit has its number and its place in the log; checks
+ * have been made and it will be seen, durable, later. `done` (may be NULL) is called exactly once
+ * when it is acknowledged in its sync mode or has failed, in commit order, on a thread of the
+ * library's (with no_background: on the thread that waits); it may only signal. HOLOG_E_AGAIN: the
+ * bytes in flight are at their limit; the transaction is kept, wait for some. */
+typedef void (*holog_commit_fn)(void *ctx, int code, uint64_t number);
+HOLOG_API int holog_commit_async(holog_txn *txn, holog_commit_fn done, void *ctx,
+                                 uint64_t *out_number);
+HOLOG_API void holog_abort(holog_txn *txn); /* NULL is fine */
+
+/* ---- durability ---------------------------------------------------------------------------------*/
+
+HOLOG_API int holog_sync(holog_store *store); /* all acknowledged so far is as durable as COMMIT */
+/* Returns when `number` and all before it are durable. timeout_ms 0: asks only (HOLOG_E_AGAIN). */
+HOLOG_API int holog_wait_durable(holog_store *store, uint64_t number, uint32_t timeout_ms);
+HOLOG_API uint64_t holog_durable_number(holog_store *store);
+HOLOG_API uint64_t holog_last_number(holog_store *store); /* newest commit that readers here see */
+/* An eventfd that counts up whenever the durable number advances (one for the store, the library
+ * owns it; poll it with your event loop). HOLOG_E_NOTSUP where there is none. */
+HOLOG_API int holog_event_fd(holog_store *store, int *out_fd);
+
+/* ---- reading: views and cursors -----------------------------------------------------------------*/
+
+/* A view is the store as of one commit, for as long as it is held. It blocks nobody. */
+HOLOG_API int holog_view_open(holog_store *store, holog_view **out_view);
+HOLOG_API void holog_view_close(holog_view *view); /* NULL is fine */
+HOLOG_API uint64_t holog_view_number(const holog_view *view);
+HOLOG_API int holog_view_load(holog_view *view, const char *path, holog_value **out_value);
+HOLOG_API int holog_view_load_range(holog_view *view, const char *path, uint64_t offset, void *buf,
+                                    size_t len_bytes, size_t *out_n);
+HOLOG_API int holog_view_stat(holog_view *view, const char *path, holog_stat_info *out_info);
+
+enum holog_list_flags {
+    HOLOG_LIST_RECURSIVE = 1 /* everything below, in path order (a directory before what is in it) */
+};
+typedef struct holog_entry {
+    const char *path;     /* canonical, borrowed until the next call on the cursor */
+    const char *name;     /* last component, inside path */
+    size_t path_len;
+    uint32_t type;        /* enum holog_type */
+    uint32_t reserved;
+    uint64_t size_bytes;
+    uint64_t number;
+} holog_entry;
+/* Direct children in natural order ("z2" before "z10"), only names that start with `prefix` (NULL:
+ * all) and come after `after` (NULL: from the start; the last name of a page resumes it).
+ * HOLOG_E_NOENT, HOLOG_E_NOTDIR. The view must outlive the cursor. */
+HOLOG_API int holog_view_list(holog_view *view, const char *path, unsigned flags,
+                              const char *prefix, const char *after, holog_cursor **out_cursor);
+/* As holog_view_list on a view of the newest commit that the cursor owns. */
+HOLOG_API int holog_list(holog_store *store, const char *path, unsigned flags, const char *prefix,
+                         const char *after, holog_cursor **out_cursor);
+/* HOLOG_OK and an entry, or HOLOG_E_NOENT at the end. out_entry is borrowed till the next call. */
+HOLOG_API int holog_cursor_next(holog_cursor *cursor, const holog_entry **out_entry);
+HOLOG_API void holog_cursor_close(holog_cursor *cursor); /* NULL is fine */
+
+/* ---- values larger than memory -------------------------------------------------------------------*/
+
+/* Write a blob piece by piece; it appears when finished, in one commit. size_hint 0 = unknown. */
+HOLOG_API int holog_writer_open(holog_store *store, const char *path, uint64_t size_hint,
+                                unsigned flags, holog_writer **out_writer);
+HOLOG_API int holog_writer_write(holog_writer *writer, const void *data, size_t len_bytes);
+HOLOG_API int holog_writer_finish(holog_writer *writer, uint64_t *out_number); /* frees it */
+HOLOG_API void holog_writer_abort(holog_writer *writer);                       /* NULL is fine */
+/* Reading piece by piece is holog_view_load_range. */
+
+/* A page-aligned buffer of the library's own memory, for images that are made once and saved. Free
+ * with holog_buffer_free. NULL: no memory. */
+HOLOG_API void *holog_buffer_new(size_t len_bytes);
+HOLOG_API void holog_buffer_free(void *buffer);
+
+/* ---- other processes ------------------------------------------------------------------------------*/
+
+/* Read-only handles: catch up with the writer; *out_number (may be NULL) is the newest seen. */
+HOLOG_API int holog_refresh(holog_store *store, uint64_t *out_number);
+
+/* ---- the log ----------------------------------------------------------------------------------------*/
+
+typedef struct holog_commit_info {
+    uint64_t number;
+    uint64_t time_ns;
+    uint32_t records;       /* changes in it */
+    uint32_t segment;       /* its frame */
+    uint64_t offset;
+    uint64_t bytes;         /* frame and extents */
+    const char *message;    /* borrowed for the callback; "" when none */
+    const char *const *meta; /* key, value, key, value, ..., NULL */
+    const char *path;       /* with a path filter: the path as changed there; else NULL */
+} holog_commit_info;
+/* Newest first, at most `limit` (0 = all), only numbers < before (0 = from the newest), only
+ * commits that changed `path` or something below it (NULL: all). `each` returns non-zero to stop.
+ * Reads the log: seconds for each GiB of it. */
+HOLOG_API int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t limit,
+                        int (*each)(void *ctx, const holog_commit_info *info), void *ctx);
+
+/* ---- health -------------------------------------------------------------------------------------------*/
+
+#define HOLOG_HIST_BUCKETS 64 /* bucket i counts latencies in [2^(i/2), 2^((i+1)/2)) of 16 ns units */
+typedef struct holog_histogram {
+    uint64_t count;
+    uint64_t sum_ns;
+    uint64_t max_ns;
+    uint64_t buckets[HOLOG_HIST_BUCKETS];
+} holog_histogram;
+HOLOG_API uint64_t holog_histogram_percentile(const holog_histogram *h, double percent); /* ns */
+
+typedef struct holog_stats {
+    uint32_t struct_size;
+    uint32_t poisoned; /* 1: HOLOG_E_POISONED from now on */
+    uint64_t entries, directories;
+    uint64_t last_number, durable_number;
+    uint64_t live_key_bytes, live_value_bytes; /* at the newest commit */
+    uint64_t disk_bytes;                       /* all files of the store, allocated */
+    uint64_t log_bytes, extent_bytes;          /* used in frame and extent segments */
+    uint64_t segments;
+    uint64_t commits, groups, syncs, records;  /* since open */
+    uint64_t bytes_saved, bytes_loaded;
+    uint64_t bytes_written, bytes_read;        /* to and from the disk */
+    uint64_t cache_bytes, index_bytes, budget_bytes;
+    uint64_t cache_hits, cache_misses, evictions;
+    uint64_t views_open, oldest_view_number;
+    uint64_t segment_rolls, checkpoints, window_waits, groups_beyond_window;
+    holog_histogram commit_latency, group_write_latency, load_latency;
+} holog_stats;
+HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
+
+/* What machine and what choices: keys and values for people and --json. */
+HOLOG_API int holog_info(holog_store *store, int (*each)(void *ctx, const char *key,
+                                                         const char *value), void *ctx);
+/* Settings kept in the store ("max_space_amp", "segment_size_max", ...): value NULL asks. */
+HOLOG_API int holog_config(holog_store *store, const char *key, const char *value,
+                           char *out_value, size_t out_size);
+HOLOG_API int holog_config_list(holog_store *store,
+                                int (*each)(void *ctx, const char *key, const char *value),
+                                void *ctx);
+
+typedef struct holog_damage {
+    const char *file;    /* "seg/00000001.hlog" */
+    uint32_t segment;
+    uint32_t harmless;   /* 1: rebuilt by itself (a checkpoint, one SUPER slot); nothing lost */
+    uint64_t offset;
+    uint64_t first_number, last_number; /* commits concerned; 0 when unknown */
+    const char *path;    /* entry concerned, or NULL */
+    const char *message;
+} holog_damage;
+enum holog_verify_flags { HOLOG_VERIFY_QUICK = 1 /* headers, footers, chain; no payload */ };
+/* Reads and checks everything in directory `dir`; the store need not be openable, and may be open
+ * here or elsewhere. Writes nothing. HOLOG_OK: sound (out counts may be NULL); HOLOG_E_CORRUPT
+ * after reporting every damage found. */
+HOLOG_API int holog_verify(const char *dir, unsigned flags,
+                           int (*each)(void *ctx, const holog_damage *damage), void *ctx,
+                           holog_progress_fn progress, void *progress_ctx);
+
+enum holog_repair_mode { HOLOG_REPAIR_POINT_IN_TIME = 1, HOLOG_REPAIR_SALVAGE = 2 };
+typedef struct holog_repair_report {
+    uint32_t struct_size;
+    uint32_t changed;              /* 0: nothing needed doing */
+    uint64_t kept_through_number;  /* newest commit kept whole */
+    uint64_t lost_first_number, lost_last_number; /* 0, 0: none */
+    uint64_t entries_lost;
+    uint64_t quarantined_bytes;
+} holog_repair_report;
+/* Makes a damaged store open again. POINT_IN_TIME keeps everything before the first damage;
+ * SALVAGE keeps every commit that verifies and lists what is gone (each lost path through `log`
+ * style callback). What is cut is first copied to quarantine/. dry_run: reports only. Idempotent. */
+HOLOG_API int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
+                           int (*each)(void *ctx, const holog_damage *lost), void *ctx,
+                           holog_repair_report *out_report);
+
+/* A number that two stores with the same paths, values and types share: for tests and replicas. */
+HOLOG_API int holog_state_hash(holog_view *view, uint64_t *out_hash);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

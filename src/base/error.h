@@ -1,0 +1,43 @@
+/*
+ * Error detail. A function that fails for a reason the caller must act on sets the detail of its
+ * thread and returns the code in one expression:
+ *
+ *     return hg_error(HOLOG_E_NOSPC, "no space for a segment of %llu bytes", n);
+ *
+ * Damage has one choke point, hg_corrupt(): one breakpoint finds every report of damage.
+ */
+#ifndef HG_BASE_ERROR_H
+#define HG_BASE_ERROR_H
+
+#include <stdint.h>
+
+#include "base/assert.h"
+#include "holog/error.h"
+
+/* Set message (printf-like), no position, no path. Returns code. */
+int hg_error(int code, const char *fmt, ...) HG_PRINTF(2, 3);
+
+/* As hg_error, naming the store path (entry) concerned. */
+int hg_error_path(int code, const char *path, uint32_t path_len, const char *fmt, ...)
+    HG_PRINTF(4, 5);
+
+/* HOLOG_E_CORRUPT at a byte of a segment. */
+int hg_corrupt(uint32_t segment, uint64_t offset, const char *fmt, ...) HG_PRINTF(3, 4);
+
+/* As hg_corrupt, of a file that is not a segment ("SUPER", "chk/..."). */
+int hg_corrupt_file(const char *file, uint64_t offset, const char *fmt, ...) HG_PRINTF(3, 4);
+
+/* A kernel error: maps errno_value to a code (ENOSPC, EDQUOT -> NOSPC; ENOMEM -> NOMEM; else IO). */
+int hg_error_sys(int errno_value, const char *what, const char *file);
+
+/* As hg_error_sys, with the code already chosen by the caller. */
+int hg_error_sys_as(int code, int errno_value, const char *what, const char *file);
+
+void hg_error_clear(void);
+
+/* Keep and put back a detail across cleanup that may itself fail (first cause wins), or hand it to
+ * another thread: the group leader's error becomes each follower's. */
+void hg_error_get(struct holog_error_detail *out);
+void hg_error_set(const struct holog_error_detail *d);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * Changes applied to the index; see apply.h.
+ */
+#include "engine/apply.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+void hg_key_make(const char *path, size_t path_len, struct hg_key *out)
+{
+    out->len = hg_path_to_key(path, path_len, out->bytes);
+    out->path_len = path_len;
+    out->parent_len = 0;
+    for (size_t i = out->len; i > 0; i--) {
+        if (out->bytes[i - 1] == 0) { /* 00 ends a component and occurs nowhere else in a key */
+            out->parent_len = i - 1;
+            break;
+        }
+    }
+}
+
+int hg_state_get(const struct hg_state *st, const uint8_t *key, size_t len, struct hg_locator *out)
+{
+    if (len == 0) {
+        *out = (struct hg_locator){ .type = HG_ENTRY_DIR, .size = st->sums.root_number };
+        return HOLOG_OK;
+    }
+    return hg_index_get(st->index, key, len, out);
+}
+
+/* The directory whose key this is has a changed child. */
+static int mark_directory(struct hg_state *st, const uint8_t *key, size_t len, uint64_t number)
+{
+    struct hg_locator loc;
+    int rc;
+
+    if (len == 0) {
+        st->sums.root_number = number;
+        return HOLOG_OK;
+    }
+    rc = hg_index_get(st->index, key, len, &loc);
+    if (rc < 0)
+        return rc == HOLOG_E_NOENT ? hg_error(HOLOG_E_NOENT, "the parent directory is missing") : rc;
+    if (loc.type != HG_ENTRY_DIR)
+        return hg_error(HOLOG_E_NOTDIR, "the parent is not a directory");
+    if (loc.size == number)
+        return HOLOG_OK;
+    loc.size = number;
+    return hg_index_put(st->index, key, len, &loc, NULL, NULL);
+}
+
+static void count(struct hg_sums *s, const struct hg_locator *loc, size_t path_len, int sign)
+{
+    uint64_t n = sign > 0 ? 1 : UINT64_MAX; /* modulo 2^64 */
+
+    s->entries += n;
+    s->live_key_bytes += n * path_len;
+    if (loc->type == HG_ENTRY_DIR)
+        s->directories += n;
+    else
+        s->live_value_bytes += n * loc->size;
+}
+
+int hg_apply_put(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc)
+{
+    struct hg_locator old;
+    int replaced = 0;
+    int rc = mark_directory(st, k->bytes, k->parent_len, loc->number);
+
+    if (rc == HOLOG_OK)
+        rc = hg_index_put(st->index, k->bytes, k->len, loc, &replaced, &old);
+    if (rc < 0)
+        return rc;
+    if (replaced)
+        count(&st->sums, &old, k->path_len, -1);
+    count(&st->sums, loc, k->path_len, +1);
+    return HOLOG_OK;
+}
+
+int hg_apply_mkdir(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc)
+{
+    struct hg_locator have;
+    int rc = hg_state_get(st, k->bytes, k->len, &have);
+
+    if (rc == HOLOG_OK && have.type == HG_ENTRY_DIR)
+        return HOLOG_OK;
+    return hg_apply_put(st, k, loc);
+}
+
+/* Key of everything below a directory: its key and 00. */
+static size_t below(const struct hg_key *k, uint8_t *out)
+{
+    if (k->len == 0)
+        return 0;
+    memcpy(out, k->bytes, k->len);
+    out[k->len] = 0;
+    return k->len + 1;
+}
+
+static size_t key_path_len(const uint8_t *key, size_t len)
+{
+    char path[HG_PATH_MAX + 1];
+    size_t n = 0;
+
+    return hg_key_to_path(key, len, path, &n) < 0 ? 0 : n;
+}
+
+/* Everything below k is taken out of the sums. */
+static int uncount_below(struct hg_state *st, const uint8_t *prefix, size_t prefix_len)
+{
+    struct hg_root *root = hg_index_freeze(st->index);
+    struct hg_cursor c;
+    int rc = hg_cursor_open(&c, root, prefix, prefix_len, 0);
+    int opened = rc == HOLOG_OK;
+
+    while (rc == HOLOG_OK && c.key_len >= prefix_len && memcmp(c.key, prefix, prefix_len) == 0) {
+        count(&st->sums, &c.loc, key_path_len(c.key, c.key_len), -1);
+        rc = hg_cursor_next(&c);
+    }
+    if (opened)
+        hg_cursor_close(&c);
+    hg_root_put(root);
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
+int hg_apply_delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t number)
+{
+    uint8_t prefix[HG_KEY_MAX + 1];
+    size_t prefix_len = below(k, prefix);
+    struct hg_locator old = { .type = HG_ENTRY_DIR };
+    int rc = HOLOG_OK;
+
+    if (k->len > 0) {
+        rc = hg_index_get(st->index, k->bytes, k->len, &old);
+        if (rc == HOLOG_OK)
+            rc = mark_directory(st, k->bytes, k->parent_len, number);
+    }
+    if (rc == HOLOG_OK && old.type == HG_ENTRY_DIR) {
+        rc = uncount_below(st, prefix, prefix_len);
+        if (rc == HOLOG_OK)
+            rc = hg_index_remove_prefix(st->index, prefix, prefix_len, NULL);
+    }
+    if (rc < 0)
+        return rc;
+    if (k->len == 0) {
+        st->sums.root_number = number;
+        return HOLOG_OK;
+    }
+    rc = hg_index_remove(st->index, k->bytes, k->len, &old);
+    if (rc == HOLOG_OK)
+        count(&st->sums, &old, k->path_len, -1);
+    return rc;
+}
+
+/* One entry below `from`, put below `to`. */
+static int transfer_one(struct hg_state *st, const struct hg_key *from, const struct hg_key *to,
+                        const uint8_t *key, size_t key_len, struct hg_locator loc, uint64_t number)
+{
+    uint8_t dest[HG_KEY_MAX];
+    struct hg_locator old;
+    int replaced = 0;
+    size_t dest_len = to->len + (key_len - from->len);
+    int rc;
+
+    if (dest_len > sizeof dest)
+        return hg_error(HOLOG_E_NAMETOOLONG, "a path below the destination would be too long");
+    memcpy(dest, to->bytes, to->len);
+    memcpy(dest + to->len, key + from->len, key_len - from->len);
+    loc.number = number;
+    if (loc.type == HG_ENTRY_DIR)
+        loc.size = number;
+    rc = hg_index_put(st->index, dest, dest_len, &loc, &replaced, &old);
+    if (rc == HOLOG_OK && replaced)
+        count(&st->sums, &old, key_path_len(dest, dest_len), -1);
+    if (rc == HOLOG_OK)
+        count(&st->sums, &loc, key_path_len(dest, dest_len), +1);
+    return rc;
+}
+
+int hg_apply_copy(struct hg_state *st, const struct hg_key *from, const struct hg_key *to,
+                  uint64_t number)
+{
+    uint8_t prefix[HG_KEY_MAX + 1];
+    size_t prefix_len = below(from, prefix);
+    struct hg_root *root = hg_index_freeze(st->index);
+    struct hg_cursor c;
+    struct hg_locator loc;
+    int opened = 0;
+    int rc = hg_index_get(st->index, from->bytes, from->len, &loc);
+
+    if (rc == HOLOG_OK)
+        rc = mark_directory(st, to->bytes, to->parent_len, number);
+    if (rc == HOLOG_OK)
+        rc = transfer_one(st, from, to, from->bytes, from->len, loc, number);
+    if (rc == HOLOG_OK && loc.type == HG_ENTRY_DIR) {
+        rc = hg_cursor_open(&c, root, prefix, prefix_len, 0);
+        opened = rc == HOLOG_OK;
+        while (rc == HOLOG_OK && c.key_len > prefix_len &&
+               memcmp(c.key, prefix, prefix_len) == 0) {
+            rc = transfer_one(st, from, to, c.key, c.key_len, c.loc, number);
+            if (rc == HOLOG_OK)
+                rc = hg_cursor_next(&c);
+        }
+        if (rc == HOLOG_E_NOENT)
+            rc = HOLOG_OK;
+        if (opened)
+            hg_cursor_close(&c);
+    }
+    hg_root_put(root);
+    return rc;
+}
+
+int hg_apply_move(struct hg_state *st, const struct hg_key *from, const struct hg_key *to,
+                  uint64_t number)
+{
+    int rc = hg_apply_copy(st, from, to, number);
+
+    if (rc == HOLOG_OK)
+        rc = hg_apply_delete_tree(st, from, number);
+    return rc;
+}

@@ -1,0 +1,56 @@
+/*
+ * What a change does to the index: the one place, for commits and for replay alike, so that a
+ * store reopened is the store that was closed.
+ *
+ * A state is the index under edit and the sums kept beside it. Every function here either does all
+ * it says or, on HOLOG_E_NOMEM and HOLOG_E_BUDGET, may have done part: the caller resets.
+ * Paths are canonical and resolved (no symlink on the way).
+ */
+#ifndef HG_ENGINE_APPLY_H
+#define HG_ENGINE_APPLY_H
+
+#include "base/assert.h"
+#include "engine/index.h"
+#include "engine/pathkey.h"
+
+struct hg_sums {
+    uint64_t entries; /* without the root */
+    uint64_t directories;
+    uint64_t live_key_bytes;
+    uint64_t live_value_bytes;
+    uint64_t root_number; /* last commit that changed a child of the root */
+};
+
+struct hg_state {
+    struct hg_index *index;
+    struct hg_sums sums;
+};
+
+struct hg_key {
+    uint8_t bytes[HG_KEY_MAX];
+    size_t len;
+    size_t parent_len; /* of the parent's key; 0: the root is the parent */
+    size_t path_len;
+};
+void hg_key_make(const char *path, size_t path_len, struct hg_key *out);
+
+/* The root has no entry of its own in the tree: it is a directory. */
+HG_MUST_CHECK int hg_state_get(const struct hg_state *st, const uint8_t *key, size_t len,
+                               struct hg_locator *out);
+
+/* Insert or replace the entry; marks the parent changed by loc->number. */
+HG_MUST_CHECK int hg_apply_put(struct hg_state *st, const struct hg_key *k,
+                               const struct hg_locator *loc);
+/* A directory that exists stays as it is. */
+HG_MUST_CHECK int hg_apply_mkdir(struct hg_state *st, const struct hg_key *k,
+                                 const struct hg_locator *loc);
+/* The entry and all below it. Missing: HOLOG_E_NOENT. "" (key length 0): everything. */
+HG_MUST_CHECK int hg_apply_delete_tree(struct hg_state *st, const struct hg_key *k,
+                                       uint64_t number);
+/* from (with all below it) appears at to as of `number`; what was at `to` is replaced. */
+HG_MUST_CHECK int hg_apply_copy(struct hg_state *st, const struct hg_key *from,
+                                const struct hg_key *to, uint64_t number);
+HG_MUST_CHECK int hg_apply_move(struct hg_state *st, const struct hg_key *from,
+                                const struct hg_key *to, uint64_t number);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * The cache: what keeps reads off the disk, inside a budget.
+ *
+ *   pages    64 KiB pieces of frame segments (and of record lists in extents). The committer fills
+ *            the pages of what it appends, so that a value just saved is read from memory; other
+ *            pages are filled from the disk on a miss. Pages are not verified when filled (a frame
+ *            may span pages): whoever reads a record from them verifies its hash, every time.
+ *   values   whole large values (from extents), page-aligned, verified block by block when filled
+ *            or staged by a save, counted; a loaded handle is one count more.
+ *
+ * Readers find pages without locks: a table by segment id, then by page number, both read with
+ * acquire loads inside an epoch (base/epoch.h); what is evicted is retired through the domain.
+ * A page holds valid bytes [0, valid). Pages not yet on disk (end above `written` of the segment)
+ * are not evicted.
+ *
+ * The budget covers pages, values (held by handles too), and what others take with hg_budget_take
+ * (the index, staging). Taking evicts (pages by CLOCK, values least recently used); what cannot be
+ * had is HOLOG_E_BUDGET, typed and before anything has changed.
+ */
+#ifndef HG_ENGINE_CACHE_H
+#define HG_ENGINE_CACHE_H
+
+#include "base/assert.h"
+#include "base/epoch.h"
+#include "io/io.h"
+#include "wal/files.h"
+#include "wal/layout.h"
+
+#define HG_PAGE_BYTES 65536u
+
+struct hg_cache;
+
+HG_MUST_CHECK int hg_cache_create(struct hg_io *io, struct hg_files *files,
+                                  struct hg_epoch_domain *domain, uint64_t budget_bytes,
+                                  struct hg_cache **out_cache);
+void hg_cache_destroy(struct hg_cache *c); /* no reader inside; handles all released */
+
+/* ---- budget ------------------------------------------------------------------------------------ */
+
+HG_MUST_CHECK int hg_budget_take(struct hg_cache *c, uint64_t bytes);
+void hg_budget_give(struct hg_cache *c, uint64_t bytes);
+/* The index reports what it uses in all (it limits itself): counted, never refused. */
+void hg_budget_set_index(struct hg_cache *c, uint64_t bytes);
+
+/* ---- segments ---------------------------------------------------------------------------------- */
+
+/* A segment exists (its file is there). Any order; idempotent. size_max bounds page numbers. */
+int hg_cache_add_segment(struct hg_cache *c, uint32_t id, enum hg_segment_kind kind,
+                                       uint64_t size_max);
+/* Bytes of the segment below `written` are on disk (or with the kernel): pages below it may be
+ * evicted and filled again. Only grows. A reader process: bytes at or above it are never cached. */
+void hg_cache_set_written(struct hg_cache *c, uint32_t id, uint64_t written);
+
+/* ---- pages --------------------------------------------------------------------------------------- */
+
+/* Bytes as they will be on disk at offset (committer, one at a time per segment, ascending
+ * offsets; gaps are zeros). The page that holds the first byte ever put must have been loaded or
+ * begin there: a partial first page is read from the file up to offset. HOLOG_E_BUDGET,
+ * HOLOG_E_NOMEM: nothing changed that a reader would see. */
+HG_MUST_CHECK int hg_cache_put(struct hg_cache *c, uint32_t id, uint32_t offset, const void *data,
+                               size_t len);
+/* Copy [offset, offset + len) into out, from pages or through them from the disk. *out_n < len only
+ * at the end of the file. Inside no epoch (enters its own). HOLOG_E_STALE: the file is gone. */
+HG_MUST_CHECK int hg_cache_read(struct hg_cache *c, uint32_t id, uint64_t offset, void *out,
+                                size_t len, size_t *out_n);
+/* Borrow: a pointer to at least min_len contiguous valid bytes at offset if they lie in one cached
+ * page, else NULL. The caller is inside an epoch of the domain and stays there while it uses them.
+ * *out_len: how many follow in that page. Never touches the disk. */
+const uint8_t *hg_cache_peek(struct hg_cache *c, uint32_t id, uint64_t offset, size_t min_len,
+                             size_t *out_len);
+
+/* ---- values ---------------------------------------------------------------------------------------- */
+
+/* A counted run of memory. refs and accounting are the cache's. */
+struct hg_mem {
+    uint8_t *data; /* page-aligned; readable (and zero) up to a multiple of 4096 */
+    size_t len;    /* bytes of the value */
+    size_t cap;
+    uint32_t refs; /* atomic */
+    struct hg_cache *cache;
+    hg_pos birth;  /* key in the cache; 0 while not in it */
+    struct hg_mem *prev, *next, *hash_next; /* cache's lock */
+};
+/* One count for the caller; budget taken. HOLOG_E_BUDGET. */
+HG_MUST_CHECK int hg_mem_new(struct hg_cache *c, size_t len, struct hg_mem **out_mem);
+void hg_mem_get(struct hg_mem *m);
+void hg_mem_put(struct hg_mem *m); /* NULL is fine */
+/* Offer a verified value to the cache under its birth position (one count more when it takes it). */
+void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m);
+/* The cached value with one count for the caller, or NULL. */
+struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth);
+
+struct hg_cache_counters {
+    uint64_t bytes, budget, hits, misses, evictions, bytes_read;
+};
+void hg_cache_counters(struct hg_cache *c, struct hg_cache_counters *out);
+
+#endif

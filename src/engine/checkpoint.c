@@ -1,0 +1,806 @@
+/*
+ * Index checkpoints: one file is written and read here, and the newest sound one chosen.
+ *
+ *  offset size field                             offset size field
+ *       0    8 magic 'HOLOGIDX'                       88    8 bytes of pages and their lengths
+ *       8    4 version                                96    8 highest number ever seen
+ *      12    4 zero                                  104    4 bytes of the settings block
+ *      16   16 store uuid                            108    4 entries of the segment block
+ *      32    8 position covered                      112    8 live key bytes
+ *      40    8 header hash of the last frame         120    8 live value bytes
+ *      48    8 its length                            128    8 directories
+ *      56    8 number of the last commit             136  104 zero
+ *      64    8 its time                              240   16 XXH3-128 of bytes 0..239
+ *      72    8 keys                                  256      settings, segments, pages
+ *      80    8 pages                                 end   16 XXH3-128 of bytes 256..end
+ *
+ * A file is whole or worthless: it is written under a name of its own, synced, renamed, and chk/
+ * synced. What a power cut leaves of that is the temporary name, which the next writing removes.
+ *
+ * Reading hashes and parses chunk by chunk in one pass, so pages reach the index before the hash
+ * over all is known: every number is bounded first, the index validates each page, and it takes
+ * none of them before the hash has been found right.
+ */
+#include "engine/checkpoint.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/byteorder.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/index_page.h"
+#include "wal/record.h"
+
+#define CHK_MAGIC        "HOLOGIDX"
+#define CHK_VERSION      1u
+#define CHK_HEADER_SIZE  256u
+#define CHK_HASH_SIZE    16u
+#define CHK_USED         136u
+#define CHK_HASH_AT      240u
+#define CHK_SEGMENT_SIZE 13u /* segment u32, kind u8, used u64 */
+#define CHK_SETTINGS_MAX (64u << 20)
+#define CHK_SEGMENTS_MAX (1u << 24)
+#define CHK_PAGE_MAX     HG_MAX(HG_PAGE_BYTES_MAX, HG_PAGE_LONE_MAX)
+
+#define CHK_TMP_NAME   HG_CHK_DIR "/new.tmp"
+#define CHK_NAME_MAX   48
+#define CHK_SUFFIX     ".hidx"
+#define CHK_DIGITS     16
+#define CHK_KEPT       2
+#define CHUNK_BYTES    (1u << 20)
+#define ROOT_KEY       "\x01root"
+#define ROOT_KEY_LEN   5
+#define ROOT_VALUE_LEN 8 /* the number, u64 */
+
+static_assert(CHK_HASH_AT + CHK_HASH_SIZE == CHK_HEADER_SIZE, "the hash ends the header");
+static_assert(CHK_PAGE_MAX + 4 < CHUNK_BYTES, "a page fits the reader's buffer");
+
+void hg_checkpoint_release(struct hg_checkpoint *c)
+{
+    hg_buf_release(&c->settings);
+    hg_buf_release(&c->segments);
+}
+
+/* ---- header --------------------------------------------------------------------------------------*/
+
+struct header {
+    uint8_t uuid[16];
+    hg_pos covered;
+    uint64_t last_hash, last_len;
+    uint64_t number, time_ns;
+    uint64_t keys, pages, page_bytes;
+    uint64_t highest_number;
+    uint32_t settings_len, n_segments;
+    uint64_t live_key_bytes, live_value_bytes, directories;
+};
+
+static void encode_header(const struct header *h, uint8_t out[CHK_HEADER_SIZE])
+{
+    memset(out, 0, CHK_HEADER_SIZE);
+    memcpy(out, CHK_MAGIC, 8);
+    hg_put_le32(out + 8, CHK_VERSION);
+    memcpy(out + 16, h->uuid, 16);
+    hg_put_le64(out + 32, h->covered);
+    hg_put_le64(out + 40, h->last_hash);
+    hg_put_le64(out + 48, h->last_len);
+    hg_put_le64(out + 56, h->number);
+    hg_put_le64(out + 64, h->time_ns);
+    hg_put_le64(out + 72, h->keys);
+    hg_put_le64(out + 80, h->pages);
+    hg_put_le64(out + 88, h->page_bytes);
+    hg_put_le64(out + 96, h->highest_number);
+    hg_put_le32(out + 104, h->settings_len);
+    hg_put_le32(out + 108, h->n_segments);
+    hg_put_le64(out + 112, h->live_key_bytes);
+    hg_put_le64(out + 120, h->live_value_bytes);
+    hg_put_le64(out + 128, h->directories);
+    struct hg_hash128 hash = hg_hash128(out, CHK_HASH_AT);
+    hg_put_le64(out + CHK_HASH_AT, hash.lo);
+    hg_put_le64(out + CHK_HASH_AT + 8, hash.hi);
+}
+
+static void read_fields(const uint8_t *in, struct header *h)
+{
+    memcpy(h->uuid, in + 16, 16);
+    h->covered = hg_get_le64(in + 32);
+    h->last_hash = hg_get_le64(in + 40);
+    h->last_len = hg_get_le64(in + 48);
+    h->number = hg_get_le64(in + 56);
+    h->time_ns = hg_get_le64(in + 64);
+    h->keys = hg_get_le64(in + 72);
+    h->pages = hg_get_le64(in + 80);
+    h->page_bytes = hg_get_le64(in + 88);
+    h->highest_number = hg_get_le64(in + 96);
+    h->settings_len = hg_get_le32(in + 104);
+    h->n_segments = hg_get_le32(in + 108);
+    h->live_key_bytes = hg_get_le64(in + 112);
+    h->live_value_bytes = hg_get_le64(in + 120);
+    h->directories = hg_get_le64(in + 128);
+}
+
+static int hash_is(const uint8_t *stored, struct hg_hash128 hash)
+{
+    return hg_hash_matches(hg_get_le64(stored), hash.lo) &&
+           hg_hash_matches(hg_get_le64(stored + 8), hash.hi);
+}
+
+/* What is wrong with the fields of a header, and where; NULL: nothing. `left`: bytes of the file
+ * between the header and the last hash. */
+static const char *header_fault(const struct header *h, uint64_t left, uint32_t *out_at)
+{
+    uint32_t offset = hg_pos_offset(h->covered);
+
+    *out_at = 32;
+    if (h->covered != 0 && (hg_pos_segment(h->covered) == 0 || offset < HG_BLOCK ||
+                            offset > HG_SEGMENT_MAX || offset % 8 != 0))
+        return "the position covered is no end of a frame";
+    *out_at = 48;
+    if (h->last_len > HG_FRAME_MAX)
+        return "the last frame is longer than frames are";
+    *out_at = 56;
+    if (h->number > HG_NUMBER_MAX || h->highest_number > HG_NUMBER_MAX)
+        return "a commit number is out of range";
+    *out_at = 104;
+    if (h->settings_len > CHK_SETTINGS_MAX || h->settings_len > left)
+        return "the settings do not fit the file";
+    left -= h->settings_len;
+    *out_at = 108;
+    if (h->n_segments > CHK_SEGMENTS_MAX || h->n_segments > left / CHK_SEGMENT_SIZE)
+        return "the segments do not fit the file";
+    left -= (uint64_t)h->n_segments * CHK_SEGMENT_SIZE;
+    *out_at = 88;
+    if (h->page_bytes != left)
+        return "the pages are not as long as the file says";
+    *out_at = 80;
+    if (h->pages > left / (4 + HG_PAGE_HEADER_SIZE) || h->keys < h->pages ||
+        (h->pages == 0 && h->keys != 0))
+        return "the number of pages is out of range";
+    return NULL;
+}
+
+static int decode_header(const char *name, const uint8_t *in, uint64_t file_size,
+                         struct header *out)
+{
+    uint32_t at = 0;
+    struct header h;
+
+    if (memcmp(in, CHK_MAGIC, 8) != 0)
+        return hg_corrupt_file(name, 0, "no index checkpoint: the magic is wrong");
+    if (!hash_is(in + CHK_HASH_AT, hg_hash128(in, CHK_HASH_AT)))
+        return hg_corrupt_file(name, CHK_HASH_AT, "the header's hash is wrong");
+    uint32_t version = hg_get_le32(in + 8);
+    if (version != CHK_VERSION)
+        return hg_error(HOLOG_E_VERSION, "%s has version %" PRIu32 "; this holog reads %u", name,
+                        version, CHK_VERSION);
+    if (hg_get_le32(in + 12) != 0)
+        return hg_corrupt_file(name, 12, "reserved bytes are not zero");
+    if (!hg_layout_zero(in + CHK_USED, CHK_HASH_AT - CHK_USED))
+        return hg_corrupt_file(name, CHK_USED, "reserved bytes are not zero");
+    read_fields(in, &h);
+    const char *fault = header_fault(&h, file_size - CHK_HEADER_SIZE - CHK_HASH_SIZE, &at);
+    if (fault != NULL)
+        return hg_corrupt_file(name, at, "%s", fault);
+    *out = h;
+    return HOLOG_OK;
+}
+
+/* ---- names ---------------------------------------------------------------------------------------*/
+
+static void checkpoint_name(char out[CHK_NAME_MAX], uint64_t number)
+{
+    (void)snprintf(out, CHK_NAME_MAX, HG_CHK_DIR "/%016" PRIx64 CHK_SUFFIX, number);
+}
+
+/* 1 when name, inside chk/, is that of a checkpoint. */
+static int parse_name(const char *name, uint64_t *out_number)
+{
+    uint64_t number = 0;
+    for (int i = 0; i < CHK_DIGITS; i++) {
+        char c = name[i];
+        if (c >= '0' && c <= '9')
+            number = number << 4 | (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            number = number << 4 | (uint64_t)(c - 'a' + 10);
+        else
+            return 0; /* the NUL of a short name ends here too */
+    }
+    *out_number = number;
+    return strcmp(name + CHK_DIGITS, CHK_SUFFIX) == 0;
+}
+
+struct listing {
+    struct hg_buf numbers; /* uint64_t, highest first */
+};
+
+static size_t listing_count(const struct listing *l)
+{
+    return l->numbers.len / sizeof(uint64_t);
+}
+
+static uint64_t listing_at(const struct listing *l, size_t i)
+{
+    uint64_t number;
+    memcpy(&number, l->numbers.data + i * sizeof number, sizeof number);
+    return number;
+}
+
+static int list_one(void *ctx, const char *name, int is_dir)
+{
+    struct listing *l = ctx;
+    uint64_t number = 0;
+    if (is_dir || !parse_name(name, &number))
+        return 0;
+    size_t at = 0;
+    while (at < listing_count(l) && listing_at(l, at) > number)
+        at++;
+    int rc = hg_buf_append(&l->numbers, &number, sizeof number);
+    if (rc < 0)
+        return rc;
+    uint8_t *place = l->numbers.data + at * sizeof number;
+    memmove(place + sizeof number, place,
+            l->numbers.len - sizeof number - (size_t)(place - l->numbers.data));
+    memcpy(place, &number, sizeof number);
+    return 0;
+}
+
+/* ---- writing -------------------------------------------------------------------------------------*/
+
+struct writer {
+    struct hg_file *file;
+    uint8_t *chunk; /* CHUNK_BYTES, page-aligned */
+    size_t len;     /* bytes in it */
+    uint64_t at;    /* where it begins in the file */
+    struct hg_hash_stream hash;
+    uint64_t pages, page_bytes;
+};
+
+static int writer_flush(struct writer *w)
+{
+    size_t skip = w->at == 0 ? CHK_HEADER_SIZE : 0; /* the header has a hash of its own */
+    int rc = hg_io_write_full(w->file, w->chunk, w->len, w->at, 0);
+    if (rc < 0)
+        return rc;
+    hg_hash_stream_add(&w->hash, w->chunk + skip, w->len - skip);
+    w->at += w->len;
+    w->len = 0;
+    return HOLOG_OK;
+}
+
+static int writer_add(struct writer *w, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    int rc = HOLOG_OK;
+    while (len > 0 && rc == HOLOG_OK) {
+        size_t n = HG_MIN(len, CHUNK_BYTES - w->len);
+        memcpy(w->chunk + w->len, p, n);
+        w->len += n;
+        p += n;
+        len -= n;
+        if (w->len == CHUNK_BYTES)
+            rc = writer_flush(w);
+    }
+    return rc;
+}
+
+static int write_page(void *ctx, const uint8_t *page, size_t len)
+{
+    struct writer *w = ctx;
+    uint8_t word[4];
+    hg_put_le32(word, (uint32_t)len);
+    int rc = writer_add(w, word, sizeof word);
+    if (rc == HOLOG_OK)
+        rc = writer_add(w, page, len);
+    w->pages++;
+    w->page_bytes += sizeof word + len;
+    return rc;
+}
+
+static int write_settings(struct writer *w, const struct hg_checkpoint *c, uint32_t *out_len)
+{
+    uint8_t root[HG_VARINT_MAX + ROOT_KEY_LEN + HG_VARINT_MAX + ROOT_VALUE_LEN];
+    size_t n = hg_put_varint(root, ROOT_KEY_LEN);
+    memcpy(root + n, ROOT_KEY, ROOT_KEY_LEN);
+    n += ROOT_KEY_LEN;
+    n += hg_put_varint(root + n, ROOT_VALUE_LEN);
+    hg_put_le64(root + n, c->root_number);
+    n += ROOT_VALUE_LEN;
+
+    if (c->settings.len > CHK_SETTINGS_MAX - n)
+        return hg_error(HOLOG_E_TOOBIG, "settings of %zu bytes, at most %u fit a checkpoint",
+                        c->settings.len, CHK_SETTINGS_MAX);
+    *out_len = (uint32_t)(n + c->settings.len);
+    int rc = writer_add(w, root, n);
+    if (rc == HOLOG_OK)
+        rc = writer_add(w, c->settings.data, c->settings.len);
+    return rc;
+}
+
+static int write_segments(struct writer *w, const struct hg_checkpoint *c, uint32_t *out_count)
+{
+    size_t count = c->segments.len / sizeof(struct hg_segment_entry);
+    int rc = HOLOG_OK;
+    if (count > CHK_SEGMENTS_MAX)
+        return hg_error(HOLOG_E_TOOBIG, "%zu segments, at most %u fit a checkpoint", count,
+                        CHK_SEGMENTS_MAX);
+    *out_count = (uint32_t)count;
+    for (size_t i = 0; i < count && rc == HOLOG_OK; i++) {
+        struct hg_segment_entry e;
+        uint8_t out[CHK_SEGMENT_SIZE];
+        memcpy(&e, c->segments.data + i * sizeof e, sizeof e);
+        hg_put_le32(out, e.segment);
+        out[4] = e.kind;
+        hg_put_le64(out + 5, e.used);
+        rc = writer_add(w, out, sizeof out);
+    }
+    return rc;
+}
+
+static struct header header_of(const struct hg_checkpoint *c, const struct hg_root *root)
+{
+    struct header h = {
+        .covered = c->covered,
+        .last_hash = c->last_hash,
+        .last_len = c->last_len,
+        .number = c->number,
+        .time_ns = c->time_ns,
+        .keys = hg_root_count(root),
+        .highest_number = c->highest_number,
+        .live_key_bytes = c->live_key_bytes,
+        .live_value_bytes = c->live_value_bytes,
+        .directories = c->directories,
+    };
+    memcpy(h.uuid, c->uuid, sizeof h.uuid);
+    return h;
+}
+
+/* Everything but the header, then the header, then to the disk. */
+static int write_content(struct writer *w, const struct hg_checkpoint *c,
+                         const struct hg_root *root)
+{
+    struct header h = header_of(c, root);
+    uint8_t bytes[CHK_HEADER_SIZE] = { 0 };
+
+    int rc = writer_add(w, bytes, sizeof bytes); /* its place */
+    if (rc == HOLOG_OK)
+        rc = write_settings(w, c, &h.settings_len);
+    if (rc == HOLOG_OK)
+        rc = write_segments(w, c, &h.n_segments);
+    if (rc == HOLOG_OK)
+        rc = hg_root_save(root, write_page, w);
+    if (rc == HOLOG_OK && w->len > 0)
+        rc = writer_flush(w);
+    if (rc < 0)
+        return rc;
+    struct hg_hash128 hash = hg_hash_stream_end(&w->hash);
+    hg_put_le64(bytes, hash.lo);
+    hg_put_le64(bytes + 8, hash.hi);
+    rc = hg_io_write_full(w->file, bytes, CHK_HASH_SIZE, w->at, 0);
+    if (rc < 0)
+        return rc;
+    h.pages = w->pages;
+    h.page_bytes = w->page_bytes;
+    encode_header(&h, bytes);
+    rc = hg_io_write_full(w->file, bytes, sizeof bytes, 0, 0);
+    if (rc < 0)
+        return rc;
+    return w->file->io->ops->fdatasync(w->file);
+}
+
+/* An empty file under the temporary name, and chk/ when it is missing. */
+static int create_tmp(struct hg_io *io, struct hg_file **out_file)
+{
+    const unsigned flags = (unsigned)HG_OPEN_WRITE | HG_OPEN_CREATE;
+    int rc = io->ops->unlink(io, CHK_TMP_NAME); /* what an interrupted writing left */
+    if (rc < 0 && rc != HOLOG_E_NOENT)
+        return rc;
+    rc = io->ops->open(io, CHK_TMP_NAME, flags, out_file);
+    if (rc != HOLOG_E_NOENT)
+        return rc;
+    rc = io->ops->mkdir(io, HG_CHK_DIR);
+    if (rc == HOLOG_OK)
+        rc = io->ops->sync_dir(io, "");
+    if (rc == HOLOG_OK)
+        rc = io->ops->open(io, CHK_TMP_NAME, flags, out_file);
+    return rc;
+}
+
+static int write_tmp(struct hg_io *io, const struct hg_checkpoint *c, const struct hg_root *root)
+{
+    struct writer w = { .file = NULL };
+    int rc = HOLOG_OK;
+
+    hg_hash_stream_begin(&w.hash);
+    w.chunk = hg_alloc_aligned(HG_IO_BLOCK, CHUNK_BYTES);
+    if (w.chunk == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to write an index checkpoint");
+    rc = create_tmp(io, &w.file);
+    if (rc < 0)
+        goto out;
+    rc = write_content(&w, c, root);
+    struct holog_error_detail first;
+    hg_error_get(&first);
+    int closed = io->ops->close(w.file);
+    if (rc < 0)
+        hg_error_set(&first); /* first cause wins */
+    else
+        rc = closed;
+out:
+    hg_free(w.chunk);
+    return rc;
+}
+
+/* What is kept: the one just written and the newest below it. One with a higher number is of a log
+ * that was cut since. Best effort: a file too many does no harm. */
+static void remove_others(struct hg_io *io, uint64_t written)
+{
+    struct listing l = { { 0 } };
+    unsigned kept = 0;
+
+    if (io->ops->read_dir(io, HG_CHK_DIR, list_one, &l) == HOLOG_OK) {
+        for (size_t i = 0; i < listing_count(&l); i++) {
+            char name[CHK_NAME_MAX];
+            uint64_t number = listing_at(&l, i);
+            if (number <= written && kept < CHK_KEPT) {
+                kept++;
+                continue;
+            }
+            checkpoint_name(name, number);
+            (void)io->ops->unlink(io, name); /* the next writing tries again */
+        }
+    }
+    hg_buf_release(&l.numbers);
+}
+
+int hg_checkpoint_write(struct hg_io *io, const struct hg_checkpoint *c, const struct hg_root *root)
+{
+    char name[CHK_NAME_MAX];
+    checkpoint_name(name, c->number);
+    int rc = write_tmp(io, c, root);
+    if (rc == HOLOG_OK)
+        rc = io->ops->rename(io, CHK_TMP_NAME, name);
+    if (rc == HOLOG_OK)
+        rc = io->ops->sync_dir(io, HG_CHK_DIR);
+    if (rc < 0) {
+        struct holog_error_detail first;
+        hg_error_get(&first);
+        (void)io->ops->unlink(io, CHK_TMP_NAME); /* or the next writing does */
+        hg_error_set(&first);
+        return rc;
+    }
+    remove_others(io, c->number);
+    return HOLOG_OK;
+}
+
+/* ---- reading -------------------------------------------------------------------------------------*/
+
+struct reader {
+    const char *name;
+    struct hg_file *file;
+    uint64_t size;   /* of the file */
+    uint8_t *chunk;  /* CHUNK_BYTES, page-aligned */
+    size_t from, to; /* bytes in it that wait to be parsed */
+    uint64_t next;   /* file offset behind them */
+    struct hg_hash_stream hash;
+    struct header head;
+};
+
+static uint64_t reader_offset(const struct reader *r)
+{
+    return r->next - (r->to - r->from);
+}
+
+/* Hash what of the bytes just read, at file offset `at`, lies between header and last hash. */
+static void reader_hash(struct reader *r, const uint8_t *data, size_t len, uint64_t at)
+{
+    uint64_t end = r->size - CHK_HASH_SIZE;
+    size_t skip = at < CHK_HEADER_SIZE ? (size_t)(CHK_HEADER_SIZE - at) : 0;
+    if (at >= end || skip >= len)
+        return;
+    len = (size_t)HG_MIN((uint64_t)len, end - at);
+    if (skip < len)
+        hg_hash_stream_add(&r->hash, data + skip, len - skip);
+}
+
+/* At least n bytes (less than a chunk) in the buffer. The file is known to be long enough. */
+static int reader_need(struct reader *r, size_t n)
+{
+    if (r->to - r->from >= n)
+        return HOLOG_OK;
+    memmove(r->chunk, r->chunk + r->from, r->to - r->from);
+    r->to -= r->from;
+    r->from = 0;
+    size_t want = (size_t)HG_MIN((uint64_t)(CHUNK_BYTES - r->to), r->size - r->next);
+    HG_ASSERT(n <= r->to + want);
+    int rc = hg_io_read_full(r->file, r->chunk + r->to, want, r->next);
+    if (rc < 0)
+        return rc;
+    reader_hash(r, r->chunk + r->to, want, r->next);
+    r->next += want;
+    r->to += want;
+    return HOLOG_OK;
+}
+
+static int reader_copy(struct reader *r, uint8_t *out, size_t len)
+{
+    while (len > 0) {
+        size_t n = HG_MIN(len, (size_t)(CHUNK_BYTES / 2));
+        int rc = reader_need(r, n);
+        if (rc < 0)
+            return rc;
+        memcpy(out, r->chunk + r->from, n);
+        r->from += n;
+        out += n;
+        len -= n;
+    }
+    return HOLOG_OK;
+}
+
+/* One {varint length, bytes} of the settings. 0 when it does not fit. */
+static int next_string(const uint8_t *in, size_t len, size_t *at, size_t *out_from, size_t *out_len)
+{
+    uint64_t n = 0;
+    size_t used = hg_get_varint(in + *at, len - *at, &n);
+    if (used == 0 || n > len - *at - used)
+        return 0;
+    *out_from = *at + used;
+    *out_len = (size_t)n;
+    *at += used + (size_t)n;
+    return 1;
+}
+
+/* Check the settings block in *b and take the root's number out of it. NULL, or what is wrong. */
+static const char *take_root_number(struct hg_buf *b, uint64_t *out_number)
+{
+    int found = 0;
+    for (size_t at = 0; at < b->len;) {
+        size_t begin = at;
+        size_t key, key_len, value, value_len;
+        if (!next_string(b->data, b->len, &at, &key, &key_len) ||
+            !next_string(b->data, b->len, &at, &value, &value_len))
+            return "a setting does not fit the block";
+        if (key_len != ROOT_KEY_LEN || memcmp(b->data + key, ROOT_KEY, ROOT_KEY_LEN) != 0)
+            continue;
+        if (found || value_len != ROOT_VALUE_LEN)
+            return "the root's number is not one number";
+        found = 1;
+        *out_number = hg_get_le64(b->data + value);
+        memmove(b->data + begin, b->data + at, b->len - at);
+        b->len -= at - begin;
+        at = begin;
+    }
+    if (!found || *out_number > HG_NUMBER_MAX)
+        return "the root's number is missing or out of range";
+    return NULL;
+}
+
+static int read_settings(struct reader *r, struct hg_checkpoint *out)
+{
+    uint64_t at = reader_offset(r);
+    int rc = hg_buf_reserve(&out->settings, r->head.settings_len);
+    if (rc == HOLOG_OK)
+        rc = reader_copy(r, out->settings.data, r->head.settings_len);
+    if (rc < 0)
+        return rc;
+    out->settings.len = r->head.settings_len;
+    const char *fault = take_root_number(&out->settings, &out->root_number);
+    return fault != NULL ? hg_corrupt_file(r->name, at, "%s", fault) : HOLOG_OK;
+}
+
+static int read_segments(struct reader *r, struct hg_checkpoint *out)
+{
+    int rc = hg_buf_reserve(&out->segments, r->head.n_segments * sizeof(struct hg_segment_entry));
+    for (uint32_t i = 0; i < r->head.n_segments && rc == HOLOG_OK; i++) {
+        uint8_t in[CHK_SEGMENT_SIZE];
+        rc = reader_copy(r, in, sizeof in);
+        if (rc < 0)
+            break;
+        struct hg_segment_entry e = { .segment = hg_get_le32(in),
+                                      .kind = in[4],
+                                      .used = hg_get_le64(in + 5) };
+        if (e.segment == 0 || e.kind < HG_KIND_FRAMES || e.kind > HG_KIND_COLD)
+            return hg_corrupt_file(r->name, reader_offset(r) - sizeof in,
+                                   "an entry names no segment");
+        rc = hg_buf_append(&out->segments, &e, sizeof e);
+    }
+    return rc;
+}
+
+/* Pages to the loader; without one, only their lengths are checked. */
+static int read_pages(struct reader *r, struct hg_index_loader *loader)
+{
+    uint64_t left = r->head.page_bytes;
+    uint64_t keys = 0;
+    uint64_t pages = 0;
+
+    for (; left > 0; pages++) {
+        int rc = reader_need(r, HG_MIN(left, (uint64_t)4));
+        if (rc < 0)
+            return rc;
+        uint32_t len = left >= 4 ? hg_get_le32(r->chunk + r->from) : 0;
+        if (len < HG_PAGE_HEADER_SIZE || len > CHK_PAGE_MAX || len > left - 4)
+            return hg_corrupt_file(r->name, reader_offset(r),
+                                   "the length of page %" PRIu64 " is out of range", pages);
+        rc = reader_need(r, 4 + (size_t)len);
+        if (rc < 0)
+            return rc;
+        const uint8_t *page = r->chunk + r->from + 4;
+        keys += hg_page_count(page);
+        if (loader != NULL)
+            rc = hg_index_load_page(loader, page, len);
+        if (rc < 0)
+            return rc;
+        r->from += 4 + (size_t)len;
+        left -= 4 + (uint64_t)len;
+    }
+    if (pages != r->head.pages || keys != r->head.keys)
+        return hg_corrupt_file(r->name, 72, "%" PRIu64 " keys in %" PRIu64 " pages, not as stated",
+                               keys, pages);
+    return HOLOG_OK;
+}
+
+static int read_last_hash(struct reader *r)
+{
+    uint8_t stored[CHK_HASH_SIZE];
+    int rc = reader_copy(r, stored, sizeof stored);
+    if (rc == HOLOG_OK && !hash_is(stored, hg_hash_stream_end(&r->hash)))
+        return hg_corrupt_file(r->name, r->size - CHK_HASH_SIZE, "the hash is wrong");
+    return rc;
+}
+
+static int read_header(struct reader *r, const uint8_t *uuid)
+{
+    uint8_t bytes[CHK_HEADER_SIZE];
+    struct hg_file_info info;
+    uint64_t number = 0;
+
+    int rc = r->file->io->ops->info(r->file, &info);
+    if (rc < 0)
+        return rc;
+    r->size = info.size_bytes;
+    if (r->size < CHK_HEADER_SIZE + CHK_HASH_SIZE)
+        return hg_corrupt_file(r->name, r->size, "the file ends too early");
+    rc = reader_copy(r, bytes, sizeof bytes);
+    if (rc == HOLOG_OK)
+        rc = decode_header(r->name, bytes, r->size, &r->head);
+    if (rc < 0)
+        return rc;
+    if (uuid != NULL && memcmp(uuid, r->head.uuid, sizeof r->head.uuid) != 0)
+        return hg_error(HOLOG_E_STALE, "%s is of another store", r->name);
+    const char *slash = strrchr(r->name, '/');
+    if (!parse_name(slash != NULL ? slash + 1 : r->name, &number) || number != r->head.number)
+        return hg_corrupt_file(r->name, 56, "the number is not the one in the name");
+    return HOLOG_OK;
+}
+
+static void fill_out(const struct header *h, struct hg_checkpoint *out)
+{
+    memcpy(out->uuid, h->uuid, sizeof out->uuid);
+    out->covered = h->covered;
+    out->last_hash = h->last_hash;
+    out->last_len = h->last_len;
+    out->number = h->number;
+    out->time_ns = h->time_ns;
+    out->highest_number = h->highest_number;
+    out->keys = h->keys;
+    out->live_key_bytes = h->live_key_bytes;
+    out->live_value_bytes = h->live_value_bytes;
+    out->directories = h->directories;
+}
+
+/* The whole file in one pass. ix NULL: only check it. On failure ix is empty and out holds nothing
+ * to release. */
+static int read_content(struct reader *r, const uint8_t *uuid, struct hg_index *ix,
+                        struct hg_checkpoint *out)
+{
+    struct hg_checkpoint c = { 0 };
+    struct hg_index_loader *loader = NULL;
+
+    int rc = read_header(r, uuid);
+    if (rc == HOLOG_OK)
+        rc = read_settings(r, &c);
+    if (rc == HOLOG_OK)
+        rc = read_segments(r, &c);
+    if (rc == HOLOG_OK && ix != NULL)
+        rc = hg_index_load_begin(ix, &loader);
+    if (rc == HOLOG_OK)
+        rc = read_pages(r, loader);
+    if (rc == HOLOG_OK)
+        rc = read_last_hash(r);
+    if (rc < 0) {
+        hg_index_load_abort(loader); /* NULL is fine */
+        goto out;
+    }
+    if (loader != NULL)
+        rc = hg_index_load_end(loader); /* frees it */
+    if (rc < 0)
+        goto out;
+    fill_out(&r->head, &c);
+    *out = c;
+    c = (struct hg_checkpoint){ 0 };
+out:
+    hg_checkpoint_release(&c);
+    return rc;
+}
+
+static int read_one(struct hg_io *io, const char *name, const uint8_t *uuid, struct hg_index *ix,
+                    struct hg_checkpoint *out)
+{
+    struct reader r = { .name = name };
+
+    hg_hash_stream_begin(&r.hash);
+    r.chunk = hg_alloc_aligned(HG_IO_BLOCK, CHUNK_BYTES);
+    if (r.chunk == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to read an index checkpoint");
+    int rc = io->ops->open(io, name, 0, &r.file);
+    if (rc == HOLOG_OK) {
+        rc = read_content(&r, uuid, ix, out);
+        (void)io->ops->close(r.file); /* only read from */
+    }
+    hg_free(r.chunk);
+    return rc;
+}
+
+static void note_last_error(char *out_note)
+{
+    struct holog_error_detail detail;
+    if (out_note == NULL)
+        return;
+    hg_error_get(&detail);
+    (void)snprintf(out_note, 160, "%.159s", detail.message);
+}
+
+/* Not the checkpoint's fault: rebuilding the index would meet it too. */
+static int is_ours(int rc)
+{
+    return rc == HOLOG_E_NOMEM || rc == HOLOG_E_BUDGET || rc == HOLOG_E_INVAL;
+}
+
+int hg_checkpoint_load(struct hg_io *io, const uint8_t uuid[16], uint64_t max_number,
+                       struct hg_index *empty, struct hg_checkpoint *out, char out_note[160])
+{
+    struct listing l = { { 0 } };
+    int faults = 0;
+
+    if (out_note != NULL)
+        out_note[0] = '\0';
+    int rc = io->ops->read_dir(io, HG_CHK_DIR, list_one, &l);
+    if (is_ours(rc))
+        goto out;
+    if (rc < 0 && rc != HOLOG_E_NOENT) {
+        note_last_error(out_note);
+        faults++;
+    }
+    rc = HOLOG_E_NOENT;
+    for (size_t i = 0; i < listing_count(&l) && rc < 0; i++) {
+        char name[CHK_NAME_MAX];
+        if (listing_at(&l, i) > max_number)
+            continue;
+        checkpoint_name(name, listing_at(&l, i));
+        rc = read_one(io, name, uuid, empty, out);
+        if (is_ours(rc))
+            goto out;
+        if (rc < 0 && faults++ == 0)
+            note_last_error(out_note);
+    }
+    if (rc < 0) {
+        if (faults == 0 && out_note != NULL)
+            (void)snprintf(out_note, 160, "none");
+        rc = hg_error(HOLOG_E_NOENT, "no usable index checkpoint");
+    }
+out:
+    hg_buf_release(&l.numbers);
+    return rc;
+}
+
+int hg_checkpoint_check(struct hg_io *io, const char *name)
+{
+    struct hg_checkpoint c = { 0 };
+    int rc = read_one(io, name, NULL, NULL, &c);
+    if (rc == HOLOG_OK)
+        hg_checkpoint_release(&c);
+    return rc;
+}

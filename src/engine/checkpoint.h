@@ -1,0 +1,46 @@
+/*
+ * Index checkpoints: chk/<number, 16 hex digits>.hidx (docs/FORMAT.md, section 8). A cache: loading
+ * one that is damaged, older or of another store says so and the index is rebuilt.
+ */
+#ifndef HG_ENGINE_CHECKPOINT_H
+#define HG_ENGINE_CHECKPOINT_H
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "engine/index.h"
+#include "io/io.h"
+#include "wal/layout.h"
+
+struct hg_checkpoint {
+    uint8_t uuid[16];
+    hg_pos covered;        /* rounded-up end of the last frame covered */
+    uint64_t last_hash;    /* header hash of that frame */
+    uint64_t last_len;
+    uint64_t number;       /* of the last commit covered */
+    uint64_t time_ns;
+    uint64_t highest_number;
+    uint64_t keys;
+    uint64_t live_key_bytes, live_value_bytes, directories;
+    uint64_t root_number;  /* last commit that changed a child of the root: in the settings block
+                              under the key "\x01root" */
+    struct hg_buf settings; /* {varint key length, key, varint value length, value}* */
+    struct hg_buf segments; /* struct hg_segment_entry, in memory form */
+};
+void hg_checkpoint_release(struct hg_checkpoint *c);
+
+/* Write chk/<number>.hidx durably (temporary name, sync, rename, sync of chk/), then delete all but
+ * the newest two. A failure leaves the older ones and no half file under the final name. */
+HG_MUST_CHECK int hg_checkpoint_write(struct hg_io *io, const struct hg_checkpoint *c,
+                                      const struct hg_root *root);
+
+/* Load the newest that is sound, belongs to uuid and covers no more than `max_number`
+ * (UINT64_MAX = any), into an empty index. HOLOG_E_NOENT: none (why, in *out_note when not NULL:
+ * "none" or what was wrong with the newest). On failure the index is empty. */
+HG_MUST_CHECK int hg_checkpoint_load(struct hg_io *io, const uint8_t uuid[16], uint64_t max_number,
+                                     struct hg_index *empty, struct hg_checkpoint *out,
+                                     char out_note[160]);
+
+/* Outer shape and hash of one file; for verify. */
+HG_MUST_CHECK int hg_checkpoint_check(struct hg_io *io, const char *name);
+
+#endif

@@ -1,0 +1,575 @@
+/*
+ * The commit path.
+ *
+ *   prepare   (no lock) records are encoded; large values are on their way to extents
+ *   sequence  (log lock) room in the log; every operation checked against the sequenced state and
+ *             applied to it; the frame joins the filling group. All or nothing: a commit of several
+ *             operations that fails half way is taken back by resetting the index to where it was
+ *   wait      until the group has completed in the commit's sync mode
+ *   publish   hooks, called by the log in commit order: readers see the state
+ *
+ * What was resolved when the operation was collected may have changed by the time it is sequenced
+ * (a symlink turned, a parent made or gone): then the record is encoded again with what is true now.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/byteorder.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/check.h"
+#include "engine/store_internal.h"
+#include "io/event.h"
+#include "wal/frame.h"
+
+#define ASYNC_BYTES_MAX (64u << 20) /* appended and not complete: beyond it, HOLOG_E_AGAIN */
+
+/* ---- hooks: called by the log with its lock held ---------------------------------------------------*/
+
+static int on_appended(void *ctx, uint32_t segment, uint32_t offset, const void *data, size_t len)
+{
+    holog_store *s = ctx;
+    return hg_cache_put(s->cache, segment, offset, data, len);
+}
+
+static struct hg_version *newest(holog_store *s)
+{
+    if (s->latest != NULL && s->latest->number == s->last_number)
+        return s->latest;
+    hg_version_put(s, s->latest);
+    s->latest = hg_version_freeze(s);
+    return s->latest;
+}
+
+static void *on_sealed(void *ctx)
+{
+    struct hg_version *v = newest(ctx);
+    __atomic_add_fetch(&v->refs, 1, __ATOMIC_RELAXED);
+    return v;
+}
+
+static void publish(holog_store *s, struct hg_version *v)
+{
+    if (v->number > s->published->number) {
+        __atomic_add_fetch(&v->refs, 1, __ATOMIC_RELAXED);
+        hg_version_publish(s, v);
+    }
+}
+
+/* A write of the log failed: what is not durable is in doubt, and nobody may see it. */
+static void fall_back(holog_store *s)
+{
+    struct hg_version *v = s->durable;
+
+    hg_index_reset(s->sequenced.index, v->root);
+    s->sequenced.sums = v->sums;
+    s->last_number = v->number;
+    hg_version_put(s, s->latest);
+    s->latest = NULL;
+    if (s->published != v) {
+        __atomic_add_fetch(&v->refs, 1, __ATOMIC_RELAXED);
+        hg_version_publish(s, v);
+    }
+}
+
+static void set_durable(holog_store *s, struct hg_version *v)
+{
+    if (v->number <= s->durable->number)
+        return;
+    __atomic_add_fetch(&v->refs, 1, __ATOMIC_RELAXED);
+    hg_version_put(s, s->durable);
+    s->durable = v;
+}
+
+static void on_completed(void *ctx, void *token, int rc, int durable)
+{
+    holog_store *s = ctx;
+    struct hg_version *v = token;
+
+    if (rc < 0) {
+        fall_back(s);
+    } else if (v != NULL) {
+        publish(s, v);
+        if (durable)
+            set_durable(s, v);
+    }
+    hg_version_put(s, v);
+    hg_budget_set_index(s->cache, hg_index_bytes(s->sequenced.index));
+}
+
+static void on_durable(void *ctx, hg_pos pos, uint64_t number)
+{
+    holog_store *s = ctx;
+
+    hg_cache_set_written(s->cache, hg_pos_segment(pos), hg_pos_offset(pos));
+    if (s->published->number <= number)
+        set_durable(s, s->published);
+    if (s->event_fd >= 0)
+        hg_io_event_signal(s->event_fd);
+}
+
+static void on_segment_added(void *ctx, uint32_t id, uint32_t kind, uint64_t capacity)
+{
+    holog_store *s = ctx;
+    (void)hg_cache_add_segment(s->cache, id, kind, capacity); /* no memory: reads add it later */
+}
+
+void hg_commit_hooks(holog_store *s, struct hg_log_hooks *out)
+{
+    *out = (struct hg_log_hooks){ .ctx = s,
+                                  .appended = on_appended,
+                                  .sealed = on_sealed,
+                                  .completed = on_completed,
+                                  .durable = on_durable,
+                                  .segment_added = on_segment_added };
+}
+
+/* ---- sequencing --------------------------------------------------------------------------------------*/
+
+struct seq {
+    holog_txn *txn;
+    holog_store *s;
+    struct hg_check_ctx check;
+    struct hg_log_place place;
+    uint32_t birth_segment; /* of the records: the frame's, or the extent that holds them */
+    uint32_t birth_base;    /* offset of the body in it */
+    uint64_t number;
+    int again; /* the body had to be encoded again: start over */
+    struct hg_checked checked;
+};
+
+static struct hg_op *op_at(holog_txn *txn, size_t i)
+{
+    return (struct hg_op *)(void *)txn->ops.data + i;
+}
+
+static size_t op_count(const holog_txn *txn)
+{
+    return txn->ops.len / sizeof(struct hg_op);
+}
+
+static const char *text(const holog_txn *txn, uint32_t at)
+{
+    return (const char *)txn->arena.data + at;
+}
+
+static int has_children(void *ctx, const struct hg_key *dir)
+{
+    holog_store *s = ctx;
+    uint8_t prefix[HG_KEY_MAX + 1];
+    struct hg_root *root = hg_index_freeze(s->sequenced.index);
+    struct hg_cursor c;
+    int rc;
+
+    memcpy(prefix, dir->bytes, dir->len);
+    prefix[dir->len] = 0;
+    rc = hg_cursor_open(&c, root, prefix, dir->len + 1, 0);
+    if (rc == HOLOG_OK) {
+        rc = c.key_len > dir->len && memcmp(c.key, prefix, dir->len + 1) == 0;
+        hg_cursor_close(&c);
+    } else if (rc == HOLOG_E_NOENT) {
+        rc = 0;
+    }
+    hg_root_put(root);
+    return rc;
+}
+
+/* The path an operation acts on is not the one its record says: put the true one in. */
+static int rename_op(holog_txn *txn, uint32_t *at, uint32_t *len, const struct hg_resolved *r)
+{
+    size_t where = txn->arena.len;
+    int rc = hg_buf_append(&txn->arena, r->path, r->path_len + 1);
+
+    if (rc == HOLOG_OK) {
+        *at = (uint32_t)where;
+        *len = (uint32_t)r->path_len;
+    }
+    return rc;
+}
+
+static int same_path(const holog_txn *txn, uint32_t at, uint32_t len, const struct hg_resolved *r)
+{
+    return len == r->path_len && memcmp(text(txn, at), r->path, len) == 0;
+}
+
+static int settle_paths(struct seq *q, size_t i, const struct hg_checked *c)
+{
+    holog_txn *txn = q->txn;
+    struct hg_op *op = op_at(txn, i);
+    int rc = HOLOG_OK;
+
+    if (op->type == HG_OP_CONFIG || op->type == HG_OP_EXPECT)
+        return HOLOG_OK;
+    if (!same_path(txn, op->path, op->path_len, &c->at)) {
+        rc = rename_op(txn, &op->path, &op->path_len, &c->at);
+        q->again = 1;
+    }
+    if (rc == HOLOG_OK && (op->type == HG_OP_MOVE || op->type == HG_OP_COPY) &&
+        !same_path(txn, op->to, op->to_len, &c->to)) {
+        rc = rename_op(txn, &op->to, &op->to_len, &c->to);
+        q->again = 1;
+    }
+    return rc;
+}
+
+static int apply_op(struct seq *q, struct hg_op *op, struct hg_checked *c)
+{
+    struct hg_state *st = &q->s->sequenced;
+    struct hg_locator loc = { .segment = q->birth_segment,
+                              .offset = q->birth_base + (uint32_t)op->record,
+                              .size = op->size,
+                              .number = q->number,
+                              .check = op->check };
+
+    switch (op->type) {
+    case HG_OP_SAVE:
+        loc.type = HG_ENTRY_BLOB;
+        return hg_apply_put(st, &c->at.key, &loc);
+    case HG_OP_SYMLINK:
+        loc.type = HG_ENTRY_SYMLINK;
+        return hg_apply_put(st, &c->at.key, &loc);
+    case HG_OP_MKDIR:
+        loc.type = HG_ENTRY_DIR;
+        loc.size = q->number;
+        loc.check = 0;
+        return c->nothing_to_do ? HOLOG_OK : hg_apply_mkdir(st, &c->at.key, &loc);
+    case HG_OP_DELETE:
+    case HG_OP_DELETE_TREE:
+        return hg_apply_delete_tree(st, &c->at.key, q->number);
+    case HG_OP_COPY:
+        return hg_apply_copy(st, &c->at.key, &c->to.key, q->number);
+    case HG_OP_MOVE:
+        return hg_apply_move(st, &c->at.key, &c->to.key, q->number);
+    case HG_OP_CONFIG:
+        return hg_setting_put(q->s, text(q->txn, op->path), op->path_len, text(q->txn, op->to),
+                              op->to_len);
+    case HG_OP_EXPECT:
+    default:
+        return HOLOG_OK;
+    }
+}
+
+/* A DELETE record names the segment of what it kills: known only now. */
+static void patch_delete(holog_txn *txn, const struct hg_op *op, const struct hg_checked *c)
+{
+    struct hg_record r;
+    uint8_t *at = txn->body.data + op->record;
+
+    if (hg_rec_decode(at, txn->body.len - op->record, op->record, &r) == HOLOG_OK)
+        hg_put_le32(at + r.whole_len - op->path_len - 4, c->at.loc.segment);
+}
+
+/* Missing parents of operation i, as the sequenced state has it, become operations before it. */
+static int add_parents(struct seq *q, size_t i)
+{
+    int rc = hg_txn_insert_parents(q->txn, i, &q->check.lookup);
+
+    if (rc == HOLOG_OK)
+        q->again = 1;
+    return rc;
+}
+
+/* Checked against the state as it is now; q->again when the body had to change. */
+static int check_one(struct seq *q, size_t i, struct hg_checked *c)
+{
+    holog_txn *txn = q->txn;
+    struct hg_op *op = op_at(txn, i);
+    int moves = op->type == HG_OP_MOVE || op->type == HG_OP_COPY;
+    int rc = hg_check_op(&q->check, op, text(txn, op->user_path), op->user_path_len,
+                         moves ? text(txn, op->user_to) : "", moves ? op->user_to_len : 0, c);
+
+    if (rc == HOLOG_E_NOENT && c->missing_parent && (op->flags & HOLOG_PARENTS) != 0)
+        return add_parents(q, i);
+    if (rc == HOLOG_OK)
+        rc = settle_paths(q, i, c);
+    if (rc == HOLOG_OK && !q->again && op->type == HG_OP_DELETE)
+        patch_delete(txn, op, c);
+    return rc;
+}
+
+/* What the transaction has read must still be so. */
+static int check_reads(struct seq *q)
+{
+    const holog_txn *txn = q->txn;
+    size_t n = txn->reads.len / sizeof(struct hg_read);
+    const struct hg_read *reads = (const struct hg_read *)(const void *)txn->reads.data;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct hg_read *r = &reads[i];
+        struct hg_key key;
+        struct hg_locator loc = { 0 };
+        uint64_t now;
+        int rc;
+        hg_key_make(text(txn, r->path), r->path_len, &key);
+        rc = hg_state_get(&q->s->sequenced, key.bytes, key.len, &loc);
+        if (rc < 0 && rc != HOLOG_E_NOENT)
+            return rc;
+        now = rc == HOLOG_E_NOENT ? 0 : r->listing ? loc.size : loc.number;
+        if (now != r->number)
+            return hg_error_path(HOLOG_E_CONFLICT, text(txn, r->path), r->path_len,
+                                 "%s has been changed by commit %llu since this transaction read it",
+                                 r->path_len == 0 ? "/" : text(txn, r->path),
+                                 (unsigned long long)now);
+    }
+    return HOLOG_OK;
+}
+
+/* Record lists too long for a frame go to an extent; the frame then has one BODY record. */
+static int stage_long_body(struct seq *q, struct hg_buf *frame_body, struct hg_staged **out_staged)
+{
+    holog_txn *txn = q->txn;
+    struct hg_piece piece;
+    struct hg_staged *g = NULL;
+    int rc = hg_stage_body(q->s, txn->body.data, txn->body.len, &g);
+
+    if (rc < 0)
+        return rc;
+    memcpy(&piece, g->pieces.data, sizeof piece);
+    rc = hg_body_begin(frame_body, hg_get_le64(txn->body.data), txn->fields.data, txn->fields.len);
+    if (rc == HOLOG_OK)
+        rc = hg_rec_body(frame_body, &piece, hg_hash64(txn->body.data, txn->body.len), NULL);
+    if (rc == HOLOG_OK && txn->sync != HOLOG_SYNC_NONE)
+        rc = hg_staged_wait(g);
+    if (rc < 0) {
+        (void)hg_staged_wait(g);
+        hg_staged_put(g);
+        return rc;
+    }
+    q->birth_segment = piece.segment;
+    q->birth_base = (uint32_t)piece.offset;
+    *out_staged = g;
+    return HOLOG_OK;
+}
+
+static int append(struct seq *q, struct hg_buf *body, uint32_t nrec, holog_commit_fn done,
+                  void *ctx, struct hg_ticket *out_ticket)
+{
+    struct hg_append a = { .type = HG_FRAME_COMMIT,
+                           .body = body->data,
+                           .body_len = body->len,
+                           .body_hash = hg_hash64(body->data, body->len),
+                           .nrec = nrec,
+                           .number = q->number,
+                           .sync = q->txn->sync,
+                           .done = done,
+                           .done_ctx = ctx };
+    return hg_log_append(q->s->log, &a, out_ticket);
+}
+
+static void set_time(struct seq *q, struct hg_buf *body)
+{
+    uint64_t now = q->s->io->ops->wall_ns(q->s->io);
+
+    if (now < q->s->last_time_ns)
+        now = q->s->last_time_ns; /* the clock may jump back; commit times do not */
+    q->s->last_time_ns = now;
+    hg_put_le64(body->data, now);
+}
+
+/* An operation that changes one entry: when applying fails (no memory), what it leaves is at most a
+ * directory's mark, which is harmless. */
+static int changes_one_entry(const holog_txn *txn)
+{
+    const struct hg_op *op = (const struct hg_op *)(const void *)txn->ops.data;
+
+    return op_count(txn) == 1 &&
+           (op->type == HG_OP_SAVE || op->type == HG_OP_SYMLINK || op->type == HG_OP_MKDIR);
+}
+
+struct finish {
+    struct hg_buf *body;
+    uint32_t nrec;
+    holog_commit_fn done;
+    void *ctx;
+    struct hg_ticket *ticket;
+};
+
+/* Check, append, apply: no copy of the index is needed to take it back. */
+static int run_single(struct seq *q, const struct finish *f)
+{
+    struct hg_checked *c = &q->checked;
+    int rc = check_one(q, 0, c);
+
+    if (rc < 0 || q->again)
+        return rc;
+    set_time(q, f->body);
+    rc = append(q, f->body, f->nrec, f->done, f->ctx, f->ticket);
+    if (rc < 0)
+        return rc;
+    rc = apply_op(q, op_at(q->txn, 0), c);
+    if (rc < 0)
+        hg_log_unappend(q->s->log);
+    return rc;
+}
+
+/* Each operation sees those before it; a failure resets the index to where it was. */
+static int run_many(struct seq *q, const struct finish *f)
+{
+    holog_store *s = q->s;
+    size_t n = op_count(q->txn);
+    struct hg_sums sums = s->sequenced.sums;
+    struct hg_root *before = hg_index_freeze(s->sequenced.index);
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; rc == HOLOG_OK && !q->again && i < n; i++) {
+        rc = check_one(q, i, &q->checked);
+        if (rc == HOLOG_OK && !q->again)
+            rc = apply_op(q, op_at(q->txn, i), &q->checked);
+    }
+    if (rc == HOLOG_OK && !q->again) {
+        set_time(q, f->body);
+        rc = append(q, f->body, f->nrec, f->done, f->ctx, f->ticket);
+    }
+    if (rc < 0 || q->again) {
+        s->sequenced.sums = sums;
+        hg_index_reset(s->sequenced.index, before);
+    }
+    hg_root_put(before);
+    return rc;
+}
+
+/* Under the lock: room, checks, index, log. On failure nothing has changed. */
+static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, holog_commit_fn done,
+                    void *ctx, struct hg_ticket *out_ticket)
+{
+    holog_store *s = q->s;
+    struct hg_buf *body = in_extent ? frame_body : &q->txn->body;
+    struct finish f = { body, in_extent ? 1 : q->txn->nrec, done, ctx, out_ticket };
+    int rc = hg_log_reserve(s->log, body->len, &q->place);
+
+    if (rc == HOLOG_OK)
+        rc = hg_version_spare(s); /* after the reserve, which may have sealed a group with it */
+    if (rc < 0)
+        return rc;
+    if (!in_extent) {
+        q->birth_segment = q->place.segment;
+        q->birth_base = q->place.body_offset;
+    }
+    q->number = hg_log_next_number(s->log);
+    rc = check_reads(q);
+    if (rc < 0)
+        return rc;
+    rc = changes_one_entry(q->txn) ? run_single(q, &f) : run_many(q, &f);
+    if (rc == HOLOG_OK && !q->again) {
+        s->last_number = q->number;
+        s->commits++;
+        s->records += q->txn->nrec;
+    }
+    return rc;
+}
+
+/* ---- after sequencing ----------------------------------------------------------------------------------*/
+
+/* SYNC_NONE acknowledges now: readers see it at once, unless stricter commits before it are still
+ * on their way; then it is seen with them. Lock held. */
+static int publish_now(holog_store *s)
+{
+    struct hg_version *v;
+
+    if (s->published->number < s->strict_number)
+        return 0;
+    v = newest(s);
+    publish(s, v);
+    return 1;
+}
+
+static void offer_values(holog_txn *txn, const struct seq *q)
+{
+    for (size_t i = 0; i < op_count(txn); i++) {
+        const struct hg_op *op = op_at(txn, i);
+        if (op->staged != NULL)
+            if (op->staged != NULL && op->staged->mem != NULL)
+            hg_cache_offer(q->s->cache,
+                           hg_pos_make(q->birth_segment, q->birth_base + (uint32_t)op->record),
+                           op->staged->mem);
+    }
+}
+
+static int wait_for_staged(holog_txn *txn)
+{
+    int rc = HOLOG_OK;
+
+    if (txn->sync == HOLOG_SYNC_NONE)
+        return HOLOG_OK; /* the next sync of the log covers them */
+    for (struct hg_staged *g = txn->staged; g != NULL && rc == HOLOG_OK; g = g->next)
+        rc = hg_staged_wait(g);
+    return rc;
+}
+
+/* The lock is held on entry and released on return. */
+static int acknowledge(holog_txn *txn, int async, const struct hg_ticket *ticket)
+{
+    holog_store *s = txn->store;
+
+    if (txn->sync == HOLOG_SYNC_NONE && publish_now(s)) {
+        hg_log_unlock(s->log);
+        return HOLOG_OK;
+    }
+    if (txn->sync != HOLOG_SYNC_NONE)
+        s->strict_number = ticket->number;
+    if (async) {
+        hg_log_kick(s->log);
+        hg_log_unlock(s->log);
+        return HOLOG_OK;
+    }
+    return hg_log_wait(s->log, ticket);
+}
+
+static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ctx,
+                       uint64_t *out_number, int *out_again)
+{
+    holog_store *s = txn->store;
+    struct seq q = { .txn = txn, .s = s };
+    struct hg_buf frame_body = { 0 };
+    struct hg_staged *body_staged = NULL;
+    struct hg_ticket ticket;
+    int in_extent = txn->body.len > hg_log_body_max(s->log);
+    int rc = HOLOG_OK;
+
+    q.check = (struct hg_check_ctx){ .has_children = has_children, .children_ctx = s };
+    hg_lookup_sequenced(s, &q.check.lookup);
+    if (in_extent)
+        rc = stage_long_body(&q, &frame_body, &body_staged);
+    if (rc < 0)
+        return rc;
+    hg_log_lock(s->log);
+    if (async && hg_log_inflight_bytes(s->log) > ASYNC_BYTES_MAX)
+        rc = hg_error(HOLOG_E_AGAIN, "%u MiB of commits are in flight: wait for some of them",
+                      ASYNC_BYTES_MAX >> 20);
+    if (rc == HOLOG_OK)
+        rc = sequence(&q, &frame_body, in_extent, done, ctx, &ticket);
+    if (rc == HOLOG_OK && !q.again) {
+        offer_values(txn, &q);
+        if (out_number != NULL)
+            *out_number = ticket.number;
+        rc = acknowledge(txn, async, &ticket);
+    } else {
+        hg_log_unlock(s->log);
+    }
+    hg_staged_put(body_staged); /* a write under way holds a count of its own */
+    hg_buf_release(&frame_body);
+    *out_again = q.again;
+    return rc;
+}
+
+int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64_t *out_number)
+{
+    holog_store *s = txn->store;
+    uint64_t t0 = s->io->ops->now_ns(s->io);
+    int again = 0;
+    int rc = HOLOG_OK;
+
+    if (txn->fields.len > 0)
+        rc = hg_txn_encode(txn);
+    if (rc == HOLOG_OK)
+        rc = wait_for_staged(txn);
+    do {
+        if (again)
+            rc = hg_txn_encode(txn);
+        if (rc == HOLOG_OK)
+            rc = commit_once(txn, async, done, ctx, out_number, &again);
+    } while (rc == HOLOG_OK && again);
+    if (rc == HOLOG_OK)
+        hg_store_count_commit(s, s->io->ops->now_ns(s->io) - t0);
+    return rc;
+}

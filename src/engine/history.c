@@ -1,0 +1,320 @@
+/*
+ * holog_log: the commits, newest first. Reads the frames of one segment at a time, from the newest
+ * segment back; nothing about commits is kept in memory.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "engine/store_internal.h"
+#include "wal/frame.h"
+#include "wal/segment.h"
+
+struct found { /* a commit of the segment in hand */
+    uint32_t offset;
+    uint32_t len;
+    uint32_t nrec;
+    uint64_t number;
+};
+
+struct walk {
+    holog_store *s;
+    char path[HG_PATH_MAX + 1]; /* filter, canonical */
+    size_t path_len;
+    int filtered;
+    uint64_t before;
+    uint64_t left; /* commits still wanted; UINT64_MAX: all */
+    int (*each)(void *ctx, const holog_commit_info *info);
+    void *ctx;
+    int stopped;
+    /* the segment in hand */
+    struct hg_segment_header header;
+    uint8_t *data;
+    size_t len;
+    struct hg_buf found; /* struct found, oldest first */
+    /* one commit */
+    struct hg_buf meta_text;
+    struct hg_buf meta;
+    char match[HG_PATH_MAX + 1];
+    uint64_t bytes;
+};
+
+static int read_segment(struct walk *w, uint32_t id, uint64_t end)
+{
+    size_t n = 0;
+    int rc;
+
+    w->data = hg_alloc_aligned(HG_BLOCK, (size_t)HG_ALIGN_UP(end, (uint64_t)HG_BLOCK));
+    if (w->data == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to read segment %u", id);
+    rc = hg_files_read(w->s->files, id, HG_KIND_FRAMES, w->data, (size_t)end, 0, &n);
+    if (rc < 0)
+        return rc;
+    w->len = n;
+    if (n < HG_SEGMENT_HEADER_SIZE)
+        return hg_corrupt(id, 0, "the segment is shorter than its header");
+    return hg_segment_header_decode(w->data, id, HG_KIND_FRAMES, &w->header);
+}
+
+/* Frames up to the first that is none: the durable end, a footer, or zeros. */
+static int find_frames(struct walk *w)
+{
+    uint64_t at = HG_SEGMENT_HEADER_SIZE;
+
+    w->found.len = 0;
+    while (at + HG_FRAME_HEADER_SIZE <= w->len) {
+        struct hg_frame f;
+        struct hg_frame_place place = { w->header.salt, w->header.epoch, w->header.id,
+                                        (uint32_t)at };
+        enum hg_frame_verdict v = hg_frame_decode(w->data + at, &place, w->header.capacity, &f);
+        if (v == HG_FRAME_ZERO && at % HG_BLOCK != 0) {
+            at = HG_ALIGN_UP(at, (uint64_t)HG_BLOCK);
+            continue;
+        }
+        if (v != HG_FRAME_OK || f.len > w->len - at)
+            break;
+        if (f.type == HG_FRAME_COMMIT) {
+            struct found c = { (uint32_t)at, f.len, f.nrec, f.number };
+            int rc = hg_buf_append(&w->found, &c, sizeof c);
+            if (rc < 0)
+                return rc;
+        }
+        at = HG_ALIGN_UP(at + f.len, (uint64_t)8);
+    }
+    return HOLOG_OK;
+}
+
+static int at_or_below(const struct walk *w, const char *path, size_t len)
+{
+    return w->path_len == 0 || (len >= w->path_len && memcmp(path, w->path, w->path_len) == 0 &&
+                                (len == w->path_len || path[w->path_len] == '/'));
+}
+
+static int above(const struct walk *w, const char *path, size_t len)
+{
+    return len == 0 || (len < w->path_len && memcmp(path, w->path, len) == 0 &&
+                        w->path[len] == '/');
+}
+
+/* Does the record change the path asked for, or something below it? */
+static int touches(struct walk *w, const struct hg_record *r)
+{
+    const char *path = r->path;
+    size_t len = r->path_len;
+    int whole = r->type == HG_REC_DELETE_TREE || r->type == HG_REC_MOVE || r->type == HG_REC_COPY;
+
+    if (r->type == HG_REC_CONFIG || r->type == HG_REC_SEGMENTS || r->ignorable)
+        return 0;
+    if (r->type != HG_REC_COPY && (at_or_below(w, path, len) || (whole && above(w, path, len))))
+        goto yes;
+    if (r->type != HG_REC_MOVE && r->type != HG_REC_COPY)
+        return 0;
+    path = r->to;
+    len = r->to_len;
+    if (!at_or_below(w, path, len) && !above(w, path, len))
+        return 0;
+yes:
+    memcpy(w->match, path, len);
+    w->match[len] = 0;
+    return 1;
+}
+
+static int walk_records(struct walk *w, const uint8_t *body, size_t len, size_t at, int *out_match)
+{
+    while (at < len) {
+        struct hg_record r;
+        int rc = hg_rec_decode(body + at, len - at, at, &r);
+        if (rc < 0)
+            return rc;
+        if (r.type == HG_REC_LARGE && !r.ignorable)
+            w->bytes += r.value_len;
+        if (!*out_match && w->filtered)
+            *out_match = touches(w, &r);
+        if (r.type == HG_REC_BODY && !r.ignorable) {
+            struct hg_body inner;
+            uint8_t *data = hg_malloc((size_t)r.body.len);
+            size_t n = 0;
+            if (data == NULL)
+                return hg_error(HOLOG_E_NOMEM, "no memory for a commit's records");
+            rc = hg_files_read(w->s->files, r.body.segment, HG_KIND_EXTENTS, data,
+                               (size_t)r.body.len, r.body.offset, &n);
+            if (rc == HOLOG_OK && n < r.body.len)
+                rc = hg_corrupt(r.body.segment, r.body.offset, "a commit's records are cut short");
+            if (rc == HOLOG_OK)
+                rc = hg_body_decode(data, n, &inner);
+            w->bytes += r.body.len;
+            if (rc == HOLOG_OK)
+                rc = walk_records(w, data, n, inner.records_at, out_match);
+            hg_free(data);
+            if (rc < 0)
+                return rc;
+        }
+        at += r.whole_len;
+    }
+    return HOLOG_OK;
+}
+
+static int take_fields(struct walk *w, const struct hg_body *b, const char **out_message)
+{
+    struct hg_field f;
+    size_t at = 0;
+    const char *none = NULL;
+    int rc;
+
+    w->meta_text.len = w->meta.len = 0;
+    *out_message = "";
+    rc = hg_buf_reserve(&w->meta_text, b->fields_len + 2 * HOLOG_PATH_MAX);
+    while (rc == HOLOG_OK && (rc = hg_field_next(b->fields, b->fields_len, &at, &f)) == HOLOG_OK) {
+        if (f.type == HG_FIELD_MESSAGE) {
+            *out_message = (const char *)w->meta_text.data + w->meta_text.len;
+            rc = hg_buf_append(&w->meta_text, f.data, f.len);
+            if (rc == HOLOG_OK)
+                rc = hg_buf_append_byte(&w->meta_text, 0);
+        } else if (f.type == HG_FIELD_META) {
+            const char *key = (const char *)w->meta_text.data + w->meta_text.len;
+            const char *value = key + f.key_len + 1;
+            rc = hg_buf_append(&w->meta_text, f.key, f.key_len);
+            if (rc == HOLOG_OK)
+                rc = hg_buf_append_byte(&w->meta_text, 0);
+            if (rc == HOLOG_OK)
+                rc = hg_buf_append(&w->meta_text, f.value, f.value_len);
+            if (rc == HOLOG_OK)
+                rc = hg_buf_append_byte(&w->meta_text, 0);
+            if (rc == HOLOG_OK)
+                rc = hg_buf_append(&w->meta, &key, sizeof key);
+            if (rc == HOLOG_OK)
+                rc = hg_buf_append(&w->meta, &value, sizeof value);
+        }
+    }
+    if (rc == HOLOG_E_NOENT)
+        rc = hg_buf_append(&w->meta, &none, sizeof none);
+    return rc;
+}
+
+static int show(struct walk *w, const struct found *c)
+{
+    const uint8_t *body = w->data + c->offset + HG_FRAME_HEADER_SIZE;
+    size_t len = c->len - HG_FRAME_HEADER_SIZE;
+    struct hg_body b;
+    holog_commit_info info = { .number = c->number,
+                               .records = c->nrec,
+                               .segment = w->header.id,
+                               .offset = c->offset };
+    int match = 0;
+    int rc = hg_body_decode(body, len, &b);
+
+    w->bytes = c->len;
+    if (rc == HOLOG_OK)
+        rc = walk_records(w, body, len, b.records_at, &match);
+    if (rc == HOLOG_OK && w->filtered && !match)
+        return HOLOG_OK;
+    if (rc == HOLOG_OK)
+        rc = take_fields(w, &b, &info.message);
+    if (rc < 0) {
+        (void)hg_corrupt(w->header.id, c->offset, "commit %llu cannot be read",
+                         (unsigned long long)c->number);
+        return rc;
+    }
+    info.time_ns = b.time_ns;
+    info.bytes = w->bytes;
+    info.meta = (const char *const *)(const void *)w->meta.data;
+    info.path = w->filtered ? w->match : NULL;
+    if (w->left != UINT64_MAX)
+        w->left--;
+    w->stopped = w->each(w->ctx, &info) != 0;
+    return HOLOG_OK;
+}
+
+static int segment_size(struct walk *w, uint32_t id, uint64_t *out_size)
+{
+    struct hg_file *f = NULL;
+    struct hg_file_info info;
+    int rc = hg_files_get(w->s->files, id, HG_KIND_FRAMES, &f);
+
+    if (rc < 0)
+        return rc;
+    rc = w->s->io->ops->info(f, &info);
+    hg_files_put(w->s->files, id);
+    if (rc == HOLOG_OK)
+        *out_size = HG_MIN(info.size_bytes, (uint64_t)UINT32_MAX);
+    return rc;
+}
+
+static int one_segment(struct walk *w, uint32_t id)
+{
+    uint64_t size = 0;
+    int rc = segment_size(w, id, &size);
+    size_t n;
+
+    if (rc == HOLOG_OK)
+        rc = read_segment(w, id, size);
+    if (rc == HOLOG_OK)
+        rc = find_frames(w);
+    n = w->found.len / sizeof(struct found);
+    while (rc == HOLOG_OK && n > 0 && !w->stopped && w->left > 0) {
+        const struct found *c = (const struct found *)(const void *)w->found.data + --n;
+        if (w->before == 0 || c->number < w->before)
+            rc = show(w, c);
+    }
+    hg_free(w->data);
+    w->data = NULL;
+    return rc;
+}
+
+static int list_segments(holog_store *s, struct hg_buf *out)
+{
+    if (s->log != NULL)
+        return hg_log_segments(s->log, out);
+    for (size_t i = 0; i < s->reader_segments.len / sizeof(struct hg_log_segment); i++) {
+        const struct hg_log_segment *g =
+            (const struct hg_log_segment *)(const void *)s->reader_segments.data + i;
+        struct hg_segment_entry e = { g->id, (uint8_t)g->kind, g->file_size };
+        int rc = hg_buf_append(out, &e, sizeof e);
+        if (rc < 0)
+            return rc;
+    }
+    return HOLOG_OK;
+}
+
+int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t limit,
+              int (*each)(void *ctx, const holog_commit_info *info), void *ctx)
+{
+    struct walk *w;
+    struct hg_buf list = { 0 };
+    uint64_t last;
+    int rc = hg_store_check(store);
+
+    if (rc < 0)
+        return rc;
+    if (each == NULL)
+        return hg_error(HOLOG_E_INVAL, "each is NULL");
+    w = hg_calloc(1, sizeof *w);
+    if (w == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to read the log");
+    w->s = store;
+    w->each = each;
+    w->ctx = ctx;
+    w->left = limit == 0 ? UINT64_MAX : limit;
+    w->filtered = path != NULL;
+    if (path != NULL)
+        rc = hg_path_canonical(path, strlen(path), w->path, &w->path_len);
+    if (rc == HOLOG_OK && store->log != NULL)
+        rc = hg_log_flush(store->log); /* so that the files hold what is published */
+    last = holog_last_number(store);
+    w->before = before == 0 || before > last ? last + 1 : before;
+    if (rc == HOLOG_OK)
+        rc = list_segments(store, &list);
+    for (size_t n = list.len / sizeof(struct hg_segment_entry);
+         rc == HOLOG_OK && n > 0 && !w->stopped && w->left > 0; n--) {
+        const struct hg_segment_entry *e =
+            (const struct hg_segment_entry *)(const void *)list.data + (n - 1);
+        if (e->kind == HG_KIND_FRAMES)
+            rc = one_segment(w, e->segment);
+    }
+    hg_buf_release(&list);
+    hg_buf_release(&w->found);
+    hg_buf_release(&w->meta);
+    hg_buf_release(&w->meta_text);
+    hg_free(w);
+    return rc;
+}

@@ -1,0 +1,166 @@
+/*
+ * The index: a persistent (copy-on-write) B+-tree from entry key to locator.
+ *
+ * Keys are byte strings compared by memcmp, shorter first (engine/pathkey.h makes the order
+ * natural). Leaves are position-independent pages of front-coded keys, so a checkpoint is the
+ * leaves' bytes. Keys over HG_KEY_INLINE_MAX bytes live out of line in the node's own allocation,
+ * so a page never depends on another.
+ *
+ * Versions of the tree are roots. A root is reached from an hg_index; nodes are shared between
+ * roots and counted:
+ *   - the writer edits through one hg_index at a time, under its own lock. Nodes made since the
+ *     last hg_index_freeze are edited in place; others are copied first (one path).
+ *   - hg_index_freeze returns a root that no edit will ever change and that holds a count. Cost
+ *     O(1). Readers walk frozen roots without locks.
+ *   - hg_root_put drops a count; nodes nobody reaches any more are freed at once, or, when a
+ *     domain was given, retired through it (base/epoch.h), because a reader may be inside.
+ *
+ * Memory: hg_index_bytes says what all nodes of all roots of one index use together; an edit that
+ * would take it over hg_index_set_limit fails with HOLOG_E_BUDGET and changes nothing.
+ * Every edit that fails leaves the tree as it was.
+ */
+#ifndef HG_ENGINE_INDEX_H
+#define HG_ENGINE_INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/epoch.h"
+
+#define HG_KEY_INLINE_MAX 512
+#define HG_KEY_MAX 12288 /* a path of 4 KiB, encoded */
+
+/* Entry types, as stored in records and checkpoints (docs/FORMAT.md). */
+enum hg_entry_type {
+    HG_ENTRY_DIR = 1,
+    HG_ENTRY_BLOB = 2,
+    HG_ENTRY_SYMLINK = 3,
+    HG_ENTRY_ARRAY = 4,    /* type reserved; arrays are not part of this version */
+    HG_ENTRY_SLICE = 5,    /* reserved */
+    HG_ENTRY_EXTERNAL = 6, /* reserved */
+};
+#define HG_ENTRY_TYPE_MAX 6u
+
+/*
+ * What the index knows of an entry: 24 bytes in a leaf.
+ *   offset size field
+ *        0    4 segment   birth position: segment id
+ *        4    4 offset    birth position: byte offset of the record in that segment's file
+ *        8    6 size      blob: value bytes; symlink: target bytes; directory: the number of the
+ *                         last commit that changed the set or a version of its children
+ *       14    6 number    commit that made this version
+ *       20    1 type      enum hg_entry_type
+ *       21    3 check     low 24 bits of the record's value hash: a wrong-place read is seen
+ */
+struct hg_locator {
+    uint32_t segment;
+    uint32_t offset;
+    uint64_t size;   /* < 2^48 */
+    uint64_t number; /* < 2^48 */
+    uint8_t type;
+    uint32_t check; /* 24 bits */
+};
+#define HG_LOCATOR_SIZE 24
+
+struct hg_index; /* the writer's end */
+struct hg_root;  /* one immutable version */
+
+/* domain may be NULL (tests, single thread). page_bytes 0 = default (4096). */
+HG_MUST_CHECK int hg_index_create(struct hg_epoch_domain *domain, size_t page_bytes,
+                                  struct hg_index **out_index);
+void hg_index_destroy(struct hg_index *ix); /* all roots put before */
+
+/* ---- edits: one writer at a time --------------------------------------------------------------*/
+
+/* Insert, or replace the locator. *out_replaced (may be NULL): 1 when the key was there, its old
+ * locator in *out_old (may be NULL). */
+HG_MUST_CHECK int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
+                               const struct hg_locator *loc, int *out_replaced,
+                               struct hg_locator *out_old);
+/* HOLOG_E_NOENT when missing. */
+HG_MUST_CHECK int hg_index_remove(struct hg_index *ix, const uint8_t *key, size_t key_len,
+                                  struct hg_locator *out_old);
+/* Remove every key that starts with prefix (len 0 = all). *out_count may be NULL. */
+HG_MUST_CHECK int hg_index_remove_prefix(struct hg_index *ix, const uint8_t *prefix,
+                                         size_t prefix_len, uint64_t *out_count);
+/* Look up in the version being edited. HOLOG_E_NOENT. */
+HG_MUST_CHECK int hg_index_get(const struct hg_index *ix, const uint8_t *key, size_t key_len,
+                               struct hg_locator *out_loc);
+
+/* An immutable root of the present state, with one count for the caller. Cannot fail. */
+struct hg_root *hg_index_freeze(struct hg_index *ix);
+/* Make the state of `root` the one being edited (a fall-back, a savepoint). The root keeps its
+ * count. */
+void hg_index_reset(struct hg_index *ix, struct hg_root *root);
+
+/* ---- roots: any thread -------------------------------------------------------------------------*/
+
+/* One more count, by someone who holds one. */
+void hg_root_get(struct hg_root *root);
+/* One more count, by someone inside an epoch who only saw the root published: 1, or 0 when its last
+ * count is gone (load the published root again). */
+HG_MUST_CHECK int hg_root_try_get(struct hg_root *root);
+/* One count less. The last one frees, or retires, what no other root has; this takes a mutex that
+ * only other last puts and hg_index_reset take. */
+void hg_root_put(struct hg_root *root);
+uint64_t hg_root_count(const struct hg_root *root); /* keys in it */
+int hg_root_lookup(const struct hg_root *root, const uint8_t *key, size_t key_len,
+                   struct hg_locator *out_loc);
+
+/* Walk keys in order from the first key >= from (or > from when `after`). A cursor borrows the
+ * root: hold a count, or stay inside an epoch. Its key buffer is its own. */
+struct hg_cursor {
+    const struct hg_root *root;
+    struct hg_locator loc; /* of the current key */
+    uint8_t *key;          /* current key, key_len bytes, in `inline_key` or allocated */
+    size_t key_len;
+    size_t key_cap;
+    uint8_t inline_key[HG_KEY_INLINE_MAX];
+    /* the implementation's: the place behind the current key */
+    const uint8_t *page;
+    const uint8_t *next;
+    const uint8_t *locs;
+    uint32_t run;
+    uint32_t index;
+    uint32_t fill;
+    uint32_t prefix_len;
+    uint32_t depth;
+    struct {
+        const void *node;
+        uint32_t child;
+    } path[12];
+};
+/* HOLOG_OK and positioned, HOLOG_E_NOENT at the end, or HOLOG_E_NOMEM. */
+HG_MUST_CHECK int hg_cursor_open(struct hg_cursor *c, const struct hg_root *root,
+                                 const uint8_t *from, size_t from_len, int after);
+HG_MUST_CHECK int hg_cursor_next(struct hg_cursor *c);
+/* Skip to the first key > every key starting with prefix: over a whole subtree in O(log n). */
+HG_MUST_CHECK int hg_cursor_skip_prefix(struct hg_cursor *c, const uint8_t *prefix,
+                                        size_t prefix_len);
+void hg_cursor_close(struct hg_cursor *c);
+
+/* ---- memory ------------------------------------------------------------------------------------*/
+
+uint64_t hg_index_bytes(const struct hg_index *ix); /* all nodes of all its roots, incl. malloc's */
+void hg_index_set_limit(struct hg_index *ix, uint64_t max_bytes); /* 0 = none */
+
+/* ---- checkpoints: leaves as bytes --------------------------------------------------------------*/
+
+/* Calls `each` with every leaf's page image in order (packed: only the bytes in use). */
+HG_MUST_CHECK int hg_root_save(const struct hg_root *root,
+                               int (*each)(void *ctx, const uint8_t *page, size_t len), void *ctx);
+/* Build an index from page images in order. Every page is validated (bounds, key order within the
+ * page and against its neighbour, locator ranges): a bad one is HOLOG_E_CORRUPT with the page
+ * number in the message, never a crash. No work per key beyond the validation. */
+struct hg_index_loader;
+HG_MUST_CHECK int hg_index_load_begin(struct hg_index *empty, struct hg_index_loader **out_loader);
+HG_MUST_CHECK int hg_index_load_page(struct hg_index_loader *l, const uint8_t *page, size_t len);
+HG_MUST_CHECK int hg_index_load_end(struct hg_index_loader *l); /* frees l, also on failure */
+void hg_index_load_abort(struct hg_index_loader *l);
+
+/* Walks everything: order, counts, fill, balance. For tests and `verify`. */
+HG_MUST_CHECK int hg_root_check(const struct hg_root *root);
+
+#endif

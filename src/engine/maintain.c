@@ -1,0 +1,161 @@
+/*
+ * Verify and repair of a directory, and the state hash.
+ */
+#include <string.h>
+
+#include "base/byteorder.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/checkpoint.h"
+#include "engine/store_internal.h"
+
+struct report {
+    int (*each)(void *ctx, const holog_damage *damage);
+    void *ctx;
+    int damaged;
+};
+
+static int on_damage(void *ctx, const struct hg_damage_found *d)
+{
+    struct report *r = ctx;
+    holog_damage out = { .file = d->file,
+                         .segment = d->segment,
+                         .harmless = d->harmless ? 1u : 0u,
+                         .offset = d->offset,
+                         .first_number = d->first_number,
+                         .last_number = d->last_number,
+                         .path = d->path[0] == 0 ? NULL : d->path,
+                         .message = d->message };
+
+    if (!d->harmless)
+        r->damaged = 1;
+    return r->each == NULL ? 0 : r->each(r->ctx, &out);
+}
+
+static int open_dir(const char *dir, struct hg_io **out_io)
+{
+    int rc;
+
+    if (dir == NULL || dir[0] == 0)
+        return hg_error(HOLOG_E_INVAL, "the directory is empty or NULL");
+    rc = hg_io_open(dir, HG_IO_POSIX, out_io);
+    return rc == HOLOG_E_NOENT ? hg_error(HOLOG_E_NOTSTORE, "%s: no such directory", dir) : rc;
+}
+
+int hg_verify_io(struct hg_io *io, unsigned flags,
+                 int (*each)(void *ctx, const holog_damage *damage), void *ctx,
+                 holog_progress_fn progress, void *progress_ctx)
+{
+    struct report r = { .each = each, .ctx = ctx };
+    int rc = hg_verify(io, flags, on_damage, &r, progress, progress_ctx);
+
+    if (rc == HOLOG_OK && r.damaged)
+        rc = hg_error(HOLOG_E_CORRUPT, "%s is damaged", io->root);
+    return rc;
+}
+
+int holog_verify(const char *dir, unsigned flags,
+                 int (*each)(void *ctx, const holog_damage *damage), void *ctx,
+                 holog_progress_fn progress, void *progress_ctx)
+{
+    struct hg_io *io = NULL;
+    int rc;
+
+    if ((flags & ~(unsigned)HOLOG_VERIFY_QUICK) != 0)
+        return hg_error(HOLOG_E_INVAL, "unknown flags %#x", flags);
+    rc = open_dir(dir, &io);
+    if (rc < 0)
+        return rc;
+    rc = hg_verify_io(io, flags, each, ctx, progress, progress_ctx);
+    io->ops->destroy(io);
+    return rc;
+}
+
+static int lock_for_repair(struct hg_io *io, struct hg_file **out_lock)
+{
+    int rc = io->ops->open(io, HG_LOCK_NAME, HG_OPEN_WRITE, out_lock);
+
+    if (rc == HOLOG_E_NOENT)
+        rc = io->ops->open(io, HG_LOCK_NAME, HG_OPEN_WRITE | HG_OPEN_CREATE, out_lock);
+    if (rc == HOLOG_OK)
+        rc = io->ops->lock(*out_lock, HG_LOCK_WRITER, 1, 1);
+    return rc == HOLOG_E_BUSY
+               ? hg_error(rc, "%s is open for writing in another process: close it first", io->root)
+               : rc;
+}
+
+int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
+                 int (*each)(void *ctx, const holog_damage *lost), void *ctx,
+                 holog_repair_report *out_report)
+{
+    struct report r = { .each = each, .ctx = ctx };
+    struct hg_io *io = NULL;
+    struct hg_file *lock = NULL;
+    holog_repair_report report = { .struct_size = sizeof report };
+    int rc;
+
+    if (mode != HOLOG_REPAIR_POINT_IN_TIME && mode != HOLOG_REPAIR_SALVAGE)
+        return hg_error(HOLOG_E_INVAL, "repair mode %d does not exist", (int)mode);
+    rc = open_dir(dir, &io);
+    if (rc < 0)
+        return rc;
+    if (!dry_run)
+        rc = lock_for_repair(io, &lock);
+    if (rc == HOLOG_OK)
+        rc = hg_repair(io, mode, dry_run, on_damage, &r, &report);
+    if (lock != NULL)
+        (void)io->ops->close(lock); /* releases the lock */
+    io->ops->destroy(io);
+    if (rc == HOLOG_OK && out_report != NULL)
+        *out_report = report;
+    return rc;
+}
+
+/* Order matters not: a sum of one hash for each entry. Types, paths, values; not numbers. */
+static int add_entry(holog_store *s, const struct hg_cursor *at, uint64_t *sum)
+{
+    uint8_t head[HG_KEY_MAX + 32];
+    char path[HG_PATH_MAX + 1];
+    size_t path_len = 0;
+    struct hg_record_read r = { 0 };
+    int rc = hg_key_to_path(at->key, at->key_len, path, &path_len);
+
+    if (rc == HOLOG_OK && at->loc.type != HG_ENTRY_DIR)
+        rc = hg_record_read(s, &at->loc, path, &r);
+    if (rc < 0)
+        return rc;
+    memcpy(head, at->key, at->key_len);
+    hg_put_le64(head + at->key_len, at->loc.type);
+    hg_put_le64(head + at->key_len + 8, at->loc.type == HG_ENTRY_DIR ? 0 : at->loc.size);
+    hg_put_le64(head + at->key_len + 16, r.rec.hash.lo);
+    hg_put_le64(head + at->key_len + 24, r.rec.hash.hi);
+    *sum += hg_hash64(head, at->key_len + 32);
+    hg_record_release(&r);
+    return HOLOG_OK;
+}
+
+int holog_state_hash(holog_view *view, uint64_t *out_hash)
+{
+    struct hg_cursor c;
+    uint64_t sum = 0;
+    int rc = hg_view_check(view);
+    int opened;
+
+    if (rc < 0)
+        return rc;
+    if (out_hash == NULL)
+        return hg_error(HOLOG_E_INVAL, "out_hash is NULL");
+    rc = hg_cursor_open(&c, view->version->root, NULL, 0, 0);
+    opened = rc == HOLOG_OK;
+    while (rc == HOLOG_OK) {
+        rc = add_entry(view->store, &c, &sum);
+        if (rc == HOLOG_OK)
+            rc = hg_cursor_next(&c);
+    }
+    if (opened)
+        hg_cursor_close(&c);
+    if (rc != HOLOG_E_NOENT)
+        return rc;
+    *out_hash = sum;
+    return HOLOG_OK;
+}

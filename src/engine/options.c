@@ -1,0 +1,106 @@
+/*
+ * Options: what the caller may leave out, and what makes no sense.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/store_internal.h"
+#include "io/memory.h"
+
+void holog_options_init(holog_options *opts)
+{
+    if (opts == NULL)
+        return;
+    memset(opts, 0, sizeof *opts);
+    opts->struct_size = (uint32_t)sizeof *opts;
+}
+
+/* A struct from another version: longer ones are fine while their tail says nothing. */
+static int copy_in(const holog_options *in, holog_options *out)
+{
+    const uint8_t *tail = (const uint8_t *)in;
+
+    holog_options_init(out);
+    if (in->struct_size < 8 || in->struct_size > 65536)
+        return hg_error(HOLOG_E_INVAL, "options: struct_size is %u; call holog_options_init first",
+                        in->struct_size);
+    for (size_t i = sizeof *out; i < in->struct_size; i++) {
+        if (tail[i] != 0)
+            return hg_error(HOLOG_E_VERSION,
+                            "options: byte %zu is set and belongs to a later version of holog", i);
+    }
+    memcpy(out, in, HG_MIN((size_t)in->struct_size, sizeof *out));
+    out->struct_size = (uint32_t)sizeof *out;
+    return HOLOG_OK;
+}
+
+static int is_power_of_two(uint64_t v)
+{
+    return v != 0 && (v & (v - 1)) == 0;
+}
+
+static int check_sizes(const holog_options *o)
+{
+    if (o->segment_size_max < HG_SEGMENT_MIN || o->segment_size_max > HG_SEGMENT_MAX ||
+        !is_power_of_two(o->segment_size_max))
+        return hg_error(HOLOG_E_INVAL,
+                        "segment_size_max is %u: a power of two from 16 KiB to 64 MiB",
+                        o->segment_size_max);
+    if (o->extent_segment_size_max < HG_EXTENT_SEGMENT_MIN ||
+        o->extent_segment_size_max > HG_EXTENT_SEGMENT_MAX ||
+        o->extent_segment_size_max % HG_BLOCK != 0)
+        return hg_error(HOLOG_E_INVAL,
+                        "extent_segment_size_max is %u: a multiple of 4096 from 128 KiB to 1 GiB",
+                        o->extent_segment_size_max);
+    if (o->inline_max > 1u << 20)
+        return hg_error(HOLOG_E_INVAL, "inline_max is %u: at most 1 MiB", o->inline_max);
+    if (!(o->max_space_amp >= 1.1 && o->max_space_amp <= 100))
+        return hg_error(HOLOG_E_INVAL, "max_space_amp is %g: from 1.1 to 100", o->max_space_amp);
+    return HOLOG_OK;
+}
+
+int hg_options_resolve(const holog_options *in, holog_options *out)
+{
+    int rc = HOLOG_OK;
+
+    if (in == NULL)
+        holog_options_init(out);
+    else
+        rc = copy_in(in, out);
+    if (rc < 0)
+        return rc;
+    if ((out->flags & ~(uint32_t)(HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE |
+                                  HOLOG_OPEN_MUST_CREATE)) != 0)
+        return hg_error(HOLOG_E_INVAL, "options: unknown flags %#x", out->flags);
+    if (out->sync > HOLOG_SYNC_NONE)
+        return hg_error(HOLOG_E_INVAL, "options: sync mode %u does not exist", out->sync);
+    if (out->io > HOLOG_IO_URING)
+        return hg_error(HOLOG_E_INVAL, "options: io choice %u does not exist", out->io);
+    if (out->groups_in_flight > 8)
+        return hg_error(HOLOG_E_INVAL, "groups_in_flight is %u: 1 to 8", out->groups_in_flight);
+    if (out->sync == HOLOG_SYNC_DEFAULT)
+        out->sync = HOLOG_SYNC_COMMIT;
+    if (out->sync_interval_ms == 0)
+        out->sync_interval_ms = 50;
+    if (out->budget_bytes == 0)
+        out->budget_bytes = hg_memory_available() / 4;
+    if (out->budget_bytes < 4u << 20)
+        return hg_error(HOLOG_E_INVAL, "budget_bytes is %llu: at least 4 MiB",
+                        (unsigned long long)out->budget_bytes);
+    if (out->lock_wait_ms == 0)
+        out->lock_wait_ms = 2000;
+    if (out->segment_size_max == 0)
+        out->segment_size_max = HG_SEGMENT_MAX;
+    if (out->extent_segment_size_max == 0)
+        out->extent_segment_size_max = 256u << 20;
+    if (out->inline_max == 0)
+        out->inline_max = HG_INLINE_DEFAULT;
+    out->inline_max = HG_MIN(out->inline_max, out->segment_size_max / 8);
+    if (out->groups_in_flight == 0)
+        out->groups_in_flight = 2;
+    if (out->max_space_amp == 0)
+        out->max_space_amp = 1.5;
+    if (out->checkpoint_tail_mib == 0)
+        out->checkpoint_tail_mib = 64;
+    return check_sizes(out);
+}

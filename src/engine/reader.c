@@ -1,0 +1,135 @@
+/*
+ * Reader processes: a store opened read-only beside a live writer, or alone.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/store_internal.h"
+
+/* How far to look: to the durable end while a writer is alive, else as far as the log goes. */
+int hg_reader_limit(holog_store *s, hg_pos *out_limit, uint64_t *out_number)
+{
+    int alive = 0;
+    int rc = HOLOG_OK;
+
+    *out_limit = 0;
+    *out_number = UINT64_MAX;
+    if (s->lock_file != NULL)
+        rc = s->io->ops->lock_test(s->lock_file, HG_LOCK_WRITER, 1, 0, &alive);
+    if (rc < 0 || !alive)
+        return rc;
+    if (s->ctl == NULL)
+        rc = hg_ctl_open(s->io, 0, &s->ctl);
+    if (rc == HOLOG_OK)
+        rc = hg_ctl_read(s->ctl, out_limit, out_number);
+    if (rc == HOLOG_E_NOENT || rc == HOLOG_E_AGAIN || rc == HOLOG_E_NOTSUP)
+        return hg_error(HOLOG_E_BUSY, "%s: its writer is just opening it; try again", s->io->root);
+    return rc;
+}
+
+/* The list of segments outlives recovery, for sizes. */
+int hg_reader_segments(holog_store *s)
+{
+    return hg_buf_append(&s->reader_segments, s->recovered.segments,
+                         s->recovered.n_segments * sizeof s->recovered.segments[0]);
+}
+
+void hg_reader_sizes(holog_store *s, holog_stats *st)
+{
+    size_t n = s->reader_segments.len / sizeof(struct hg_log_segment);
+    const struct hg_log_segment *g =
+        (const struct hg_log_segment *)(const void *)s->reader_segments.data;
+
+    for (size_t i = 0; i < n; i++) {
+        if (g[i].kind == HG_KIND_EXTENTS)
+            st->extent_bytes += g[i].file_size;
+        else
+            st->log_bytes += g[i].file_size;
+    }
+    st->segments = n;
+}
+
+static int follow(holog_store *s)
+{
+    struct hg_replay replay;
+    struct hg_version *v;
+    hg_pos limit;
+    uint64_t number;
+    int rc = hg_reader_limit(s, &limit, &number);
+
+    if (rc == HOLOG_OK && (limit == 0 || number == s->last_number))
+        return HOLOG_OK; /* no writer: what there was has been read at open */
+    if (rc == HOLOG_OK)
+        rc = hg_version_spare(s);
+    if (rc == HOLOG_OK)
+        rc = hg_replay_into(s, &replay);
+    if (rc == HOLOG_OK)
+        rc = hg_follow_refresh(s->follower, limit, &replay);
+    if (rc < 0)
+        return rc;
+    hg_cache_set_written(s->cache, hg_pos_segment(limit), hg_pos_offset(limit));
+    v = hg_version_freeze(s);
+    hg_version_publish(s, v);
+    return HOLOG_OK;
+}
+
+int holog_refresh(holog_store *store, uint64_t *out_number)
+{
+    int rc = hg_store_check(store);
+
+    if (rc < 0)
+        return rc;
+    if (store->follower != NULL) {
+        hg_mutex_lock(store->io, &store->misc_lock);
+        rc = follow(store);
+        hg_mutex_unlock(store->io, &store->misc_lock);
+    }
+    if (rc == HOLOG_OK && out_number != NULL)
+        *out_number = holog_last_number(store);
+    return rc;
+}
+
+/* ---- what the store takes on disk ------------------------------------------------------------------------*/
+
+struct sum {
+    struct hg_io *io;
+    const char *dir;
+    uint64_t bytes;
+};
+
+static int add_file(void *ctx, const char *name, int is_dir)
+{
+    struct sum *s = ctx;
+    char path[512];
+    struct hg_file *f = NULL;
+    struct hg_file_info info;
+
+    if (is_dir)
+        return 0;
+    (void)snprintf(path, sizeof path, "%s%s%s", s->dir, s->dir[0] == 0 ? "" : "/", name);
+    if (s->io->ops->open(s->io, path, 0, &f) < 0)
+        return 0; /* gone meanwhile */
+    if (s->io->ops->info(f, &info) == HOLOG_OK)
+        s->bytes += info.size_bytes;
+    (void)s->io->ops->close(f); /* only asked for its size */
+    return 0;
+}
+
+int hg_store_disk_bytes(holog_store *s, uint64_t *out_bytes)
+{
+    static const char *const dirs[] = { "", HG_SEG_DIR, HG_CHK_DIR, HG_QUARANTINE_DIR };
+    struct sum sum = { .io = s->io };
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < sizeof dirs / sizeof dirs[0] && rc == HOLOG_OK; i++) {
+        sum.dir = dirs[i];
+        rc = s->io->ops->read_dir(s->io, dirs[i], add_file, &sum);
+        if (rc == HOLOG_E_NOENT)
+            rc = HOLOG_OK;
+    }
+    hg_error_clear();
+    if (rc == HOLOG_OK)
+        *out_bytes = sum.bytes;
+    return rc;
+}

@@ -1,0 +1,360 @@
+/*
+ * The simple path: one call, one commit; and batches.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/store_internal.h"
+
+/* ---- one operation, one commit ------------------------------------------------------------------------*/
+
+static int commit_simple(holog_txn *txn, int rc, uint64_t *out_number)
+{
+    if (rc == HOLOG_OK)
+        rc = hg_commit(txn, 0, NULL, NULL, out_number);
+    else
+        for (struct hg_staged *g = txn->staged; g != NULL; g = g->next)
+            (void)hg_staged_wait(g); /* garbage from birth; the first cause is told */
+    hg_txn_free(txn);
+    return rc;
+}
+
+static int one_op(holog_store *s, enum hg_op_type type, unsigned flags, const char *path,
+                  const char *to, uint64_t *out_number)
+{
+    holog_txn *txn;
+    int rc = hg_store_check_write(s);
+
+    if (rc == HOLOG_OK)
+        rc = hg_txn_begin(s, 1, &txn);
+    if (rc < 0)
+        return rc;
+    rc = hg_txn_op(txn, type, flags, path, to, NULL, 0, NULL);
+    return commit_simple(txn, rc, out_number);
+}
+
+int holog_save(holog_store *store, const char *path, const void *data, size_t len_bytes,
+               unsigned flags, uint64_t *out_number)
+{
+    holog_txn *txn;
+    int rc = hg_store_check_write(store);
+
+    if (rc == HOLOG_OK)
+        rc = hg_txn_begin(store, 1, &txn);
+    if (rc < 0)
+        return rc;
+    rc = hg_txn_save(txn, path, data, len_bytes, flags);
+    return commit_simple(txn, rc, out_number);
+}
+
+int holog_mkdir(holog_store *store, const char *path, unsigned flags, uint64_t *out_number)
+{
+    return one_op(store, HG_OP_MKDIR, flags, path, NULL, out_number);
+}
+
+int holog_delete(holog_store *store, const char *path, uint64_t *out_number)
+{
+    return one_op(store, HG_OP_DELETE, 0, path, NULL, out_number);
+}
+
+int holog_delete_all(holog_store *store, const char *path, uint64_t *out_number)
+{
+    return one_op(store, HG_OP_DELETE_TREE, 0, path, NULL, out_number);
+}
+
+static int transfer(holog_store *s, enum hg_op_type type, const char *from, const char *to,
+                    unsigned flags, uint64_t *out_number)
+{
+    if (to == NULL)
+        return hg_error(HOLOG_E_INVAL, "the destination is NULL");
+    return one_op(s, type, flags, from, to, out_number);
+}
+
+int holog_copy(holog_store *store, const char *from, const char *to, unsigned flags,
+               uint64_t *out_number)
+{
+    return transfer(store, HG_OP_COPY, from, to, flags, out_number);
+}
+
+int holog_move(holog_store *store, const char *from, const char *to, unsigned flags,
+               uint64_t *out_number)
+{
+    return transfer(store, HG_OP_MOVE, from, to, flags, out_number);
+}
+
+int holog_symlink(holog_store *store, const char *target, const char *path, unsigned flags,
+                  uint64_t *out_number)
+{
+    if (target == NULL || target[0] == 0)
+        return hg_error(HOLOG_E_INVAL, "a symlink needs a target");
+    if (strlen(target) > HG_PATH_MAX)
+        return hg_error(HOLOG_E_NAMETOOLONG, "a symlink's target is at most %d bytes", HG_PATH_MAX);
+    return one_op(store, HG_OP_SYMLINK, flags, path, target, out_number);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------*/
+
+static int published(holog_store *s, struct hg_version **out_v)
+{
+    int rc = hg_store_check(s);
+
+    if (rc < 0)
+        return rc;
+    *out_v = hg_version_get_published(s);
+    return *out_v == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to read") : HOLOG_OK;
+}
+
+int holog_load(holog_store *store, const char *path, holog_value **out_value)
+{
+    struct hg_version *v;
+    int rc = published(store, &v);
+
+    if (rc < 0)
+        return rc;
+    rc = hg_load_from(store, v, path, out_value);
+    hg_version_put(store, v);
+    return rc;
+}
+
+int holog_load_range(holog_store *store, const char *path, uint64_t offset, void *buf,
+                     size_t len_bytes, size_t *out_n)
+{
+    struct hg_version *v;
+    int rc = published(store, &v);
+
+    if (rc < 0)
+        return rc;
+    rc = hg_load_range_from(store, v, path, offset, buf, len_bytes, out_n);
+    hg_version_put(store, v);
+    return rc;
+}
+
+int holog_stat(holog_store *store, const char *path, holog_stat_info *out_info)
+{
+    struct hg_version *v;
+    int rc = published(store, &v);
+
+    if (rc < 0)
+        return rc;
+    rc = hg_stat_from(store, v, path, out_info);
+    hg_version_put(store, v);
+    return rc;
+}
+
+int holog_exists(holog_store *store, const char *path, int *out_exists)
+{
+    struct hg_lookup l;
+    struct hg_resolved r;
+    struct hg_version *v;
+    int rc = published(store, &v);
+
+    if (rc < 0)
+        return rc;
+    hg_lookup_version(store, v, &l);
+    rc = out_exists == NULL ? hg_error(HOLOG_E_INVAL, "out_exists is NULL")
+                            : hg_resolve_user(&l, path, 1, &r);
+    hg_version_put(store, v);
+    if (rc == HOLOG_OK)
+        *out_exists = r.loc.type != 0;
+    if (rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR || rc == HOLOG_E_LOOP) {
+        *out_exists = 0;
+        rc = HOLOG_OK;
+    }
+    return rc;
+}
+
+int holog_readlink(holog_store *store, const char *path, char *buf, size_t buf_size)
+{
+    struct hg_lookup l;
+    struct hg_resolved r;
+    struct hg_version *v;
+    char target[HG_PATH_MAX + 1];
+    size_t len = 0;
+    int rc = published(store, &v);
+
+    if (rc < 0)
+        return rc;
+    hg_lookup_version(store, v, &l);
+    rc = hg_resolve_user(&l, path, 0, &r);
+    if (rc == HOLOG_OK && r.loc.type == 0)
+        rc = hg_must_be_blob(&r);
+    else if (rc == HOLOG_OK && r.loc.type != HG_ENTRY_SYMLINK)
+        rc = hg_error_path(HOLOG_E_TYPE, r.path, (uint32_t)r.path_len, "%s: is no symlink", r.path);
+    if (rc == HOLOG_OK)
+        rc = hg_value_target(store, &r.loc, target, &len);
+    hg_version_put(store, v);
+    if (rc < 0)
+        return rc;
+    if (buf == NULL || len + 1 > buf_size)
+        return hg_error(HOLOG_E_RANGE, "the target has %zu bytes; the buffer takes %zu with the NUL",
+                        len, buf_size);
+    memcpy(buf, target, len + 1);
+    return HOLOG_OK;
+}
+
+/* ---- batches -----------------------------------------------------------------------------------------------*/
+
+struct named {
+    const char *path; /* canonical, in the transaction's arena */
+    size_t len;
+    size_t item;
+};
+
+static int by_path(const void *a, const void *b)
+{
+    const struct named *x = a;
+    const struct named *y = b;
+    int d = memcmp(x->path, y->path, HG_MIN(x->len, y->len));
+
+    return d != 0 ? d : (x->len > y->len) - (x->len < y->len);
+}
+
+static int refuse_duplicates(const holog_txn *txn, size_t n_items)
+{
+    const struct hg_op *ops = (const struct hg_op *)(const void *)txn->ops.data;
+    size_t n_ops = txn->ops.len / sizeof *ops;
+    struct named *names = hg_calloc(n_items, sizeof *names);
+    size_t n = 0;
+    int rc = HOLOG_OK;
+
+    if (names == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a batch of %zu", n_items);
+    for (size_t i = 0; i < n_ops && n < n_items; i++) {
+        if (ops[i].type == HG_OP_SAVE) {
+            names[n] = (struct named){ (const char *)txn->arena.data + ops[i].user_path,
+                                       ops[i].user_path_len, n };
+            n++;
+        }
+    }
+    qsort(names, n, sizeof *names, by_path);
+    for (size_t i = 1; i < n && rc == HOLOG_OK; i++) {
+        if (by_path(&names[i - 1], &names[i]) == 0)
+            rc = hg_error_path(HOLOG_E_INVAL, names[i].path, (uint32_t)names[i].len,
+                               "%s is in the batch twice", names[i].path);
+    }
+    hg_free(names);
+    return rc;
+}
+
+int holog_save_batch(holog_store *store, const holog_item *items, size_t n, unsigned flags,
+                     uint64_t *out_number)
+{
+    holog_txn *txn;
+    int rc = hg_store_check_write(store);
+
+    if (rc < 0)
+        return rc;
+    if (items == NULL && n > 0)
+        return hg_error(HOLOG_E_INVAL, "items is NULL");
+    if (n == 0) {
+        if (out_number != NULL)
+            *out_number = holog_last_number(store);
+        return HOLOG_OK;
+    }
+    rc = hg_txn_begin(store, 1, &txn);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++)
+        rc = hg_txn_save(txn, items[i].path, items[i].data, items[i].len_bytes, flags);
+    if (rc == HOLOG_OK)
+        rc = refuse_duplicates(txn, n);
+    return commit_simple(txn, rc, out_number);
+}
+
+int holog_load_batch(holog_store *store, const char *const *paths, size_t n,
+                     holog_value **out_values, int *out_status)
+{
+    struct hg_version *v;
+    holog_value **values;
+    int first = HOLOG_OK;
+    struct holog_error_detail detail = { 0 };
+    int rc;
+
+    if ((paths == NULL || out_values == NULL) && n > 0)
+        return hg_error(HOLOG_E_INVAL, "paths or out_values is NULL");
+    rc = published(store, &v);
+    if (rc < 0)
+        return rc;
+    values = hg_calloc(HG_MAX(n, (size_t)1), sizeof *values);
+    if (values == NULL) {
+        hg_version_put(store, v);
+        return hg_error(HOLOG_E_NOMEM, "no memory for a batch of %zu", n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        rc = hg_load_from(store, v, paths[i], &values[i]);
+        if (out_status != NULL)
+            out_status[i] = rc;
+        if (rc < 0 && first == HOLOG_OK) {
+            first = rc;
+            hg_error_get(&detail);
+        }
+        if (rc < 0 && out_status == NULL)
+            break;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (first == HOLOG_OK)
+            out_values[i] = values[i];
+        else
+            holog_value_release(values[i]);
+    }
+    if (first < 0)
+        hg_error_set(&detail);
+    hg_free(values);
+    hg_version_put(store, v);
+    return first;
+}
+
+/* ---- durability ----------------------------------------------------------------------------------------------*/
+
+int holog_sync(holog_store *store)
+{
+    int rc = hg_store_check_write(store);
+    return rc < 0 ? rc : hg_log_sync(store->log);
+}
+
+int holog_wait_durable(holog_store *store, uint64_t number, uint32_t timeout_ms)
+{
+    int rc = hg_store_check_write(store);
+    uint64_t ns = timeout_ms == UINT32_MAX ? UINT64_MAX : (uint64_t)timeout_ms * 1000000u;
+
+    return rc < 0 ? rc : hg_log_wait_durable(store->log, number, ns);
+}
+
+uint64_t holog_durable_number(holog_store *store)
+{
+    if (hg_store_check(store) < 0)
+        return 0;
+    return store->log != NULL ? hg_log_durable_number(store->log) : holog_last_number(store);
+}
+
+uint64_t holog_last_number(holog_store *store)
+{
+    struct hg_epoch_slot *slot;
+    uint64_t number;
+
+    if (hg_store_check(store) < 0)
+        return 0;
+    slot = hg_epoch_enter(store->domain);
+    if (slot == NULL)
+        return 0;
+    number = __atomic_load_n(&store->published, __ATOMIC_ACQUIRE)->number;
+    hg_epoch_leave(slot);
+    return number;
+}
+
+int holog_event_fd(holog_store *store, int *out_fd)
+{
+    int rc = hg_store_check_write(store);
+
+    if (rc < 0)
+        return rc;
+    if (out_fd == NULL)
+        return hg_error(HOLOG_E_INVAL, "out_fd is NULL");
+    if (store->event_fd < 0)
+        return hg_error(HOLOG_E_NOTSUP, "no event descriptor on this machine");
+    *out_fd = store->event_fd;
+    return HOLOG_OK;
+}

@@ -1,0 +1,159 @@
+/*
+ * Large values on their way to extents: room is taken, the bytes are copied (so that what is hashed
+ * is what is written, whatever the caller does meanwhile), hashed and handed to the disk chunk by
+ * chunk, so that copying one chunk overlaps writing the one before. The copy stays in the cache.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "engine/store_internal.h"
+
+#define CHUNK (1u << 20) /* multiple of the 64 KiB hash block */
+
+/* ---- page-aligned buffers ----------------------------------------------------------------------------*/
+
+void *holog_buffer_new(size_t len_bytes)
+{
+    size_t padded;
+
+    if (len_bytes > SIZE_MAX - HG_BLOCK)
+        return NULL;
+    padded = HG_ALIGN_UP(HG_MAX(len_bytes, (size_t)1), (size_t)HG_BLOCK);
+    return hg_alloc_aligned(HG_BLOCK, padded);
+}
+
+void holog_buffer_free(void *buffer)
+{
+    hg_free(buffer);
+}
+
+/* ---- staging ----------------------------------------------------------------------------------------*/
+
+static void destroy(struct hg_staged *g)
+{
+    for (size_t at = 0; at < g->pieces.len; at += sizeof(struct hg_piece)) {
+        struct hg_piece p;
+        memcpy(&p, g->pieces.data + at, sizeof p);
+        hg_log_extent_release(g->store->log, p.segment);
+    }
+    hg_mem_put(g->mem);
+    hg_buf_release(&g->pieces);
+    hg_buf_release(&g->table);
+    hg_free(g);
+}
+
+void hg_staged_put(struct hg_staged *g)
+{
+    if (g != NULL && __atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        destroy(g);
+}
+
+static void write_done(void *ctx, int rc)
+{
+    struct hg_staged *g = ctx;
+    int none = 0;
+
+    if (rc < 0)
+        (void)__atomic_compare_exchange_n(&g->rc, &none, rc, 0, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED);
+    __atomic_sub_fetch(&g->pending, 1, __ATOMIC_RELEASE);
+    g->store->io->ops->word_wake(g->store->io, &g->pending, 1);
+    hg_staged_put(g);
+}
+
+static int submit(struct hg_staged *g, uint32_t segment, uint64_t offset, const void *data,
+                  size_t len)
+{
+    int rc;
+
+    __atomic_add_fetch(&g->pending, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&g->refs, 1, __ATOMIC_RELAXED);
+    rc = hg_log_extent_submit(g->store->log, segment, offset, data, len, write_done, g);
+    if (rc < 0) {
+        __atomic_sub_fetch(&g->pending, 1, __ATOMIC_RELAXED);
+        __atomic_sub_fetch(&g->refs, 1, __ATOMIC_RELAXED);
+    }
+    return rc;
+}
+
+/* Copy, hash and submit one piece. src and the copy are at the value's offset `at`. */
+static int stage_piece(struct hg_staged *g, const struct hg_piece *p, const uint8_t *src,
+                       uint64_t at)
+{
+    uint64_t done = 0;
+    int rc = HOLOG_OK;
+
+    while (rc == HOLOG_OK && done < p->len) {
+        size_t n = (size_t)HG_MIN((uint64_t)CHUNK, p->len - done);
+        uint8_t *bytes = g->mem->data + at + done;
+        memcpy(bytes, src + at + done, n);
+        rc = hg_block_table_add(&g->table, bytes, n, &g->csum);
+        if (rc == HOLOG_OK)
+            rc = submit(g, p->segment, p->offset + done, bytes, n);
+        done += n;
+    }
+    return rc;
+}
+
+static int stage(holog_store *s, const void *data, size_t len, int contiguous,
+                 struct hg_staged **out)
+{
+    struct hg_staged *g = hg_calloc(1, sizeof *g);
+    uint64_t at = 0;
+    int rc = HOLOG_OK;
+
+    if (g == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a value of %zu bytes", len);
+    g->store = s;
+    g->len = len;
+    g->refs = 1;
+    rc = hg_mem_new(s->cache, len, &g->mem);
+    if (rc == HOLOG_OK)
+        rc = hg_log_extent_alloc(s->log, len, contiguous, &g->pieces);
+    for (size_t i = 0; rc == HOLOG_OK && i < g->pieces.len; i += sizeof(struct hg_piece)) {
+        struct hg_piece p;
+        memcpy(&p, g->pieces.data + i, sizeof p);
+        rc = stage_piece(g, &p, data, at);
+        at += p.len;
+    }
+    if (rc < 0) {
+        (void)hg_staged_wait(g); /* the first cause is told; writes in flight use our memory */
+        hg_staged_put(g);
+        return rc;
+    }
+    g->hash = hg_hash128(g->table.data, g->table.len);
+    *out = g;
+    return HOLOG_OK;
+}
+
+int hg_stage(holog_store *s, const void *data, size_t len, struct hg_staged **out)
+{
+    return stage(s, data, len, 0, out);
+}
+
+int hg_stage_body(holog_store *s, const void *data, size_t len, struct hg_staged **out)
+{
+    return stage(s, data, len, 1, out);
+}
+
+int hg_staged_wait(struct hg_staged *g)
+{
+    uint32_t n;
+    int rc;
+
+    while ((n = __atomic_load_n(&g->pending, __ATOMIC_ACQUIRE)) > 0)
+        g->store->io->ops->word_wait(g->store->io, &g->pending, n, UINT64_MAX);
+    rc = __atomic_load_n(&g->rc, __ATOMIC_ACQUIRE);
+    return rc < 0 ? hg_error(rc, "writing a value of %llu bytes failed",
+                             (unsigned long long)g->len)
+                  : HOLOG_OK;
+}
+
+int hg_staged_record(const struct hg_staged *g, struct hg_buf *body, const char *path,
+                     size_t path_len, size_t *out_at)
+{
+    return hg_rec_large(body, path, path_len, g->len, g->hash, g->csum,
+                        (const struct hg_piece *)(const void *)g->pieces.data,
+                        (uint32_t)(g->pieces.len / sizeof(struct hg_piece)), g->table.data, out_at);
+}

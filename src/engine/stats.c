@@ -1,0 +1,147 @@
+/*
+ * Counters and latency histograms.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/store_internal.h"
+
+/* Bucket i: [2^(i/2), 2^((i+1)/2)) units of 16 ns, two buckets an octave. */
+static unsigned bucket_of(uint64_t ns)
+{
+    uint64_t units = ns / 16;
+    unsigned log2;
+    unsigned half;
+
+    if (units < 2)
+        return (unsigned)units;
+    log2 = 63u - (unsigned)__builtin_clzll(units);
+    half = (units >> (log2 - 1)) & 1u; /* 1.5 stands for the square root of 2: close enough */
+    return HG_MIN(2 * log2 + half, HOLOG_HIST_BUCKETS - 1u);
+}
+
+static void add(holog_histogram *h, uint64_t ns)
+{
+    uint64_t max = __atomic_load_n(&h->max_ns, __ATOMIC_RELAXED);
+
+    __atomic_add_fetch(&h->count, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&h->sum_ns, ns, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&h->buckets[bucket_of(ns)], 1, __ATOMIC_RELAXED);
+    while (ns > max && !__atomic_compare_exchange_n(&h->max_ns, &max, ns, 1, __ATOMIC_RELAXED,
+                                                    __ATOMIC_RELAXED))
+        ;
+}
+
+void hg_store_count_commit(holog_store *s, uint64_t ns)
+{
+    add(&s->commit_latency, ns);
+}
+
+void hg_store_count_load(holog_store *s, uint64_t ns, uint64_t bytes)
+{
+    add(&s->load_latency, ns);
+    __atomic_add_fetch(&s->bytes_loaded, bytes, __ATOMIC_RELAXED);
+}
+
+uint64_t holog_histogram_percentile(const holog_histogram *h, double percent)
+{
+    uint64_t want;
+    uint64_t seen = 0;
+
+    if (h == NULL || h->count == 0)
+        return 0;
+    want = (uint64_t)((double)h->count * percent / 100.0);
+    for (unsigned i = 0; i < HOLOG_HIST_BUCKETS; i++) {
+        seen += h->buckets[i];
+        if (seen > want || seen == h->count) {
+            unsigned log2 = (i + 1) / 2;
+            uint64_t upper = i < 2 ? i + 1 : (UINT64_C(1) << log2) + ((i + 1) % 2) * (UINT64_C(1) << log2) / 2;
+            return HG_MIN(upper * 16, h->max_ns);
+        }
+    }
+    return h->max_ns;
+}
+
+
+static uint64_t oldest_view(holog_store *s, uint64_t *out_open)
+{
+    uint64_t oldest = 0;
+
+    hg_mutex_lock(s->io, &s->misc_lock);
+    for (const holog_view *v = s->views; v != NULL; v = v->next)
+        oldest = oldest == 0 ? v->version->number : HG_MIN(oldest, v->version->number);
+    *out_open = s->views_open;
+    hg_mutex_unlock(s->io, &s->misc_lock);
+    return oldest;
+}
+
+static void fill_log(holog_store *s, holog_stats *st)
+{
+    struct hg_log_counters c;
+    struct hg_log_state state;
+
+    hg_log_lock(s->log);
+    hg_log_counters(s->log, &c);
+    hg_log_state(s->log, &state);
+    st->commits = s->commits;
+    st->records = s->records;
+    st->bytes_saved = s->bytes_saved;
+    hg_log_unlock(s->log);
+    st->groups = c.groups;
+    st->syncs = c.syncs;
+    st->bytes_written = c.bytes_written + c.extent_bytes;
+    st->segment_rolls = c.segment_rolls;
+    st->window_waits = c.window_waits;
+    st->groups_beyond_window = c.groups_beyond_window;
+    st->group_write_latency = c.group_write;
+    st->log_bytes = state.log_bytes;
+    st->extent_bytes = state.extent_bytes;
+    st->segments = state.n_segments;
+    st->poisoned = hg_log_poisoned(s->log) != 0;
+    st->durable_number = hg_log_durable_number(s->log);
+}
+
+int holog_stats_get(holog_store *store, holog_stats *out_stats)
+{
+    holog_stats st = { .struct_size = sizeof st };
+    struct hg_version *v;
+    struct hg_cache_counters cache;
+    int rc = hg_store_check(store);
+
+    if (rc < 0)
+        return rc;
+    if (out_stats == NULL)
+        return hg_error(HOLOG_E_INVAL, "out_stats is NULL");
+    v = hg_version_get_published(store);
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for statistics");
+    st.entries = v->sums.entries;
+    st.directories = v->sums.directories;
+    st.live_key_bytes = v->sums.live_key_bytes;
+    st.live_value_bytes = v->sums.live_value_bytes;
+    st.last_number = v->number;
+    st.durable_number = v->number;
+    hg_version_put(store, v);
+    if (store->log != NULL)
+        fill_log(store, &st);
+    else
+        hg_reader_sizes(store, &st);
+    rc = hg_store_disk_bytes(store, &st.disk_bytes);
+    if (rc < 0)
+        return rc;
+    hg_cache_counters(store->cache, &cache);
+    st.cache_bytes = cache.bytes;
+    st.budget_bytes = cache.budget;
+    st.cache_hits = cache.hits;
+    st.cache_misses = cache.misses;
+    st.evictions = cache.evictions;
+    st.bytes_read = cache.bytes_read;
+    st.index_bytes = hg_index_bytes(store->sequenced.index);
+    st.bytes_loaded = store->bytes_loaded;
+    st.checkpoints = store->checkpoints;
+    st.oldest_view_number = oldest_view(store, &st.views_open);
+    st.commit_latency = store->commit_latency;
+    st.load_latency = store->load_latency;
+    *out_stats = st;
+    return HOLOG_OK;
+}

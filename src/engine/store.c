@@ -1,0 +1,705 @@
+/*
+ * The handle: init, open, close; settings; the lock; fork.
+ *
+ * Opening for writing, in order:
+ *   O1  the lock, waiting a bounded time for a killed owner's last I/O
+ *   O2  the newest sound index checkpoint; without one an empty index
+ *   O3  recovery: where the log ends, replay of what is behind the checkpoint (wal/recover.h)
+ *   O4  after an unclean end: the cut is made and the segment sealed
+ *   O5  the log's writer
+ * A read-only open does O2 and O3 only and writes nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/byteorder.h"
+#include "base/error.h"
+#include "engine/checkpoint.h"
+#include "engine/store_internal.h"
+#include "io/event.h"
+#include "io/fork.h"
+#include "wal/super.h"
+
+#define LOCK_POLL_NS (10u * 1000u * 1000u)
+
+const char *holog_version(void)
+{
+    return "0.1.0";
+}
+
+/* ---- every call begins here -----------------------------------------------------------------------------*/
+
+int hg_store_check(holog_store *s)
+{
+    if (s == NULL)
+        return hg_error(HOLOG_E_INVAL, "the store is NULL");
+    if (s->fork_generation != hg_fork_generation())
+        return hg_error(HOLOG_E_FORKED,
+                        "this handle belongs to the parent process; open the store again here");
+    return HOLOG_OK;
+}
+
+int hg_store_check_write(holog_store *s)
+{
+    int rc = hg_store_check(s);
+
+    if (rc < 0)
+        return rc;
+    if (s->log == NULL)
+        return hg_error(HOLOG_E_READONLY, "%s was opened read-only", s->dir);
+    return HOLOG_OK;
+}
+
+/* ---- settings ----------------------------------------------------------------------------------------------*/
+
+int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *value,
+                   size_t value_len)
+{
+    struct hg_setting *e = s->settings;
+    char *v = hg_strndup(value, value_len);
+
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a setting");
+    while (e != NULL && (strlen(e->key) != key_len || memcmp(e->key, key, key_len) != 0))
+        e = e->next;
+    if (e != NULL) {
+        hg_free(e->value);
+        e->value = v;
+        return HOLOG_OK;
+    }
+    e = hg_calloc(1, sizeof *e);
+    if (e != NULL)
+        e->key = hg_strndup(key, key_len);
+    if (e == NULL || e->key == NULL) {
+        hg_free(e);
+        hg_free(v);
+        return hg_error(HOLOG_E_NOMEM, "no memory for a setting");
+    }
+    e->value = v;
+    e->next = s->settings;
+    s->settings = e;
+    return HOLOG_OK;
+}
+
+static void free_settings(holog_store *s)
+{
+    while (s->settings != NULL) {
+        struct hg_setting *e = s->settings;
+        s->settings = e->next;
+        hg_free(e->key);
+        hg_free(e->value);
+        hg_free(e);
+    }
+}
+
+/* ---- init --------------------------------------------------------------------------------------------------------*/
+
+struct listing {
+    int store_files; /* SUPER is there */
+    int leftovers;   /* what a cut during init leaves */
+    int others;
+    char other[64];
+};
+
+static int each_name(void *ctx, const char *name, int is_dir)
+{
+    struct listing *l = ctx;
+
+    HG_UNUSED(is_dir);
+    if (strcmp(name, HG_SUPER_NAME) == 0)
+        l->store_files = 1;
+    else if (strcmp(name, "SUPER.tmp") == 0 || strcmp(name, HG_LOCK_NAME) == 0 ||
+             strcmp(name, HG_SEG_DIR) == 0 || strcmp(name, HG_CHK_DIR) == 0 ||
+             strcmp(name, HG_QUARANTINE_DIR) == 0 || strcmp(name, HG_CTL_NAME) == 0)
+        l->leftovers = 1;
+    else if (strcmp(name, "lost+found") != 0) {
+        l->others = 1;
+        (void)snprintf(l->other, sizeof l->other, "%s", name); /* cut to fit */
+    }
+    return 0;
+}
+
+static int make_dir(struct hg_io *io, const char *name)
+{
+    int rc = io->ops->mkdir(io, name);
+    return rc == HOLOG_E_EXIST ? HOLOG_OK : rc;
+}
+
+static int write_first_super(struct hg_io *io, const holog_options *o)
+{
+    struct hg_super s = { .generation = 1,
+                          .next_segment = 1,
+                          .state = HG_SUPER_CLEAN,
+                          .segment_size_max = o->segment_size_max,
+                          .extent_size_max = o->extent_segment_size_max,
+                          .inline_max = o->inline_max,
+                          .space_amp_milli = (uint32_t)(o->max_space_amp * 1000 + 0.5) };
+    struct hg_file *f = NULL;
+    int rc = io->ops->random(io, s.uuid, sizeof s.uuid);
+
+    if (rc == HOLOG_OK)
+        rc = io->ops->random(io, &s.salt, sizeof s.salt);
+    s.created_ns = io->ops->wall_ns(io);
+    if (rc == HOLOG_OK)
+        hg_probe_disk(io, &s);
+    (void)io->ops->unlink(io, "SUPER.tmp"); /* of an init that was cut short */
+    if (rc == HOLOG_OK)
+        rc = io->ops->open(io, "SUPER.tmp", HG_OPEN_WRITE | HG_OPEN_CREATE, &f);
+    if (rc < 0)
+        return rc;
+    rc = hg_super_write(f, &s);
+    s.generation = 2;
+    if (rc == HOLOG_OK)
+        rc = hg_super_write(f, &s);
+    if (rc == HOLOG_OK)
+        rc = io->ops->fdatasync(f);
+    if (rc == HOLOG_OK) {
+        rc = io->ops->close(f);
+        f = NULL;
+    }
+    if (f != NULL)
+        (void)io->ops->close(f); /* the first cause is told */
+    if (rc == HOLOG_OK)
+        rc = io->ops->rename(io, "SUPER.tmp", HG_SUPER_NAME);
+    return rc == HOLOG_OK ? io->ops->sync_dir(io, "") : rc;
+}
+
+static int refuse_init(struct hg_io *io)
+{
+    struct listing l = { 0 };
+    struct hg_recover_options ro = { .read_only = 1 };
+    struct hg_recovered r;
+    struct hg_replay none = { 0 };
+    int rc = io->ops->read_dir(io, "", each_name, &l);
+
+    if (rc < 0)
+        return rc;
+    if (l.store_files)
+        return hg_error(HOLOG_E_EXIST, "%s is a holog store already", io->root);
+    if (l.others)
+        return hg_error(HOLOG_E_NOTDIREMPTY, "%s holds something else (%s): choose an empty directory",
+                        io->root, l.other);
+    if (!l.leftovers)
+        return HOLOG_OK;
+    rc = hg_recover(io, &ro, &none, &r); /* is it what a cut during init leaves? */
+    if (rc == HOLOG_OK)
+        hg_free(r.segments);
+    if (rc == HOLOG_E_NOTSTORE)
+        return HOLOG_OK;
+    return rc == HOLOG_OK || rc == HOLOG_E_CORRUPT
+               ? hg_error(HOLOG_E_CORRUPT,
+                          "%s holds commits but no SUPER: `holog repair` rebuilds it", io->root)
+               : rc;
+}
+
+int hg_store_init_io(struct hg_io *io, const holog_options *opts)
+{
+    holog_options o;
+    struct hg_file *lock = NULL;
+    int rc = hg_options_resolve(opts, &o);
+
+    if (rc == HOLOG_OK)
+        rc = refuse_init(io);
+    if (rc == HOLOG_OK)
+        rc = make_dir(io, HG_SEG_DIR);
+    if (rc == HOLOG_OK)
+        rc = make_dir(io, HG_CHK_DIR);
+    if (rc == HOLOG_OK)
+        rc = make_dir(io, HG_QUARANTINE_DIR);
+    if (rc == HOLOG_OK) {
+        rc = io->ops->open(io, HG_LOCK_NAME, HG_OPEN_WRITE | HG_OPEN_CREATE, &lock);
+        if (rc == HOLOG_E_EXIST)
+            rc = HOLOG_OK;
+        if (lock != NULL)
+            (void)io->ops->close(lock); /* it is empty */
+    }
+    if (rc == HOLOG_OK)
+        rc = io->ops->sync_dir(io, "");
+    return rc == HOLOG_OK ? write_first_super(io, &o) : rc;
+}
+
+static enum hg_io_choice io_choice(const holog_options *o)
+{
+    return o->io == HOLOG_IO_POSIX ? HG_IO_POSIX : o->io == HOLOG_IO_URING ? HG_IO_URING : HG_IO_AUTO;
+}
+
+int holog_init(const char *dir, const holog_options *opts)
+{
+    struct hg_io *io = NULL;
+    holog_options o;
+    int rc;
+
+    if (dir == NULL || dir[0] == 0)
+        return hg_error(HOLOG_E_INVAL, "the directory is empty or NULL");
+    rc = hg_options_resolve(opts, &o);
+    if (rc == HOLOG_OK)
+        rc = hg_io_make_dir(dir);
+    if (rc == HOLOG_E_EXIST)
+        rc = HOLOG_OK;
+    if (rc == HOLOG_OK)
+        rc = hg_io_open(dir, io_choice(&o), &io);
+    if (rc < 0)
+        return rc;
+    rc = hg_store_init_io(io, &o);
+    io->ops->destroy(io);
+    return rc;
+}
+
+/* ---- the lock -----------------------------------------------------------------------------------------------------*/
+
+static int take_lock(holog_store *s)
+{
+    int read_only = (s->opts.flags & HOLOG_OPEN_READONLY) != 0;
+    uint64_t until = s->io->ops->now_ns(s->io) + (uint64_t)s->opts.lock_wait_ms * 1000000u;
+    unsigned flags = read_only ? 0 : HG_OPEN_WRITE;
+    int rc = s->io->ops->open(s->io, HG_LOCK_NAME, flags, &s->lock_file);
+
+    if (rc == HOLOG_E_NOENT && !read_only)
+        rc = s->io->ops->open(s->io, HG_LOCK_NAME, HG_OPEN_WRITE | HG_OPEN_CREATE, &s->lock_file);
+    if (rc == HOLOG_E_NOENT && read_only)
+        return HOLOG_OK; /* a copy without LOCK: nobody writes it */
+    if (rc < 0)
+        return rc;
+    if (read_only)
+        return s->io->ops->lock(s->lock_file, HG_LOCK_READERS, 1, 0);
+    for (;;) {
+        rc = s->io->ops->lock(s->lock_file, HG_LOCK_WRITER, 1, 1);
+        if (rc != HOLOG_E_BUSY || s->io->ops->now_ns(s->io) >= until)
+            break;
+        s->io->ops->sleep_ns(s->io, LOCK_POLL_NS);
+    }
+    if (rc == HOLOG_E_BUSY)
+        return hg_error(HOLOG_E_BUSY,
+                        "%s is open for writing in another process (waited %u ms); open it "
+                        "read-only, or close it there",
+                        s->io->root, s->opts.lock_wait_ms);
+    return rc;
+}
+
+/* ---- checkpoint -----------------------------------------------------------------------------------------------------*/
+
+static int collect_settings(holog_store *s, struct hg_buf *out)
+{
+    int rc = HOLOG_OK;
+
+    for (struct hg_setting *e = s->settings; e != NULL && rc == HOLOG_OK; e = e->next) {
+        rc = hg_buf_append_varint(out, strlen(e->key));
+        if (rc == HOLOG_OK)
+            rc = hg_buf_append(out, e->key, strlen(e->key));
+        if (rc == HOLOG_OK)
+            rc = hg_buf_append_varint(out, strlen(e->value));
+        if (rc == HOLOG_OK)
+            rc = hg_buf_append(out, e->value, strlen(e->value));
+    }
+    return rc;
+}
+
+static int take_settings(holog_store *s, const struct hg_buf *b)
+{
+    size_t at = 0;
+    int rc = HOLOG_OK;
+
+    while (rc == HOLOG_OK && at < b->len) {
+        uint64_t klen;
+        uint64_t vlen;
+        const char *key;
+        size_t n = hg_get_varint(b->data + at, b->len - at, &klen);
+        if (n == 0 || klen > b->len - at - n)
+            return hg_corrupt_file("chk", at, "a setting is cut short");
+        at += n;
+        key = (const char *)b->data + at;
+        at += (size_t)klen;
+        n = hg_get_varint(b->data + at, b->len - at, &vlen);
+        if (n == 0 || vlen > b->len - at - n)
+            return hg_corrupt_file("chk", at, "a setting is cut short");
+        at += n;
+        rc = hg_setting_put(s, key, (size_t)klen, (const char *)b->data + at, (size_t)vlen);
+        at += (size_t)vlen;
+    }
+    return rc;
+}
+
+static uint64_t log_bytes(holog_store *s)
+{
+    struct hg_log_state st;
+    hg_log_state(s->log, &st);
+    return st.log_bytes;
+}
+
+/* Everything committed so far is durable and nothing is under way. */
+int hg_store_checkpoint(holog_store *s)
+{
+    struct hg_checkpoint c = { 0 };
+    struct hg_log_state st;
+    struct hg_version *v = s->published;
+    int rc;
+
+    hg_log_state(s->log, &st);
+    if (st.active_segment == 0 || st.last_frame == 0)
+        return HOLOG_OK;
+    memcpy(c.uuid, hg_log_super(s->log)->uuid, sizeof c.uuid);
+    c.covered = hg_log_durable_pos(s->log);
+    c.last_hash = st.last_hash;
+    c.last_len = st.last_len;
+    c.number = v->number;
+    c.time_ns = s->last_time_ns;
+    c.highest_number = hg_log_next_number(s->log) - 1;
+    c.keys = v->sums.entries;
+    c.live_key_bytes = v->sums.live_key_bytes;
+    c.live_value_bytes = v->sums.live_value_bytes;
+    c.directories = v->sums.directories;
+    c.root_number = v->sums.root_number;
+    rc = collect_settings(s, &c.settings);
+    if (rc == HOLOG_OK)
+        rc = hg_log_segments(s->log, &c.segments);
+    if (rc == HOLOG_OK)
+        rc = hg_checkpoint_write(s->io, &c, v->root);
+    hg_checkpoint_release(&c);
+    if (rc == HOLOG_OK) {
+        s->checkpoints++;
+        s->tail_bytes_at_checkpoint = log_bytes(s);
+    }
+    return rc;
+}
+
+/* O2: leaves s->sequenced and the point to replay from. */
+static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_t max_number,
+                           struct hg_recover_options *ro)
+{
+    struct hg_checkpoint c = { 0 };
+    char note[160] = "";
+    int rc = hg_checkpoint_load(s->io, super->uuid, max_number, s->sequenced.index, &c, note);
+
+    if (rc == HOLOG_E_NOENT || rc == HOLOG_E_CORRUPT || rc == HOLOG_E_VERSION)
+        return HOLOG_OK; /* a cache: the log has everything */
+    if (rc < 0)
+        return rc;
+    s->sequenced.sums = (struct hg_sums){ .entries = c.keys,
+                                          .directories = c.directories,
+                                          .live_key_bytes = c.live_key_bytes,
+                                          .live_value_bytes = c.live_value_bytes,
+                                          .root_number = c.root_number };
+    s->last_number = c.number;
+    s->last_time_ns = c.time_ns;
+    rc = take_settings(s, &c.settings);
+    ro->from = c.covered;
+    ro->from_hash = c.last_hash;
+    ro->from_len = (uint32_t)c.last_len;
+    s->report.used_checkpoint = 1;
+    hg_checkpoint_release(&c);
+    return rc;
+}
+
+static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
+{
+    ro->from = 0;
+    ro->from_hash = 0;
+    ro->from_len = 0;
+    s->report.used_checkpoint = 0;
+    s->sequenced.sums = (struct hg_sums){ 0 };
+    s->last_number = 0;
+    s->last_time_ns = 0;
+    free_settings(s);
+    return hg_index_remove_prefix(s->sequenced.index, NULL, 0, NULL);
+}
+
+/* ---- open -------------------------------------------------------------------------------------------------------------*/
+
+static int add_segments(holog_store *s)
+{
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < s->recovered.n_segments && rc == HOLOG_OK; i++) {
+        const struct hg_log_segment *g = &s->recovered.segments[i];
+        rc = hg_cache_add_segment(s->cache, g->id, g->kind,
+                                  HG_MAX(g->header.capacity, g->file_size));
+        hg_cache_set_written(s->cache, g->id, s->log == NULL ? g->used : g->file_size);
+    }
+    return rc;
+}
+
+static int recover(holog_store *s)
+{
+    struct hg_super super;
+    struct hg_super_slots slots;
+    struct hg_recover_options ro = { .read_only = (s->opts.flags & HOLOG_OPEN_READONLY) != 0,
+                                     .progress = s->opts.progress,
+                                     .progress_ctx = s->opts.progress_ctx };
+    struct hg_replay replay;
+    uint64_t t0 = s->io->ops->now_ns(s->io);
+    uint64_t limit_number = UINT64_MAX;
+    int rc = hg_replay_into(s, &replay);
+
+    if (rc == HOLOG_OK && ro.read_only)
+        rc = hg_reader_limit(s, &ro.limit, &limit_number);
+    if (rc == HOLOG_OK && hg_super_read(s->io, &super, &slots) == HOLOG_OK)
+        rc = load_checkpoint(s, &super, limit_number, &ro);
+    if (rc == HOLOG_OK)
+        rc = hg_recover(s->io, &ro, &replay, &s->recovered);
+    if (rc == HOLOG_E_STALE && ro.from != 0) {
+        rc = forget_checkpoint(s, &ro);
+        if (rc == HOLOG_OK)
+            rc = hg_recover(s->io, &ro, &replay, &s->recovered);
+    }
+    if (rc < 0)
+        return rc;
+    s->inline_max = s->recovered.super.inline_max;
+    s->report.struct_size = sizeof s->report;
+    s->report.clean = s->recovered.clean != 0;
+    s->report.last_number = s->recovered.last_number;
+    s->report.frames_read = s->recovered.frames_read;
+    s->report.bytes_read = s->recovered.bytes_read;
+    s->report.tail_cut = s->recovered.cut != 0;
+    s->report.cut_segment = s->recovered.last_segment;
+    s->report.cut_offset = s->recovered.end;
+    s->report.cut_bytes = s->recovered.cut_bytes;
+    s->report.quarantined_bytes = s->recovered.quarantined_bytes;
+    if (rc == HOLOG_OK && !ro.read_only && !s->recovered.clean && s->recovered.last_segment != 0)
+        rc = hg_recover_seal(s->io, &s->recovered); /* O4 */
+    s->report.duration_ns = s->io->ops->now_ns(s->io) - t0;
+    if (rc == HOLOG_OK && s->recovered.cut && s->opts.log != NULL) {
+        char message[512];
+        (void)snprintf(message, sizeof message,
+                       "%.200s: a torn tail was cut at segment %u, offset %llu (%llu bytes; nothing "
+                       "acknowledged as durable was in it)",
+                       s->io->root, s->recovered.last_segment,
+                       (unsigned long long)s->recovered.end,
+                       (unsigned long long)s->recovered.cut_bytes);
+        s->opts.log(s->opts.log_ctx, HOLOG_LOG_WARN, message);
+    }
+    return rc;
+}
+
+/* The first version: what recovery found. */
+static int first_version(holog_store *s)
+{
+    struct hg_version *v;
+    int rc = hg_version_spare(s);
+
+    if (rc < 0)
+        return rc;
+    v = hg_version_freeze(s);
+    s->published = v;
+    __atomic_add_fetch(&v->refs, 2, __ATOMIC_RELAXED);
+    s->durable = v;
+    s->latest = v;
+    s->strict_number = v->number;
+    hg_budget_set_index(s->cache, hg_index_bytes(s->sequenced.index));
+    return HOLOG_OK;
+}
+
+static int open_log(holog_store *s)
+{
+    struct hg_log_options o = { .groups_in_flight = s->opts.groups_in_flight,
+                                .background = !s->opts.no_background,
+                                .sync_interval_ms = s->opts.sync == HOLOG_SYNC_INTERVAL
+                                                        ? s->opts.sync_interval_ms
+                                                        : 0,
+                                .log = s->opts.log,
+                                .log_ctx = s->opts.log_ctx };
+    int rc;
+
+    hg_commit_hooks(s, &o.hooks);
+    rc = hg_ctl_open(s->io, 1, &s->ctl);
+    if (rc < 0) { /* readers then follow by recovery */
+        hg_error_clear();
+        s->ctl = NULL;
+    }
+    rc = hg_io_event_create(s->io, &s->event_fd);
+    if (rc < 0) {
+        hg_error_clear();
+        s->event_fd = -1;
+    }
+    return hg_log_open(s->io, s->files, s->ctl, &s->recovered, &o, &s->log);
+}
+
+static int open_parts(holog_store *s)
+{
+    int read_only = (s->opts.flags & HOLOG_OPEN_READONLY) != 0;
+    int rc = hg_epoch_create(&s->domain);
+
+    if (rc == HOLOG_OK)
+        rc = take_lock(s); /* O1 */
+    if (rc == HOLOG_OK)
+        rc = hg_files_create(s->io, 1, &s->files);
+    if (rc == HOLOG_OK)
+        rc = hg_cache_create(s->io, s->files, s->domain, s->opts.budget_bytes, &s->cache);
+    if (rc == HOLOG_OK)
+        rc = hg_index_create(s->domain, 0, &s->sequenced.index);
+    if (rc == HOLOG_OK)
+        hg_index_set_limit(s->sequenced.index, s->opts.budget_bytes - s->opts.budget_bytes / 8);
+    if (rc == HOLOG_OK)
+        rc = recover(s);
+    if (rc == HOLOG_OK)
+        rc = add_segments(s);
+    if (rc == HOLOG_OK)
+        rc = first_version(s);
+    if (rc == HOLOG_OK && !read_only)
+        rc = open_log(s); /* O5 */
+    if (rc == HOLOG_OK && read_only)
+        rc = hg_follow_create(s->io, &s->recovered, &s->follower);
+    if (rc == HOLOG_OK && s->log != NULL)
+        s->tail_bytes_at_checkpoint = log_bytes(s);
+    if (read_only && rc == HOLOG_OK)
+        rc = hg_reader_segments(s);
+    hg_free(s->recovered.segments);
+    s->recovered.segments = NULL;
+    s->recovered.n_segments = 0;
+    return rc;
+}
+
+static void free_store(holog_store *s)
+{
+    hg_log_destroy(s->log);
+    hg_follow_destroy(s->follower);
+    if (s->ctl != NULL)
+        hg_ctl_close(s->ctl);
+    if (s->event_fd >= 0)
+        hg_io_event_close(s->event_fd);
+    if (s->domain != NULL) {
+        hg_version_put(s, s->published);
+        hg_version_put(s, s->durable);
+        hg_version_put(s, s->latest);
+        hg_version_put(s, s->spare);
+        hg_epoch_synchronize(s->domain);
+    }
+    if (s->sequenced.index != NULL)
+        hg_index_destroy(s->sequenced.index);
+    if (s->cache != NULL)
+        hg_cache_destroy(s->cache);
+    if (s->domain != NULL)
+        hg_epoch_destroy(s->domain);
+    if (s->files != NULL)
+        hg_files_destroy(s->files);
+    if (s->lock_file != NULL)
+        (void)s->io->ops->close(s->lock_file); /* releases the lock */
+    free_settings(s);
+    hg_buf_release(&s->reader_segments);
+    if (s->io_is_ours)
+        s->io->ops->destroy(s->io);
+    hg_free(s);
+}
+
+int hg_store_open_io(struct hg_io *io, const holog_options *opts, holog_store **out_store)
+{
+    holog_store *s = hg_calloc(1, sizeof *s);
+    int rc;
+
+    if (s == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a store");
+    s->io = io;
+    s->event_fd = -1;
+    s->pid = hg_process_id();
+    s->fork_generation = hg_fork_generation();
+    (void)snprintf(s->dir, sizeof s->dir, "%s", io->root); /* for messages */
+    rc = hg_options_resolve(opts, &s->opts);
+    if (rc == HOLOG_OK)
+        rc = open_parts(s);
+    if (rc < 0) {
+        struct holog_error_detail d;
+        hg_error_get(&d);
+        free_store(s);
+        hg_error_set(&d);
+        return rc;
+    }
+    *out_store = s;
+    return HOLOG_OK;
+}
+
+static int is_store(struct hg_io *io, int *out_is)
+{
+    return io->ops->exists(io, HG_SUPER_NAME, out_is);
+}
+
+int holog_open(const char *dir, const holog_options *opts, holog_store **out_store)
+{
+    struct hg_io *io = NULL;
+    holog_options o;
+    int is = 0;
+    int rc;
+
+    if (dir == NULL || dir[0] == 0 || out_store == NULL)
+        return hg_error(HOLOG_E_INVAL, "the directory or out_store is NULL");
+    rc = hg_options_resolve(opts, &o);
+    if (rc < 0)
+        return rc;
+    if ((o.flags & (HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE)) == 0) {
+        rc = hg_io_make_dir(dir);
+        if (rc < 0 && rc != HOLOG_E_EXIST)
+            return rc;
+    }
+    rc = hg_io_open(dir, io_choice(&o), &io);
+    if (rc == HOLOG_E_NOENT)
+        return hg_error(HOLOG_E_NOTSTORE, "%s: no such directory (holog init creates a store)", dir);
+    if (rc < 0)
+        return rc;
+    rc = is_store(io, &is);
+    if (rc == HOLOG_OK && is && (o.flags & HOLOG_OPEN_MUST_CREATE) != 0)
+        rc = hg_error(HOLOG_E_EXIST, "%s is a holog store already", dir);
+    if (rc == HOLOG_OK && !is && (o.flags & (HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE)) == 0)
+        rc = hg_store_init_io(io, &o);
+    if (rc == HOLOG_OK)
+        rc = hg_store_open_io(io, &o, out_store);
+    if (rc < 0) {
+        struct holog_error_detail d;
+        hg_error_get(&d);
+        io->ops->destroy(io);
+        hg_error_set(&d);
+        return rc;
+    }
+    rc = hg_fork_watch(io);
+    (*out_store)->io_is_ours = 1;
+    if (rc < 0) {
+        (void)holog_close(*out_store); /* the first cause is told */
+        *out_store = NULL;
+    }
+    return rc;
+}
+
+int holog_recovery_info(holog_store *store, holog_recovery_report *out_report)
+{
+    int rc = hg_store_check(store);
+
+    if (rc < 0)
+        return rc;
+    if (out_report == NULL)
+        return hg_error(HOLOG_E_INVAL, "out_report is NULL");
+    *out_report = store->report;
+    return HOLOG_OK;
+}
+
+/* ---- close ---------------------------------------------------------------------------------------------------------------*/
+
+static int close_writer(holog_store *s)
+{
+    int rc = hg_log_shutdown(s->log);
+    int changed = s->commits > 0 || !s->report.used_checkpoint;
+
+    if (rc == HOLOG_OK && changed) {
+        int rc2 = hg_store_checkpoint(s);
+        if (rc2 < 0 && s->opts.log != NULL) /* a cache: the next open is slower, nothing is lost */
+            s->opts.log(s->opts.log_ctx, HOLOG_LOG_WARN, "the index checkpoint was not written");
+    }
+    return rc;
+}
+
+int holog_close(holog_store *store)
+{
+    int rc = HOLOG_OK;
+
+    if (store == NULL)
+        return HOLOG_OK;
+    if (store->fork_generation != hg_fork_generation()) {
+        hg_free(store); /* the parent's threads, locks and files are not ours to touch */
+        return HOLOG_OK;
+    }
+    hg_fork_unwatch(store->io);
+    if (store->log != NULL && hg_log_poisoned(store->log) == 0)
+        rc = close_writer(store);
+    else if (store->log != NULL)
+        rc = hg_error(HOLOG_E_POISONED, "an earlier write failed: closed without a clean end");
+    free_store(store);
+    return rc;
+}

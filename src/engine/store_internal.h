@@ -1,0 +1,340 @@
+/*
+ * What the files of the engine share. Private to src/engine.
+ *
+ *   store.c      options, init, open, close, config, info
+ *   version.c    versions of the store: publishing, views' counts
+ *   apply.c      what a change does to the index
+ *   resolve.c    paths to entries, through symlinks
+ *   value.c      entries to bytes: records, blocks, the cache
+ *   stage.c      bytes to extents, before a commit
+ *   txn.c        transactions: collecting changes, reading through them
+ *   commit.c     the commit path
+ *   replay.c     the log back into the index
+ *   view.c       views, cursors, stat
+ *   simple.c     the simple path: one call, one commit
+ *   writer.c     values written piece by piece
+ *   history.c    holog_log
+ *   stats.c      counters, histograms
+ *   reader.c     read-only handles; what the store takes on disk
+ *   info.c       machine, choices, settings
+ *   maintain.c   verify, repair
+ *
+ * Lock ranks: 1 log->lock (the commit lock: sequenced state, versions), 2 the log's ext_lock,
+ * 3 the cache's lock, 4 s->misc_lock. A lower rank is taken first.
+ */
+#ifndef HG_ENGINE_STORE_INTERNAL_H
+#define HG_ENGINE_STORE_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/epoch.h"
+#include "engine/apply.h"
+#include "engine/cache.h"
+#include "engine/index.h"
+#include "engine/pathkey.h"
+#include "holog/holog.h"
+#include "io/io.h"
+#include "wal/ctl.h"
+#include "wal/log.h"
+#include "wal/recover.h"
+
+/* The store as of one commit. Counted; the published one is read inside an epoch. */
+struct hg_version {
+    struct hg_retired retired; /* first: the domain frees through it */
+    holog_store *store;
+    uint32_t refs;             /* atomic */
+    struct hg_root *root;
+    struct hg_sums sums;
+    uint64_t number;
+};
+
+struct hg_setting {
+    struct hg_setting *next;
+    char *key;
+    char *value;
+};
+
+struct holog_store {
+    /* fixed after open */
+    struct hg_io *io;
+    struct hg_files *files;
+    struct hg_epoch_domain *domain;
+    struct hg_cache *cache;
+    struct hg_log *log; /* NULL when read-only */
+    struct hg_ctl *ctl;
+    struct hg_file *lock_file;
+    holog_options opts;
+    char dir[512];
+    uint32_t inline_max;
+    int pid;
+    uint32_t fork_generation;
+    int io_is_ours; /* close destroys io */
+    int event_fd;
+
+    struct hg_version *published; /* atomic; readers load it inside an epoch */
+
+    /* log lock (read-only: misc_lock) */
+    struct hg_state sequenced;
+    struct hg_version *durable;   /* newest version known durable; a fall-back after a failure */
+    struct hg_version *spare;     /* allocated before it is needed: sealing cannot fail */
+    struct hg_version *latest;    /* newest frozen, counted; may not be published yet */
+    uint64_t strict_number;       /* newest commit that waits for more than being sequenced */
+    uint64_t last_number;         /* sequenced */
+    uint64_t last_time_ns;
+    uint64_t commits, records, bytes_saved;
+    uint64_t tail_bytes_at_checkpoint; /* log bytes when the last checkpoint was written */
+    struct hg_setting *settings;
+
+    struct hg_mutex misc_lock; /* rank 4 */
+    holog_view *views;
+    uint64_t views_open;
+    uint64_t checkpoints;
+    holog_histogram commit_latency, load_latency; /* misc_lock */
+    uint64_t bytes_loaded;
+
+    struct hg_key replay_keys[2]; /* replay's: too large for the stack of a loop */
+
+    /* read-only handles */
+    struct hg_follower *follower;
+    struct hg_recovered recovered; /* segments list freed after open */
+    struct hg_buf reader_segments; /* struct hg_log_segment; misc_lock */
+    holog_recovery_report report;
+};
+
+/* ---- store.c ---- */
+HG_MUST_CHECK int hg_store_check(holog_store *s);       /* NULL, fork */
+HG_MUST_CHECK int hg_store_check_write(holog_store *s); /* also read-only and poisoned */
+/* Open over an io that the caller keeps (tests: the simulated disk). */
+HG_MUST_CHECK int hg_store_open_io(struct hg_io *io, const holog_options *opts,
+                                   holog_store **out_store);
+HG_MUST_CHECK int hg_store_init_io(struct hg_io *io, const holog_options *opts);
+/* Defaults filled in, everything checked. */
+HG_MUST_CHECK int hg_options_resolve(const holog_options *in, holog_options *out);
+HG_MUST_CHECK int hg_store_checkpoint(holog_store *s);
+HG_MUST_CHECK int hg_setting_put(holog_store *s, const char *key, size_t key_len,
+                                 const char *value, size_t value_len);
+
+/* ---- info.c ---- */
+void hg_probe_disk(struct hg_io *io, struct hg_super *s);
+
+/* ---- maintain.c ---- */
+HG_MUST_CHECK int hg_verify_io(struct hg_io *io, unsigned flags,
+                               int (*each)(void *ctx, const holog_damage *damage), void *ctx,
+                               holog_progress_fn progress, void *progress_ctx);
+
+/* ---- version.c ---- */
+struct hg_version *hg_version_new(holog_store *s);
+struct hg_version *hg_version_get_published(holog_store *s); /* one count for the caller */
+void hg_version_put(holog_store *s, struct hg_version *v);
+/* log lock held (or single-threaded): v becomes what readers see; takes over the caller's count. */
+void hg_version_publish(holog_store *s, struct hg_version *v);
+/* Freeze the sequenced state into s->spare and hand it over; needs s->spare. */
+struct hg_version *hg_version_freeze(holog_store *s);
+HG_MUST_CHECK int hg_version_spare(holog_store *s); /* make sure there is one */
+
+/* ---- resolve.c ---- */
+/* Where resolution looks entries up: a version, the sequenced state, or a transaction's overlay. */
+struct hg_lookup {
+    holog_store *store;
+    void *ctx;
+    int (*get)(void *ctx, const uint8_t *key, size_t len, struct hg_locator *out);
+    /* Target of the symlink at loc into out (HG_PATH_MAX + 1). */
+    int (*target)(void *ctx, const struct hg_locator *loc, char *out, size_t *out_len);
+};
+struct hg_resolved {
+    char path[HG_PATH_MAX + 1];
+    size_t path_len;
+    struct hg_key key;
+    struct hg_locator loc; /* type 0: missing, but its parent is a directory */
+};
+/* path: canonical. follow: also in the last component (a dangling link's target is then "missing").
+ * HOLOG_E_NOENT: a parent is missing; NOTDIR; LOOP. */
+HG_MUST_CHECK int hg_resolve(const struct hg_lookup *l, const char *path, size_t path_len,
+                             int follow, struct hg_resolved *out);
+/* Canonicalise a caller's path, then resolve. */
+HG_MUST_CHECK int hg_resolve_user(const struct hg_lookup *l, const char *path, int follow,
+                                  struct hg_resolved *out);
+void hg_lookup_version(holog_store *s, struct hg_version *v, struct hg_lookup *out);
+void hg_lookup_sequenced(holog_store *s, struct hg_lookup *out);
+
+/* ---- value.c ---- */
+struct holog_value {
+    const uint8_t *data;
+    size_t len;
+    uint64_t number;
+    struct hg_mem *mem; /* NULL: the bytes follow the struct */
+};
+/* A record by its birth position into bytes of its own; decoded. Verified: value hash against the
+ * record, record against the locator. hg_record_release after. */
+struct hg_record_read {
+    struct hg_record rec;
+    struct hg_buf bytes;
+    uint64_t body_time_ns;
+};
+HG_MUST_CHECK int hg_record_read(holog_store *s, const struct hg_locator *loc, const char *path,
+                                 struct hg_record_read *out);
+void hg_record_release(struct hg_record_read *r);
+HG_MUST_CHECK int hg_record_time(holog_store *s, const struct hg_locator *loc,
+                                 const struct hg_record *rec, size_t back, uint64_t *out_time_ns);
+HG_MUST_CHECK int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path,
+                                holog_value **out_value);
+HG_MUST_CHECK int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *path,
+                                 uint64_t offset, void *buf, size_t len, size_t *out_n);
+HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out,
+                                  size_t *out_len);
+
+/* ---- stage.c ---- */
+/* A large value on its way to extents. */
+struct hg_staged {
+    struct hg_staged *next;
+    struct hg_mem *mem;    /* the copy that is written */
+    struct hg_buf pieces;  /* struct hg_piece */
+    struct hg_buf table;   /* block entries */
+    uint64_t len;
+    uint8_t csum;
+    struct hg_hash128 hash;
+    uint32_t pending;      /* atomic: writes not over */
+    int rc;                /* atomic: first failure */
+    uint32_t refs;         /* atomic: owner + pending writes */
+    holog_store *store;
+};
+HG_MUST_CHECK int hg_stage(holog_store *s, const void *data, size_t len, struct hg_staged **out);
+/* A run of bytes that is no value (a record list): its one piece and hash. */
+HG_MUST_CHECK int hg_stage_body(holog_store *s, const void *data, size_t len,
+                                struct hg_staged **out);
+int hg_staged_wait(struct hg_staged *g); /* until no write is under way; the first failure */
+void hg_staged_put(struct hg_staged *g);
+HG_MUST_CHECK int hg_staged_record(const struct hg_staged *g, struct hg_buf *body,
+                                   const char *path, size_t path_len, size_t *out_at);
+
+/* ---- txn.c, commit.c ---- */
+enum hg_op_type {
+    HG_OP_SAVE = 1, /* inline or staged */
+    HG_OP_MKDIR,
+    HG_OP_DELETE,
+    HG_OP_DELETE_TREE,
+    HG_OP_MOVE,
+    HG_OP_COPY,
+    HG_OP_SYMLINK,
+    HG_OP_EXPECT,
+    HG_OP_CONFIG,
+};
+struct hg_op {
+    enum hg_op_type type;
+    unsigned flags;    /* HOLOG_REPLACE, HOLOG_PARENTS (MKDIR: exists is fine) */
+    uint32_t path;     /* offset in txn->arena of the resolved canonical path, NUL-terminated */
+    uint32_t path_len;
+    uint32_t to;       /* MOVE, COPY: destination; SYMLINK: target; CONFIG: value */
+    uint32_t to_len;
+    uint32_t user_path; /* as the caller gave it, canonical: resolved again when the world moved */
+    uint32_t user_path_len;
+    uint32_t user_to;
+    uint32_t user_to_len;
+    size_t record;     /* offset of its record in txn->body; SIZE_MAX: none */
+    uint64_t size;     /* value bytes */
+    uint32_t check;
+    uint64_t expect;   /* EXPECT */
+    struct hg_staged *staged; /* large values */
+};
+struct hg_read { /* something the transaction has read */
+    uint32_t path;
+    uint32_t path_len;
+    uint64_t number; /* entry's number then; 0 = missing; listings: the directory's children */
+    int listing;
+};
+struct holog_txn {
+    holog_store *store;
+    struct hg_version *base; /* what it reads below its own changes */
+    struct hg_buf arena;     /* paths */
+    struct hg_buf body;      /* time (8 zero bytes), fields, records */
+    struct hg_buf fields;
+    struct hg_buf ops;       /* struct hg_op */
+    struct hg_buf reads;     /* struct hg_read */
+    struct hg_buf savepoints; /* struct hg_savepoint in txn.c */
+    struct hg_index *overlay; /* own changes, for own reads; NULL until needed */
+    struct hg_staged *staged; /* all of them */
+    enum holog_sync sync;
+    uint32_t nrec;
+    uint64_t expecting; /* number for the HG_OP_EXPECT being collected */
+    int simple; /* one call, one commit: no overlay, nothing to read */
+};
+HG_MUST_CHECK int hg_txn_begin(holog_store *s, int simple, holog_txn **out_txn);
+void hg_txn_free(holog_txn *txn);
+HG_MUST_CHECK int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags,
+                            const char *path, const char *to, const void *data, size_t len,
+                            struct hg_staged *staged);
+#define HG_NUMBER_OWN ((UINT64_C(1) << 48) - 1) /* number of what a transaction itself has made */
+HG_MUST_CHECK int hg_txn_note_read(holog_txn *txn, const struct hg_resolved *r, int listing);
+void hg_txn_lookup(holog_txn *txn, struct hg_lookup *out);
+int hg_txn_made_dir(const holog_txn *txn, const char *path, size_t len);
+HG_MUST_CHECK int hg_txn_truncate(holog_txn *txn, size_t n_ops);
+HG_MUST_CHECK int hg_txn_encode(holog_txn *txn); /* body from ops */
+/* MKDIR operations for the missing parents of operation i, put before it. */
+HG_MUST_CHECK int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l);
+HG_MUST_CHECK int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len,
+                              unsigned flags);
+HG_MUST_CHECK int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t number);
+HG_MUST_CHECK int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx,
+                            uint64_t *out_number);
+void hg_commit_hooks(holog_store *s, struct hg_log_hooks *out);
+
+/* ---- replay.c ---- */
+HG_MUST_CHECK int hg_replay_into(holog_store *s, struct hg_replay *out);
+
+/* ---- view.c ---- */
+struct holog_view {
+    holog_store *store;
+    struct hg_version *version;
+    holog_view *prev, *next; /* misc_lock */
+};
+int hg_view_check(const holog_view *view);
+int hg_must_be_blob(const struct hg_resolved *r);
+HG_MUST_CHECK int hg_load_from(holog_store *s, struct hg_version *v, const char *path,
+                               holog_value **out_value);
+HG_MUST_CHECK int hg_load_range_from(holog_store *s, struct hg_version *v, const char *path,
+                                     uint64_t offset, void *buf, size_t len, size_t *out_n);
+HG_MUST_CHECK int hg_stat_resolved(holog_store *s, const struct hg_lookup *l,
+                                   const struct hg_resolved *r, holog_stat_info *out);
+HG_MUST_CHECK int hg_stat_from(holog_store *s, struct hg_version *v, const char *path,
+                               holog_stat_info *out);
+/* What lies below a directory: a version's entries, with a transaction's own laid over them. */
+struct holog_cursor {
+    holog_store *store;
+    struct hg_version *version; /* counted */
+    struct hg_cursor tree;
+    struct hg_cursor over;
+    struct hg_root *over_root; /* NULL: no overlay */
+    int tree_state, over_state; /* HOLOG_OK: positioned; HOLOG_E_NOENT: at the end */
+    int tree_taken, over_taken; /* its key has been handed out: move on first */
+    int tree_open, over_open;
+    uint8_t prefix[HG_KEY_MAX + 1]; /* every key starts with it */
+    size_t prefix_len;
+    unsigned flags;
+    char *name_prefix;
+    size_t name_prefix_len;
+    char dir[HG_PATH_MAX + 1]; /* canonical path listed */
+    size_t dir_len;
+    char path[HG_PATH_MAX + 1];
+    holog_entry entry;
+};
+/* Keys strictly below dir, in order. txn may be NULL. hg_cursor_end also after a failure. */
+HG_MUST_CHECK int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v,
+                                  holog_txn *txn, const struct hg_key *dir);
+/* The next key and locator, or HOLOG_E_NOENT. Borrowed until the next call. */
+HG_MUST_CHECK int hg_cursor_step(holog_cursor *c, const struct hg_cursor **out_at);
+/* Leave out everything below the key handed out last. */
+HG_MUST_CHECK int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor *at);
+void hg_cursor_end(holog_cursor *c);
+HG_MUST_CHECK int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, const char *path,
+                          unsigned flags, const char *prefix, const char *after,
+                          holog_cursor **out_cursor);
+
+/* ---- stats.c ---- */
+/* ---- reader.c ---- */
+HG_MUST_CHECK int hg_reader_limit(holog_store *s, hg_pos *out_limit, uint64_t *out_number);
+HG_MUST_CHECK int hg_reader_segments(holog_store *s);
+void hg_reader_sizes(holog_store *s, holog_stats *st);
+HG_MUST_CHECK int hg_store_disk_bytes(holog_store *s, uint64_t *out_bytes);
+void hg_store_count_commit(holog_store *s, uint64_t ns);
+void hg_store_count_load(holog_store *s, uint64_t ns, uint64_t bytes);
+
+#endif

@@ -1,0 +1,635 @@
+/*
+ * Transactions: changes are collected as operations, with their records encoded as they come; a
+ * private overlay (a small index of its own) lets the transaction read what it has changed.
+ *
+ * The overlay holds, by key, a locator of the transaction's own: segment 0 and offset = number of
+ * the operation that made it; type 0 says "gone". Entries it copies or moves keep the locator they
+ * had, whose birth position is in the log.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/check.h"
+#include "engine/store_internal.h"
+#include "wal/frame.h"
+
+#define OPS_MAX (1u << 22)
+static struct hg_op *op_at(holog_txn *txn, size_t i)
+{
+    return (struct hg_op *)(void *)txn->ops.data + i;
+}
+
+static size_t op_count(const holog_txn *txn)
+{
+    return txn->ops.len / sizeof(struct hg_op);
+}
+
+static const char *text(const holog_txn *txn, uint32_t at)
+{
+    return (const char *)txn->arena.data + at;
+}
+
+static int keep_text(holog_txn *txn, const char *s, size_t len, uint32_t *out_at, uint32_t *out_len)
+{
+    size_t at = txn->arena.len;
+    int rc;
+
+    if (at + len + 1 > UINT32_MAX)
+        return hg_error(HOLOG_E_TOOBIG, "the transaction's paths are over 4 GiB");
+    rc = hg_buf_append(&txn->arena, s, len);
+    if (rc == HOLOG_OK)
+        rc = hg_buf_append_byte(&txn->arena, 0);
+    if (rc < 0) {
+        txn->arena.len = at;
+        return rc;
+    }
+    *out_at = (uint32_t)at;
+    *out_len = (uint32_t)len;
+    return HOLOG_OK;
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------*/
+
+int hg_txn_begin(holog_store *s, int simple, holog_txn **out_txn)
+{
+    holog_txn *txn = hg_calloc(1, sizeof *txn);
+    int rc;
+
+    if (txn == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a transaction");
+    txn->store = s;
+    txn->simple = simple;
+    txn->sync = (enum holog_sync)s->opts.sync;
+    rc = hg_body_begin(&txn->body, 0, NULL, 0);
+    if (rc == HOLOG_OK && !simple) {
+        txn->base = hg_version_get_published(s);
+        if (txn->base == NULL)
+            rc = hg_error(HOLOG_E_NOMEM, "no memory for a transaction");
+    }
+    if (rc < 0) {
+        hg_txn_free(txn);
+        return rc;
+    }
+    *out_txn = txn;
+    return HOLOG_OK;
+}
+
+void hg_txn_free(holog_txn *txn)
+{
+    if (txn == NULL)
+        return;
+    hg_version_put(txn->store, txn->base);
+    if (txn->overlay != NULL)
+        hg_index_destroy(txn->overlay);
+    while (txn->staged != NULL) {
+        struct hg_staged *g = txn->staged;
+        txn->staged = g->next;
+        hg_staged_put(g);
+    }
+    hg_buf_release(&txn->arena);
+    hg_buf_release(&txn->body);
+    hg_buf_release(&txn->fields);
+    hg_buf_release(&txn->ops);
+    hg_buf_release(&txn->reads);
+    hg_buf_release(&txn->savepoints);
+    hg_free(txn);
+}
+
+/* ---- reading through the transaction -----------------------------------------------------------------------*/
+
+static int get_through(void *ctx, const uint8_t *key, size_t len, struct hg_locator *out)
+{
+    const holog_txn *txn = ctx;
+    struct hg_lookup below;
+    int rc = HOLOG_E_NOENT;
+
+    if (txn->overlay != NULL && len > 0)
+        rc = hg_index_get(txn->overlay, key, len, out);
+    if (rc == HOLOG_OK)
+        return out->type == 0 ? HOLOG_E_NOENT : HOLOG_OK;
+    if (rc != HOLOG_E_NOENT)
+        return rc;
+    hg_lookup_version(txn->store, txn->base, &below);
+    return below.get(below.ctx, key, len, out);
+}
+
+static int target_through(void *ctx, const struct hg_locator *loc, char *out, size_t *out_len)
+{
+    holog_txn *txn = ctx;
+    const struct hg_op *op;
+
+    if (loc->segment != 0)
+        return hg_value_target(txn->store, loc, out, out_len);
+    op = op_at(txn, loc->offset);
+    memcpy(out, text(txn, op->to), (size_t)op->to_len + 1);
+    *out_len = op->to_len;
+    return HOLOG_OK;
+}
+
+void hg_txn_lookup(holog_txn *txn, struct hg_lookup *out)
+{
+    *out = (struct hg_lookup){
+        .store = txn->store, .ctx = txn, .get = get_through, .target = target_through
+    };
+}
+
+int hg_txn_note_read(holog_txn *txn, const struct hg_resolved *r, int listing)
+{
+    struct hg_read read = { .listing = listing };
+    int rc;
+
+    if (r->loc.type != 0 && (listing ? r->loc.size : r->loc.number) == HG_NUMBER_OWN)
+        return HOLOG_OK; /* its own change: nobody else's */
+    read.number = r->loc.type == 0 ? 0 : listing ? r->loc.size : r->loc.number;
+    rc = keep_text(txn, r->path, r->path_len, &read.path, &read.path_len);
+    return rc < 0 ? rc : hg_buf_append(&txn->reads, &read, sizeof read);
+}
+
+/* ---- records ---------------------------------------------------------------------------------------------------*/
+
+static int encode_save(holog_txn *txn, struct hg_op *op, const void *data, size_t len)
+{
+    uint64_t hash;
+
+    op->size = op->staged != NULL ? op->staged->len : len;
+    if (op->staged != NULL) {
+        op->check = (uint32_t)op->staged->hash.lo & 0xffffffu;
+        return hg_staged_record(op->staged, &txn->body, text(txn, op->path), op->path_len,
+                                &op->record);
+    }
+    hash = hg_hash64(data, len);
+    op->check = (uint32_t)hash & 0xffffffu;
+    return hg_rec_blob(&txn->body, text(txn, op->path), op->path_len, data, len, hash,
+                       hg_csum(data, len), &op->record);
+}
+
+static int encode_op(holog_txn *txn, struct hg_op *op, const void *data, size_t len)
+{
+    const char *path = text(txn, op->path);
+    struct hg_buf *body = &txn->body;
+
+    op->record = SIZE_MAX;
+    switch (op->type) {
+    case HG_OP_SAVE:
+        return encode_save(txn, op, data, len);
+    case HG_OP_MKDIR:
+        return hg_rec_dir(body, path, op->path_len, &op->record);
+    case HG_OP_DELETE:
+        return hg_rec_delete(body, path, op->path_len, 0, &op->record);
+    case HG_OP_DELETE_TREE:
+        return hg_rec_delete_tree(body, path, op->path_len, &op->record);
+    case HG_OP_MOVE:
+    case HG_OP_COPY:
+        return hg_rec_transfer(body, op->type == HG_OP_MOVE ? HG_REC_MOVE : HG_REC_COPY, path,
+                               op->path_len, text(txn, op->to), op->to_len, &op->record);
+    case HG_OP_SYMLINK:
+        op->size = op->to_len;
+        op->check = (uint32_t)hg_hash64(text(txn, op->to), op->to_len) & 0xffffffu;
+        return hg_rec_symlink(body, path, op->path_len, text(txn, op->to), op->to_len, &op->record);
+    case HG_OP_CONFIG:
+        return hg_rec_config(body, path, op->path_len, text(txn, op->to), op->to_len, &op->record);
+    case HG_OP_EXPECT:
+    default:
+        return HOLOG_OK;
+    }
+}
+
+static int has_record(const struct hg_op *op)
+{
+    return op->type != HG_OP_EXPECT;
+}
+
+/* The body again, from the operations: paths or fields have changed. */
+int hg_txn_encode(holog_txn *txn)
+{
+    struct hg_buf old = txn->body;
+    size_t n = op_count(txn);
+    int rc;
+
+    txn->body = (struct hg_buf){ 0 };
+    txn->nrec = 0;
+    rc = hg_body_begin(&txn->body, 0, txn->fields.data, txn->fields.len);
+    for (size_t i = 0; rc == HOLOG_OK && i < n; i++) {
+        struct hg_op *op = op_at(txn, i);
+        struct hg_record r = { 0 };
+        if (op->type == HG_OP_SAVE && op->staged == NULL) {
+            rc = hg_rec_decode(old.data + op->record, old.len - op->record, op->record, &r);
+            HG_ASSERT(rc == HOLOG_OK); /* we encoded it */
+        }
+        rc = encode_op(txn, op, r.value, (size_t)r.value_len);
+        txn->nrec += has_record(op) ? 1 : 0;
+    }
+    hg_buf_release(&old);
+    return rc;
+}
+
+/* ---- parents -------------------------------------------------------------------------------------------------------*/
+
+static int parent_is_missing(const struct hg_lookup *l, const char *path, size_t len)
+{
+    struct hg_resolved r;
+    int rc = hg_resolve(l, path, len, 1, &r);
+
+    if (rc == HOLOG_OK)
+        return r.loc.type == 0;
+    return rc == HOLOG_E_NOENT ? 1 : rc;
+}
+
+static int make_dir_op(holog_txn *txn, const char *path, size_t len, struct hg_op *out)
+{
+    struct hg_op op = { .type = HG_OP_MKDIR, .flags = HOLOG_PARENTS, .record = SIZE_MAX };
+    int rc = keep_text(txn, path, len, &op.path, &op.path_len);
+
+    op.user_path = op.path;
+    op.user_path_len = op.path_len;
+    *out = op;
+    return rc;
+}
+
+int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l)
+{
+    struct hg_buf added = { 0 };
+    char path[HG_PATH_MAX + 1];
+    const struct hg_op *op = op_at(txn, i);
+    size_t len = op->user_path_len;
+    size_t n;
+    int rc = HOLOG_OK;
+
+    memcpy(path, text(txn, op->user_path), len);
+    for (size_t at = 1; rc == HOLOG_OK && at < len; at++) {
+        struct hg_op dir;
+        if (path[at] != '/')
+            continue;
+        rc = parent_is_missing(l, path, at);
+        if (rc <= 0)
+            continue;
+        rc = make_dir_op(txn, path, at, &dir);
+        if (rc == HOLOG_OK)
+            rc = hg_buf_append(&added, &dir, sizeof dir);
+    }
+    n = added.len;
+    if (rc == HOLOG_OK && n == 0)
+        rc = hg_error_path(HOLOG_E_NOENT, path, (uint32_t)len, "a parent directory is missing");
+    if (rc == HOLOG_OK)
+        rc = hg_buf_reserve(&txn->ops, n);
+    if (rc == HOLOG_OK) {
+        uint8_t *at = txn->ops.data + i * sizeof(struct hg_op);
+        memmove(at + n, at, txn->ops.len - i * sizeof(struct hg_op));
+        memcpy(at, added.data, n);
+        txn->ops.len += n;
+    }
+    hg_buf_release(&added);
+    return rc;
+}
+
+/* ---- the overlay -----------------------------------------------------------------------------------------------------*/
+
+static int overlay_ready(holog_txn *txn)
+{
+    return txn->overlay != NULL ? HOLOG_OK : hg_index_create(NULL, 0, &txn->overlay);
+}
+
+static int overlay_put(holog_txn *txn, const uint8_t *key, size_t len, struct hg_locator loc)
+{
+    loc.number = HG_NUMBER_OWN;
+    if (loc.type == HG_ENTRY_DIR)
+        loc.size = HG_NUMBER_OWN;
+    return hg_index_put(txn->overlay, key, len, &loc, NULL, NULL);
+}
+
+/* Everything below dir as the transaction sees it, one call for each. */
+static int each_below(holog_txn *txn, const struct hg_key *dir,
+                      int (*each)(holog_txn *txn, const uint8_t *key, size_t len,
+                                  const struct hg_locator *loc, void *ctx),
+                      void *ctx)
+{
+    holog_cursor c;
+    int rc = hg_cursor_begin(&c, txn->store, txn->base, txn, dir);
+
+    while (rc == HOLOG_OK) {
+        const struct hg_cursor *at;
+        rc = hg_cursor_step(&c, &at);
+        if (rc == HOLOG_OK)
+            rc = each(txn, at->key, at->key_len, &at->loc, ctx);
+    }
+    hg_cursor_end(&c);
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
+static int drop_one(holog_txn *txn, const uint8_t *key, size_t len, const struct hg_locator *loc,
+                    void *ctx)
+{
+    HG_UNUSED(loc);
+    HG_UNUSED(ctx);
+    return overlay_put(txn, key, len, (struct hg_locator){ 0 });
+}
+
+struct transfer {
+    const struct hg_key *from;
+    const struct hg_key *to;
+};
+
+static int copy_one(holog_txn *txn, const uint8_t *key, size_t len, const struct hg_locator *loc,
+                    void *ctx)
+{
+    const struct transfer *t = ctx;
+    uint8_t dest[HG_KEY_MAX];
+    size_t dest_len = t->to->len + (len - t->from->len);
+
+    if (dest_len > sizeof dest)
+        return hg_error(HOLOG_E_NAMETOOLONG, "a path below the destination would be too long");
+    memcpy(dest, t->to->bytes, t->to->len);
+    memcpy(dest + t->to->len, key + t->from->len, len - t->from->len);
+    return overlay_put(txn, dest, dest_len, *loc);
+}
+
+static int overlay_drop(holog_txn *txn, const struct hg_resolved *r)
+{
+    int rc = HOLOG_OK;
+
+    if (r->loc.type == HG_ENTRY_DIR)
+        rc = each_below(txn, &r->key, drop_one, NULL);
+    if (rc == HOLOG_OK && r->key.len > 0)
+        rc = overlay_put(txn, r->key.bytes, r->key.len, (struct hg_locator){ 0 });
+    return rc;
+}
+
+static int overlay_copy(holog_txn *txn, const struct hg_checked *c)
+{
+    struct transfer t = { .from = &c->at.key, .to = &c->to.key };
+    int rc = overlay_put(txn, c->to.key.bytes, c->to.key.len, c->at.loc);
+
+    if (rc == HOLOG_OK && c->at.loc.type == HG_ENTRY_DIR)
+        rc = each_below(txn, &c->at.key, copy_one, &t);
+    return rc;
+}
+
+/* The directory above has a changed child: whoever lists it again sees a version of our own. */
+static int overlay_mark_parent(holog_txn *txn, const struct hg_key *k)
+{
+    struct hg_locator loc;
+    int rc;
+
+    if (k->parent_len == 0)
+        return HOLOG_OK;
+    rc = get_through(txn, k->bytes, k->parent_len, &loc);
+    if (rc == HOLOG_OK && loc.type == HG_ENTRY_DIR) {
+        uint64_t number = loc.number;
+        loc.size = HG_NUMBER_OWN;
+        loc.number = number;
+        rc = hg_index_put(txn->overlay, k->bytes, k->parent_len, &loc, NULL, NULL);
+    }
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
+static int overlay_apply(holog_txn *txn, size_t i, const struct hg_checked *c)
+{
+    const struct hg_op *op = op_at(txn, i);
+    struct hg_locator own = { .offset = (uint32_t)i, .size = op->size, .check = op->check };
+    int rc = overlay_ready(txn);
+
+    if (rc < 0)
+        return rc;
+    switch (op->type) {
+    case HG_OP_SAVE:
+        own.type = HG_ENTRY_BLOB;
+        rc = overlay_put(txn, c->at.key.bytes, c->at.key.len, own);
+        break;
+    case HG_OP_SYMLINK:
+        own.type = HG_ENTRY_SYMLINK;
+        rc = overlay_put(txn, c->at.key.bytes, c->at.key.len, own);
+        break;
+    case HG_OP_MKDIR:
+        own.type = HG_ENTRY_DIR;
+        rc = c->nothing_to_do ? HOLOG_OK
+                              : overlay_put(txn, c->at.key.bytes, c->at.key.len, own);
+        break;
+    case HG_OP_DELETE:
+    case HG_OP_DELETE_TREE:
+        rc = overlay_drop(txn, &c->at);
+        break;
+    case HG_OP_COPY:
+        rc = overlay_copy(txn, c);
+        break;
+    case HG_OP_MOVE:
+        rc = overlay_copy(txn, c);
+        if (rc == HOLOG_OK)
+            rc = overlay_drop(txn, &c->at);
+        break;
+    case HG_OP_EXPECT:
+    case HG_OP_CONFIG:
+    default:
+        return HOLOG_OK;
+    }
+    if (rc == HOLOG_OK)
+        rc = overlay_mark_parent(txn, &c->at.key);
+    if (rc == HOLOG_OK && (op->type == HG_OP_COPY || op->type == HG_OP_MOVE))
+        rc = overlay_mark_parent(txn, &c->to.key);
+    return rc;
+}
+
+static int has_children_through(void *ctx, const struct hg_key *dir)
+{
+    holog_txn *txn = ctx;
+    holog_cursor c;
+    const struct hg_cursor *at;
+    int rc = hg_cursor_begin(&c, txn->store, txn->base, txn, dir);
+
+    if (rc == HOLOG_OK)
+        rc = hg_cursor_step(&c, &at);
+    hg_cursor_end(&c);
+    return rc == HOLOG_OK ? 1 : rc == HOLOG_E_NOENT ? 0 : rc;
+}
+
+/* ---- collecting an operation -------------------------------------------------------------------------------------------*/
+
+static int add_parent_ops(holog_txn *txn, const char *path, size_t len)
+{
+    struct hg_lookup l;
+    struct hg_version *v = NULL;
+    int rc = HOLOG_OK;
+
+    if (txn->simple) {
+        v = hg_version_get_published(txn->store);
+        if (v == NULL)
+            return hg_error(HOLOG_E_NOMEM, "no memory");
+        hg_lookup_version(txn->store, v, &l);
+    } else {
+        hg_txn_lookup(txn, &l);
+    }
+    if (hg_path_parent(path, len) > 0 && parent_is_missing(&l, path, hg_path_parent(path, len)) == 1) {
+        for (size_t at = 1; rc == HOLOG_OK && at < len; at++) {
+            char dir[HG_PATH_MAX + 1];
+            if (path[at] != '/' || parent_is_missing(&l, path, at) != 1)
+                continue;
+            memcpy(dir, path, at);
+            dir[at] = 0;
+            if (!hg_txn_made_dir(txn, dir, at))
+                rc = hg_txn_op(txn, HG_OP_MKDIR, HOLOG_PARENTS, dir, NULL, NULL, 0, NULL);
+        }
+    }
+    hg_version_put(txn->store, v);
+    return rc;
+}
+
+/* One of the last operations makes that directory already: no need to say it again. */
+int hg_txn_made_dir(const holog_txn *txn, const char *path, size_t len)
+{
+    size_t n = op_count(txn);
+    const struct hg_op *ops = (const struct hg_op *)(const void *)txn->ops.data;
+    unsigned looked = 0;
+
+    for (size_t i = n; i > 0 && looked < 256; i--, looked++) {
+        const struct hg_op *op = &ops[i - 1];
+        if (op->type == HG_OP_MKDIR && op->path_len == len &&
+            memcmp(text(txn, op->path), path, len) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int check_against_own_view(holog_txn *txn, struct hg_op *op, struct hg_checked *c)
+{
+    struct hg_check_ctx check = { .has_children = has_children_through, .children_ctx = txn };
+    int rc;
+
+    hg_txn_lookup(txn, &check.lookup);
+    if (op->type == HG_OP_EXPECT)
+        return HOLOG_OK; /* of the store, not of what the transaction has made of it */
+    rc = hg_check_op(&check, op, text(txn, op->user_path), op->user_path_len,
+                     op->user_to_len > 0 ? text(txn, op->user_to) : "", op->user_to_len, c);
+    if (rc < 0 || op->type == HG_OP_CONFIG || op->type == HG_OP_EXPECT)
+        return rc;
+    rc = keep_text(txn, c->at.path, c->at.path_len, &op->path, &op->path_len);
+    if (rc == HOLOG_OK && (op->type == HG_OP_MOVE || op->type == HG_OP_COPY))
+        rc = keep_text(txn, c->to.path, c->to.path_len, &op->to, &op->to_len);
+    return rc;
+}
+
+static int set_texts(holog_txn *txn, struct hg_op *op, const char *path, size_t path_len,
+                     const char *to)
+{
+    char canonical[HG_PATH_MAX + 1];
+    size_t len = 0;
+    int rc = keep_text(txn, path, path_len, &op->path, &op->path_len);
+
+    op->user_path = op->path;
+    op->user_path_len = op->path_len;
+    if (rc < 0 || to == NULL)
+        return rc;
+    if (op->type == HG_OP_MOVE || op->type == HG_OP_COPY) {
+        rc = hg_path_canonical(to, strlen(to), canonical, &len);
+        if (rc == HOLOG_OK)
+            rc = keep_text(txn, canonical, len, &op->to, &op->to_len);
+        op->user_to = op->to;
+        op->user_to_len = op->to_len;
+        return rc;
+    }
+    return keep_text(txn, to, strlen(to), &op->to, &op->to_len);
+}
+
+int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *path,
+              const char *to, const void *data, size_t len, struct hg_staged *staged)
+{
+    char canonical[HG_PATH_MAX + 1];
+    size_t path_len = 0;
+    size_t arena_was;
+    size_t body_was;
+    size_t ops_was;
+    struct hg_op op = { .type = type,
+                        .flags = flags,
+                        .record = SIZE_MAX,
+                        .expect = txn->expecting,
+                        .staged = staged };
+    struct hg_checked *c = NULL;
+    int rc;
+
+    if (path == NULL)
+        return hg_error(HOLOG_E_INVAL, "the path is NULL");
+    if ((flags & ~(unsigned)(HOLOG_REPLACE | HOLOG_PARENTS)) != 0)
+        return hg_error(HOLOG_E_INVAL, "unknown flags %#x", flags);
+    if (op_count(txn) >= OPS_MAX)
+        return hg_error(HOLOG_E_TOOBIG, "more than %u operations in one commit", OPS_MAX);
+    if (type == HG_OP_CONFIG) {
+        path_len = strlen(path);
+        memcpy(canonical, path, path_len + 1);
+        rc = HOLOG_OK;
+    } else {
+        rc = hg_path_canonical(path, strlen(path), canonical, &path_len);
+    }
+    if (rc == HOLOG_OK && (flags & HOLOG_PARENTS) != 0 && type != HG_OP_EXPECT &&
+        type != HG_OP_MOVE && type != HG_OP_COPY)
+        rc = add_parent_ops(txn, canonical, path_len);
+    if (rc < 0)
+        return rc;
+    arena_was = txn->arena.len; /* parents' operations stay: they are whole */
+    ops_was = txn->ops.len;
+    body_was = txn->body.len;
+    rc = set_texts(txn, &op, canonical, path_len, to);
+    if (rc == HOLOG_OK && !txn->simple) {
+        c = hg_malloc(sizeof *c);
+        rc = c == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for an operation")
+                       : check_against_own_view(txn, &op, c);
+    }
+    if (rc == HOLOG_OK)
+        rc = encode_op(txn, &op, data, len);
+    if (rc == HOLOG_OK)
+        rc = hg_buf_append(&txn->ops, &op, sizeof op);
+    if (rc == HOLOG_OK && !txn->simple)
+        rc = overlay_apply(txn, op_count(txn) - 1, c);
+    hg_free(c);
+    if (rc < 0) {
+        txn->arena.len = arena_was;
+        txn->body.len = body_was;
+        txn->ops.len = ops_was;
+        return rc;
+    }
+    txn->nrec += has_record(&op) ? 1 : 0;
+    return HOLOG_OK;
+}
+
+int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t number)
+{
+    int rc;
+
+    if (number >= HG_NUMBER_OWN)
+        return hg_error(HOLOG_E_INVAL, "no commit has the number %llu", (unsigned long long)number);
+    txn->expecting = number;
+    rc = hg_txn_op(txn, HG_OP_EXPECT, 0, path, NULL, NULL, 0, NULL);
+    txn->expecting = 0;
+    return rc;
+}
+
+/* Back to n operations: the overlay is made again from those that stay. */
+int hg_txn_truncate(holog_txn *txn, size_t n)
+{
+    struct hg_checked *c = hg_malloc(sizeof *c);
+    struct hg_index *overlay = NULL;
+    size_t had = op_count(txn);
+    int rc = c == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to go back to a savepoint")
+                       : hg_index_create(NULL, 0, &overlay);
+
+    if (rc == HOLOG_OK) {
+        struct hg_index *old = txn->overlay;
+        txn->overlay = overlay;
+        txn->ops.len = n * sizeof(struct hg_op);
+        for (size_t i = 0; rc == HOLOG_OK && i < n; i++) {
+            struct hg_op *op = op_at(txn, i);
+            rc = check_against_own_view(txn, op, c);
+            if (rc == HOLOG_OK)
+                rc = overlay_apply(txn, i, c);
+        }
+        overlay = old;
+        if (rc < 0) { /* no memory: as it was */
+            overlay = txn->overlay;
+            txn->overlay = old;
+            txn->ops.len = had * sizeof(struct hg_op);
+        }
+    }
+    if (overlay != NULL)
+        hg_index_destroy(overlay);
+    hg_free(c);
+    return rc < 0 ? rc : hg_txn_encode(txn);
+}

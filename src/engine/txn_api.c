@@ -1,0 +1,352 @@
+/*
+ * The calls on a transaction: holog_begin to holog_abort.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "engine/store_internal.h"
+#include "wal/frame.h"
+
+#define MESSAGE_MAX 4096u
+#define META_MAX 64u
+#define META_KEY_MAX 255u
+
+struct savepoint {
+    size_t ops;
+    size_t fields_len;
+    size_t reads_len;
+};
+
+int holog_begin(holog_store *store, holog_txn **out_txn)
+{
+    int rc = hg_store_check_write(store);
+
+    if (rc < 0)
+        return rc;
+    if (out_txn == NULL)
+        return hg_error(HOLOG_E_INVAL, "out_txn is NULL");
+    return hg_txn_begin(store, 0, out_txn);
+}
+
+static int check(const holog_txn *txn)
+{
+    return txn == NULL ? hg_error(HOLOG_E_INVAL, "the transaction is NULL")
+                       : hg_store_check_write(txn->store);
+}
+
+static int op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *path,
+              const char *to)
+{
+    int rc = check(txn);
+    return rc < 0 ? rc : hg_txn_op(txn, type, flags, path, to, NULL, 0, NULL);
+}
+
+int holog_txn_save(holog_txn *txn, const char *path, const void *data, size_t len_bytes,
+                   unsigned flags)
+{
+    int rc = check(txn);
+    return rc < 0 ? rc : hg_txn_save(txn, path, data, len_bytes, flags);
+}
+
+int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len, unsigned flags)
+{
+    struct hg_staged *g = NULL;
+    int rc;
+
+    if (data == NULL && len > 0)
+        return hg_error(HOLOG_E_INVAL, "data is NULL and len is %zu", len);
+    if (len > txn->store->inline_max) {
+        rc = hg_stage(txn->store, data, len, &g);
+        if (rc < 0)
+            return rc;
+        g->next = txn->staged; /* the transaction's, whatever becomes of the operation */
+        txn->staged = g;
+    }
+    return hg_txn_op(txn, HG_OP_SAVE, flags, path, NULL, data, len, g);
+}
+
+int holog_txn_mkdir(holog_txn *txn, const char *path, unsigned flags)
+{
+    return op(txn, HG_OP_MKDIR, flags, path, NULL);
+}
+
+int holog_txn_delete(holog_txn *txn, const char *path)
+{
+    return op(txn, HG_OP_DELETE, 0, path, NULL);
+}
+
+int holog_txn_delete_all(holog_txn *txn, const char *path)
+{
+    return op(txn, HG_OP_DELETE_TREE, 0, path, NULL);
+}
+
+static int transfer(holog_txn *txn, enum hg_op_type type, const char *from, const char *to,
+                    unsigned flags)
+{
+    if (to == NULL)
+        return hg_error(HOLOG_E_INVAL, "the destination is NULL");
+    return op(txn, type, flags, from, to);
+}
+
+int holog_txn_copy(holog_txn *txn, const char *from, const char *to, unsigned flags)
+{
+    return transfer(txn, HG_OP_COPY, from, to, flags);
+}
+
+int holog_txn_move(holog_txn *txn, const char *from, const char *to, unsigned flags)
+{
+    return transfer(txn, HG_OP_MOVE, from, to, flags);
+}
+
+int holog_txn_symlink(holog_txn *txn, const char *target, const char *path, unsigned flags)
+{
+    if (target == NULL || target[0] == 0)
+        return hg_error(HOLOG_E_INVAL, "a symlink needs a target");
+    if (strlen(target) > HG_PATH_MAX)
+        return hg_error(HOLOG_E_NAMETOOLONG, "a symlink's target is at most %d bytes", HG_PATH_MAX);
+    return op(txn, HG_OP_SYMLINK, flags, path, target);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------*/
+
+static int resolve(holog_txn *txn, const char *path, int follow, struct hg_resolved *out)
+{
+    struct hg_lookup l;
+    int rc;
+
+    hg_txn_lookup(txn, &l);
+    rc = hg_resolve_user(&l, path, follow, out);
+    return rc < 0 ? rc : hg_txn_note_read(txn, out, 0);
+}
+
+/* The value of an operation of our own that is not in the log yet. */
+static int load_own(holog_txn *txn, const struct hg_locator *loc, holog_value **out_value)
+{
+    const struct hg_op *o = (const struct hg_op *)(const void *)txn->ops.data + loc->offset;
+    struct hg_record r;
+    holog_value *v;
+    int rc;
+
+    if (o->staged != NULL) {
+        v = hg_malloc(sizeof *v);
+        if (v == NULL)
+            return hg_error(HOLOG_E_NOMEM, "no memory to load");
+        hg_mem_get(o->staged->mem);
+        *v = (holog_value){ .data = o->staged->mem->data,
+                            .len = (size_t)o->staged->len,
+                            .mem = o->staged->mem };
+        *out_value = v;
+        return HOLOG_OK;
+    }
+    rc = hg_rec_decode(txn->body.data + o->record, txn->body.len - o->record, o->record, &r);
+    if (rc < 0)
+        return rc;
+    v = hg_malloc(sizeof *v + (size_t)r.value_len);
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to load");
+    *v = (holog_value){ .data = (uint8_t *)(v + 1), .len = (size_t)r.value_len };
+    if (r.value_len > 0)
+        memcpy(v + 1, r.value, (size_t)r.value_len);
+    *out_value = v;
+    return HOLOG_OK;
+}
+
+int holog_txn_load(holog_txn *txn, const char *path, holog_value **out_value)
+{
+    struct hg_resolved r;
+    int rc = check(txn);
+
+    if (rc == HOLOG_OK && out_value == NULL)
+        rc = hg_error(HOLOG_E_INVAL, "out_value is NULL");
+    if (rc == HOLOG_OK)
+        rc = resolve(txn, path, 1, &r);
+    if (rc == HOLOG_OK)
+        rc = hg_must_be_blob(&r);
+    if (rc < 0)
+        return rc;
+    if (r.loc.segment == 0)
+        return load_own(txn, &r.loc, out_value);
+    rc = hg_value_load(txn->store, &r.loc, r.path, out_value);
+    if (rc == HOLOG_OK && (*out_value)->number == HG_NUMBER_OWN)
+        (*out_value)->number = 0;
+    return rc;
+}
+
+int holog_txn_stat(holog_txn *txn, const char *path, holog_stat_info *out_info)
+{
+    struct hg_lookup l;
+    struct hg_resolved r;
+    int rc = check(txn);
+
+    if (rc == HOLOG_OK)
+        rc = resolve(txn, path, 0, &r);
+    if (rc < 0)
+        return rc;
+    hg_txn_lookup(txn, &l);
+    return hg_stat_resolved(txn->store, &l, &r, out_info);
+}
+
+int holog_txn_list(holog_txn *txn, const char *path, holog_cursor **out_cursor)
+{
+    struct hg_lookup l;
+    struct hg_resolved r;
+    int rc = check(txn);
+
+    if (rc < 0)
+        return rc;
+    hg_txn_lookup(txn, &l);
+    rc = hg_resolve_user(&l, path, 1, &r);
+    if (rc == HOLOG_OK)
+        rc = hg_txn_note_read(txn, &r, 1);
+    if (rc == HOLOG_OK)
+        rc = hg_list(txn->store, txn->base, txn, path, 0, NULL, NULL, out_cursor);
+    return rc;
+}
+
+int holog_txn_expect(holog_txn *txn, const char *path, uint64_t number)
+{
+    int rc = check(txn);
+    size_t at;
+
+    if (rc < 0)
+        return rc;
+    at = txn->ops.len;
+    rc = hg_txn_op_expect(txn, path, number);
+    if (rc < 0)
+        txn->ops.len = at;
+    return rc;
+}
+
+/* ---- what goes with the commit ---------------------------------------------------------------------*/
+
+int holog_txn_message(holog_txn *txn, const char *message)
+{
+    int rc = check(txn);
+    size_t len;
+
+    if (rc < 0)
+        return rc;
+    if (message == NULL)
+        return hg_error(HOLOG_E_INVAL, "the message is NULL");
+    len = strlen(message);
+    if (len > MESSAGE_MAX)
+        return hg_error(HOLOG_E_TOOBIG, "a message is at most %u bytes, not %zu", MESSAGE_MAX, len);
+    return hg_field_append(&txn->fields, HG_FIELD_MESSAGE, message, len);
+}
+
+int holog_txn_meta(holog_txn *txn, const char *key, const char *value)
+{
+    struct hg_field f;
+    size_t at = 0;
+    unsigned n = 0;
+    int rc = check(txn);
+
+    if (rc < 0)
+        return rc;
+    if (key == NULL || value == NULL || key[0] == 0 || strlen(key) > META_KEY_MAX ||
+        strlen(value) > MESSAGE_MAX)
+        return hg_error(HOLOG_E_INVAL, "metadata: a key of 1-%u bytes and a value to %u bytes",
+                        META_KEY_MAX, MESSAGE_MAX);
+    while (hg_field_next(txn->fields.data, txn->fields.len, &at, &f) == HOLOG_OK)
+        n += f.type == HG_FIELD_META ? 1 : 0;
+    if (n >= META_MAX)
+        return hg_error(HOLOG_E_TOOBIG, "a commit carries at most %u metadata entries", META_MAX);
+    return hg_field_append_meta(&txn->fields, key, strlen(key), value, strlen(value));
+}
+
+int holog_txn_sync(holog_txn *txn, enum holog_sync sync)
+{
+    int rc = check(txn);
+
+    if (rc < 0)
+        return rc;
+    if ((unsigned)sync > HOLOG_SYNC_NONE)
+        return hg_error(HOLOG_E_INVAL, "sync mode %d does not exist", (int)sync);
+    txn->sync = sync == HOLOG_SYNC_DEFAULT ? (enum holog_sync)txn->store->opts.sync : sync;
+    return HOLOG_OK;
+}
+
+/* ---- savepoints --------------------------------------------------------------------------------------*/
+
+int holog_txn_savepoint(holog_txn *txn, uint32_t *out_id)
+{
+    struct savepoint sp;
+    int rc = check(txn);
+
+    if (rc < 0)
+        return rc;
+    if (out_id == NULL)
+        return hg_error(HOLOG_E_INVAL, "out_id is NULL");
+    sp = (struct savepoint){ .ops = txn->ops.len / sizeof(struct hg_op),
+                             .fields_len = txn->fields.len,
+                             .reads_len = txn->reads.len };
+    rc = hg_buf_append(&txn->savepoints, &sp, sizeof sp);
+    if (rc == HOLOG_OK)
+        *out_id = (uint32_t)(txn->savepoints.len / sizeof sp - 1);
+    return rc;
+}
+
+int holog_txn_rollback_to(holog_txn *txn, uint32_t id)
+{
+    struct savepoint sp;
+    int rc = check(txn);
+
+    if (rc < 0)
+        return rc;
+    if (id >= txn->savepoints.len / sizeof sp)
+        return hg_error(HOLOG_E_INVAL, "no savepoint %u in this transaction", id);
+    memcpy(&sp, txn->savepoints.data + id * sizeof sp, sizeof sp);
+    rc = hg_txn_truncate(txn, sp.ops); /* what was read since stays read */
+    if (rc < 0)
+        return rc;
+    txn->fields.len = sp.fields_len;
+    txn->savepoints.len = (id + 1) * sizeof sp;
+    return HOLOG_OK;
+}
+
+/* ---- the end -------------------------------------------------------------------------------------------*/
+
+static int nothing_to_commit(const holog_txn *txn)
+{
+    return txn->ops.len == 0;
+}
+
+static int finish(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64_t *out_number)
+{
+    int rc = check(txn);
+
+    if (txn == NULL)
+        return rc;
+    if (rc == HOLOG_OK && nothing_to_commit(txn)) {
+        uint64_t number = holog_last_number(txn->store);
+        if (out_number != NULL)
+            *out_number = number;
+        if (done != NULL)
+            done(ctx, HOLOG_OK, number);
+    } else if (rc == HOLOG_OK) {
+        rc = hg_commit(txn, async, done, ctx, out_number);
+    }
+    if (rc != HOLOG_E_AGAIN)
+        hg_txn_free(txn);
+    return rc;
+}
+
+int holog_commit(holog_txn *txn, uint64_t *out_number)
+{
+    return finish(txn, 0, NULL, NULL, out_number);
+}
+
+int holog_commit_async(holog_txn *txn, holog_commit_fn done, void *ctx, uint64_t *out_number)
+{
+    return finish(txn, 1, done, ctx, out_number);
+}
+
+void holog_abort(holog_txn *txn)
+{
+    if (txn == NULL)
+        return;
+    for (struct hg_staged *g = txn->staged; g != NULL; g = g->next)
+        (void)hg_staged_wait(g); /* garbage from birth: only its memory matters */
+    hg_txn_free(txn);
+}

@@ -1,0 +1,434 @@
+/*
+ * From a locator to bytes: the record at the birth position, checked against its own hash and the
+ * locator; the blocks of a large value, checked against the record's table.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/byteorder.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/store_internal.h"
+#include "wal/frame.h"
+
+#define READ_CHUNK (2u << 20) /* large values are read in pieces of this, several at once */
+#define READS_IN_FLIGHT 4u
+#define RECORD_GUESS 1024u
+
+/* ---- records ----------------------------------------------------------------------------------------*/
+
+static int wrong_record(const struct hg_locator *loc, const char *path, const char *why)
+{
+    int rc = hg_corrupt(loc->segment, loc->offset, "%s: the record %s", path, why);
+    struct holog_error_detail d;
+
+    hg_error_get(&d);
+    (void)strncpy(d.path, path, sizeof d.path - 1); /* cut to fit; d is zeroed by hg_corrupt */
+    d.path[sizeof d.path - 1] = 0;
+    hg_error_set(&d);
+    return rc;
+}
+
+/* What the record says must be what the index and its own hash say. */
+static int check_record(const struct hg_locator *loc, const char *path, const struct hg_record *r)
+{
+    if (r->type != HG_REC_BLOB && r->type != HG_REC_LARGE && r->type != HG_REC_SYMLINK &&
+        r->type != HG_REC_DIR)
+        return wrong_record(loc, path, "is of another type");
+    if (r->type == HG_REC_DIR)
+        return HOLOG_OK;
+    if (r->value_len != loc->size || r->check != loc->check)
+        return wrong_record(loc, path, "is not the one that was saved here");
+    if (r->value != NULL && hg_hash64(r->value, (size_t)r->value_len) != r->hash.lo)
+        return wrong_record(loc, path, "does not match its hash");
+    if (r->table != NULL) {
+        size_t n = (size_t)hg_block_count(r->value_len) * HG_BLOCK_ENTRY_SIZE;
+        struct hg_hash128 h = hg_hash128(r->table, n);
+        if (h.lo != r->hash.lo || h.hi != r->hash.hi)
+            return wrong_record(loc, path, "has a block table that does not match its hash");
+    }
+    return HOLOG_OK;
+}
+
+int hg_record_read(holog_store *s, const struct hg_locator *loc, const char *path,
+                   struct hg_record_read *out)
+{
+    struct hg_record_read r = { 0 };
+    size_t want = RECORD_GUESS;
+    size_t whole = 0;
+    size_t n = 0;
+    size_t back = 0;
+    int rc;
+
+    if (loc->segment == 0)
+        return hg_error(HOLOG_E_INVAL, "%s has no record", path);
+    for (;;) {
+        r.bytes.len = 0;
+        rc = hg_buf_reserve(&r.bytes, want);
+        if (rc == HOLOG_OK)
+            rc = hg_cache_read(s->cache, loc->segment, loc->offset, r.bytes.data, want, &n);
+        if (rc < 0)
+            break;
+        r.bytes.len = n;
+        rc = hg_rec_peek(r.bytes.data, n, &whole);
+        if (rc == HOLOG_OK && whole > n && n < want)
+            rc = HOLOG_E_CORRUPT;
+        if (rc < 0) {
+            rc = wrong_record(loc, path, "is cut short");
+            break;
+        }
+        if (whole > n && want < whole) {
+            want = whole;
+            continue;
+        }
+        rc = hg_rec_decode_at(r.bytes.data, n, &back, &r.rec);
+        rc = rc < 0 ? wrong_record(loc, path, "cannot be decoded")
+                    : check_record(loc, path, &r.rec);
+        break;
+    }
+    if (rc == HOLOG_OK)
+        rc = hg_record_time(s, loc, &r.rec, back, &r.body_time_ns);
+    if (rc < 0) {
+        hg_record_release(&r);
+        return rc;
+    }
+    *out = r;
+    return HOLOG_OK;
+}
+
+void hg_record_release(struct hg_record_read *r)
+{
+    hg_buf_release(&r->bytes);
+}
+
+int hg_record_time(holog_store *s, const struct hg_locator *loc, const struct hg_record *rec,
+                   size_t back, uint64_t *out_time_ns)
+{
+    uint8_t b[8];
+    size_t n = 0;
+    int rc;
+
+    HG_UNUSED(rec);
+    if (back > loc->offset)
+        return hg_corrupt(loc->segment, loc->offset, "a record points before its segment");
+    rc = hg_cache_read(s->cache, loc->segment, loc->offset - back, b, sizeof b, &n);
+    if (rc == HOLOG_OK && n < sizeof b)
+        rc = hg_corrupt(loc->segment, loc->offset - back, "a frame is cut short");
+    if (rc == HOLOG_OK)
+        *out_time_ns = hg_get_le64(b);
+    return rc;
+}
+
+/* ---- small values: from the page, without a copy of the record ---------------------------------------*/
+
+/* 1 when it was done from a cached page; 0: go the long way. */
+static int peek_small(holog_store *s, const struct hg_locator *loc, const char *path,
+                      uint64_t offset, void *buf, size_t len, int *out_rc)
+{
+    size_t avail = 0;
+    size_t whole = 0;
+    size_t back = 0;
+    struct hg_record r;
+    const uint8_t *p = hg_cache_peek(s->cache, loc->segment, loc->offset, 8, &avail);
+
+    if (p == NULL || hg_rec_peek(p, avail, &whole) < 0 || whole > avail)
+        return 0;
+    if (hg_rec_decode_at(p, avail, &back, &r) < 0)
+        return 0;
+    if (r.type != HG_REC_BLOB && r.type != HG_REC_SYMLINK)
+        return 0;
+    *out_rc = check_record(loc, path, &r);
+    if (*out_rc == HOLOG_OK && len > 0)
+        memcpy(buf, r.value + offset, len);
+    return 1;
+}
+
+/* ---- large values ---------------------------------------------------------------------------------------*/
+
+struct chunk {
+    struct hg_req req;
+    struct hg_file *file;
+    uint32_t segment;
+    uint64_t value_at; /* offset in the value */
+    size_t len;        /* bytes of the value in it */
+    int used;
+};
+
+static void drain(holog_store *s, struct chunk *c, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (c[i].used) {
+            (void)s->io->ops->wait(s->io, &c[i].req); /* an earlier failure is being reported */
+            hg_files_put(s->files, c[i].segment);
+            c[i].used = 0;
+        }
+    }
+}
+
+static int finish_chunk(holog_store *s, struct chunk *c, const struct hg_record *rec,
+                        const char *path, struct hg_mem *m)
+{
+    int rc = s->io->ops->wait(s->io, &c->req);
+
+    c->used = 0;
+    hg_files_put(s->files, c->segment);
+    if (rc == HOLOG_OK)
+        rc = hg_blocks_verify(m->data + c->value_at, c->len, rec->table,
+                              c->value_at / HG_HASH_BLOCK, c->segment, c->req.offset);
+    if (rc == HOLOG_E_CORRUPT) {
+        struct holog_error_detail d;
+        hg_error_get(&d);
+        (void)strncpy(d.path, path, sizeof d.path - 1);
+        hg_error_set(&d);
+    }
+    return rc;
+}
+
+/* Every block of the value into m, verified; several reads are under way at once. */
+static int read_blocks(holog_store *s, const struct hg_record *rec, const char *path,
+                       struct hg_mem *m)
+{
+    struct chunk ring[READS_IN_FLIGHT] = { 0 };
+    uint64_t value_at = 0;
+    unsigned head = 0;
+    size_t at = 0;
+    int rc = HOLOG_OK;
+    struct hg_piece p = { 0 };
+    uint64_t in_piece = 0;
+
+    while (rc == HOLOG_OK && value_at < rec->value_len) {
+        struct chunk *c = &ring[head % READS_IN_FLIGHT];
+        struct hg_req *list[1] = { &c->req };
+        if (c->used)
+            rc = finish_chunk(s, c, rec, path, m);
+        if (rc == HOLOG_OK && in_piece == p.len) {
+            rc = hg_pieces_next(rec, &at, &p);
+            in_piece = 0;
+        }
+        if (rc < 0)
+            break;
+        *c = (struct chunk){ .segment = p.segment, .value_at = value_at };
+        c->len = (size_t)HG_MIN((uint64_t)READ_CHUNK, p.len - in_piece);
+        if (c->len > rec->value_len - value_at || p.len == 0) {
+            rc = hg_corrupt(p.segment, p.offset, "%s: the pieces are longer than the value", path);
+            break;
+        }
+        rc = hg_files_get(s->files, p.segment, HG_KIND_EXTENTS, &c->file);
+        if (rc < 0)
+            break;
+        c->req = (struct hg_req){ .op = HG_REQ_READ,
+                                  .file = c->file,
+                                  .buf = m->data + value_at,
+                                  .len_bytes = HG_ALIGN_UP(c->len, (size_t)HG_BLOCK),
+                                  .offset = p.offset + in_piece };
+        rc = s->io->ops->submit(s->io, list, 1);
+        if (rc < 0) {
+            hg_files_put(s->files, p.segment);
+            break;
+        }
+        c->used = 1;
+        in_piece += c->len;
+        value_at += c->len;
+        head++;
+    }
+    for (unsigned i = 0; i < READS_IN_FLIGHT && rc == HOLOG_OK; i++) {
+        struct chunk *c = &ring[(head + i) % READS_IN_FLIGHT];
+        if (c->used)
+            rc = finish_chunk(s, c, rec, path, m);
+    }
+    drain(s, ring, READS_IN_FLIGHT);
+    return rc;
+}
+
+static int load_large(holog_store *s, const struct hg_locator *loc, const struct hg_record *rec,
+                      const char *path, holog_value *v)
+{
+    hg_pos birth = hg_pos_make(loc->segment, loc->offset);
+    struct hg_mem *m = hg_cache_find(s->cache, birth);
+    int rc;
+
+    if (m == NULL) {
+        rc = hg_mem_new(s->cache, (size_t)rec->value_len, &m);
+        if (rc == HOLOG_OK) {
+            rc = read_blocks(s, rec, path, m);
+            if (rc < 0)
+                hg_mem_put(m);
+        }
+        if (rc < 0)
+            return rc;
+        if (m->cap > m->len) /* what the last block's padding holds is not the value's */
+            memset(m->data + m->len, 0, HG_MIN(m->cap - m->len, (size_t)HG_BLOCK));
+        hg_cache_offer(s->cache, birth, m);
+    }
+    v->mem = m;
+    v->data = m->data;
+    return HOLOG_OK;
+}
+
+int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path,
+                  holog_value **out_value)
+{
+    int small = loc->size <= s->inline_max;
+    holog_value *v = hg_malloc(sizeof *v + (small ? (size_t)loc->size : 0));
+    struct hg_record_read r;
+    struct hg_epoch_slot *slot;
+    int rc = HOLOG_OK;
+    int done;
+
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to load %s", path);
+    *v = (holog_value){ .data = (uint8_t *)(v + 1), .len = (size_t)loc->size,
+                        .number = loc->number };
+    if (!small) { /* a cached large value needs no record */
+        v->mem = hg_cache_find(s->cache, hg_pos_make(loc->segment, loc->offset));
+        if (v->mem != NULL) {
+            v->data = v->mem->data;
+            *out_value = v;
+            return HOLOG_OK;
+        }
+    }
+    slot = small ? hg_epoch_enter(s->domain) : NULL;
+    done = slot != NULL && peek_small(s, loc, path, 0, v + 1, (size_t)loc->size, &rc);
+    if (slot != NULL)
+        hg_epoch_leave(slot);
+    if (!done) {
+        rc = hg_record_read(s, loc, path, &r);
+        if (rc == HOLOG_OK) {
+            if (r.rec.type == HG_REC_LARGE)
+                rc = load_large(s, loc, &r.rec, path, v);
+            else if (!small)
+                rc = wrong_record(loc, path, "is larger than this store keeps in frames");
+            else if (loc->size > 0)
+                memcpy(v + 1, r.rec.value, (size_t)loc->size);
+            hg_record_release(&r);
+        }
+    }
+    if (rc < 0) {
+        hg_free(v);
+        return rc;
+    }
+    *out_value = v;
+    return HOLOG_OK;
+}
+
+/* Blocks that hold [offset, offset + len) of a value that is not in the cache. */
+static int range_from_disk(holog_store *s, const struct hg_record *rec, const char *path,
+                           uint64_t offset, uint8_t *out, size_t len)
+{
+    uint8_t *block = hg_alloc_aligned(HG_BLOCK, HG_HASH_BLOCK);
+    uint64_t piece_at = 0;
+    size_t at = 0;
+    struct hg_piece p;
+    int rc = HOLOG_OK;
+
+    if (block == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to load %s", path);
+    while (rc == HOLOG_OK && len > 0) {
+        rc = hg_pieces_next(rec, &at, &p);
+        while (rc == HOLOG_OK && len > 0 && offset < piece_at + p.len) {
+            uint64_t b = HG_ALIGN_DOWN(offset, (uint64_t)HG_HASH_BLOCK);
+            size_t want = (size_t)HG_MIN((uint64_t)HG_HASH_BLOCK, rec->value_len - b);
+            size_t skip = (size_t)(offset - b);
+            size_t take = HG_MIN(want - skip, len);
+            uint64_t file_at = p.offset + (b - piece_at);
+            size_t n = 0;
+            rc = hg_files_read(s->files, p.segment, HG_KIND_EXTENTS, block, want, file_at, &n);
+            if (rc == HOLOG_OK && n < want)
+                rc = hg_corrupt(p.segment, file_at, "%s: the segment is shorter than it was", path);
+            if (rc == HOLOG_OK)
+                rc = hg_blocks_verify(block, want, rec->table, b / HG_HASH_BLOCK, p.segment,
+                                      file_at);
+            if (rc < 0)
+                break;
+            memcpy(out, block + skip, take);
+            out += take;
+            offset += take;
+            len -= take;
+        }
+        piece_at += p.len;
+    }
+    hg_free(block);
+    return rc;
+}
+
+int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *path, uint64_t offset,
+                   void *buf, size_t len, size_t *out_n)
+{
+    struct hg_record_read r;
+    struct hg_mem *m;
+    struct hg_epoch_slot *slot;
+    int rc = HOLOG_OK;
+    int done = 0;
+
+    if (offset > loc->size)
+        return hg_error_path(HOLOG_E_RANGE, path, (uint32_t)strlen(path),
+                             "offset %llu is behind the value's end (%llu bytes)",
+                             (unsigned long long)offset, (unsigned long long)loc->size);
+    len = (size_t)HG_MIN((uint64_t)len, loc->size - offset);
+    if (loc->size <= s->inline_max) {
+        slot = hg_epoch_enter(s->domain);
+        done = slot != NULL && peek_small(s, loc, path, offset, buf, len, &rc);
+        if (slot != NULL)
+            hg_epoch_leave(slot);
+    } else {
+        m = hg_cache_find(s->cache, hg_pos_make(loc->segment, loc->offset));
+        if (m != NULL) {
+            memcpy(buf, m->data + offset, len);
+            hg_mem_put(m);
+            done = 1;
+        }
+    }
+    if (!done) {
+        rc = hg_record_read(s, loc, path, &r);
+        if (rc == HOLOG_OK) {
+            if (r.rec.type == HG_REC_LARGE)
+                rc = range_from_disk(s, &r.rec, path, offset, buf, len);
+            else if (len > 0)
+                memcpy(buf, r.rec.value + offset, len);
+            hg_record_release(&r);
+        }
+    }
+    if (rc == HOLOG_OK && out_n != NULL)
+        *out_n = len;
+    return rc;
+}
+
+int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out, size_t *out_len)
+{
+    size_t n = 0;
+    int rc;
+
+    if (loc->size > HG_PATH_MAX)
+        return hg_corrupt(loc->segment, loc->offset, "a symlink's target is too long");
+    rc = hg_value_range(s, loc, "a symlink", 0, out, HG_PATH_MAX, &n);
+    if (rc < 0)
+        return rc;
+    out[n] = 0;
+    *out_len = n;
+    return HOLOG_OK;
+}
+
+/* ---- handles --------------------------------------------------------------------------------------------*/
+
+const void *holog_value_data(const holog_value *value)
+{
+    return value == NULL ? NULL : value->data;
+}
+
+size_t holog_value_size(const holog_value *value)
+{
+    return value == NULL ? 0 : value->len;
+}
+
+uint64_t holog_value_number(const holog_value *value)
+{
+    return value == NULL ? 0 : value->number;
+}
+
+void holog_value_release(holog_value *value)
+{
+    if (value == NULL)
+        return;
+    hg_mem_put(value->mem);
+    hg_free(value);
+}

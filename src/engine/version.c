@@ -1,0 +1,89 @@
+/*
+ * Versions of the store. The published one is loaded by readers inside an epoch; views count the
+ * one they hold. A version that nobody counts is retired: a reader may still be inside it.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "engine/store_internal.h"
+
+struct hg_version *hg_version_new(holog_store *s)
+{
+    struct hg_version *v = hg_calloc(1, sizeof *v);
+
+    if (v != NULL) {
+        v->refs = 1;
+        v->store = s;
+    }
+    return v;
+}
+
+static void destroy(struct hg_retired *r)
+{
+    struct hg_version *v = (struct hg_version *)(void *)r;
+
+    if (v->root != NULL)
+        hg_root_put(v->root);
+    hg_free(v);
+}
+
+void hg_version_put(holog_store *s, struct hg_version *v)
+{
+    if (v != NULL && __atomic_sub_fetch(&v->refs, 1, __ATOMIC_ACQ_REL) == 0)
+        hg_epoch_retire(s->domain, &v->retired, destroy);
+}
+
+static int get_unless_zero(struct hg_version *v)
+{
+    uint32_t refs = __atomic_load_n(&v->refs, __ATOMIC_RELAXED);
+
+    while (refs != 0) {
+        if (__atomic_compare_exchange_n(&v->refs, &refs, refs + 1, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+            return 1;
+    }
+    return 0;
+}
+
+struct hg_version *hg_version_get_published(holog_store *s)
+{
+    struct hg_epoch_slot *slot = hg_epoch_enter(s->domain);
+    struct hg_version *v = NULL;
+
+    if (slot == NULL)
+        return NULL;
+    do {
+        v = __atomic_load_n(&s->published, __ATOMIC_ACQUIRE);
+    } while (!get_unless_zero(v)); /* replaced between the two: the next load finds another */
+    hg_epoch_leave(slot);
+    return v;
+}
+
+int hg_version_spare(holog_store *s)
+{
+    if (s->spare == NULL)
+        s->spare = hg_version_new(s);
+    return s->spare == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a commit") : HOLOG_OK;
+}
+
+struct hg_version *hg_version_freeze(holog_store *s)
+{
+    struct hg_version *v = s->spare;
+
+    HG_ASSERT(v != NULL);
+    s->spare = NULL;
+    v->root = hg_index_freeze(s->sequenced.index);
+    v->sums = s->sequenced.sums;
+    v->number = s->last_number;
+    return v;
+}
+
+void hg_version_publish(holog_store *s, struct hg_version *v)
+{
+    struct hg_version *old = s->published;
+
+    __atomic_store_n(&s->published, v, __ATOMIC_RELEASE);
+    hg_version_put(s, old);
+    hg_epoch_poll(s->domain);
+}

@@ -1,0 +1,484 @@
+/*
+ * Views, cursors and stat.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "engine/store_internal.h"
+
+/* ---- views -----------------------------------------------------------------------------------------*/
+
+int holog_view_open(holog_store *store, holog_view **out_view)
+{
+    int rc = hg_store_check(store);
+    holog_view *v;
+
+    if (rc < 0)
+        return rc;
+    if (out_view == NULL)
+        return hg_error(HOLOG_E_INVAL, "out_view is NULL");
+    v = hg_calloc(1, sizeof *v);
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a view");
+    v->store = store;
+    v->version = hg_version_get_published(store);
+    if (v->version == NULL) {
+        hg_free(v);
+        return hg_error(HOLOG_E_NOMEM, "no memory for a view");
+    }
+    hg_mutex_lock(store->io, &store->misc_lock);
+    v->next = store->views;
+    if (store->views != NULL)
+        store->views->prev = v;
+    store->views = v;
+    store->views_open++;
+    hg_mutex_unlock(store->io, &store->misc_lock);
+    *out_view = v;
+    return HOLOG_OK;
+}
+
+void holog_view_close(holog_view *view)
+{
+    holog_store *s;
+
+    if (view == NULL)
+        return;
+    s = view->store;
+    hg_mutex_lock(s->io, &s->misc_lock);
+    if (view->prev != NULL)
+        view->prev->next = view->next;
+    else
+        s->views = view->next;
+    if (view->next != NULL)
+        view->next->prev = view->prev;
+    s->views_open--;
+    hg_mutex_unlock(s->io, &s->misc_lock);
+    hg_version_put(s, view->version);
+    hg_free(view);
+}
+
+uint64_t holog_view_number(const holog_view *view)
+{
+    return view == NULL ? 0 : view->version->number;
+}
+
+int hg_must_be_blob(const struct hg_resolved *r)
+{
+    if (r->loc.type == HG_ENTRY_BLOB)
+        return HOLOG_OK;
+    if (r->loc.type == 0)
+        return hg_error_path(HOLOG_E_NOENT, r->path, (uint32_t)r->path_len, "%s: no such entry",
+                             r->path);
+    if (r->loc.type == HG_ENTRY_DIR)
+        return hg_error_path(HOLOG_E_ISDIR, r->path, (uint32_t)r->path_len, "%s: is a directory",
+                             r->path_len == 0 ? "/" : r->path);
+    return hg_error_path(HOLOG_E_TYPE, r->path, (uint32_t)r->path_len, "%s: is no blob", r->path);
+}
+
+static int resolve_blob(holog_store *s, struct hg_version *v, const char *path,
+                        struct hg_resolved *out)
+{
+    struct hg_lookup l;
+    int rc;
+
+    hg_lookup_version(s, v, &l);
+    rc = hg_resolve_user(&l, path, 1, out);
+    return rc < 0 ? rc : hg_must_be_blob(out);
+}
+
+int hg_load_from(holog_store *s, struct hg_version *v, const char *path, holog_value **out_value)
+{
+    struct hg_resolved r;
+    uint64_t t0 = s->io->ops->now_ns(s->io);
+    int rc;
+
+    if (out_value == NULL)
+        return hg_error(HOLOG_E_INVAL, "out_value is NULL");
+    rc = resolve_blob(s, v, path, &r);
+    if (rc == HOLOG_OK)
+        rc = hg_value_load(s, &r.loc, r.path, out_value);
+    if (rc == HOLOG_OK)
+        hg_store_count_load(s, s->io->ops->now_ns(s->io) - t0, r.loc.size);
+    return rc;
+}
+
+int hg_load_range_from(holog_store *s, struct hg_version *v, const char *path, uint64_t offset,
+                       void *buf, size_t len, size_t *out_n)
+{
+    struct hg_resolved r;
+    int rc;
+
+    if (buf == NULL && len > 0)
+        return hg_error(HOLOG_E_INVAL, "the buffer is NULL");
+    rc = resolve_blob(s, v, path, &r);
+    return rc < 0 ? rc : hg_value_range(s, &r.loc, r.path, offset, buf, len, out_n);
+}
+
+int holog_view_load(holog_view *view, const char *path, holog_value **out_value)
+{
+    int rc = hg_view_check(view);
+    return rc < 0 ? rc : hg_load_from(view->store, view->version, path, out_value);
+}
+
+int holog_view_load_range(holog_view *view, const char *path, uint64_t offset, void *buf,
+                          size_t len_bytes, size_t *out_n)
+{
+    int rc = hg_view_check(view);
+    return rc < 0 ? rc
+                  : hg_load_range_from(view->store, view->version, path, offset, buf, len_bytes,
+                                       out_n);
+}
+
+int hg_view_check(const holog_view *view)
+{
+    return view == NULL ? hg_error(HOLOG_E_INVAL, "the view is NULL")
+                        : hg_store_check(view->store);
+}
+
+/* ---- stat --------------------------------------------------------------------------------------------*/
+
+static int stat_record(holog_store *s, const struct hg_resolved *r, holog_stat_info *info)
+{
+    struct hg_record_read rec;
+    int rc;
+
+    if (r->loc.segment == 0)
+        return HOLOG_OK; /* the root, or a transaction's own */
+    rc = hg_record_read(s, &r->loc, r->path, &rec);
+    if (rc < 0)
+        return rc;
+    info->time_ns = rec.body_time_ns;
+    info->hash_lo = rec.rec.hash.lo;
+    info->hash_hi = rec.rec.hash.hi;
+    info->csum = rec.rec.csum;
+    hg_record_release(&rec);
+    return HOLOG_OK;
+}
+
+int hg_stat_resolved(holog_store *s, const struct hg_lookup *l, const struct hg_resolved *r,
+                     holog_stat_info *out)
+{
+    holog_stat_info info = { .struct_size = sizeof info, .type = r->loc.type };
+    struct hg_resolved target;
+    int rc;
+
+    if (out == NULL)
+        return hg_error(HOLOG_E_INVAL, "out_info is NULL");
+    if (r->loc.type != 0) {
+        int is_dir = r->loc.type == HG_ENTRY_DIR;
+        info.size_bytes = is_dir ? 0 : r->loc.size;
+        info.number = is_dir ? r->loc.size : r->loc.number;
+        if (info.number == HG_NUMBER_OWN)
+            info.number = 0;
+        info.segment = r->loc.segment;
+        info.offset = r->loc.offset;
+        rc = stat_record(s, r, &info);
+        if (rc < 0)
+            return rc;
+    }
+    if (r->loc.type == HG_ENTRY_SYMLINK) {
+        rc = hg_resolve(l, r->path, r->path_len, 1, &target);
+        if (rc == HOLOG_OK)
+            info.target_type = target.loc.type;
+        else if (rc != HOLOG_E_NOENT && rc != HOLOG_E_NOTDIR && rc != HOLOG_E_LOOP)
+            return rc;
+    }
+    *out = info;
+    return HOLOG_OK;
+}
+
+int hg_stat_from(holog_store *s, struct hg_version *v, const char *path, holog_stat_info *out)
+{
+    struct hg_lookup l;
+    struct hg_resolved r;
+    int rc;
+
+    hg_lookup_version(s, v, &l);
+    rc = hg_resolve_user(&l, path, 0, &r);
+    return rc < 0 ? rc : hg_stat_resolved(s, &l, &r, out);
+}
+
+int holog_view_stat(holog_view *view, const char *path, holog_stat_info *out_info)
+{
+    int rc = hg_view_check(view);
+    return rc < 0 ? rc : hg_stat_from(view->store, view->version, path, out_info);
+}
+
+/* ---- merged walk ---------------------------------------------------------------------------------------*/
+
+static int open_walk(holog_cursor *c, const uint8_t *from, size_t from_len, int after)
+{
+    c->tree_state = hg_cursor_open(&c->tree, c->version->root, from, from_len, after);
+    c->tree_open = c->tree_state == HOLOG_OK;
+    if (c->tree_state < 0 && c->tree_state != HOLOG_E_NOENT)
+        return c->tree_state;
+    c->over_state = HOLOG_E_NOENT;
+    if (c->over_root != NULL) {
+        c->over_state = hg_cursor_open(&c->over, c->over_root, from, from_len, after);
+        c->over_open = c->over_state == HOLOG_OK;
+        if (c->over_state < 0 && c->over_state != HOLOG_E_NOENT)
+            return c->over_state;
+    }
+    return HOLOG_OK;
+}
+
+int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v, holog_txn *txn,
+                    const struct hg_key *dir)
+{
+    memset(c, 0, sizeof *c);
+    c->store = s;
+    c->version = v;
+    __atomic_add_fetch(&v->refs, 1, __ATOMIC_RELAXED);
+    memcpy(c->prefix, dir->bytes, dir->len);
+    c->prefix_len = dir->len;
+    if (dir->len > 0)
+        c->prefix[c->prefix_len++] = 0;
+    if (txn != NULL && txn->overlay != NULL)
+        c->over_root = hg_index_freeze(txn->overlay);
+    return open_walk(c, c->prefix, c->prefix_len, 0);
+}
+
+static int in_prefix(const holog_cursor *c, const struct hg_cursor *at)
+{
+    return at->key_len >= c->prefix_len && memcmp(at->key, c->prefix, c->prefix_len) == 0;
+}
+
+static int order(const struct hg_cursor *a, const struct hg_cursor *b)
+{
+    size_t n = HG_MIN(a->key_len, b->key_len);
+    int d = memcmp(a->key, b->key, n);
+
+    return d != 0 ? d : (a->key_len > b->key_len) - (a->key_len < b->key_len);
+}
+
+static int advance(holog_cursor *c)
+{
+    if (c->tree_taken && c->tree_state == HOLOG_OK)
+        c->tree_state = hg_cursor_next(&c->tree);
+    if (c->over_taken && c->over_state == HOLOG_OK)
+        c->over_state = hg_cursor_next(&c->over);
+    c->tree_taken = c->over_taken = 0;
+    if (c->tree_state == HOLOG_OK && !in_prefix(c, &c->tree))
+        c->tree_state = HOLOG_E_NOENT;
+    if (c->over_state == HOLOG_OK && !in_prefix(c, &c->over))
+        c->over_state = HOLOG_E_NOENT;
+    if (c->tree_state < 0 && c->tree_state != HOLOG_E_NOENT)
+        return c->tree_state;
+    return c->over_state == HOLOG_E_NOENT ? HOLOG_OK : c->over_state;
+}
+
+int hg_cursor_step(holog_cursor *c, const struct hg_cursor **out_at)
+{
+    for (;;) {
+        int rc = advance(c);
+        int d;
+        if (rc < 0)
+            return rc;
+        if (c->tree_state != HOLOG_OK && c->over_state != HOLOG_OK)
+            return HOLOG_E_NOENT;
+        d = c->tree_state != HOLOG_OK ? 1 : c->over_state != HOLOG_OK ? -1 : order(&c->tree, &c->over);
+        c->tree_taken = d <= 0;
+        c->over_taken = d >= 0;
+        if (c->over_taken && c->over.loc.type == 0)
+            continue; /* gone */
+        *out_at = c->over_taken ? &c->over : &c->tree;
+        return HOLOG_OK;
+    }
+}
+
+int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor *at)
+{
+    uint8_t below[HG_KEY_MAX + 1];
+    size_t len = at->key_len + 1;
+
+    memcpy(below, at->key, at->key_len);
+    below[at->key_len] = 0;
+    if (c->tree_state == HOLOG_OK &&
+        (c->tree_taken || (c->tree.key_len >= len && memcmp(c->tree.key, below, len) == 0))) {
+        c->tree_state = hg_cursor_skip_prefix(&c->tree, below, len);
+        c->tree_taken = 0;
+    }
+    if (c->over_state == HOLOG_OK &&
+        (c->over_taken || (c->over.key_len >= len && memcmp(c->over.key, below, len) == 0))) {
+        c->over_state = hg_cursor_skip_prefix(&c->over, below, len);
+        c->over_taken = 0;
+    }
+    return HOLOG_OK;
+}
+
+void hg_cursor_end(holog_cursor *c)
+{
+    if (c->tree_open)
+        hg_cursor_close(&c->tree);
+    if (c->over_open)
+        hg_cursor_close(&c->over);
+    if (c->over_root != NULL)
+        hg_root_put(c->over_root);
+    hg_version_put(c->store, c->version);
+    hg_free(c->name_prefix);
+    c->tree_open = c->over_open = 0;
+    c->over_root = NULL;
+    c->version = NULL;
+    c->name_prefix = NULL;
+}
+
+/* ---- cursors ---------------------------------------------------------------------------------------------*/
+
+/* Start after name `after` of the directory: behind everything below it too, unless recursive. */
+static int start_after(holog_cursor *c, const char *after)
+{
+    char path[2 * HG_PATH_MAX + 2];
+    char canonical[HG_PATH_MAX + 1];
+    struct hg_key key;
+    size_t len = c->dir_len;
+    size_t n = 0;
+    int rc;
+
+    if (strlen(after) > HG_PATH_MAX)
+        return hg_error(HOLOG_E_NAMETOOLONG, "`after` is too long");
+    memcpy(path, c->dir, len);
+    if (len > 0)
+        path[len++] = '/';
+    memcpy(path + len, after, strlen(after));
+    rc = hg_path_canonical(path, len + strlen(after), canonical, &n);
+    if (rc < 0)
+        return rc;
+    hg_key_make(canonical, n, &key);
+    if (c->tree_open)
+        hg_cursor_close(&c->tree);
+    if (c->over_open)
+        hg_cursor_close(&c->over);
+    c->tree_open = c->over_open = 0;
+    if ((c->flags & HOLOG_LIST_RECURSIVE) == 0) {
+        /* Nothing of the directory's own level lies between key 00 ... and key 01. */
+        key.bytes[key.len++] = 1;
+        rc = open_walk(c, key.bytes, key.len, 0);
+    } else {
+        rc = open_walk(c, key.bytes, key.len, 1);
+    }
+    return rc;
+}
+
+int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, const char *path,
+            unsigned flags, const char *prefix, const char *after, holog_cursor **out_cursor)
+{
+    struct hg_lookup l;
+    struct hg_resolved r;
+    holog_cursor *c;
+    int rc;
+
+    if (out_cursor == NULL || (flags & ~(unsigned)HOLOG_LIST_RECURSIVE) != 0)
+        return hg_error(HOLOG_E_INVAL, "out_cursor is NULL or flags are unknown");
+    if (txn != NULL)
+        hg_txn_lookup(txn, &l);
+    else
+        hg_lookup_version(s, v, &l);
+    rc = hg_resolve_user(&l, path, 1, &r);
+    if (rc < 0)
+        return rc;
+    if (r.loc.type != HG_ENTRY_DIR)
+        return hg_error_path(r.loc.type == 0 ? HOLOG_E_NOENT : HOLOG_E_NOTDIR, r.path,
+                             (uint32_t)r.path_len, "%s: %s", r.path,
+                             r.loc.type == 0 ? "no such directory" : "not a directory");
+    c = hg_malloc(sizeof *c);
+    if (c == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a listing");
+    rc = hg_cursor_begin(c, s, v, txn, &r.key);
+    c->flags = flags;
+    memcpy(c->dir, r.path, r.path_len + 1);
+    c->dir_len = r.path_len;
+    if (rc == HOLOG_OK && prefix != NULL && prefix[0] != 0) {
+        c->name_prefix_len = strlen(prefix);
+        c->name_prefix = hg_strndup(prefix, c->name_prefix_len);
+        if (c->name_prefix == NULL)
+            rc = hg_error(HOLOG_E_NOMEM, "no memory for a listing");
+    }
+    if (rc == HOLOG_OK && after != NULL && after[0] != 0)
+        rc = start_after(c, after);
+    if (rc < 0) {
+        holog_cursor_close(c);
+        return rc;
+    }
+    *out_cursor = c;
+    return HOLOG_OK;
+}
+
+int holog_view_list(holog_view *view, const char *path, unsigned flags, const char *prefix,
+                    const char *after, holog_cursor **out_cursor)
+{
+    int rc = hg_view_check(view);
+    return rc < 0 ? rc
+                  : hg_list(view->store, view->version, NULL, path, flags, prefix, after, out_cursor);
+}
+
+int holog_list(holog_store *store, const char *path, unsigned flags, const char *prefix,
+               const char *after, holog_cursor **out_cursor)
+{
+    struct hg_version *v;
+    int rc = hg_store_check(store);
+
+    if (rc < 0)
+        return rc;
+    v = hg_version_get_published(store);
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a listing");
+    rc = hg_list(store, v, NULL, path, flags, prefix, after, out_cursor);
+    hg_version_put(store, v);
+    return rc;
+}
+
+static int fill_entry(holog_cursor *c, const struct hg_cursor *at)
+{
+    size_t len = 0;
+    int rc = hg_key_to_path(at->key, at->key_len, c->path, &len);
+    const char *slash;
+
+    if (rc < 0)
+        return rc;
+    slash = memrchr(c->path, '/', len);
+    c->entry = (holog_entry){ .path = c->path,
+                              .name = slash == NULL ? c->path : slash + 1,
+                              .path_len = len,
+                              .type = at->loc.type,
+                              .size_bytes = at->loc.type == HG_ENTRY_DIR ? 0 : at->loc.size,
+                              .number = at->loc.type == HG_ENTRY_DIR ? at->loc.size
+                                                                     : at->loc.number };
+    if (c->entry.number == HG_NUMBER_OWN)
+        c->entry.number = 0;
+    return HOLOG_OK;
+}
+
+int holog_cursor_next(holog_cursor *cursor, const holog_entry **out_entry)
+{
+    int rc;
+
+    if (cursor == NULL || out_entry == NULL)
+        return hg_error(HOLOG_E_INVAL, "the cursor or out_entry is NULL");
+    rc = hg_store_check(cursor->store);
+    while (rc == HOLOG_OK) {
+        const struct hg_cursor *at;
+        rc = hg_cursor_step(cursor, &at);
+        if (rc == HOLOG_OK)
+            rc = fill_entry(cursor, at);
+        if (rc == HOLOG_OK && (cursor->flags & HOLOG_LIST_RECURSIVE) == 0 &&
+            at->loc.type == HG_ENTRY_DIR)
+            rc = hg_cursor_skip_below(cursor, at);
+        if (rc < 0)
+            break;
+        if (cursor->name_prefix == NULL ||
+            strncmp(cursor->entry.name, cursor->name_prefix, cursor->name_prefix_len) == 0) {
+            *out_entry = &cursor->entry;
+            return HOLOG_OK;
+        }
+    }
+    return rc;
+}
+
+void holog_cursor_close(holog_cursor *cursor)
+{
+    if (cursor == NULL)
+        return;
+    hg_cursor_end(cursor);
+    hg_free(cursor);
+}

@@ -1,0 +1,830 @@
+/*
+ * Group commit: filling, sealing, writing and completing groups, and the rules T1-T5 of log.h.
+ */
+#include "wal/log.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/byteorder.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "wal/log_internal.h"
+
+static struct hg_group *slot_of(struct hg_log *log, uint64_t seq)
+{
+    return &log->groups[seq % HG_GROUP_SLOTS];
+}
+
+struct hg_group *hg_log_filling(struct hg_log *log)
+{
+    return slot_of(log, log->fill_seq);
+}
+
+static int filling_is_empty(struct hg_log *log)
+{
+    struct hg_group *g = hg_log_filling(log);
+    return g->state != HG_GROUP_FILLING || g->frames.len == 0;
+}
+
+void hg_log_lock(struct hg_log *log)
+{
+    hg_mutex_lock(log->io, &log->lock);
+}
+
+void hg_log_unlock(struct hg_log *log)
+{
+    hg_mutex_unlock(log->io, &log->lock);
+}
+
+int hg_log_poisoned(const struct hg_log *log)
+{
+    return __atomic_load_n(&log->poison, __ATOMIC_ACQUIRE);
+}
+
+static int poisoned_error(struct hg_log *log)
+{
+    struct holog_error_detail d = log->poison_detail;
+    return hg_error(HOLOG_E_POISONED, "an earlier write failed (%.300s); close and reopen the store",
+                    d.message);
+}
+
+void hg_log_poison(struct hg_log *log, uint64_t seq, int rc)
+{
+    if (log->poison == 0) {
+        hg_error_get(&log->poison_detail);
+        __atomic_store_n(&log->poison, rc, __ATOMIC_RELEASE);
+    }
+    if (seq < log->fail_seq)
+        log->fail_seq = seq;
+    hg_cond_wake_all(log->io, &log->changed);
+}
+
+/* ---- completing ------------------------------------------------------------------------------ */
+
+static void wake_group(struct hg_log *log, struct hg_group *g)
+{
+    __atomic_add_fetch(&g->word, 1, __ATOMIC_RELEASE);
+    if (g->waiters > 0)
+        log->io->ops->word_wake(log->io, &g->word, INT_MAX);
+}
+
+/* The group that fills has someone who waits for it, or must be written: let one of them lead. */
+static void promote_filling(struct hg_log *log)
+{
+    struct hg_group *g = hg_log_filling(log);
+
+    if (filling_is_empty(log))
+        return;
+    if (g->waiters > 0) {
+        __atomic_add_fetch(&g->word, 1, __ATOMIC_RELEASE);
+        log->io->ops->word_wake(log->io, &g->word, 1);
+    } else {
+        hg_log_thread_wake(log);
+    }
+}
+
+struct done_call {
+    holog_commit_fn fn;
+    void *ctx;
+    uint64_t number;
+    int code;
+};
+
+static void queue_dones(struct hg_log *log, struct hg_group *g, int rc)
+{
+    size_t n = g->dones.len / sizeof(struct hg_group_done);
+    const struct hg_group_done *d = (const struct hg_group_done *)(const void *)g->dones.data;
+
+    for (size_t i = 0; i < n; i++) {
+        struct done_call call = { .fn = d[i].fn, .ctx = d[i].ctx, .number = d[i].number, .code = rc };
+        if (hg_buf_append(&log->done_queue, &call, sizeof call) < 0)
+            call.fn(call.ctx, call.code, call.number); /* no memory to defer: tell it here */
+    }
+    g->dones.len = 0;
+}
+
+void hg_log_run_dones(struct hg_log *log)
+{
+    if (log->draining)
+        return; /* whoever drains sees what was added */
+    log->draining = 1;
+    while (log->done_queue.len > 0) {
+        struct hg_buf batch = log->done_queue;
+        log->done_queue = (struct hg_buf){ 0 };
+        hg_log_unlock(log);
+        for (size_t at = 0; at < batch.len; at += sizeof(struct done_call)) {
+            struct done_call call;
+            memcpy(&call, batch.data + at, sizeof call);
+            call.fn(call.ctx, call.code, call.number);
+        }
+        hg_buf_release(&batch);
+        hg_log_lock(log);
+    }
+    log->draining = 0;
+}
+
+/* The log is durable through the last completed group: say so to everybody. */
+void hg_log_advance_durable(struct hg_log *log)
+{
+    hg_pos pos = hg_pos_make(log->done_segment, (uint32_t)HG_ALIGN_UP(log->sealed_end_of_done, 8u));
+
+    if (log->done_segment == 0 || pos <= log->durable_pos)
+        return;
+    log->durable_pos = pos;
+    __atomic_store_n(&log->durable_number, log->done_number, __ATOMIC_RELEASE);
+    log->synced_seq = log->done_seq;
+    if (log->ctl != NULL)
+        hg_ctl_publish(log->ctl, pos, log->done_number);
+    if (log->opts.hooks.durable != NULL)
+        log->opts.hooks.durable(log->opts.hooks.ctx, pos, log->done_number);
+    if (log->thread_parked) { /* it has a watermark to write, once this pauses */
+        log->thread_parked = 0;
+        hg_log_thread_wake(log);
+    }
+}
+
+static void fail_group(struct hg_log *log, struct hg_group *g)
+{
+    log->opts.hooks.completed(log->opts.hooks.ctx, g->token, HOLOG_E_INDOUBT, 0);
+    queue_dones(log, g, HOLOG_E_INDOUBT);
+    log->inflight_bytes -= g->len;
+    g->token = NULL;
+    g->frames.len = 0;
+}
+
+static void complete_group(struct hg_log *log, struct hg_group *g)
+{
+    log->done_segment = log->active.id;
+    log->sealed_end_of_done = g->base + g->len;
+    if (g->last_number != 0)
+        log->done_number = g->last_number;
+    log->done_seq = g->seq;
+    if (g->durable)
+        hg_log_advance_durable(log);
+    log->opts.hooks.completed(log->opts.hooks.ctx, g->token, 0, g->durable);
+    queue_dones(log, g, 0);
+    log->inflight_bytes -= g->len;
+    g->token = NULL;
+    g->frames.len = 0;
+}
+
+void hg_log_complete(struct hg_log *log)
+{
+    int any = 0;
+
+    for (;;) {
+        struct hg_group *g = slot_of(log, log->done_seq + 1);
+        int failed = log->done_seq + 1 >= log->fail_seq;
+        enum hg_group_state was = g->state;
+
+        if (g->seq != log->done_seq + 1 || was == HG_GROUP_FREE || was == HG_GROUP_WRITING)
+            break;
+        if (!failed && was != HG_GROUP_WRITTEN)
+            break;
+        if (failed) {
+            if (was == HG_GROUP_FILLING) {
+                if (g->frames.len == 0)
+                    break;
+                log->fill_seq++;
+            }
+            fail_group(log, g);
+            log->done_seq = g->seq;
+        } else {
+            complete_group(log, g);
+        }
+        if (was != HG_GROUP_FILLING)
+            log->in_flight--;
+        g->state = HG_GROUP_FREE;
+        log->last_activity_ns = log->io->ops->now_ns(log->io);
+        any = 1;
+        /* The next leader first: the disk idles until it runs. */
+        promote_filling(log);
+        wake_group(log, g);
+    }
+    if (any)
+        hg_cond_wake_all(log->io, &log->changed);
+}
+
+/* ---- filling ----------------------------------------------------------------------------------- */
+
+/* T1: where the group that starts to fill now will stand. */
+static int begin_filling(struct hg_log *log, struct hg_group *g)
+{
+    uint64_t start = HG_ALIGN_UP(log->end, (uint64_t)8);
+    int durable = log->in_flight == 0 && log->synced_seq == log->done_seq;
+
+    if (g->cap < HG_GROUP_BYTES + HG_BLOCK) {
+        uint8_t *buf = hg_alloc_aligned(HG_BLOCK, HG_GROUP_BYTES + HG_BLOCK);
+        if (buf == NULL)
+            return hg_error(HOLOG_E_NOMEM, "no memory for a commit group");
+        hg_free(g->buf);
+        g->buf = buf;
+        g->cap = HG_GROUP_BYTES + HG_BLOCK;
+    }
+    if (!durable)
+        start = HG_ALIGN_UP(start, (uint64_t)HG_BLOCK);
+    g->seq = log->fill_seq;
+    g->state = HG_GROUP_FILLING;
+    g->base = HG_ALIGN_DOWN(start, (uint64_t)HG_BLOCK);
+    g->start = start;
+    g->len = (size_t)(start - g->base);
+    g->need_sync = g->unattended = g->durable = 0;
+    g->rc = 0;
+    g->commits = 0;
+    g->last_number = 0;
+    g->token = NULL;
+    g->frames.len = 0;
+    g->dones.len = 0;
+    if (g->len > 0)
+        memcpy(g->buf, log->tail, g->len);
+    return HOLOG_OK;
+}
+
+static int grow_group(struct hg_group *g, size_t need)
+{
+    size_t cap = HG_ALIGN_UP(need, (size_t)HG_BLOCK) + HG_BLOCK;
+    uint8_t *buf;
+
+    if (need + HG_BLOCK <= g->cap)
+        return HOLOG_OK;
+    buf = hg_alloc_aligned(HG_BLOCK, cap);
+    if (buf == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a commit of %zu bytes", need);
+    memcpy(buf, g->buf, g->len);
+    hg_free(g->buf);
+    g->buf = buf;
+    g->cap = cap;
+    return HOLOG_OK;
+}
+
+size_t hg_log_body_max(const struct hg_log *log)
+{
+    return hg_frame_len_max(log->super.segment_size_max) - HG_FRAME_HEADER_SIZE;
+}
+
+/* The filling group is full: hand it to a writer and let the next one begin. Lock held, dropped. */
+static int close_filling(struct hg_log *log)
+{
+    if (log->in_flight >= log->opts.groups_in_flight + 2u) {
+        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+        return log->poison != 0 ? poisoned_error(log) : HOLOG_OK;
+    }
+    if (log->thread != NULL && !hg_log_filling(log)->need_sync) {
+        int rc = hg_log_seal_group(log, hg_log_filling(log));
+        hg_log_thread_wake(log);
+        return rc;
+    }
+    return hg_log_lead(log);
+}
+
+int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *out, int rolling)
+{
+    size_t need = HG_FRAME_HEADER_SIZE + body_len;
+
+    for (;;) {
+        struct hg_group *g = hg_log_filling(log);
+        int rc = HOLOG_OK;
+        uint64_t at;
+
+        if (log->poison != 0)
+            return poisoned_error(log);
+        if (log->rolling && !rolling) {
+            hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+            continue;
+        }
+        if (log->active.id == 0) {
+            HG_ASSERT(!rolling);
+            rc = hg_log_roll(log, need);
+            if (rc < 0)
+                return rc;
+            continue;
+        }
+        if (g->state != HG_GROUP_FREE && g->state != HG_GROUP_FILLING) {
+            /* every slot is taken */
+            hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+            continue;
+        }
+        if (g->state == HG_GROUP_FREE || g->frames.len == 0)
+            rc = begin_filling(log, g);
+        if (rc < 0)
+            return rc;
+        at = g->frames.len == 0 ? g->start : g->base + HG_ALIGN_UP(g->len, (size_t)8);
+        if (need > hg_frame_len_max(log->active.capacity) || at + need > log->active.capacity) {
+            HG_ASSERT(!rolling && need <= hg_frame_len_max(log->super.segment_size_max));
+            rc = hg_log_roll(log, need);
+            if (rc < 0)
+                return rc;
+            continue;
+        }
+        if (g->frames.len > 0 && at - g->base + need > HG_GROUP_BYTES) {
+            rc = close_filling(log);
+            if (rc < 0)
+                return rc;
+            continue;
+        }
+        rc = grow_group(g, (size_t)(at - g->base) + need);
+        if (rc < 0)
+            return rc;
+        *out = (struct hg_log_place){ .segment = log->active.id,
+                                      .frame_offset = (uint32_t)at,
+                                      .body_offset = (uint32_t)at + HG_FRAME_HEADER_SIZE };
+        return HOLOG_OK;
+    }
+}
+
+int hg_log_reserve(struct hg_log *log, size_t body_len, struct hg_log_place *out)
+{
+    return hg_log_reserve_in(log, body_len, out, 0);
+}
+
+int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out_ticket)
+{
+    struct hg_group *g = hg_log_filling(log);
+    size_t at = g->frames.len == 0 ? (size_t)(g->start - g->base) : HG_ALIGN_UP(g->len, (size_t)8);
+    size_t len = HG_FRAME_HEADER_SIZE + a->body_len;
+    struct hg_group_frame frame = { .at = (uint32_t)at,
+                                    .head = { .type = a->type,
+                                              .len = (uint32_t)len,
+                                              .nrec = a->nrec,
+                                              .number = a->number,
+                                              .body_hash = a->body_hash } };
+    size_t frames_were = g->frames.len;
+    int rc;
+
+    HG_ASSERT(g->state == HG_GROUP_FILLING && at + len <= g->cap);
+    log->undo = (struct hg_log_undo){ .frames_len = g->frames.len,
+                                      .dones_len = g->dones.len,
+                                      .len = g->len,
+                                      .commits = g->commits,
+                                      .group_last_number = g->last_number,
+                                      .need_sync = g->need_sync,
+                                      .end = log->end,
+                                      .last_number = log->last_number,
+                                      .highest_number = log->highest_number };
+    rc = hg_buf_append(&g->frames, &frame, sizeof frame);
+    if (rc < 0)
+        return rc;
+    if (a->done != NULL) {
+        struct hg_group_done done = { .fn = a->done, .ctx = a->done_ctx, .number = a->number };
+        rc = hg_buf_append(&g->dones, &done, sizeof done);
+        if (rc < 0) {
+            g->frames.len = frames_were;
+            return rc;
+        }
+    }
+    if (log->opts.hooks.appended != NULL) {
+        rc = log->opts.hooks.appended(log->opts.hooks.ctx, log->active.id,
+                                      (uint32_t)(g->base + at + HG_FRAME_HEADER_SIZE), a->body,
+                                      a->body_len);
+        if (rc < 0) {
+            g->frames.len = frames_were;
+            if (a->done != NULL)
+                g->dones.len -= sizeof(struct hg_group_done);
+            return rc;
+        }
+    }
+    if (at > g->len)
+        memset(g->buf + g->len, 0, at - g->len);
+    memcpy(g->buf + at + HG_FRAME_HEADER_SIZE, a->body, a->body_len);
+    log->inflight_bytes += at + len - (frames_were == 0 ? 0 : g->len);
+    g->len = at + len;
+    log->end = g->base + g->len;
+    if (a->type == HG_FRAME_COMMIT) {
+        g->commits++;
+        g->last_number = a->number;
+        log->last_number = a->number;
+        if (a->number > log->highest_number)
+            log->highest_number = a->number;
+    }
+    if (a->sync == HOLOG_SYNC_COMMIT)
+        g->need_sync = 1;
+    *out_ticket = (struct hg_ticket){ .group = g->seq, .number = a->number };
+    return HOLOG_OK;
+}
+
+void hg_log_unappend(struct hg_log *log)
+{
+    struct hg_group *g = hg_log_filling(log);
+    const struct hg_log_undo *u = &log->undo;
+
+    HG_ASSERT(g->state == HG_GROUP_FILLING && g->frames.len > u->frames_len);
+    log->inflight_bytes -= g->len - (u->frames_len == 0 ? 0 : u->len);
+    g->frames.len = u->frames_len;
+    g->dones.len = u->dones_len;
+    g->len = u->len;
+    g->commits = u->commits;
+    g->last_number = u->group_last_number;
+    g->need_sync = u->need_sync;
+    log->end = u->end;
+    log->last_number = u->last_number;
+    log->highest_number = u->highest_number;
+}
+
+uint64_t hg_log_next_number(const struct hg_log *log)
+{
+    return log->highest_number + 1;
+}
+
+int hg_log_append(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out_ticket)
+{
+    return hg_log_append_in(log, a, out_ticket);
+}
+
+/* ---- sealing and writing --------------------------------------------------------------------------*/
+
+int hg_log_seal_group(struct hg_log *log, struct hg_group *g)
+{
+    size_t n = g->frames.len / sizeof(struct hg_group_frame);
+    struct hg_group_frame *frames = (struct hg_group_frame *)(void *)g->frames.data;
+    size_t padded = HG_ALIGN_UP(g->len, (size_t)HG_BLOCK);
+
+    HG_ASSERT(g->state == HG_GROUP_FILLING && n > 0);
+    for (size_t i = 0; i < n; i++) {
+        struct hg_frame *f = &frames[i].head;
+        uint32_t offset = (uint32_t)(g->base + frames[i].at);
+        struct hg_frame_place place = { .salt = log->super.salt,
+                                        .epoch = log->active.epoch,
+                                        .segment = log->active.id,
+                                        .offset = offset };
+        f->floor = log->durable_pos;
+        f->prev_len = log->prev_len;
+        f->prev_hash = (uint32_t)log->prev_hash;
+        hg_frame_encode(f, &place, g->buf + frames[i].at);
+        log->prev_len = f->len;
+        log->prev_hash = f->head_hash;
+        log->last_frame = hg_pos_make(log->active.id, offset);
+        if (log->footer != NULL) {
+            int rc = hg_footer_add(log->footer, f, offset,
+                                   g->buf + frames[i].at + HG_FRAME_HEADER_SIZE);
+            if (rc < 0) { /* no memory for it: the roll rebuilds it from the file */
+                hg_footer_builder_destroy(log->footer);
+                log->footer = NULL;
+            }
+        }
+    }
+    memset(g->buf + g->len, 0, padded - g->len);
+    log->sealed_end = g->base + g->len;
+    memset(log->tail, 0, sizeof log->tail);
+    memcpy(log->tail, g->buf + HG_ALIGN_DOWN(g->len, (size_t)HG_BLOCK),
+           g->len & (HG_BLOCK - 1)); /* len on a boundary: an empty block follows */
+    g->token = log->opts.hooks.sealed(log->opts.hooks.ctx);
+    g->state = HG_GROUP_SEALED;
+    log->in_flight++;
+    log->last_commits = g->commits;
+    log->fill_seq++;
+    log->small_groups = padded < HG_SMALL_GROUP;
+    if (!g->need_sync)
+        log->unsynced_seq = g->seq;
+    return HOLOG_OK;
+}
+
+/* T3. */
+static void wait_for_window(struct hg_log *log, uint64_t from, uint64_t to)
+{
+    if (from >= log->zero_busy_to || to <= log->zero_busy_from)
+        return;
+    log->counters.window_waits++;
+    while (from < log->zero_busy_to && to > log->zero_busy_from)
+        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+}
+
+/* T2, the slow way: groups before g were written without DSYNC, or extents were. */
+static int write_then_sync(struct hg_log *log, struct hg_group *g, size_t padded)
+{
+    int rc;
+
+    hg_log_lock(log);
+    while (log->done_seq + 1 < g->seq && log->poison == 0)
+        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+    rc = log->poison != 0 ? poisoned_error(log) : HOLOG_OK;
+    hg_log_unlock(log);
+    if (rc == HOLOG_OK)
+        rc = hg_io_write_full(log->file, g->buf, padded, g->base, 0);
+    if (rc == HOLOG_OK)
+        rc = hg_log_extents_sync(log);
+    if (rc == HOLOG_OK)
+        rc = log->io->ops->fdatasync(log->file);
+    return rc;
+}
+
+static void histogram_add(holog_histogram *h, uint64_t ns)
+{
+    uint64_t units = ns / 16;
+    unsigned bucket = 0;
+
+    if (units > 1) {
+        unsigned log2 = 63u - (unsigned)__builtin_clzll(units);
+        bucket = 2 * log2 + (unsigned)((units >> (log2 - (log2 > 0))) & (log2 > 0));
+    }
+    h->count++;
+    h->sum_ns += ns;
+    h->max_ns = HG_MAX(h->max_ns, ns);
+    h->buckets[HG_MIN(bucket, HOLOG_HIST_BUCKETS - 1u)]++;
+}
+
+void hg_log_write_group(struct hg_log *log, struct hg_group *g)
+{
+    size_t padded = HG_ALIGN_UP(g->len, (size_t)HG_BLOCK);
+    int slow = g->need_sync && (log->unsynced_seq > log->synced_seq || log->ext_dirty ||
+                                log->ext_writes[0] + log->ext_writes[1] > 0);
+    uint64_t t0;
+    uint64_t took;
+    int rc;
+
+    HG_ASSERT(g->state == HG_GROUP_SEALED);
+    g->state = HG_GROUP_WRITING;
+    wait_for_window(log, g->base, g->base + padded);
+    if (g->base + padded > log->zero_end) {
+        log->counters.groups_beyond_window++;
+        log->zero_end = g->base + padded; /* no zeros behind the end, ever */
+    }
+    hg_log_unlock(log);
+    t0 = log->io->ops->now_ns(log->io);
+    if (slow)
+        rc = write_then_sync(log, g, padded);
+    else
+        rc = hg_io_write_full(log->file, g->buf, padded, g->base,
+                              g->need_sync ? HG_WRITE_DSYNC : 0);
+    took = log->io->ops->now_ns(log->io) - t0;
+    hg_log_lock(log);
+    histogram_add(&log->counters.group_write, took);
+    log->counters.groups++;
+    log->counters.syncs += g->need_sync ? 1 : 0;
+    log->counters.bytes_written += padded;
+    g->rc = rc;
+    g->durable = rc == HOLOG_OK && g->need_sync;
+    g->state = HG_GROUP_WRITTEN;
+    if (rc < 0)
+        hg_log_poison(log, g->seq, rc);
+    hg_log_complete(log);
+}
+
+int hg_log_lead(struct hg_log *log)
+{
+    struct hg_group *g = hg_log_filling(log);
+    int rc = hg_log_seal_group(log, g);
+
+    if (rc < 0)
+        return rc;
+    hg_log_write_group(log, g);
+    return HOLOG_OK;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------- */
+
+/* A second group in flight pays only when it is worth a transfer of its own. */
+static int may_lead(struct hg_log *log)
+{
+    struct hg_group *g = hg_log_filling(log);
+
+    if (g->state != HG_GROUP_FILLING || g->frames.len == 0)
+        return 0;
+    if (log->in_flight == 0)
+        return 1;
+    return log->in_flight < log->opts.groups_in_flight && g->commits * 2 >= log->last_commits + 1;
+}
+
+static int group_result(struct hg_log *log, uint64_t seq)
+{
+    struct holog_error_detail d;
+
+    if (seq < log->fail_seq)
+        return HOLOG_OK;
+    d = log->poison_detail;
+    return hg_error(HOLOG_E_INDOUBT,
+                    "the commit's write failed (%.300s): it may or may not be there after reopening",
+                    d.message);
+}
+
+static void park(struct hg_log *log, struct hg_group *g, uint64_t timeout_ns)
+{
+    uint32_t seen = __atomic_load_n(&g->word, __ATOMIC_ACQUIRE);
+
+    g->waiters++;
+    hg_log_unlock(log);
+    log->io->ops->word_wait(log->io, &g->word, seen, timeout_ns);
+    hg_log_lock(log);
+    g->waiters--;
+}
+
+static void wait_for_group(struct hg_log *log, uint64_t seq)
+{
+    while (log->done_seq < seq) {
+        struct hg_group *g = slot_of(log, seq);
+        if (seq == log->fill_seq && log->poison == 0 && may_lead(log)) {
+            (void)hg_log_lead(log); /* its failure is the group's result */
+            continue;
+        }
+        if (g->state == HG_GROUP_SEALED && log->thread == NULL) {
+            hg_log_write_group(log, g); /* handed over, and there is no thread to take it */
+            continue;
+        }
+        park(log, g, UINT64_MAX);
+    }
+}
+
+int hg_log_wait(struct hg_log *log, const struct hg_ticket *t)
+{
+    int rc;
+
+    wait_for_group(log, t->group);
+    hg_log_run_dones(log);
+    rc = group_result(log, t->group);
+    hg_log_unlock(log);
+    return rc;
+}
+
+void hg_log_kick(struct hg_log *log)
+{
+    struct hg_group *g = hg_log_filling(log);
+
+    g->unattended = 1;
+    if (log->in_flight == 0 && !log->kicked) {
+        log->kicked = 1;
+        hg_log_thread_wake(log);
+    }
+}
+
+/* Nothing filling, nothing in flight. */
+int hg_log_quiesce(struct hg_log *log)
+{
+    for (;;) {
+        if (log->poison != 0)
+            return poisoned_error(log);
+        if (!filling_is_empty(log))
+            wait_for_group(log, log->fill_seq);
+        else if (log->in_flight > 0)
+            wait_for_group(log, log->fill_seq - 1);
+        else
+            return HOLOG_OK;
+    }
+}
+
+/* A sync of what has been written without DSYNC. Lock held, dropped inside. */
+static int sync_written(struct hg_log *log)
+{
+    uint64_t seq = log->done_seq;
+    uint64_t end = log->sealed_end_of_done;
+    uint64_t number = log->done_number;
+    uint32_t segment = log->done_segment;
+    int rc;
+
+    log->syncing = 1;
+    hg_log_unlock(log);
+    rc = hg_log_extents_sync(log);
+    if (rc == HOLOG_OK && log->file != NULL)
+        rc = log->io->ops->fdatasync(log->file);
+    hg_log_lock(log);
+    log->syncing = 0;
+    log->counters.syncs++;
+    if (rc < 0) {
+        hg_log_poison(log, log->done_seq + 1, rc);
+        hg_log_complete(log);
+    } else if (seq > log->synced_seq && segment == log->done_segment) {
+        uint64_t done_seq = log->done_seq;
+        uint64_t done_end = log->sealed_end_of_done;
+        uint64_t done_number = log->done_number;
+        log->done_seq = seq; /* advance to what the sync covered, not to what came since */
+        log->sealed_end_of_done = end;
+        log->done_number = number;
+        hg_log_advance_durable(log);
+        log->done_seq = done_seq;
+        log->sealed_end_of_done = done_end;
+        log->done_number = done_number;
+    }
+    hg_cond_wake_all(log->io, &log->changed);
+    return rc;
+}
+
+int hg_log_sync_held(struct hg_log *log)
+{
+    uint64_t target;
+
+    while (log->syncing || log->rolling)
+        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+    if (log->poison != 0)
+        return poisoned_error(log);
+    if (!filling_is_empty(log)) {
+        hg_log_filling(log)->need_sync = 1;
+        target = log->fill_seq;
+    } else {
+        target = log->fill_seq - 1;
+    }
+    wait_for_group(log, target);
+    hg_log_run_dones(log);
+    if (target >= log->fail_seq)
+        return group_result(log, target);
+    while (log->syncing)
+        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+    if (log->poison != 0)
+        return poisoned_error(log);
+    if (log->synced_seq < target || log->ext_dirty)
+        return sync_written(log);
+    return HOLOG_OK;
+}
+
+int hg_log_sync(struct hg_log *log)
+{
+    int rc;
+
+    hg_log_lock(log);
+    rc = hg_log_sync_held(log);
+    hg_log_unlock(log);
+    return rc;
+}
+
+int hg_log_flush(struct hg_log *log)
+{
+    int rc;
+
+    hg_log_lock(log);
+    rc = hg_log_quiesce(log);
+    hg_log_unlock(log);
+    return rc;
+}
+
+int hg_log_wait_durable(struct hg_log *log, uint64_t number, uint64_t timeout_ns)
+{
+    uint64_t until;
+    int rc = HOLOG_OK;
+
+    if (hg_log_durable_number(log) >= number)
+        return HOLOG_OK;
+    until = timeout_ns == UINT64_MAX ? UINT64_MAX : log->io->ops->now_ns(log->io) + timeout_ns;
+    hg_log_lock(log);
+    while (log->durable_number < number && rc == HOLOG_OK) {
+        uint64_t now = until == UINT64_MAX ? 0 : log->io->ops->now_ns(log->io);
+        if (log->poison != 0)
+            rc = poisoned_error(log);
+        else if (number > log->last_number)
+            rc = hg_error(HOLOG_E_INVAL, "commit %llu does not exist yet",
+                          (unsigned long long)number);
+        else if (now >= until)
+            rc = hg_error(HOLOG_E_AGAIN, "commit %llu is not durable yet",
+                          (unsigned long long)number);
+        else if (filling_is_empty(log) && log->in_flight == 0)
+            rc = hg_log_sync_held(log); /* acknowledged in a weaker mode: this asks for more */
+        else if (until == UINT64_MAX) {
+            hg_log_filling(log)->need_sync = 1;
+            wait_for_group(log, log->done_seq + 1);
+            hg_log_run_dones(log);
+        } else {
+            hg_log_kick(log);
+            hg_cond_wait(log->io, &log->changed, &log->lock, until - now);
+        }
+    }
+    hg_log_unlock(log);
+    return rc;
+}
+
+uint64_t hg_log_durable_number(const struct hg_log *log)
+{
+    return __atomic_load_n(&log->durable_number, __ATOMIC_ACQUIRE);
+}
+
+hg_pos hg_log_durable_pos(const struct hg_log *log)
+{
+    return log->durable_pos;
+}
+
+uint64_t hg_log_inflight_bytes(const struct hg_log *log)
+{
+    return log->inflight_bytes;
+}
+
+/* ---- facts -----------------------------------------------------------------------------------------*/
+
+void hg_log_state(struct hg_log *log, struct hg_log_state *out)
+{
+    size_t n = log->segments.len / sizeof(struct hg_segment_entry);
+    const struct hg_segment_entry *e = (const struct hg_segment_entry *)(void *)log->segments.data;
+
+    *out = (struct hg_log_state){ .active_segment = log->active.id,
+                                  .end = log->sealed_end,
+                                  .last_frame = log->last_frame,
+                                  .last_hash = log->prev_hash,
+                                  .last_len = log->prev_len };
+    hg_mutex_lock(log->io, &log->ext_lock);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t used = e[i].segment == log->active.id ? log->end : e[i].used;
+        if (e[i].kind == HG_KIND_EXTENTS)
+            out->extent_bytes += used;
+        else
+            out->log_bytes += used;
+    }
+    out->n_segments = n;
+    hg_mutex_unlock(log->io, &log->ext_lock);
+}
+
+void hg_log_counters(struct hg_log *log, struct hg_log_counters *out)
+{
+    *out = log->counters;
+}
+
+const struct hg_super *hg_log_super(const struct hg_log *log)
+{
+    return &log->super;
+}

@@ -1,0 +1,186 @@
+/*
+ * The writer's end of the log: leader/follower group commit, segment roll, extents, watermark.
+ *
+ * A committer, holding the log's lock (hg_log_lock):
+ *     hg_log_reserve(log, body_len, &place)     room for a frame: where it will stand. May release
+ *                                               and retake the lock (a roll, a full group)
+ *     ... checks and applies its changes to the index, births at `place` ...
+ *     hg_log_append(log, ...)                   the frame joins the group being filled
+ * then unlocks and, if its sync mode asks for it, hg_log_wait(ticket).
+ *
+ * Groups. One group fills while up to W are being written. Whoever waits for a group that nobody
+ * writes becomes its leader: it seals the group under the lock (floors, predecessor links and
+ * header hashes are set there), writes it outside the lock in one transfer, and completes it.
+ * Groups complete in order: a group whose predecessors are not complete stays `written` until they
+ * are. Commits that nobody waits for are led by the log's own thread.
+ *
+ * What a group's write may rely on (docs/DURABILITY.md):
+ *   T1  It continues the last 4 KiB block only when nothing is in flight and its predecessor is
+ *       durable; else it starts at the next block.
+ *   T2  It is acknowledged as durable only when it was written with DSYNC and everything before it
+ *       is durable, or a sync of the file issued after it, and all before it, had completed.
+ *   T3  It never overlaps a zero-write of the window that is under way.
+ *   T4  A segment is rolled only when nothing is in flight and all of it is durable.
+ *   T5  A failed write or sync poisons the log for good.
+ *
+ * Lock ranks: log->lock is above everything in wal; the hooks `sealed` and `completed` are called
+ * with it held, `appended` too.
+ */
+#ifndef HG_WAL_LOG_H
+#define HG_WAL_LOG_H
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "holog/holog.h"
+#include "io/io.h"
+#include "wal/ctl.h"
+#include "wal/files.h"
+#include "wal/frame.h"
+#include "wal/layout.h"
+#include "wal/record.h"
+#include "wal/recover.h"
+
+struct hg_log;
+
+struct hg_log_hooks {
+    void *ctx;
+    /* Bytes of the active segment, as they will be on disk, from `offset` on. A failure fails the
+     * append. */
+    int (*appended)(void *ctx, uint32_t segment, uint32_t offset, const void *data, size_t len);
+    /* A group is closed: what was applied up to here will be published by its completion. Returns
+     * the engine's token for that state. */
+    void *(*sealed)(void *ctx);
+    /* In commit order. rc < 0: the group's commits are in doubt and every later one is gone;
+     * `token` is what sealed returned. durable: the log is durable through this group. */
+    void (*completed)(void *ctx, void *token, int rc, int durable);
+    /* The durable end has moved to number/pos (a sync, or a group). */
+    void (*durable)(void *ctx, hg_pos pos, uint64_t number);
+    /* A segment exists now (roll, new extent segment): a message for health and readers. */
+    void (*segment_added)(void *ctx, uint32_t id, uint32_t kind, uint64_t capacity);
+};
+
+struct hg_log_options {
+    uint32_t groups_in_flight; /* 1-8 */
+    int background;            /* run the log's own thread */
+    uint32_t sync_interval_ms;
+    struct hg_log_hooks hooks;
+    holog_log_fn log;
+    void *log_ctx;
+};
+
+struct hg_log_counters {
+    uint64_t groups, syncs, bytes_written, segment_rolls, window_waits, groups_beyond_window;
+    uint64_t extent_bytes;
+    holog_histogram group_write;
+};
+
+/* r: what hg_recover found (sealed, if it was unclean). Borrows files, ctl (may be NULL). */
+HG_MUST_CHECK int hg_log_open(struct hg_io *io, struct hg_files *files, struct hg_ctl *ctl,
+                              const struct hg_recovered *r, const struct hg_log_options *o,
+                              struct hg_log **out_log);
+/* Ends the thread; writes nothing. Call hg_log_shutdown first to close cleanly. */
+void hg_log_destroy(struct hg_log *log);
+/* Everything written and synced, the active segments cut to what is used, SUPER says clean. */
+HG_MUST_CHECK int hg_log_shutdown(struct hg_log *log);
+
+void hg_log_lock(struct hg_log *log);
+void hg_log_unlock(struct hg_log *log);
+int hg_log_poisoned(const struct hg_log *log); /* 0, or the first cause */
+
+/* ---- committing (lock held) -------------------------------------------------------------------- */
+
+struct hg_log_place {
+    uint32_t segment;
+    uint32_t frame_offset;
+    uint32_t body_offset; /* frame_offset + 64 */
+};
+/* Longest body a frame of this store may hold now; longer record lists go to an extent (BODY). */
+size_t hg_log_body_max(const struct hg_log *log);
+/* HOLOG_E_NOSPC: no room for a new segment, nothing changed. */
+HG_MUST_CHECK int hg_log_reserve(struct hg_log *log, size_t body_len, struct hg_log_place *out);
+
+struct hg_ticket {
+    uint64_t group; /* sequence number of the group it is in */
+    uint64_t number;
+};
+struct hg_append {
+    uint8_t type; /* enum hg_frame_type */
+    const uint8_t *body;
+    size_t body_len;
+    uint64_t body_hash;
+    uint32_t nrec;
+    uint64_t number;
+    enum holog_sync sync; /* COMMIT: the group is written with DSYNC */
+    holog_commit_fn done; /* may be NULL; called when acknowledged in its mode */
+    void *done_ctx;
+};
+/* After a successful reserve of the same length under the same holding of the lock. */
+HG_MUST_CHECK int hg_log_append(struct hg_log *log, const struct hg_append *a,
+                                struct hg_ticket *out_ticket);
+
+/* Take the frame appended last back: under the same holding of the lock, nothing appended since. */
+void hg_log_unappend(struct hg_log *log);
+/* The number the next commit gets: one above all ever seen. Lock held. */
+uint64_t hg_log_next_number(const struct hg_log *log);
+/* Ends the lock: waits until the ticket's group has completed in its mode, leading it if need be.
+ * The lock is held on entry and released on return. The group's result. */
+HG_MUST_CHECK int hg_log_wait(struct hg_log *log, const struct hg_ticket *t);
+/* Nobody waits for what was appended: see to it that somebody leads. Lock held, stays held. */
+void hg_log_kick(struct hg_log *log);
+
+/* ---- waiting (lock not held) --------------------------------------------------------------------*/
+
+/* Everything appended so far durable. */
+HG_MUST_CHECK int hg_log_sync(struct hg_log *log);
+/* Until the durable number is at least `number`; HOLOG_E_AGAIN after timeout_ns. */
+HG_MUST_CHECK int hg_log_wait_durable(struct hg_log *log, uint64_t number, uint64_t timeout_ns);
+/* Everything appended so far is in the files (not durable). */
+HG_MUST_CHECK int hg_log_flush(struct hg_log *log);
+uint64_t hg_log_durable_number(const struct hg_log *log);
+hg_pos hg_log_durable_pos(const struct hg_log *log);
+/* Bytes appended and not yet completed. */
+uint64_t hg_log_inflight_bytes(const struct hg_log *log);
+
+/* ---- extents (lock not held) ---------------------------------------------------------------------*/
+
+/* Take room for len bytes in one or more pieces (each but the last a multiple of 64 KiB; contiguous:
+ * exactly one), appended to `out` as struct hg_piece. Rolls extent segments. HOLOG_E_NOSPC: nothing
+ * taken. HOLOG_E_TOOBIG: contiguous and longer than an extent segment. */
+HG_MUST_CHECK int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous,
+                                      struct hg_buf *out_pieces);
+/* Write bytes into room taken before; data page-aligned, its memory readable up to a multiple of
+ * 4096 (the rest is written as it is); offset a multiple of 4096. durable: with DSYNC. Else the
+ * file is noted, and the next sync of the log covers it. A failure poisons. */
+HG_MUST_CHECK int hg_log_extent_write(struct hg_log *log, uint32_t segment, uint64_t offset,
+                                      const void *data, size_t len, int durable);
+/* As above, not waiting and not durable: `done` is called when the bytes are with the disk, on a
+ * thread of io's; it may not block. Every sync of the log issued after this call covers it. data
+ * must stay until then. */
+typedef void (*hg_extent_done)(void *ctx, int rc);
+HG_MUST_CHECK int hg_log_extent_submit(struct hg_log *log, uint32_t segment, uint64_t offset,
+                                       const void *data, size_t len, hg_extent_done done,
+                                       void *ctx);
+/* The caller is done with a segment that hg_log_extent_alloc gave (once for each piece, after its
+ * writes): lets the file be closed. */
+void hg_log_extent_release(struct hg_log *log, uint32_t segment);
+
+/* ---- facts -----------------------------------------------------------------------------------------*/
+
+struct hg_log_state {
+    uint32_t active_segment;
+    uint64_t end; /* of the last frame appended */
+    hg_pos last_frame;
+    uint64_t last_hash;
+    uint32_t last_len;
+    uint64_t log_bytes, extent_bytes; /* used, all segments */
+    uint64_t n_segments;
+};
+/* Lock held, nothing in flight or filling (after hg_log_sync under no concurrent commits). */
+void hg_log_state(struct hg_log *log, struct hg_log_state *out);
+void hg_log_counters(struct hg_log *log, struct hg_log_counters *out);
+/* The segments of the store with their used bytes: for checkpoints and SEGMENTS records. */
+HG_MUST_CHECK int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries);
+/* SUPER as it stands (settings, uuid, salt). */
+const struct hg_super *hg_log_super(const struct hg_log *log);
+
+#endif

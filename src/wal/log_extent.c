@@ -1,0 +1,356 @@
+/*
+ * Extents: room for large values, and their writes.
+ *
+ * An extent segment exists (header synced, renamed, directory synced) before any of its room is
+ * handed out, so a frame can only name what is there. What is handed out and never named is garbage
+ * from birth.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "wal/log_internal.h"
+
+#define EXT_FIRST (4u << 20) /* a store's first extent segment, if the limit allows */
+#define EXT_SPLIT (1u << 20) /* a remainder smaller than this is left unused */
+
+static void lock(struct hg_log *log)
+{
+    hg_mutex_lock(log->io, &log->ext_lock);
+}
+
+static void unlock(struct hg_log *log)
+{
+    hg_mutex_unlock(log->io, &log->ext_lock);
+}
+
+static struct hg_ext_seg *find(struct hg_log *log, uint32_t id)
+{
+    struct hg_ext_seg *e = log->exts;
+    while (e != NULL && e->id != id)
+        e = e->next;
+    return e;
+}
+
+static struct hg_ext_seg *active(struct hg_log *log)
+{
+    struct hg_ext_seg *e = log->exts;
+    while (e != NULL && !e->active)
+        e = e->next;
+    return e;
+}
+
+/* Close what nobody uses any more. ext_lock held, dropped while a file is cut and closed. */
+static void retire_idle(struct hg_log *log)
+{
+    struct hg_ext_seg **at = &log->exts;
+
+    while (*at != NULL) {
+        struct hg_ext_seg *e = *at;
+        if (e->active || e->users > 0 || e->dirty) {
+            at = &e->next;
+            continue;
+        }
+        *at = e->next;
+        unlock(log);
+        (void)log->io->ops->truncate(e->file, e->used); /* only gives back what was not used */
+        (void)log->io->ops->close(e->file); /* all its bytes were synced: dirty is 0 */
+        hg_free(e);
+        lock(log);
+        at = &log->exts;
+    }
+}
+
+static uint64_t next_capacity(const struct hg_log *log, uint64_t need)
+{
+    uint64_t limit = log->super.extent_size_max;
+    uint64_t c = log->ext_last_capacity == 0 ? EXT_FIRST : log->ext_last_capacity * 2;
+
+    while (c < limit && c < need + HG_SEGMENT_HEADER_SIZE)
+        c *= 2;
+    return HG_MIN(c, limit);
+}
+
+/* A new active extent segment. Called without any lock; ext_growing keeps others waiting. */
+static int grow(struct hg_log *log, uint64_t need)
+{
+    struct hg_segment_header h;
+    struct hg_ext_seg *e = hg_calloc(1, sizeof *e);
+    int rc;
+
+    if (e == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for an extent segment");
+    rc = hg_log_new_header(log, HG_KIND_EXTENTS, next_capacity(log, need), &h);
+    if (rc == HOLOG_OK)
+        rc = hg_log_make_segment(log, &h, &e->file);
+    if (rc < 0) {
+        hg_free(e);
+        return rc;
+    }
+    rc = hg_log_publish_segment(log, &h, e->file);
+    if (rc == HOLOG_OK)
+        rc = hg_log_set_used(log, h.id, HG_KIND_EXTENTS, HG_SEGMENT_HEADER_SIZE);
+    if (rc < 0) {
+        /* Nothing of the log was touched: a file that no frame names. The commit fails alone. */
+        (void)log->io->ops->close(e->file);
+        hg_free(e);
+        return rc;
+    }
+    if (log->opts.hooks.segment_added != NULL)
+        log->opts.hooks.segment_added(log->opts.hooks.ctx, h.id, h.kind, h.capacity);
+    e->id = h.id;
+    e->capacity = h.capacity;
+    e->used = HG_SEGMENT_HEADER_SIZE;
+    e->active = 1;
+    lock(log);
+    for (struct hg_ext_seg *o = log->exts; o != NULL; o = o->next)
+        o->active = 0;
+    e->next = log->exts;
+    log->exts = e;
+    log->ext_last_capacity = h.capacity;
+    unlock(log);
+    return HOLOG_OK;
+}
+
+/* Take up to `want` bytes from the active segment. ext_lock held. 0 when there is too little. */
+static uint64_t take(struct hg_log *log, uint64_t want, int contiguous, struct hg_piece *out)
+{
+    struct hg_ext_seg *e = active(log);
+    uint64_t room = e == NULL ? 0 : e->capacity - e->used;
+    uint64_t len = want;
+
+    if (e == NULL)
+        return 0;
+    if (HG_ALIGN_UP(want, (uint64_t)HG_BLOCK) > room) {
+        len = HG_ALIGN_DOWN(room, (uint64_t)HG_HASH_BLOCK);
+        /* Fill a segment up only when it cannot hold the whole anyway. */
+        int fits_alone = want + HG_SEGMENT_HEADER_SIZE <= log->super.extent_size_max;
+        if (contiguous || len == 0 || (fits_alone && (len < EXT_SPLIT || len < want / 2)))
+            return 0;
+    }
+    *out = (struct hg_piece){ .segment = e->id, .offset = e->used, .len = len };
+    e->used += HG_ALIGN_UP(len, (uint64_t)HG_BLOCK);
+    e->users++;
+    return len;
+}
+
+int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous,
+                        struct hg_buf *out_pieces)
+{
+    uint64_t left = len;
+    size_t had = out_pieces->len;
+    int rc = HOLOG_OK;
+
+    if (hg_log_poisoned(log) != 0)
+        return hg_error(HOLOG_E_POISONED, "an earlier write failed; close and reopen the store");
+    if (contiguous && len > log->super.extent_size_max - HG_SEGMENT_HEADER_SIZE)
+        return hg_error(HOLOG_E_TOOBIG, "%llu bytes in one run: the limit is the extent segment size "
+                        "(%llu); split the batch", (unsigned long long)len,
+                        (unsigned long long)log->super.extent_size_max);
+    lock(log);
+    while (left > 0 && rc == HOLOG_OK) {
+        struct hg_piece p;
+        uint64_t got;
+
+        while (log->ext_growing)
+            hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
+        got = take(log, left, contiguous, &p);
+        if (got > 0) {
+            left -= got;
+            rc = hg_buf_append(out_pieces, &p, sizeof p);
+            continue;
+        }
+        log->ext_growing = 1;
+        unlock(log);
+        rc = grow(log, left);
+        lock(log);
+        log->ext_growing = 0;
+        hg_cond_wake_all(log->io, &log->ext_changed);
+        retire_idle(log);
+    }
+    unlock(log);
+    if (rc < 0) { /* what was taken is garbage from birth */
+        for (size_t at = had; at < out_pieces->len; at += sizeof(struct hg_piece)) {
+            struct hg_piece p;
+            memcpy(&p, out_pieces->data + at, sizeof p);
+            hg_log_extent_release(log, p.segment);
+        }
+        out_pieces->len = had;
+    }
+    return rc;
+}
+
+void hg_log_extent_release(struct hg_log *log, uint32_t segment)
+{
+    struct hg_ext_seg *e;
+    uint64_t used = 0;
+
+    lock(log);
+    e = find(log, segment);
+    HG_ASSERT(e != NULL && e->users > 0);
+    e->users--;
+    used = e->used;
+    unlock(log);
+    (void)hg_log_set_used(log, segment, HG_KIND_EXTENTS, used); /* the entry is there: no failure */
+}
+
+static struct hg_file *begin_write(struct hg_log *log, uint32_t segment, int durable,
+                                   unsigned *out_gen)
+{
+    struct hg_ext_seg *e;
+
+    lock(log);
+    e = find(log, segment);
+    HG_ASSERT(e != NULL && e->users > 0);
+    if (!durable) {
+        e->dirty = 1;
+        __atomic_store_n(&log->ext_dirty, 1, __ATOMIC_RELEASE);
+    }
+    *out_gen = log->ext_gen;
+    log->ext_writes[log->ext_gen]++;
+    unlock(log);
+    return e->file;
+}
+
+static void end_write(struct hg_log *log, unsigned gen)
+{
+    lock(log);
+    if (--log->ext_writes[gen] == 0)
+        hg_cond_wake_all(log->io, &log->ext_changed);
+    unlock(log);
+}
+
+int hg_log_extent_write(struct hg_log *log, uint32_t segment, uint64_t offset, const void *data,
+                        size_t len, int durable)
+{
+    unsigned gen;
+    struct hg_file *file = begin_write(log, segment, durable, &gen);
+    int rc = hg_io_write_full(file, data, HG_ALIGN_UP(len, (size_t)HG_BLOCK), offset,
+                              durable ? HG_WRITE_DSYNC : 0);
+
+    end_write(log, gen);
+    __atomic_add_fetch(&log->counters.extent_bytes, len, __ATOMIC_RELAXED);
+    if (rc < 0) {
+        hg_log_lock(log);
+        hg_log_poison(log, log->fill_seq, rc);
+        hg_log_complete(log);
+        hg_log_unlock(log);
+    }
+    return rc;
+}
+
+struct ext_req {
+    struct hg_req req;
+    struct hg_log *log;
+    unsigned gen;
+    hg_extent_done done;
+    void *ctx;
+};
+
+static void ext_req_done(struct hg_req *r)
+{
+    struct ext_req *e = r->ctx;
+    struct hg_log *log = e->log;
+
+    if (r->rc < 0) /* not while holding io's locks: the next sync sees it */
+        __atomic_store_n(&log->ext_failed, r->rc, __ATOMIC_RELEASE);
+    e->done(e->ctx, r->rc);
+    end_write(log, e->gen);
+    hg_free(e);
+}
+
+int hg_log_extent_submit(struct hg_log *log, uint32_t segment, uint64_t offset, const void *data,
+                         size_t len, hg_extent_done done, void *ctx)
+{
+    struct ext_req *e = hg_calloc(1, sizeof *e);
+    struct hg_req *list[1];
+    int rc;
+
+    if (e == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a write");
+    e->log = log;
+    e->done = done;
+    e->ctx = ctx;
+    e->req.op = HG_REQ_WRITE;
+    e->req.file = begin_write(log, segment, 0, &e->gen);
+    memcpy(&e->req.buf, &data, sizeof data); /* io does not write through it */
+    e->req.len_bytes = HG_ALIGN_UP(len, (size_t)HG_BLOCK);
+    e->req.offset = offset;
+    e->req.done = ext_req_done;
+    e->req.ctx = e;
+    __atomic_add_fetch(&log->counters.extent_bytes, len, __ATOMIC_RELAXED);
+    list[0] = &e->req;
+    rc = log->io->ops->submit(log->io, list, 1);
+    if (rc < 0) {
+        end_write(log, e->gen);
+        hg_free(e);
+    }
+    return rc;
+}
+
+/* Every extent written before this call is durable after it. */
+int hg_log_extents_sync(struct hg_log *log)
+{
+    unsigned gen;
+    int rc = HOLOG_OK;
+
+    lock(log);
+    while (log->ext_syncing)
+        hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
+    log->ext_syncing = 1;
+    gen = log->ext_gen;
+    log->ext_gen ^= 1; /* the other generation ran empty in the sync before this one */
+    while (log->ext_writes[gen] > 0)
+        hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
+    __atomic_store_n(&log->ext_dirty, 0, __ATOMIC_RELEASE);
+    for (;;) {
+        struct hg_ext_seg *e = log->exts;
+        while (e != NULL && (!e->dirty || e->syncing))
+            e = e->next;
+        if (e == NULL || rc < 0)
+            break;
+        e->dirty = 0;
+        e->syncing = 1;
+        e->users++;
+        unlock(log);
+        rc = log->io->ops->fdatasync(e->file);
+        lock(log);
+        e->users--;
+    }
+    for (struct hg_ext_seg *e = log->exts; e != NULL; e = e->next)
+        e->syncing = 0;
+    if (rc == HOLOG_OK && __atomic_load_n(&log->ext_failed, __ATOMIC_ACQUIRE) < 0)
+        rc = hg_error(log->ext_failed, "a write of an extent failed");
+    log->ext_syncing = 0;
+    hg_cond_wake_all(log->io, &log->ext_changed);
+    retire_idle(log);
+    unlock(log);
+    return rc;
+}
+
+/* Clean close: cut the active segment to what is used. Everything is synced. */
+int hg_log_extents_shutdown(struct hg_log *log)
+{
+    int rc = HOLOG_OK;
+
+    lock(log);
+    for (struct hg_ext_seg *e = log->exts; e != NULL && rc == HOLOG_OK; e = e->next) {
+        HG_ASSERT(e->users == 0 && !e->dirty);
+        rc = log->io->ops->truncate(e->file, e->used);
+        if (rc == HOLOG_OK)
+            rc = log->io->ops->fdatasync(e->file);
+        e->capacity = e->used;
+    }
+    unlock(log);
+    return rc;
+}
+
+void hg_log_extents_destroy(struct hg_log *log)
+{
+    while (log->exts != NULL) {
+        struct hg_ext_seg *e = log->exts;
+        log->exts = e->next;
+        (void)log->io->ops->close(e->file); /* shut down or poisoned */
+        hg_free(e);
+    }
+}

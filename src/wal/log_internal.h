@@ -1,0 +1,211 @@
+/*
+ * What the files of the log writer share: log.c (groups), log_roll.c (segments, SUPER),
+ * log_extent.c (extents), log_thread.c (the log's own thread). Private to them.
+ */
+#ifndef HG_WAL_LOG_INTERNAL_H
+#define HG_WAL_LOG_INTERNAL_H
+
+#include "base/buf.h"
+#include "wal/footer.h"
+#include "wal/log.h"
+#include "wal/segment.h"
+#include "wal/super.h"
+
+#define HG_GROUP_BYTES (1u << 20)  /* a group is written when it has grown to this */
+#define HG_GROUP_SLOTS 12u         /* W <= 8 in flight, one filling, some handed over */
+#define HG_WINDOW_BYTES (2u << 20) /* zeros written ahead of the end, when groups are small */
+#define HG_WINDOW_STEP (512u << 10)
+#define HG_SMALL_GROUP (32u << 10) /* larger groups gain nothing from pre-written space */
+#define HG_IDLE_NS (20u * 1000u * 1000u) /* pause after which the watermark goes to SUPER */
+
+enum hg_group_state {
+    HG_GROUP_FREE = 0,
+    HG_GROUP_FILLING,
+    HG_GROUP_SEALED,  /* headers final, waits for a writer */
+    HG_GROUP_WRITING,
+    HG_GROUP_WRITTEN, /* its own transfer is over; completes when those before it have */
+};
+
+struct hg_group_frame {
+    uint32_t at; /* offset in buf */
+    struct hg_frame head;
+};
+
+struct hg_group_done {
+    holog_commit_fn fn;
+    void *ctx;
+    uint64_t number;
+};
+
+struct hg_group {
+    uint64_t seq;
+    enum hg_group_state state;
+    uint8_t *buf; /* page-aligned; starts at file offset base */
+    size_t cap;
+    size_t len;     /* bytes used from base on, up to the end of the last frame (unrounded) */
+    uint64_t base;  /* multiple of 4096 */
+    uint64_t start; /* first byte that is new: base, or inside the block continued */
+    int need_sync;  /* a commit in it asks for DSYNC */
+    int unattended; /* a commit in it that nobody waits for */
+    int durable;    /* set by the writer when its transfer proved it */
+    int rc;
+    uint32_t commits;
+    uint64_t last_number;
+    void *token;
+    uint32_t word; /* bumped when waiters should look again */
+    uint32_t waiters;
+    uint64_t opened_ns;
+    struct hg_buf frames; /* struct hg_group_frame */
+    struct hg_buf dones;  /* struct hg_group_done */
+};
+
+struct hg_log_undo { /* what an append changed */
+    size_t frames_len, dones_len, len;
+    uint32_t commits;
+    uint64_t group_last_number;
+    int need_sync;
+    uint64_t end, last_number, highest_number;
+};
+
+struct hg_ext_seg {
+    struct hg_ext_seg *next;
+    uint32_t id;
+    struct hg_file *file;
+    uint64_t capacity;
+    uint64_t used;  /* bytes handed out, multiple of 4096 */
+    unsigned users; /* pieces handed out and not released */
+    int active;
+    int dirty;   /* written without DSYNC since the last sync */
+    int syncing; /* the sync under way has taken it */
+};
+
+struct hg_log {
+    struct hg_io *io;           /* fixed after open */
+    struct hg_files *files;     /* fixed */
+    struct hg_ctl *ctl;         /* fixed; may be NULL */
+    struct hg_log_options opts; /* fixed */
+
+    struct hg_mutex lock; /* rank 1: everything below unless said otherwise */
+    struct hg_cond changed; /* a group completed, a slot is free, a roll or sync or zero-write over */
+
+    /* groups */
+    struct hg_group groups[HG_GROUP_SLOTS]; /* seq % slots */
+    uint64_t fill_seq;   /* the group that fills, or would be filled next */
+    uint64_t done_seq;   /* all groups up to here have completed */
+    uint64_t fail_seq;   /* first group that failed; UINT64_MAX = none */
+    unsigned in_flight;  /* sealed or writing or written, not complete */
+    uint32_t last_commits; /* commits in the group sealed last */
+    int poison;
+    struct holog_error_detail poison_detail;
+    uint64_t inflight_bytes;
+    struct hg_log_undo undo;
+
+    /* the chain */
+    struct hg_super super;   /* as last written */
+    struct hg_file *super_file;
+    struct hg_segment_header active; /* active.id == 0: none yet, the next reserve rolls */
+    struct hg_file *file;            /* of the active segment */
+    uint64_t end;          /* of the last frame sealed or appended, unrounded */
+    uint64_t sealed_end;   /* of the last frame sealed */
+    uint32_t prev_len;     /* last frame sealed */
+    uint64_t prev_hash;
+    hg_pos last_frame;
+    uint64_t last_number;    /* last commit appended */
+    uint64_t highest_number;
+    uint64_t last_time_ns;
+    uint64_t pred_cut;
+    uint64_t pred_epoch; /* of the newest frame segment */
+    uint32_t next_segment; /* ext_lock */
+    uint8_t tail[HG_BLOCK]; /* the block that holds `sealed_end`, as written */
+    struct hg_footer_builder *footer; /* NULL: the segment was opened half full; rebuilt at roll */
+    int rolling;
+
+    /* durability */
+    hg_pos durable_pos;
+    uint64_t durable_number;
+    uint64_t unsynced_seq; /* newest group written without DSYNC */
+    uint64_t synced_seq;   /* a sync of everything up to this group has completed */
+    uint64_t sealed_end_of_done; /* end of the last completed group */
+    uint64_t done_number;
+    uint32_t done_segment;
+    int syncing;
+    uint64_t last_activity_ns;
+    uint64_t last_sync_ns;
+
+    /* the window of zeros; offsets in the active segment */
+    uint64_t zero_end;  /* zeros are on disk up to here */
+    uint64_t zero_busy_from, zero_busy_to; /* a zero-write is under way there */
+    int small_groups;   /* recent groups were small: the window is worth it */
+
+    /* extents */
+    struct hg_mutex ext_lock; /* rank 2 */
+    struct hg_cond ext_changed;
+    struct hg_ext_seg *exts;  /* ext_lock */
+    uint64_t ext_last_capacity;
+    unsigned ext_writes[2]; /* submitted and not over, by generation */
+    unsigned ext_gen;
+    int ext_dirty;   /* atomic */
+    int ext_failed;  /* atomic: a submitted write failed with this */
+    int ext_growing; /* somebody makes a segment */
+    int ext_syncing; /* somebody syncs */
+
+    /* all segments of the store: struct hg_segment_entry */
+    struct hg_buf segments; /* ext_lock */
+
+    /* the thread */
+    struct hg_thread *thread;
+    uint32_t thread_word;
+    int stop;
+    int kicked;
+    int thread_parked; /* it sleeps until woken: nothing to watch */
+
+    /* callbacks run in order, by one thread at a time, without the lock */
+    struct hg_buf done_queue; /* struct done_call of log.c */
+    int draining;
+
+    struct hg_log_counters counters;
+};
+
+/* log.c */
+void hg_log_poison(struct hg_log *log, uint64_t seq, int rc);
+void hg_log_complete(struct hg_log *log);        /* lock held: complete in order what can be */
+int hg_log_lead(struct hg_log *log);             /* lock held: seal and write the filling group */
+void hg_log_write_group(struct hg_log *log, struct hg_group *g); /* lock held, dropped inside */
+int hg_log_seal_group(struct hg_log *log, struct hg_group *g);   /* lock held */
+int hg_log_quiesce(struct hg_log *log);          /* lock held: nothing filling or in flight */
+int hg_log_sync_held(struct hg_log *log);        /* lock held, dropped inside */
+void hg_log_run_dones(struct hg_log *log);       /* lock held, dropped inside */
+void hg_log_advance_durable(struct hg_log *log); /* lock held */
+struct hg_group *hg_log_filling(struct hg_log *log);
+int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *out, int rolling);
+int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out);
+
+/* log_roll.c */
+/* To a segment that takes a frame of `need` bytes. Lock held, dropped inside. */
+int hg_log_roll(struct hg_log *log, size_t need);
+int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r);
+int hg_log_write_super(struct hg_log *log, uint32_t state); /* lock held or single-threaded */
+/* seg/<id>.tmp with space for h->capacity bytes taken; its file is open for direct writing. */
+int hg_log_make_segment(struct hg_log *log, const struct hg_segment_header *h,
+                        struct hg_file **out_file);
+/* Header, sync, rename, sync of seg/: from here on the segment exists. */
+int hg_log_publish_segment(struct hg_log *log, const struct hg_segment_header *h,
+                           struct hg_file *file);
+void hg_log_drop_tmp(struct hg_log *log, uint32_t id, struct hg_file *file);
+/* Identity fields of a new segment's header; the lock or ext_lock held for the id. */
+int hg_log_new_header(struct hg_log *log, enum hg_segment_kind kind, uint64_t capacity,
+                      struct hg_segment_header *out);
+void hg_log_note(struct hg_log *log, int level, const char *fmt, ...) HG_PRINTF(3, 4);
+int hg_log_set_used(struct hg_log *log, uint32_t segment, uint32_t kind, uint64_t used);
+
+/* log_extent.c */
+int hg_log_extents_sync(struct hg_log *log); /* lock not held */
+int hg_log_extents_shutdown(struct hg_log *log);
+void hg_log_extents_destroy(struct hg_log *log);
+
+/* log_thread.c */
+int hg_log_thread_start(struct hg_log *log);
+void hg_log_thread_stop(struct hg_log *log);
+void hg_log_thread_wake(struct hg_log *log);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * What recovery, following, verify and repair share: pieces of files in memory, the walk from frame
+ * to frame, the list of segments, and the plan in which a decision is made. Private to src/wal.
+ */
+#ifndef HG_WAL_RECOVER_INTERNAL_H
+#define HG_WAL_RECOVER_INTERNAL_H
+
+#include "wal/recover.h"
+
+#define HG_ALIGN8(x) HG_ALIGN_UP((uint64_t)(x), (uint64_t)8)
+#define HG_ALIGN4K(x) HG_ALIGN_UP((uint64_t)(x), (uint64_t)HG_BLOCK)
+
+/* Longest frame segment file we take: frames, and a footer behind them. */
+#define HG_LOG_FILE_MAX (2 * (uint64_t)HG_SEGMENT_MAX)
+
+/* ---- pieces of files (recover_scan.c) --------------------------------------------------------- */
+
+struct hg_image {
+    uint8_t *data; /* 4096-aligned; hg_free */
+    uint64_t at;   /* file offset of data[0], a multiple of 4096 */
+    uint64_t len;  /* bytes that are there */
+};
+
+/* Reads the blocks that hold [from, to) or as much as the file has. flags: enum hg_open_flags. */
+HG_MUST_CHECK int hg_image_read(struct hg_io *io, const char *name, unsigned flags, uint64_t from,
+                                uint64_t to, struct hg_image *out);
+HG_MUST_CHECK int hg_image_read_file(struct hg_file *f, uint64_t from, uint64_t to,
+                                     struct hg_image *out);
+void hg_image_release(struct hg_image *m);
+static inline uint64_t hg_image_end(const struct hg_image *m)
+{
+    return m->at + m->len;
+}
+
+int hg_is_zero(const uint8_t *data, size_t len);
+/* Offset of the first non-zero byte in [from, to), or `to`. */
+uint64_t hg_image_nonzero(const struct hg_image *m, uint64_t from, uint64_t to);
+
+/* Closes f (may be NULL); keeps rc and its detail when it is an error already. */
+int hg_close_keep(struct hg_file *f, int rc);
+
+/* ---- the walk from frame to frame (recover_scan.c) -------------------------------------------- */
+
+/* The last frame before a place in the log: what the next one must join. */
+struct hg_link {
+    hg_pos frame; /* its start; 0 = none */
+    uint32_t len;
+    uint64_t hash;
+    uint64_t number; /* newest commit so far */
+    uint64_t time_ns;
+};
+
+struct hg_walk {
+    const struct hg_segment_header *header;
+    const struct hg_image *image;
+    uint64_t to; /* nothing at or behind this offset is looked at */
+    struct hg_link link;
+    uint64_t next; /* where the next frame is looked for first */
+    uint64_t end;  /* end of the last frame, unrounded; 4096 before the first */
+    int commits;   /* 1: a commit of this segment has been seen */
+    hg_pos floor;  /* highest floor of the frames seen */
+
+    struct hg_frame f; /* the frame found */
+    uint32_t offset;
+    const uint8_t *body;
+    size_t body_len;
+    uint64_t gap_at; /* non-zero bytes between the frame before and this one; 0 = none */
+
+    uint64_t bad_at; /* where and why it ended; why is NULL when only zeros follow */
+    const char *why;
+};
+
+void hg_walk_begin(struct hg_walk *w, const struct hg_segment_header *h, const struct hg_image *m,
+                   uint64_t to, const struct hg_link *link);
+/* 1: a frame that verifies and joins the one before it. 0: the walk ends (why, bad_at). Negative:
+ * HOLOG_E_CORRUPT, a frame that joins but whose number does not follow: no crash does that. */
+HG_MUST_CHECK int hg_walk_next(struct hg_walk *w);
+
+/* What lies behind a place where the walk ended. */
+struct hg_behind {
+    uint64_t frames;  /* headers of this segment that verify */
+    uint64_t commits; /* among them, of commits whose bodies verify */
+    hg_pos floor;     /* highest in them */
+    uint64_t number;  /* highest in them */
+    uint64_t nonzero; /* bytes that are not zero */
+    uint64_t nonzero_end; /* end of the last of them */
+};
+void hg_scan_behind(const struct hg_segment_header *h, const struct hg_image *m, uint64_t from,
+                    uint64_t to, struct hg_behind *out);
+/* The next frame at or behind `from` whose header and body verify, joined or not. 0 = none. */
+uint32_t hg_scan_frame(const struct hg_segment_header *h, const struct hg_image *m, uint64_t from,
+                       uint64_t to, struct hg_frame *out);
+
+/* ---- records and extents (recover_extent.c) ---------------------------------------------------- */
+
+/* Calls `each` with the records of a body that starts at body_start of a file. Damage is reported
+ * with that position. out_time (may be NULL) gets the body's time. */
+HG_MUST_CHECK int hg_body_each(const uint8_t *body, size_t len, uint32_t segment,
+                               uint64_t body_start, int (*each)(void *ctx, const struct hg_record *r),
+                               void *ctx, uint64_t *out_time);
+
+/* Reads extents, keeping the file of the last one open. Zero but for io and flags to begin. */
+struct hg_extent_reader {
+    struct hg_io *io;
+    unsigned flags; /* enum hg_open_flags */
+    uint32_t segment;
+    struct hg_file *file;
+    uint64_t bytes_read;
+    struct hg_buf opened; /* u32: every segment opened, some more than once */
+};
+void hg_extent_reader_release(struct hg_extent_reader *x);
+/* The record list a BODY record names, verified. */
+HG_MUST_CHECK int hg_extent_body(struct hg_extent_reader *x, const struct hg_record *r,
+                                 struct hg_image *out, const uint8_t **out_body);
+/* Every block of a LARGE value against its table. */
+HG_MUST_CHECK int hg_extent_verify_large(struct hg_extent_reader *x, const struct hg_record *r);
+/* Everything that the records of a frame name. */
+HG_MUST_CHECK int hg_extent_verify_body(struct hg_extent_reader *x, const uint8_t *body, size_t len,
+                                        uint32_t segment, uint64_t body_start);
+
+/* ---- the list of segments (recover_list.c) ------------------------------------------------------ */
+
+struct hg_listed {
+    struct hg_log_segment s;
+    struct hg_link before; /* what its first frame must join; set by the plan */
+    int header_rc;         /* of decoding the header */
+    char why[160];         /* when header_rc < 0 */
+};
+
+struct hg_listing {
+    struct hg_listed *e; /* by id */
+    size_t n;
+    size_t cap;
+    uint32_t id_max;       /* highest id seen anywhere, quarantine/ included */
+    uint64_t number_max;   /* highest commit number that quarantine/ remembers */
+};
+
+/* id_limit: frame segments above it are left out; 0 = none. Reads headers and tails. */
+HG_MUST_CHECK int hg_listing_read(struct hg_io *io, unsigned flags, uint32_t id_limit,
+                                  struct hg_listing *out);
+void hg_listing_release(struct hg_listing *l);
+/* The next frame segment at or behind index i; l->n when there is none. */
+size_t hg_listing_next_log(const struct hg_listing *l, size_t i);
+struct hg_listed *hg_listing_find(const struct hg_listing *l, uint32_t id);
+/* Reads and verifies the footer, whose tail is in s. HOLOG_E_CORRUPT when it is not whole. */
+HG_MUST_CHECK int hg_footer_load(struct hg_io *io, unsigned flags, const struct hg_log_segment *s,
+                                 const struct hg_footer_visitor *v);
+
+/* quarantine/ names: what was cut, where, and the highest number in it. */
+#define HG_QUARANTINE_NAME_MAX 64
+void hg_quarantine_name(char *out, uint32_t segment, uint64_t offset, uint64_t number);
+
+/* ---- the plan (recover_plan.c) -------------------------------------------------------------------*/
+
+struct hg_plan {
+    struct hg_io *io;
+    enum hg_recover_mode mode;
+    int deep;     /* every frame and extent is read, not only what a crash could have torn */
+    hg_pos limit; /* see struct hg_recover_options */
+    unsigned flags; /* for opening segments */
+    holog_progress_fn progress;
+    void *progress_ctx;
+
+    struct hg_super super;
+    struct hg_super_slots slots;
+    int super_rc; /* HOLOG_OK, HOLOG_E_NOENT, HOLOG_E_CORRUPT */
+    struct hg_listing list;
+    struct hg_extent_reader extents;
+
+    size_t last; /* index of the last frame segment kept; list.n = none */
+    uint64_t end;
+    struct hg_link link;
+    hg_pos floor;
+    uint64_t highest;
+    int clean;
+    int cut;
+    struct hg_behind behind;
+    struct hg_image image; /* of the last segment, when its frames were walked */
+
+    int damaged; /* POINT_IN_TIME: `damage` made the log end here */
+    struct holog_error_detail damage;
+    uint64_t bytes_read;
+};
+
+/* Reads SUPER, the list and the frames that need it, and decides. Writes nothing. */
+HG_MUST_CHECK int hg_plan_make(struct hg_plan *p);
+void hg_plan_release(struct hg_plan *p);
+
+/* The position behind which nothing is kept. */
+static inline hg_pos hg_plan_end(const struct hg_plan *p)
+{
+    return hg_pos_make(p->list.e[p->last].s.id, (uint32_t)HG_ALIGN8(p->end));
+}
+
+/* Replays what the plan keeps (recover_replay.c). out: segments, next_segment are brought up to
+ * date. */
+HG_MUST_CHECK int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
+                                 const struct hg_replay *replay, struct hg_recovered *out);
+/* One record, or one body, through a replay; what BODY records name comes as if it stood there. */
+HG_MUST_CHECK int hg_replay_record(struct hg_extent_reader *x, const struct hg_replay *replay,
+                                   const struct hg_record *r);
+HG_MUST_CHECK int hg_replay_body(struct hg_extent_reader *x, const struct hg_replay *replay,
+                                 const uint8_t *body, size_t len, uint32_t segment,
+                                 uint64_t body_start);
+
+/* ---- keeping evidence (seal_quarantine.c) --------------------------------------------------------*/
+
+/* Copies bytes [from, to) of a segment into quarantine/, durably. Nothing happens when the copy is
+ * there already. */
+HG_MUST_CHECK int hg_quarantine_copy(struct hg_io *io, uint32_t segment, uint64_t from, uint64_t to,
+                                     uint64_t number, uint64_t *out_bytes);
+/* Moves a whole file of seg/ there. Directories are synced by the caller. */
+HG_MUST_CHECK int hg_quarantine_move(struct hg_io *io, const struct hg_log_segment *s,
+                                     uint64_t number);
+HG_MUST_CHECK int hg_quarantine_dir(struct hg_io *io);
+/* Opens for writing, syncs, closes. */
+HG_MUST_CHECK int hg_sync_file(struct hg_io *io, const char *name);
+
+/* HOLOG_E_CANCELED when the progress function says so. */
+HG_MUST_CHECK int hg_progress(holog_progress_fn fn, void *ctx, uint64_t done, uint64_t total);
+
+#endif

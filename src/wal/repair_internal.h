@@ -1,0 +1,41 @@
+/*
+ * What the two repairs share. Private to them.
+ */
+#ifndef HG_WAL_REPAIR_INTERNAL_H
+#define HG_WAL_REPAIR_INTERNAL_H
+
+#include "wal/recover_internal.h"
+
+struct hg_repairer {
+    struct hg_io *io;
+    int dry_run;
+    int (*each)(void *ctx, const struct hg_damage_found *d);
+    void *ctx;
+    struct hg_plan plan;
+    uint64_t highest; /* highest commit number seen in any frame */
+    holog_repair_report report;
+
+    /* Which commits are lost: what is asked when a segment's records are gone through. */
+    int (*is_lost)(const struct hg_repairer *r, uint64_t number);
+    const uint64_t *kept; /* salvage: numbers kept, rising */
+    size_t n_kept;
+    const struct hg_log_segment *in; /* the segment being gone through */
+    uint64_t in_number;              /* the commit in it */
+    int in_lost;
+};
+
+HG_MUST_CHECK int hg_repair_report(struct hg_repairer *r, struct hg_damage_found *d,
+                                   const char *fmt, ...) HG_PRINTF(3, 4);
+/* Reports every path that a lost commit of this segment changed, as far as its footer, or frames
+ * that still verify, know them. Raises r->highest. */
+HG_MUST_CHECK int hg_repair_lost_paths(struct hg_repairer *r, const struct hg_log_segment *s);
+/* Replaces SUPER: both slots, durably. */
+HG_MUST_CHECK int hg_repair_write_super(struct hg_io *io, struct hg_super *s);
+/* What a SUPER that is lost said, as far as segments know. */
+void hg_repair_guess_super(const struct hg_listing *l, struct hg_super *s);
+HG_MUST_CHECK int hg_repair_sync_dirs(struct hg_io *io);
+
+HG_MUST_CHECK int hg_repair_point_in_time(struct hg_repairer *r); /* repair.c */
+HG_MUST_CHECK int hg_repair_salvage(struct hg_repairer *r);       /* repair_salvage.c */
+
+#endif

@@ -1,0 +1,147 @@
+/*
+ * Sealing after an unclean end, in order:
+ *   S1  the last segment is cut at the end of its last frame, and synced
+ *   S2  its footer is written behind, and synced: from now on its end is a fact
+ *   S3  extent segments are cut to what frames name, and synced
+ * A crash before S2 is over leaves a log that ends at the same frame, with nothing or a piece of a
+ * footer behind; the next recovery cuts that again. One in S3 leaves extents that nobody names.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "wal/recover_internal.h"
+
+/* The frames of a segment into a footer builder; they are verified once more on the way. What the
+ * first one joins is what it says itself: recovery has judged that. */
+static int add_frames(const struct hg_log_segment *s, const struct hg_image *m, uint64_t end,
+                      struct hg_footer_builder *b)
+{
+    struct hg_frame_place at = { .salt = s->header.salt,
+                                 .epoch = s->header.epoch,
+                                 .segment = s->id,
+                                 .offset = HG_SEGMENT_HEADER_SIZE };
+    struct hg_link link = { .number = s->header.pred_number };
+    struct hg_frame first;
+    struct hg_walk w;
+    int rc;
+
+    if (hg_image_end(m) >= HG_SEGMENT_HEADER_SIZE + HG_FRAME_HEADER_SIZE &&
+        hg_frame_decode(m->data + HG_SEGMENT_HEADER_SIZE, &at, s->header.capacity, &first) ==
+            HG_FRAME_OK) {
+        link.len = first.prev_len;
+        link.hash = first.prev_hash;
+    }
+    hg_walk_begin(&w, &s->header, m, end, &link);
+    while ((rc = hg_walk_next(&w)) > 0) {
+        rc = hg_footer_add(b, &w.f, w.offset, w.body);
+        if (rc < 0)
+            return rc;
+    }
+    if (rc == HOLOG_OK && w.end != end)
+        return hg_corrupt(s->id, w.bad_at, "a frame that was there a moment ago cannot be read");
+    return rc;
+}
+
+/* Footer bytes for frames that end at `end`. */
+static int build_footer(struct hg_io *io, const struct hg_log_segment *s, uint64_t end,
+                        struct hg_footer_tail *tail, struct hg_buf *out)
+{
+    struct hg_footer_builder *b = NULL;
+    struct hg_image m = { 0 };
+    char name[HG_FILE_NAME_MAX];
+
+    *tail = (struct hg_footer_tail){ .segment = s->id,
+                                     .epoch = s->header.epoch,
+                                     .salt = s->header.salt,
+                                     .frames_end = end };
+    memcpy(tail->uuid, s->header.uuid, sizeof tail->uuid);
+    hg_segment_name(name, s->id, s->kind);
+    int rc = hg_image_read(io, name, 0, 0, end, &m);
+    if (rc >= 0)
+        rc = hg_footer_builder_create(s->header.first_number, &b);
+    if (rc >= 0)
+        rc = add_frames(s, &m, end, b);
+    if (rc >= 0)
+        rc = hg_buf_append_zeros(out, (size_t)(HG_ALIGN8(end) - end));
+    if (rc >= 0)
+        rc = hg_footer_finish(b, tail, out);
+    hg_footer_builder_destroy(b);
+    hg_image_release(&m);
+    return rc;
+}
+
+static int write_seal(struct hg_file *f, uint64_t end, const struct hg_buf *footer)
+{
+    int rc = f->io->ops->truncate(f, end); /* S1 */
+    if (rc >= 0)
+        rc = f->io->ops->fdatasync(f);
+    if (rc >= 0)
+        rc = hg_io_write_full(f, footer->data, footer->len, end, 0); /* S2 */
+    return rc >= 0 ? f->io->ops->fdatasync(f) : rc;
+}
+
+static int seal_segment(struct hg_io *io, struct hg_log_segment *s, uint64_t end)
+{
+    struct hg_buf footer = { 0 };
+    struct hg_footer_tail tail;
+    char name[HG_FILE_NAME_MAX];
+    struct hg_file *f = NULL;
+
+    hg_segment_name(name, s->id, s->kind);
+    int rc = build_footer(io, s, end, &tail, &footer);
+    if (rc >= 0)
+        rc = io->ops->open(io, name, HG_OPEN_WRITE, &f);
+    if (rc >= 0)
+        rc = write_seal(f, end, &footer);
+    rc = hg_close_keep(f, rc);
+    if (rc >= 0) {
+        s->sealed = 1;
+        s->tail = tail;
+        s->used = end;
+        s->file_size = end + footer.len;
+    }
+    hg_buf_release(&footer);
+    return rc;
+}
+
+/* S3. What quarantine holds frames of stays whole: they may name extents. */
+static int cut_extents(struct hg_io *io, struct hg_recovered *r)
+{
+    int rc = HOLOG_OK;
+
+    if (!r->used_known || r->quarantined_bytes != 0)
+        return HOLOG_OK;
+    for (size_t i = 0; rc >= 0 && i < r->n_segments; i++) {
+        struct hg_log_segment *s = &r->segments[i];
+        uint64_t keep = HG_MAX(s->used, (uint64_t)HG_SEGMENT_HEADER_SIZE);
+        char name[HG_FILE_NAME_MAX];
+        struct hg_file *f = NULL;
+        if (s->kind != HG_KIND_EXTENTS || s->file_size <= keep)
+            continue;
+        hg_segment_name(name, s->id, s->kind);
+        rc = io->ops->open(io, name, HG_OPEN_WRITE, &f);
+        if (rc >= 0)
+            rc = io->ops->truncate(f, keep);
+        if (rc >= 0)
+            rc = io->ops->fdatasync(f);
+        rc = hg_close_keep(f, rc);
+        if (rc >= 0)
+            s->file_size = keep;
+    }
+    return rc;
+}
+
+int hg_recover_seal(struct hg_io *io, struct hg_recovered *r)
+{
+    for (size_t i = 0; i < r->n_segments && !r->last_sealed; i++) {
+        struct hg_log_segment *s = &r->segments[i];
+        if (s->id != r->last_segment || s->kind != HG_KIND_FRAMES)
+            continue;
+        int rc = seal_segment(io, s, r->end);
+        if (rc < 0)
+            return rc;
+        r->last_sealed = 1;
+    }
+    return cut_extents(io, r);
+}

@@ -1,0 +1,38 @@
+/*
+ * The segment header (docs/FORMAT.md, section 3).
+ */
+#ifndef HG_WAL_SEGMENT_H
+#define HG_WAL_SEGMENT_H
+
+#include "base/assert.h"
+#include "wal/layout.h"
+
+#define HG_SEGMENT_HEADER_SIZE 4096u
+
+struct hg_segment_header {
+    uint32_t kind; /* enum hg_segment_kind */
+    uint32_t id;
+    uint64_t epoch;
+    uint8_t uuid[16];
+    uint64_t salt;
+    uint64_t feat_compat, feat_ro_compat, feat_incompat;
+    uint64_t capacity;
+    uint64_t created_ns;
+    uint64_t first_number;
+    uint32_t pred_id;
+    uint32_t pred_last_len;
+    uint64_t pred_epoch;
+    uint64_t pred_end; /* end of its last frame, unrounded */
+    uint64_t pred_last_hash;
+    uint64_t pred_number;
+    uint64_t highest_number;
+    uint64_t pred_cut; /* 0 or 1 */
+};
+
+void hg_segment_header_encode(const struct hg_segment_header *h,
+                              uint8_t out[HG_SEGMENT_HEADER_SIZE]);
+/* `id` and `kind` are what the file's name says; a header of another segment is HOLOG_E_CORRUPT. */
+HG_MUST_CHECK int hg_segment_header_decode(const uint8_t in[HG_SEGMENT_HEADER_SIZE], uint32_t id,
+                                           uint32_t kind, struct hg_segment_header *out);
+
+#endif

@@ -1,0 +1,314 @@
+/*
+ * Verify: every byte that means something is read and checked, every damage is reported, and the
+ * search goes on behind it. Nothing is written.
+ *
+ * Frame segments are walked in order. Where the walk breaks before the segment's known end, the
+ * damage is reported and the walk goes on at the next frame that verifies by itself. A tail that no
+ * floor covers is no damage: the next open for writing cuts it, and the report says so.
+ */
+#include <string.h>
+
+#include "base/byteorder.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "wal/verify_internal.h"
+
+/* ---- SUPER --------------------------------------------------------------------------------------------- */
+
+/* A slot that was never written is all zeros, or the file ends before it. */
+static int slot_is_empty(struct hg_verifier *v, int slot, int *out_empty)
+{
+    uint64_t at = (uint64_t)slot * HG_SUPER_SLOT_SIZE;
+    struct hg_image m = { 0 };
+
+    int rc = hg_image_read(v->io, HG_SUPER_NAME, 0, at, at + HG_SUPER_SLOT_SIZE, &m);
+    if (rc < 0)
+        return rc;
+    *out_empty = hg_is_zero(m.data, (size_t)m.len);
+    hg_image_release(&m);
+    return HOLOG_OK;
+}
+
+static int any_frame_segment(const struct hg_verifier *v)
+{
+    return hg_listing_next_log(&v->list, 0) < v->list.n;
+}
+
+static int verify_super(struct hg_verifier *v)
+{
+    struct hg_damage_found d = { .file = HG_SUPER_NAME, .harmless = 1 };
+    struct hg_super_slots slots;
+    int empty = 0;
+
+    v->super_rc = hg_super_read(v->io, &v->super, &slots);
+    if (v->super_rc == HOLOG_E_NOENT && !any_frame_segment(v))
+        return hg_error(HOLOG_E_NOTSTORE, "there is no SUPER and no segment");
+    if (v->super_rc < 0) {
+        struct holog_error_detail e;
+        hg_error_get(&e);
+        memset(&v->super, 0, sizeof v->super);
+        d.harmless = 0;
+        if (v->super_rc != HOLOG_E_NOENT && !hg_verify_is_finding(v->super_rc))
+            return v->super_rc;
+        return hg_verify_report(v, &d, "SUPER is lost, holog repair rebuilds it: %.160s",
+                                e.message);
+    }
+    if (slots.rc[1 - slots.best] == HOLOG_OK)
+        return HOLOG_OK;
+    int rc = slot_is_empty(v, 1 - slots.best, &empty);
+    if (rc < 0 || (empty && v->super.generation <= 2))
+        return rc;
+    d.offset = (uint64_t)(1 - slots.best) * HG_SUPER_SLOT_SIZE;
+    return hg_verify_report(v, &d,
+                            "slot %d is not valid; if it was the newer one, less of the log's end "
+                            "is known durable",
+                            1 - slots.best);
+}
+
+/* ---- segments ------------------------------------------------------------------------------------------- */
+
+static int seen_frame(void *ctx, const struct hg_frame *f, uint32_t offset, uint64_t time_ns)
+{
+    HG_UNUSED(f);
+    HG_UNUSED(offset);
+    HG_UNUSED(time_ns);
+    ++*(uint64_t *)ctx;
+    return 0;
+}
+
+static int seen_record(void *ctx, const struct hg_record *r)
+{
+    HG_UNUSED(ctx);
+    HG_UNUSED(r);
+    return 0;
+}
+
+/* Sets e->s.sealed by the whole footer. A footer that should be there and is not is harmless. */
+static int verify_footer(struct hg_verifier *v, struct hg_listed *e, int must_be)
+{
+    uint64_t frames = 0;
+    const struct hg_footer_visitor see = { .ctx = &frames,
+                                           .frame = seen_frame,
+                                           .record = seen_record };
+    struct hg_damage_found d = hg_verify_in_segment(&e->s, e->s.file_size, 1);
+
+    if (!e->s.sealed)
+        return must_be ? hg_verify_report(v, &d, "there is no valid footer; frames are read instead")
+                       : HOLOG_OK;
+    int rc = hg_footer_load(v->io, v->extents.flags, &e->s, &see);
+    if (rc >= 0 || !hg_verify_is_finding(rc))
+        return rc;
+    e->s.sealed = 0;
+    d.offset = e->s.tail.chunks_at;
+    return hg_verify_report(v, &d, "the footer is damaged; frames are read instead");
+}
+
+static int check_header(struct hg_verifier *v, const struct hg_listed *e)
+{
+    const struct hg_segment_header *h = &e->s.header;
+    /* Of an extent segment the header says nothing that the frames do not. */
+    struct hg_damage_found d =
+        hg_verify_in_segment(&e->s, 0, e->s.kind != HG_KIND_FRAMES);
+
+    if (e->header_rc < 0)
+        return hg_verify_report(v, &d, "%s", e->why);
+    if (v->super_rc < 0 ||
+        (memcmp(h->uuid, v->super.uuid, sizeof h->uuid) == 0 && h->salt == v->super.salt))
+        return HOLOG_OK;
+    return hg_verify_report(v, &d, "the segment belongs to another store");
+}
+
+/* The segment before e, as e's header has it. From a header, which verifies, the walk can start
+ * even when what was before is lost. */
+static int verify_join(struct hg_verifier *v, const struct hg_listed *e)
+{
+    const struct hg_segment_header *h = &e->s.header;
+    const struct hg_log_segment *before =
+        v->last < v->list.n ? &v->list.e[v->last].s : NULL;
+    struct hg_damage_found d = hg_verify_in_segment(&e->s, 224, 0);
+    int rc = HOLOG_OK;
+
+    if (before != NULL && !v->broken && h->pred_id == before->id &&
+        h->pred_epoch == before->header.epoch && h->pred_number == v->link.number)
+        return HOLOG_OK;
+    if (before == NULL && h->pred_id == 0)
+        return HOLOG_OK;
+    if (hg_listing_find(&v->list, h->pred_id) == NULL && h->pred_id != 0) {
+        hg_segment_name(d.file, h->pred_id, HG_KIND_FRAMES);
+        d.segment = h->pred_id;
+        d.offset = 0;
+        d.last_number = h->pred_number;
+        rc = hg_verify_report(v, &d, "the file is missing: segment %08x follows it", e->s.id);
+    } else if (before != NULL && !v->broken) {
+        rc = hg_verify_report(v, &d, "segment %08x does not follow segment %08x", e->s.id,
+                              before->id);
+    }
+    v->link = (struct hg_link){ .frame = hg_pos_make(h->pred_id, 0),
+                                .len = h->pred_last_len,
+                                .hash = h->pred_last_hash,
+                                .number = h->pred_number };
+    return rc;
+}
+
+/* Do all frames, in order, have the hashes that the footer remembers? */
+static int compare_footer(struct hg_verifier *v, const struct hg_listed *e)
+{
+    struct hg_damage_found d = hg_verify_in_segment(&e->s, e->s.tail.chunks_at, 0);
+
+    if (!e->s.sealed || v->broken)
+        return HOLOG_OK;
+    if (e->s.tail.frames == v->heads.len / 8 &&
+        hg_hash_matches(e->s.tail.heads_hash, hg_hash64(v->heads.data, v->heads.len)))
+        return HOLOG_OK;
+    return hg_verify_report(v, &d, "the footer describes other frames than are here");
+}
+
+/* The bytes that align the footer. */
+static int verify_padding(struct hg_verifier *v, const struct hg_listed *e,
+                          const struct hg_image *m)
+{
+    uint64_t stop = HG_ALIGN8(v->end);
+    uint64_t at = hg_image_nonzero(m, v->end, stop);
+    struct hg_damage_found d = hg_verify_in_segment(&e->s, at, 1);
+
+    return at >= stop ? HOLOG_OK
+                      : hg_verify_report(v, &d, "bytes behind the last frame are not zero");
+}
+
+static int verify_frames(struct hg_verifier *v, const struct hg_listed *e, int end_known,
+                         uint64_t end)
+{
+    struct hg_image m = { 0 };
+    char name[HG_FILE_NAME_MAX];
+
+    hg_segment_name(name, e->s.id, e->s.kind);
+    int rc = hg_image_read(v->io, name, v->extents.flags, 0,
+                           HG_MIN(end_known ? end : e->s.file_size, HG_LOG_FILE_MAX), &m);
+    if (rc < 0 && hg_verify_is_finding(rc)) {
+        v->broken = 1;
+        return hg_verify_report_error(v, &e->s, 0, NULL, 0, 0);
+    }
+    if (rc < 0)
+        return rc;
+    rc = hg_verify_walk(v, e, end_known, end, &m);
+    if (rc == 0 && end_known && !v->broken)
+        rc = verify_padding(v, e, &m);
+    hg_image_release(&m);
+    return rc == 0 ? compare_footer(v, e) : rc;
+}
+
+static void take_tail(struct hg_verifier *v, const struct hg_listed *e)
+{
+    const struct hg_footer_tail *t = &e->s.tail;
+
+    v->end = t->frames_end;
+    v->broken = 0;
+    if (t->frames != 0)
+        v->link = (struct hg_link){ .frame = hg_pos_make(e->s.id, 0),
+                                    .len = (uint32_t)t->last_len,
+                                    .hash = t->last_hash,
+                                    .number = t->last_number };
+}
+
+/* The next frame segment, when its header is a witness of how e ended. */
+static const struct hg_segment_header *witness_of(const struct hg_verifier *v, size_t i)
+{
+    size_t next = hg_listing_next_log(&v->list, i + 1);
+
+    if (next >= v->list.n || v->list.e[next].header_rc < 0 ||
+        v->list.e[next].s.header.pred_id != v->list.e[i].s.id)
+        return NULL;
+    return &v->list.e[next].s.header;
+}
+
+static int verify_segment(struct hg_verifier *v, size_t i)
+{
+    struct hg_listed *e = &v->list.e[i];
+    int has_later = hg_listing_next_log(&v->list, i + 1) < v->list.n;
+    const struct hg_segment_header *next = witness_of(v, i);
+
+    int rc = check_header(v, e);
+    if (rc != 0 || e->s.kind != HG_KIND_FRAMES)
+        return rc;
+    if (e->header_rc < 0) {
+        v->last = v->list.n;
+        v->broken = 1;
+        return HOLOG_OK;
+    }
+    rc = verify_join(v, e);
+    if (rc == 0)
+        rc = verify_footer(v, e, has_later);
+    if (rc != 0)
+        return rc;
+    v->end = HG_SEGMENT_HEADER_SIZE;
+    v->last = i;
+    int end_known = next != NULL || e->s.sealed;
+    uint64_t end = next != NULL ? next->pred_end : e->s.tail.frames_end;
+    if ((v->flags & HOLOG_VERIFY_QUICK) != 0 && e->s.sealed && end == e->s.tail.frames_end) {
+        take_tail(v, e);
+        return HOLOG_OK;
+    }
+    return verify_frames(v, e, end_known, end);
+}
+
+/* Segments that SUPER knows of and that are not there. */
+static int verify_end(struct hg_verifier *v)
+{
+    uint32_t last = 0;
+    struct hg_damage_found d = { .harmless = 0 };
+
+    for (size_t i = 0; i < v->list.n; i++) {
+        if (v->list.e[i].s.kind == HG_KIND_FRAMES)
+            last = v->list.e[i].s.id;
+    }
+    uint32_t needed = HG_MAX(v->super.active_segment, hg_pos_segment(v->super.floor));
+    if (v->super_rc < 0 || needed <= last)
+        return HOLOG_OK;
+    d.segment = needed;
+    hg_segment_name(d.file, needed, HG_KIND_FRAMES);
+    return hg_verify_report(v, &d, "the file is missing: SUPER names it");
+}
+
+static int verify_all(struct hg_verifier *v)
+{
+    uint64_t total = 0;
+    uint64_t done = 0;
+
+    for (size_t i = 0; i < v->list.n; i++)
+        total += v->list.e[i].s.file_size;
+    int rc = verify_super(v);
+    v->last = v->list.n;
+    for (size_t i = 0; rc == 0 && i < v->list.n; i++) {
+        rc = verify_segment(v, i);
+        done += v->list.e[i].s.file_size;
+        if (rc == 0)
+            rc = hg_progress(v->progress, v->progress_ctx, done, total);
+    }
+    if (rc == 0)
+        rc = verify_end(v);
+    return rc == 0 ? hg_verify_other_files(v) : rc;
+}
+
+int hg_verify(struct hg_io *io, unsigned flags,
+              int (*each)(void *ctx, const struct hg_damage_found *d), void *ctx,
+              holog_progress_fn progress, void *progress_ctx)
+{
+    /* Past the page cache, where possible: what is on the disk is the question. */
+    struct hg_verifier v = { .io = io,
+                             .flags = flags,
+                             .each = each,
+                             .ctx = ctx,
+                             .progress = progress,
+                             .progress_ctx = progress_ctx,
+                             .extents = { .io = io, .flags = HG_OPEN_DIRECT } };
+
+    int rc = hg_listing_read(io, HG_OPEN_DIRECT, 0, &v.list);
+    if (rc >= 0)
+        rc = verify_all(&v);
+    hg_extent_reader_release(&v.extents);
+    hg_buf_release(&v.heads);
+    hg_listing_release(&v.list);
+    if (rc == 0 && v.damages > 0)
+        return hg_error(HOLOG_E_CORRUPT, "%llu damages were found", (unsigned long long)v.damages);
+    return rc;
+}

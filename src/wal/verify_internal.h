@@ -1,0 +1,50 @@
+/*
+ * What the files of verify share. Private to them.
+ */
+#ifndef HG_WAL_VERIFY_INTERNAL_H
+#define HG_WAL_VERIFY_INTERNAL_H
+
+#include "wal/recover_internal.h"
+
+struct hg_verifier {
+    struct hg_io *io;
+    unsigned flags; /* enum holog_verify_flags */
+    int (*each)(void *ctx, const struct hg_damage_found *d);
+    void *ctx;
+    holog_progress_fn progress;
+    void *progress_ctx;
+    uint64_t damages; /* reported and not harmless */
+
+    struct hg_super super;
+    int super_rc;
+    struct hg_listing list;
+    struct hg_extent_reader extents;
+
+    /* where the walk stands */
+    size_t last; /* the frame segment before; list.n = none, or its end is not known */
+    uint64_t end;
+    struct hg_link link;
+    int broken;          /* the walk of this segment met damage */
+    struct hg_buf heads; /* header hashes of this segment's frames */
+};
+
+/* Hands d, with a message, to the caller. Non-zero from him stops everything. */
+HG_MUST_CHECK int hg_verify_report(struct hg_verifier *v, struct hg_damage_found *d,
+                                   const char *fmt, ...) HG_PRINTF(3, 4);
+/* The detail of the call that failed, about s unless it names another segment. */
+HG_MUST_CHECK int hg_verify_report_error(struct hg_verifier *v, const struct hg_log_segment *s,
+                                         uint64_t offset, const char *path, size_t path_len,
+                                         uint64_t number);
+struct hg_damage_found hg_verify_in_segment(const struct hg_log_segment *s, uint64_t offset,
+                                            int harmless);
+/* Failures that are reported; all others go up. */
+int hg_verify_is_finding(int rc);
+
+/* All frames of a segment that v->link leads up to. end_known: they end at `end`, by a witness. */
+HG_MUST_CHECK int hg_verify_walk(struct hg_verifier *v, const struct hg_listed *e, int end_known,
+                                 uint64_t end, const struct hg_image *m);
+
+/* Index checkpoints and names that mean nothing (verify_files.c). */
+HG_MUST_CHECK int hg_verify_other_files(struct hg_verifier *v);
+
+#endif

@@ -1,0 +1,291 @@
+"""log, du, stats, info, config, verify, repair, dump: on sound stores and on damaged ones."""
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+from clitest import BIN, DAMAGE, FAILED, Case, main
+
+
+class Queries(Case):
+    def setUp(self):
+        super().setUp()
+        self.init()
+
+    def test_log(self):
+        self.save("a/x", b"1", "-p", "-m", "first of all")
+        self.save("b", b"2", "-m", "second\nline \x1b[31m")
+        self.save("a/x", b"3", "--replace")
+        doc = self.holog("log", self.store, "--json").json()
+        commits = doc["commits"]
+        numbers = [c["commit"] for c in commits]
+        self.assertEqual(numbers, sorted(numbers, reverse=True))
+        self.assertEqual([c["message"] for c in commits],
+                         ["", "second\nline \x1b[31m", "first of all"])
+        self.assertEqual([c["meta"] for c in commits], [{}, {}, {}])
+        times = [c["time_ns"] for c in commits]
+        self.assertEqual(times, sorted(times, reverse=True))
+        text = self.holog("log", self.store).text
+        self.assertEqual(text.count("\n"), 3, "one commit is one line")
+        self.assertIn("second\\nline \\x1b[31m", text)
+
+    def test_log_of_a_path_and_of_a_page(self):
+        for i in range(6):
+            self.save(f"d{i % 2}/v", str(i).encode(), "-p", "--replace")
+        every = self.holog("log", self.store, "--json").json()["commits"]
+        self.assertEqual(len(every), 6)
+        self.assertEqual(len(self.holog("log", self.store, "d1", "--json").json()["commits"]), 3)
+        self.assertEqual(len(self.holog("log", self.store, "d1/v", "--json").json()["commits"]), 3)
+        page = self.holog("log", self.store, "-n", "2", "--json").json()["commits"]
+        self.assertEqual(page, every[:2])
+        page = self.holog("log", self.store, "-n", "2", "--before", str(page[-1]["commit"]),
+                          "--json").json()["commits"]
+        self.assertEqual(page, every[2:4])
+
+    def test_an_empty_log(self):
+        self.assertEqual(self.holog("log", self.store, "--json").json()["commits"], [])
+
+    def test_du(self):
+        self.save("a/b/x", b"x" * 1000, "-p")
+        self.save("a/b/y", b"x" * 200)
+        self.save("a/z", b"x" * 30)
+        self.save("c/d/e/f", b"x" * 4, "-p")
+        self.save("top", b"x" * 5)
+        doc = self.holog("du", self.store, "--json").json()
+        self.assertEqual([(s["path"], s["bytes"], s["blobs"], s["directories"])
+                          for s in doc["subtrees"]],
+                         [("a", 1230, 3, 1), ("c", 4, 1, 2), ("/", 1239, 5, 5)])
+        doc = self.holog("du", self.store, "--json", "-d", "9").json()
+        self.assertEqual([s["path"] for s in doc["subtrees"]],
+                         ["a/b", "a", "c/d/e", "c/d", "c", "/"])
+        doc = self.holog("du", self.store, "--json", "-d", "0", "a").json()
+        self.assertEqual([(s["path"], s["bytes"]) for s in doc["subtrees"]], [("a", 1230)])
+        self.assertEqual(doc["live_value_bytes"], 1239)
+        self.assertEqual(doc["live_bytes"], doc["live_key_bytes"] + doc["live_value_bytes"])
+        self.assertEqual(doc["garbage_bytes"], doc["disk_bytes"] - doc["live_bytes"])
+        text = self.holog("du", self.store, "c").text
+        self.assertRegex(text, r"(?m)^ +4 B +1  c/d$")
+        self.assertRegex(text, r"(?m)^disk ")
+        self.holog("du", self.store, "nothing", status=FAILED)
+        self.holog("ln", self.store, "a", "link")
+        doc = self.holog("du", self.store, "link", "--json").json()
+        self.assertEqual(doc["subtrees"][-1]["bytes"], 1230)
+        self.assertEqual(doc["subtrees"][0]["bytes"], 1200)
+
+    def test_stats(self):
+        self.save("a", b"x" * 1000)
+        self.holog("mkdir", self.store, "d")
+        doc = self.holog("stats", self.store, "--json").json()
+        self.assertEqual((doc["entries"], doc["directories"], doc["live_value_bytes"]),
+                         (2, 1, 1000))
+        self.assertEqual(doc["poisoned"], False)
+        self.assertEqual(doc["last_number"], doc["durable_number"])
+        self.assertGreater(doc["disk_bytes"], 1000)
+        self.assertEqual(set(doc["commit_latency"]),
+                         {"count", "sum_ns", "max_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns"})
+        self.assertRegex(self.holog("stats", self.store).text, r"(?m)^entries +2  ")
+
+    def test_prometheus(self):
+        self.save("a", b"x")
+        text = self.holog("stats", self.store, "--prometheus").text
+        self.assertTrue(text.endswith("\n"))
+        typed = {}
+        for line in text.split("\n")[:-1]:
+            if line.startswith("# TYPE "):
+                _, _, name, kind = line.split(" ")
+                self.assertNotIn(name, typed)
+                self.assertIn(kind, ("gauge", "counter", "histogram"))
+                typed[name] = kind
+            elif line.startswith("# HELP "):
+                self.assertRegex(line, r"^# HELP holog_\w+ \S.*$")
+            else:
+                match = re.match(r'^(holog_\w+)\{store="[^"]+"(,le="[^"]+")?\} [0-9.]+$', line)
+                self.assertIsNotNone(match, line)
+                base = re.sub(r"_(bucket|sum|count)$", "", match.group(1))
+                self.assertTrue(match.group(1) in typed or typed[base] == "histogram", line)
+        self.assertEqual(typed["holog_entries"], "gauge")
+        self.assertEqual(typed["holog_commits_total"], "counter")
+        self.assertEqual(typed["holog_commit_latency_seconds"], "histogram")
+
+    def test_info(self):
+        doc = self.holog("info", "--json").json()
+        self.assertEqual(set(doc), {"version", "machine"})
+        doc = self.holog("info", self.store, "--json").json()
+        self.assertEqual(doc["store"], self.store)
+        self.assertTrue(doc["info"])
+        self.assertIn("clean", doc["recovery"])
+        self.assertIn("version: " + doc["version"], self.holog("info", self.store).text)
+
+    def test_config(self):
+        doc = self.holog("config", self.store, "--json").json()
+        self.assertEqual((doc["store"], doc["config"]["max_space_amp"]), (self.store, "1.5"))
+        self.holog("config", self.store, "user.owner=plate room")
+        self.assertEqual(self.holog("config", self.store, "user.owner").text, "plate room\n")
+        doc = self.holog("config", self.store, "user.owner", "--json").json()
+        self.assertEqual(doc["config"], {"user.owner": "plate room"})
+        text = self.holog("config", self.store, "user.owner=a=b", "user.empty=").text
+        self.assertEqual(text, "user.owner=a=b\nuser.empty=\n")
+        self.assertRegex(self.holog("config", self.store).text, r"(?m)^user.owner=a=b$")
+
+    def test_config_of_what_cannot_be_set(self):
+        for word in ("no_such_key", "no_such_key=1", "max_space_amp=2.5", "=x", "user.UPPER=1"):
+            done = self.holog("config", self.store, word, status=FAILED)
+            self.assertIn(word.split("=")[0], done.message)
+        self.assertEqual(self.holog("config", self.store, "max_space_amp").text, "1.5\n")
+
+    def test_init_settings_are_kept(self):
+        other = self.path("other")
+        self.holog("init", other, "--segment-size", "64K", "--extent-segment-size", "1M",
+                   "--inline-max", "4K", "--max-space-amp", "2.25")
+        config = self.holog("config", other, "--json").json()["config"]
+        self.assertEqual({k: float(v) for k, v in config.items()},
+                         {"segment_size_max": 65536, "extent_segment_size_max": 1 << 20,
+                          "inline_max": 4096, "max_space_amp": 2.25})
+
+    def test_reading_verbs_write_nothing(self):
+        self.save("a/b", b"x" * 100, "-p")
+
+        def files():
+            return {os.path.join(d, n): (os.stat(os.path.join(d, n)).st_mtime_ns,
+                                         os.stat(os.path.join(d, n)).st_size)
+                    for d, _, names in os.walk(self.store) for n in names}
+
+        before = files()
+        for args in (["ls", "-r"], ["stat", "a/b"], ["load", "a/b"], ["log"], ["du"], ["stats"],
+                     ["info"], ["config"], ["verify"]):
+            self.holog(args[0], self.store, *args[1:])
+            self.assertEqual(files(), before, args)
+
+
+class Damage(Case):
+    def setUp(self):
+        super().setUp()
+        self.init()
+        self.needle = random.Random(5).randbytes(300)
+        self.large = random.Random(6).randbytes(300000)
+        self.save("before", b"first")
+        self.save("small", self.needle)
+        self.save("large", self.large)
+        self.save("after", b"last")
+
+    def test_a_sound_store(self):
+        for options in ([], ["--quick"]):
+            self.assertTrue(self.holog("verify", self.store, *options).text.endswith("sound\n"))
+            doc = self.holog("verify", self.store, "--json", *options).json()
+            self.assertEqual((doc["sound"], doc["damage"], doc["quick"]),
+                             (True, [], bool(options)))
+
+    def check_found(self, segment, offset):
+        done = self.holog("verify", self.store, status=DAMAGE)
+        self.assertRegex(done.text, rf"segment {segment}, offset \d+")
+        doc = self.holog("verify", self.store, "--json", status=DAMAGE).json()
+        self.assertFalse(doc["sound"])
+        here = [d for d in doc["damage"] if d["segment"] == segment and not d["harmless"]]
+        self.assertTrue(here, doc)
+        self.assertIn(f"{segment:08x}", here[0]["file"])
+        self.assertTrue(any(d["offset"] <= offset for d in here), (offset, doc))
+
+    def test_a_flipped_bit_in_the_log(self):
+        segment, offset = self.flip(self.needle)
+        self.check_found(segment, offset)
+        done = self.holog("load", self.store, "small", status=DAMAGE)
+        self.assertNotEqual(done.out, self.needle)
+        self.assertRegex(done.message, rf"segment {segment}\b.*offset \d+")
+        self.save("new", b"x", status=DAMAGE)
+
+    def test_a_flipped_bit_in_a_large_value(self):
+        segment, offset = self.flip(self.large[200000:200064], ".hext")
+        self.check_found(segment, offset)
+        done = self.holog("load", self.store, "large", status=DAMAGE)
+        self.assertRegex(done.message, rf"segment {segment}\b.*offset \d+")
+
+    def test_repair(self):
+        self.flip(self.needle)
+        plan = self.holog("repair", self.store, "--mode", "point-in-time", "--dry-run", "--json",
+                          status=DAMAGE).json()
+        self.assertTrue(plan["changed"])
+        self.holog("save", self.store, "new", input=b"x", status=DAMAGE)
+        doc = self.holog("repair", self.store, "--mode", "point-in-time", "--json").json()
+        self.assertEqual(doc["kept_through_commit"], plan["kept_through_commit"])
+        self.assertEqual(self.load("before"), b"first")
+        self.missing("small")
+        self.assertTrue(os.listdir(os.path.join(self.store, "quarantine")))
+        self.holog("verify", self.store)
+        self.save("new", b"x")
+        text = self.holog("repair", self.store, "--mode", "point-in-time").text
+        self.assertIn("nothing needed doing", text)
+
+    def test_salvage_keeps_what_verifies(self):
+        self.flip(self.needle)
+        doc = self.holog("repair", self.store, "--mode", "salvage", "--json").json()
+        self.assertTrue(doc["changed"])
+        self.assertEqual(self.load("before"), b"first")
+        self.assertEqual(self.load("after"), b"last")
+        self.assertEqual(self.load("large"), self.large)
+        self.missing("small")
+        self.holog("verify", self.store)
+
+    def test_a_segment_that_is_gone(self):
+        os.unlink(self.segments(".hlog")[0])
+        self.holog("verify", self.store, status=DAMAGE)
+        self.save("new", b"x", status=DAMAGE)
+
+    def test_verify_of_no_store(self):
+        for options in ([], ["--json"]):
+            done = self.holog("verify", self.path("nowhere"), *options, status=FAILED)
+            self.assertIn("nowhere", done.message)
+        self.assertIn("error", done.json())
+        done = self.holog("repair", self.path("nowhere"), "--mode", "salvage", status=FAILED)
+        self.assertIn("nowhere", done.message)
+
+    def test_dump(self):
+        segment = self.segments(".hlog")[0]
+        self.assertTrue(self.holog("dump", segment).out)
+        self.holog("dump", segment, "--json").json()
+        with open(self.path("text"), "wb") as f:
+            f.write(b"hello\n")
+        self.holog("dump", "text", status=FAILED)
+        self.holog("dump", "nowhere", status=FAILED)
+
+    def test_dump_goes_on_over_damage(self):
+        segment, offset = self.flip(self.needle)
+        name = os.path.join(self.store, "seg", f"{segment:08x}.hlog")
+        done = self.holog("dump", name, status=DAMAGE)
+        self.assertTrue(done.out)
+        self.holog("dump", name, "--json", status=DAMAGE).json()
+
+
+class Killed(Case):
+    def test_a_store_whose_writer_was_killed_opens_and_is_sound(self):
+        process = subprocess.Popen([BIN, "bench", "commit16", "--seconds", "60", "--dir", self.dir],
+                                   stdout=subprocess.DEVNULL)
+        store = None
+        for _ in range(400):
+            time.sleep(0.05)
+            found = [n for n in os.listdir(self.dir) if n.startswith("holog-bench-")]
+            if found:
+                store = os.path.join(self.dir, found[0], "store")
+                if subprocess.run([BIN, "ls", store, "commit"], capture_output=True,
+                                  check=False).stdout:
+                    break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        copy = self.path("copy")
+        shutil.copytree(store, copy)
+        names = self.holog("ls", copy, "commit").text.split("\n")[:-1]
+        self.assertTrue(names)
+        doc = self.holog("info", copy, "--json").json()
+        self.assertFalse(doc["recovery"]["clean"])
+        done = self.holog("save", copy, "mine", input=b"x")
+        if done.err:
+            self.assertIn("a torn tail", done.message)
+        self.holog("verify", copy)
+        self.assertEqual(self.holog("ls", copy, "commit").text.split("\n")[:-1], names)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""The command line itself: help, version, wrong usage, and that man page and completion keep up."""
+
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+from clitest import BIN, DONE, FAILED, SOURCE, USAGE, Case, main
+
+VERBS = """init save load ls stat rm mkdir mv cp ln batch log du verify repair dump config info stats
+    bench""".split()
+
+
+class Help(Case):
+    def options(self, verb):
+        text = self.holog(verb, "--help").text
+        return set(re.findall(r"--([a-z-]+)", text.split("\noptions\n")[1]))
+
+    def test_overview_lists_every_verb(self):
+        text = self.holog("--help").text
+        for verb in VERBS:
+            self.assertRegex(text, rf"(?m)^  {verb} ")
+        self.assertEqual(self.holog("help").text, text)
+
+    def test_each_verb_has_help(self):
+        for verb in VERBS:
+            text = self.holog(verb, "--help").text
+            self.assertTrue(text.startswith(f"usage: holog {verb} "), text)
+            self.assertEqual(self.holog("help", verb).text, text)
+            self.assertEqual(self.holog(verb, "-h").text, text)
+            self.assertLess(max(map(len, text.split("\n"))), 101)
+
+    def test_every_query_has_json(self):
+        for verb in "ls stat log du verify repair dump config info stats bench".split():
+            self.assertIn("json", self.options(verb), verb)
+
+    def test_version(self):
+        self.assertRegex(self.holog("--version").text, r"^holog \d+\.\d+\.\d+\n$")
+
+    def test_completion_knows_every_verb_and_option(self):
+        script = os.path.join(SOURCE, "tools/completion/holog.bash")
+        for verb in VERBS:
+            done = subprocess.run(
+                ["bash", "-c", 'source "$1"; COMP_WORDS=(holog "$2" --); COMP_CWORD=2; _holog; '
+                 'printf "%s\\n" "${COMPREPLY[@]}"', "bash", script, verb],
+                text=True, capture_output=True, check=True)
+            self.assertEqual({w[2:] for w in done.stdout.split()}, self.options(verb), verb)
+
+    def test_completion_completes_paths_in_a_store(self):
+        self.init()
+        self.save("plates/a b/z1", b"x", "-p")
+        self.save("plates/other", b"x")
+        script = os.path.join(SOURCE, "tools/completion/holog.bash")
+        done = subprocess.run(
+            ["bash", "-c", 'source "$1"; PATH=$3:$PATH; COMP_WORDS=(holog load "$2" plates/a); '
+             'COMP_CWORD=3; _holog; printf "%s\\n" "${COMPREPLY[@]}"', "bash", script, self.store,
+             os.path.dirname(BIN)],
+            text=True, capture_output=True, check=True)
+        self.assertEqual(done.stdout, "plates/a\\ b\n")
+
+    def test_man_page_knows_every_verb_and_option(self):
+        with open(os.path.join(SOURCE, "docs/man/holog.1"), encoding="utf-8") as f:
+            page = f.read()
+        for verb in VERBS:
+            start = re.search(rf"(?m)^\.It Cm {verb}\b", page)
+            self.assertIsNotNone(start, verb)
+            entry = page[start.start():]
+            entry = entry[:entry.index("\n.It", entry.index("\n.It Cm cp")
+                                       + 5 if verb == "mv" else 5)]
+            for option in self.options(verb) - {"help"}:
+                self.assertRegex(entry, rf"(Fl|\|) -{option}\b", verb)
+
+    @unittest.skipUnless(shutil.which("man"), "no man")
+    def test_man_page_is_well_formed(self):
+        page = os.path.join(SOURCE, "docs/man/holog.1")
+        done = subprocess.run(["man", "-l", "--warnings", page], capture_output=True, text=True,
+                              env={**os.environ, "LC_ALL": "C.UTF-8", "MANPAGER": "cat"},
+                              check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+class WrongUsage(Case):
+    def refused(self, *args, says):
+        done = self.holog(*args, status=USAGE)
+        self.assertIn(says, done.message)
+        self.assertIn("--help'", done.message)
+        self.assertEqual(done.out, b"")
+
+    def test_no_verb(self):
+        done = subprocess.run([BIN], capture_output=True, check=False)
+        self.assertEqual(done.returncode, USAGE)
+        self.assertTrue(done.stderr.startswith(b"usage: holog "))
+
+    def test_unknown_verb_and_options(self):
+        self.refused("frobnicate", says="there is no verb 'frobnicate'")
+        self.refused("--frobnicate", says="unknown option --frobnicate")
+        self.refused("help", "frobnicate", says="there is no verb")
+        self.refused("ls", "--frobnicate", self.store, says="unknown option --frobnicate")
+        self.refused("ls", "-z", self.store, says="unknown option -z")
+        self.refused("stat", self.store, "p", "--replace", says="unknown option --replace")
+        self.refused("ls", "--json=1", self.store, says="--json takes no value")
+
+    def test_what_comes_later_says_so(self):
+        for args in (["load", self.store, "p", "--at", "3"], ["ls", "--at=v1", self.store],
+                     ["stat", "--at", "HEAD~1", self.store, "p"],
+                     ["rm", "--purge", self.store, "p"], ["stats", "--map", self.store],
+                     ["save", "--blob", self.store, "p"], ["tag", self.store, "v1"],
+                     ["gc", self.store], ["rollback", self.store, "3"], ["wave"]):
+            done = self.holog(*args, status=USAGE)
+            self.assertIn("is not of this version (", done.message)
+
+    def test_too_few_and_too_many(self):
+        self.refused("init", says="too few")
+        self.refused("save", self.store, says="too few arguments: STORE PATH")
+        self.refused("save", self.store, "p", "f", "g", says='too many arguments, from "g" on')
+        self.refused("mv", self.store, "a", says="too few")
+        self.refused("ls", self.store, "a", "b", says="too many")
+
+    def test_values_of_options(self):
+        self.refused("load", self.store, "p", "--range", "5", says="OFF:LEN")
+        self.refused("load", self.store, "p", "--range", "-1:5", says="OFF:LEN")
+        self.refused("load", self.store, "p", "--range", "1:5:6", says="OFF:LEN")
+        self.refused("load", self.store, "p", "--range", "99999999999999999999:1", says="OFF:LEN")
+        self.refused("save", self.store, "p", "--if-seq", "x", says="a number")
+        self.refused("save", self.store, "p", "--if-seq", "-1", says="a number")
+        self.refused("save", self.store, "p", "--if-seq", says="--if-seq needs a value")
+        self.refused("save", self.store, "p", "-m", says="-m needs a value")
+        self.refused("init", self.store, "--segment-size", "64Q", says="a size in bytes")
+        self.refused("init", self.store, "--segment-size", "5G", says="out of range")
+        self.refused("init", self.store, "--max-space-amp", "nan", says="above 0")
+        self.refused("repair", self.store, says="--mode is missing")
+        self.refused("repair", self.store, "--mode", "magic", says="neither point-in-time nor")
+        self.refused("bench", "frobnicate", says="no workload")
+        self.refused("stats", self.store, "--json", "--prometheus", says="exclude each other")
+        self.refused("rm", self.store, "a", "b", "--if-seq", "1", says="one PATH")
+
+    def test_operands_after_two_dashes_are_no_options(self):
+        self.init()
+        self.holog("save", self.store, "--", "--json", input=b"x")
+        self.assertEqual(self.holog("load", "--", self.store, "--json").out, b"x")
+
+
+class NoStore(Case):
+    def test_no_directory_and_an_empty_one_are_no_stores(self):
+        os.mkdir(self.path("empty"))
+        for where in (self.store, self.path("empty")):
+            for verb in (["ls"], ["save", "p"], ["log"], ["stats"], ["config"], ["info"]):
+                done = self.holog(verb[0], where, *verb[1:], status=FAILED)
+                self.assertIn(where, done.message)
+        self.assertFalse(os.path.exists(self.store), "a failed request made something")
+        self.assertEqual(os.listdir(self.path("empty")), [])
+
+    def test_a_directory_of_something_else_is_left_alone(self):
+        os.mkdir(self.path("else"))
+        with open(self.path("else", "file"), "w", encoding="utf-8") as f:
+            f.write("x")
+        self.holog("init", self.path("else"), status=FAILED)
+        self.holog("save", self.path("else"), "p", input=b"x", status=FAILED)
+        self.assertEqual(os.listdir(self.path("else")), ["file"])
+
+    def test_init_twice_is_refused(self):
+        self.init()
+        self.holog("init", self.store, status=FAILED)
+
+    def test_init_refuses_what_the_format_does_not_allow(self):
+        self.holog("init", self.store, "--segment-size", "12345", status=FAILED)
+        self.holog("init", self.path("no", "parent"), status=FAILED)
+
+    def test_init_json(self):
+        doc = self.holog("init", self.store, "--json", "--segment-size", "16K").json()
+        self.assertEqual(doc, {"store": self.store})
+
+    def test_full_output_is_no_success(self):
+        self.init()
+        self.save("p", b"x" * 100000)
+        for args in (["ls"], ["stats"], ["info"], ["log"], ["du"], ["load", "p"], ["stat", "p"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([BIN, args[0], self.store, *args[1:]], stdout=full,
+                                      stderr=subprocess.PIPE, check=False)
+            self.assertEqual(done.returncode, FAILED, args)
+            self.assertIn(b"standard output: No space left", done.stderr)
+
+
+if __name__ == "__main__":
+    main()

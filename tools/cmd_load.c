@@ -1,0 +1,189 @@
+/*
+ * cmd_load.c: load.
+ *
+ * The value is read from one view in pieces of 4 MiB, each verified, so that memory does not grow
+ * with it. A file is written under a temporary name beside its own, synced and renamed: a load that
+ * fails or is interrupted leaves what was there. What is no ordinary file (a device, a pipe) is
+ * written to as it stands.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "verbs.h"
+
+#define PIECE_BYTES ((size_t)4 << 20)
+
+struct sink {
+    const char *name; /* for messages */
+    int fd;
+    char *final_name; /* NULL: written in place */
+    char *temp_name;
+};
+
+/* ---- where it goes --------------------------------------------------------------------------- */
+
+static int make_temp(const struct args *args, struct sink *sink)
+{
+    const char *slash = strrchr(sink->final_name, '/');
+    size_t dir_len = slash != NULL ? (size_t)(slash - sink->final_name) + 1 : 0;
+
+    for (unsigned i = 0; i < 100; i++) {
+        char *temp = NULL;
+        if (asprintf(&temp, "%.*s.holog-load-%ld-%u", (int)dir_len, sink->final_name,
+                     (long)getpid(), i) < 0)
+            return cli_fail_errno(args, ENOMEM, "write", sink->name);
+        sink->fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (sink->fd >= 0) {
+            sink->temp_name = temp;
+            return EXIT_DONE;
+        }
+        int error = errno;
+        free(temp);
+        if (error != EEXIST)
+            return cli_fail_errno(args, error, "write", sink->name);
+    }
+    return cli_fail_errno(args, EEXIST, "write", sink->name);
+}
+
+/* A new file, or one that replaces an ordinary file (of the same mode; through symlinks). */
+static int open_ordinary(const struct args *args, struct sink *sink, const struct stat *old)
+{
+    sink->final_name = old != NULL ? realpath(sink->name, NULL) : strdup(sink->name);
+    if (sink->final_name == NULL)
+        return cli_fail_errno(args, errno, "write", sink->name);
+    int status = make_temp(args, sink);
+    if (status == EXIT_DONE && old != NULL && fchmod(sink->fd, old->st_mode & 07777) != 0)
+        status = cli_fail_errno(args, errno, "write", sink->name);
+    return status;
+}
+
+static int open_sink(const struct args *args, struct sink *sink)
+{
+    const char *file = args->text[OPT_OUTPUT];
+    struct stat st;
+
+    *sink = (struct sink){ .name = "standard output", .fd = STDOUT_FILENO };
+    if (file == NULL || strcmp(file, "-") == 0)
+        return EXIT_DONE;
+    sink->name = file;
+    sink->fd = -1;
+    if (stat(file, &st) != 0)
+        return open_ordinary(args, sink, NULL);
+    if (S_ISREG(st.st_mode))
+        return open_ordinary(args, sink, &st);
+    sink->fd = open(file, O_WRONLY | O_CLOEXEC);
+    return sink->fd < 0 ? cli_fail_errno(args, errno, "write", file) : EXIT_DONE;
+}
+
+/* Makes the file appear, or takes away what there is of it. */
+static int close_sink(const struct args *args, struct sink *sink, int status)
+{
+    bool renamed = false;
+
+    if (status == EXIT_DONE && sink->temp_name != NULL && fsync(sink->fd) != 0)
+        status = cli_fail_errno(args, errno, "write", sink->name);
+    if (sink->fd > STDOUT_FILENO && close(sink->fd) != 0 && status == EXIT_DONE)
+        status = cli_fail_errno(args, errno, "write", sink->name);
+    if (status == EXIT_DONE && sink->temp_name != NULL) {
+        renamed = rename(sink->temp_name, sink->final_name) == 0;
+        if (!renamed)
+            status = cli_fail_errno(args, errno, "write", sink->name);
+    }
+    if (sink->temp_name != NULL && !renamed)
+        (void)unlink(sink->temp_name); /* a name that nobody else uses */
+    free(sink->temp_name);
+    free(sink->final_name);
+    return status;
+}
+
+/* ---- the bytes ------------------------------------------------------------------------------- */
+
+/* Bytes that are no text make a mess of a terminal. */
+static bool spoils_terminal(const struct args *args, const struct sink *sink, const uint8_t *piece,
+                            size_t len)
+{
+    return !args->given[OPT_OUTPUT] && isatty(sink->fd) != 0 &&
+           (memchr(piece, 0, len) != NULL || memchr(piece, 0x1B, len) != NULL);
+}
+
+/* How many bytes there will be; 0 when that is not known (a symlink, an error to come). */
+static uint64_t expected_bytes(const struct args *args, holog_view *view)
+{
+    holog_stat_info info = { .struct_size = sizeof info };
+
+    if (holog_view_stat(view, args->operands[1], &info) < 0 || info.type != HOLOG_BLOB ||
+        args->range_offset > info.size_bytes)
+        return 0;
+    uint64_t left = info.size_bytes - args->range_offset;
+    return left < args->range_len ? left : args->range_len;
+}
+
+static int copy_pieces(const struct args *args, holog_view *view, const struct sink *sink,
+                       uint8_t *piece, struct progress *progress)
+{
+    const char *path = args->operands[1];
+    uint64_t total = expected_bytes(args, view);
+    uint64_t done = 0;
+    size_t got = 0;
+
+    do {
+        uint64_t left = args->range_len - done;
+        size_t wanted = left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+        int rc = holog_view_load_range(view, path, args->range_offset + done, piece, wanted, &got);
+        if (rc < 0)
+            return cli_fail(args, rc, path);
+        if (done == 0 && spoils_terminal(args, sink, piece, got))
+            return cli_fail_text(args,
+                                 "%s is not text and standard output is a terminal: use -o FILE, "
+                                 "a pipe, or -o - to see it all the same",
+                                 path);
+        int error = file_write(sink->fd, piece, got);
+        if (error != 0)
+            return cli_fail_errno(args, error, "write", sink->name);
+        done += got;
+        if (progress_report(progress, done, total, "bytes") != 0)
+            return cli_fail_text(args, "interrupted");
+        if (got < wanted)
+            break;
+    } while (done < args->range_len && (total == 0 || done < total));
+    return EXIT_DONE;
+}
+
+static int copy_value(const struct args *args, holog_view *view, const struct sink *sink)
+{
+    struct progress progress;
+    uint8_t *piece = malloc(PIECE_BYTES);
+
+    if (piece == NULL)
+        return cli_fail_errno(args, ENOMEM, "load", args->operands[1]);
+    progress_begin(&progress, "loading");
+    int status = copy_pieces(args, view, sink, piece, &progress);
+    progress_end(&progress);
+    free(piece);
+    return status;
+}
+
+int verb_load(const struct args *args)
+{
+    holog_store *store = NULL;
+    holog_view *view = NULL;
+    struct sink sink;
+    int status = cli_open(args, OPEN_READ, &store);
+
+    if (status != EXIT_DONE)
+        return status;
+    int rc = holog_view_open(store, &view);
+    if (rc < 0)
+        return cli_close(args, store, cli_fail(args, rc, args->operands[0]));
+    catch_signals(); /* from here on there may be a temporary file */
+    status = open_sink(args, &sink);
+    if (status == EXIT_DONE)
+        status = copy_value(args, view, &sink);
+    status = close_sink(args, &sink, status);
+    holog_view_close(view);
+    return cli_close(args, store, status);
+}

@@ -1,0 +1,115 @@
+/*
+ * cmd_log.c: log. Commits, newest first, printed as the log is read.
+ */
+#include <inttypes.h>
+
+#include "verbs.h"
+
+struct log_listing {
+    const struct args *args;
+    struct json_stream stream;
+};
+
+static json_object *meta_json(const char *const *meta)
+{
+    json_object *out = json_object_new_object();
+
+    for (size_t i = 0; meta != NULL && meta[i] != NULL && meta[i + 1] != NULL; i += 2)
+        json_add(out, meta[i], json_text(meta[i + 1]));
+    return out;
+}
+
+static json_object *commit_json(const holog_commit_info *info)
+{
+    json_object *out = json_object_new_object();
+    char when[HUMAN_MAX];
+
+    json_add(out, "commit", json_number(info->number));
+    json_add(out, "time", json_text(iso_time(info->time_ns, when)));
+    json_add(out, "time_ns", json_number(info->time_ns));
+    json_add(out, "changes", json_number(info->records));
+    json_add(out, "bytes", json_number(info->bytes));
+    json_add(out, "segment", json_number(info->segment));
+    json_add(out, "offset", json_number(info->offset));
+    json_add(out, "message", json_text(info->message != NULL ? info->message : ""));
+    json_add(out, "meta", meta_json(info->meta));
+    if (info->path != NULL)
+        json_add(out, "path", json_text(info->path));
+    return out;
+}
+
+/* Always escaped: one commit is one line, whatever its message holds. */
+static void put_commit(const holog_commit_info *info)
+{
+    char when[HUMAN_MAX];
+    char bytes[HUMAN_MAX];
+
+    (void)printf("%10" PRIu64 "  %s  %6" PRIu32 " %-7s  %10s", info->number,
+                 iso_time(info->time_ns, when), info->records,
+                 info->records == 1 ? "change" : "changes", human_bytes(info->bytes, bytes));
+    if (info->path != NULL) {
+        (void)fputs("  ", stdout);
+        put_escaped(stdout, info->path);
+    }
+    if (info->message != NULL && info->message[0] != '\0') {
+        (void)fputs("  ", stdout);
+        put_escaped(stdout, info->message);
+    }
+    for (size_t i = 0; info->meta != NULL && info->meta[i] != NULL && info->meta[i + 1] != NULL;
+         i += 2) {
+        (void)fputs("  ", stdout);
+        put_escaped(stdout, info->meta[i]);
+        (void)putchar('=');
+        put_escaped(stdout, info->meta[i + 1]);
+    }
+    (void)putchar('\n');
+}
+
+static int show_commit(void *ctx, const holog_commit_info *info)
+{
+    struct log_listing *list = ctx;
+
+    if (list->args->given[OPT_JSON])
+        json_stream_item(&list->stream, commit_json(info));
+    else
+        put_commit(info);
+    return ferror(stdout) != 0;
+}
+
+static int show_log(struct log_listing *list, holog_store *store, const char *path)
+{
+    const struct args *args = list->args;
+    struct holog_error_detail detail;
+
+    if (args->given[OPT_JSON]) {
+        json_object *head = json_object_new_object();
+        json_add(head, "store", json_text(args->operands[0]));
+        if (path != NULL)
+            json_add(head, "path", json_text(path));
+        json_stream_begin(&list->stream, head, "commits");
+    }
+    int rc = holog_log(store, path, args->number[OPT_BEFORE], args->number[OPT_LIMIT], show_commit,
+                       list);
+    if (rc < 0)
+        cli_detail(rc, &detail);
+    if (args->given[OPT_JSON]) {
+        json_object *tail = json_object_new_object();
+        if (rc < 0)
+            json_add_error(tail, &detail);
+        json_stream_end(&list->stream, tail);
+    }
+    return rc < 0 ? cli_fail_detail(args, &detail, NULL, path) : EXIT_DONE;
+}
+
+int verb_log(const struct args *args)
+{
+    struct log_listing list = { .args = args };
+    holog_store *store = NULL;
+    int status = cli_open(args, OPEN_READ, &store);
+
+    if (status != EXIT_DONE)
+        return status;
+    status = show_log(&list, store, args_operand(args, 1));
+    status = cli_close(args, store, status);
+    return cli_flush(args, status);
+}

@@ -1,0 +1,247 @@
+/*
+ * cmd_stats.c: stats, as a table, as JSON, or in the Prometheus text format.
+ *
+ * One table says what there is; each form walks it. "Since open" counters are of this process: they
+ * are of interest to a program that holds a store open and prints them by itself, and are given here
+ * for completeness.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "verbs.h"
+
+enum stat_kind {
+    COUNT,
+    BYTES,
+    FLAG
+};
+
+struct stat_row {
+    const char *name; /* JSON member; "holog_" in front for Prometheus */
+    const char *help;
+    enum stat_kind kind;
+    bool counter; /* since open: "_total" behind for Prometheus */
+    bool narrow;  /* uint32_t, else uint64_t */
+    size_t offset;
+};
+
+#define ROW(field, kind, counter, help)                                                     \
+    {                                                                                       \
+#field, help, kind, counter, sizeof(((holog_stats *)0)->field) == sizeof(uint32_t), \
+            offsetof(holog_stats, field)                                                    \
+    }
+
+static const struct stat_row rows[] = {
+    ROW(entries, COUNT, false, "Entries at the newest commit"),
+    ROW(directories, COUNT, false, "Directories among the entries"),
+    ROW(last_number, COUNT, false, "Number of the newest commit"),
+    ROW(durable_number, COUNT, false, "Number of the newest durable commit"),
+    ROW(live_key_bytes, BYTES, false, "Bytes of the paths of live entries"),
+    ROW(live_value_bytes, BYTES, false, "Bytes of the values of live entries"),
+    ROW(disk_bytes, BYTES, false, "Bytes of all files of the store, as allocated"),
+    ROW(log_bytes, BYTES, false, "Bytes used in frame segments"),
+    ROW(extent_bytes, BYTES, false, "Bytes used in extent segments"),
+    ROW(segments, COUNT, false, "Segments"),
+    ROW(cache_bytes, BYTES, false, "Memory of cached values"),
+    ROW(index_bytes, BYTES, false, "Memory of the index"),
+    ROW(budget_bytes, BYTES, false, "Memory that cache, index and staging may take"),
+    ROW(views_open, COUNT, false, "Views held open"),
+    ROW(oldest_view_number, COUNT, false, "Commit of the oldest view held open"),
+    ROW(poisoned, FLAG, false, "1 after a failed write: the handle takes no more changes"),
+    ROW(commits, COUNT, true, "Commits since open"),
+    ROW(groups, COUNT, true, "Commit groups written since open"),
+    ROW(syncs, COUNT, true, "Syncs since open"),
+    ROW(records, COUNT, true, "Changes since open"),
+    ROW(bytes_saved, BYTES, true, "Bytes of values saved since open"),
+    ROW(bytes_loaded, BYTES, true, "Bytes of values loaded since open"),
+    ROW(bytes_written, BYTES, true, "Bytes written to the disk since open"),
+    ROW(bytes_read, BYTES, true, "Bytes read from the disk since open"),
+    ROW(cache_hits, COUNT, true, "Loads answered from the cache since open"),
+    ROW(cache_misses, COUNT, true, "Loads that went to the disk since open"),
+    ROW(evictions, COUNT, true, "Values dropped from the cache since open"),
+    ROW(segment_rolls, COUNT, true, "New segments begun since open"),
+    ROW(checkpoints, COUNT, true, "Index checkpoints written since open"),
+    ROW(window_waits, COUNT, true, "Waits for space written ahead since open"),
+    ROW(groups_beyond_window, COUNT, true, "Groups written outside that space since open"),
+};
+#define ROW_COUNT (sizeof rows / sizeof rows[0])
+
+static const struct {
+    const char *name;
+    const char *help;
+    size_t offset;
+} histograms[] = {
+    { "commit_latency", "Time of a commit, until acknowledged",
+      offsetof(holog_stats, commit_latency) },
+    { "group_write_latency", "Time of the write of a commit group",
+      offsetof(holog_stats, group_write_latency) },
+    { "load_latency", "Time of a load", offsetof(holog_stats, load_latency) },
+};
+#define HISTOGRAM_COUNT (sizeof histograms / sizeof histograms[0])
+
+static uint64_t value_of(const holog_stats *stats, const struct stat_row *row)
+{
+    const char *at = (const char *)stats + row->offset;
+    uint32_t narrow = 0;
+    uint64_t wide = 0;
+
+    if (!row->narrow) {
+        memcpy(&wide, at, sizeof wide);
+        return wide;
+    }
+    memcpy(&narrow, at, sizeof narrow);
+    return narrow;
+}
+
+static const holog_histogram *histogram_of(const holog_stats *stats, size_t i)
+{
+    return (const void *)((const char *)stats + histograms[i].offset);
+}
+
+/* ---- table and JSON -------------------------------------------------------------------------- */
+
+static void put_table(const holog_stats *stats)
+{
+    char text[HUMAN_MAX];
+
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        uint64_t value = value_of(stats, &rows[i]);
+        if (rows[i].kind == BYTES)
+            (void)printf("%-22s %16s  %s\n", rows[i].name, human_bytes(value, text), rows[i].help);
+        else
+            (void)printf("%-22s %16" PRIu64 "  %s\n", rows[i].name, value, rows[i].help);
+    }
+    for (size_t i = 0; i < HISTOGRAM_COUNT; i++) {
+        const holog_histogram *h = histogram_of(stats, i);
+        if (h->count == 0)
+            continue;
+        (void)printf("%-22s %16s  p50 of %" PRIu64 "; ", histograms[i].name,
+                     human_duration(holog_histogram_percentile(h, 50), text), h->count);
+        (void)printf("p99 %s, ", human_duration(holog_histogram_percentile(h, 99), text));
+        (void)printf("max %s\n", human_duration(h->max_ns, text));
+    }
+}
+
+static json_object *histogram_json(const holog_histogram *h)
+{
+    json_object *out = json_object_new_object();
+
+    json_add(out, "count", json_number(h->count));
+    json_add(out, "sum_ns", json_number(h->sum_ns));
+    json_add(out, "max_ns", json_number(h->max_ns));
+    json_add(out, "p50_ns", json_number(holog_histogram_percentile(h, 50)));
+    json_add(out, "p90_ns", json_number(holog_histogram_percentile(h, 90)));
+    json_add(out, "p99_ns", json_number(holog_histogram_percentile(h, 99)));
+    json_add(out, "p999_ns", json_number(holog_histogram_percentile(h, 99.9)));
+    return out;
+}
+
+static void put_json(const struct args *args, const holog_stats *stats)
+{
+    json_object *doc = json_object_new_object();
+
+    json_add(doc, "store", json_text(args->operands[0]));
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        uint64_t value = value_of(stats, &rows[i]);
+        json_add(doc, rows[i].name,
+                 rows[i].kind == FLAG ? json_object_new_boolean(value != 0) : json_number(value));
+    }
+    for (size_t i = 0; i < HISTOGRAM_COUNT; i++)
+        json_add(doc, histograms[i].name, histogram_json(histogram_of(stats, i)));
+    json_print(doc);
+}
+
+/* ---- Prometheus ------------------------------------------------------------------------------ */
+
+/* {store="..."} with what the format wants escaped; `more` ("le=\"1\"") may be NULL. */
+static void put_labels(const char *store, const char *more)
+{
+    (void)fputs("{store=\"", stdout);
+    for (const char *s = store; *s != '\0'; s++) {
+        if (*s == '\n')
+            (void)fputs("\\n", stdout);
+        else if (*s == '"' || *s == '\\')
+            (void)printf("\\%c", *s);
+        else
+            (void)putchar(*s);
+    }
+    (void)printf("\"%s%s}", more != NULL ? "," : "", more != NULL ? more : "");
+}
+
+static void put_metric(const char *store, const holog_stats *stats, const struct stat_row *row)
+{
+    const char *suffix = row->counter ? "_total" : "";
+
+    (void)printf("# HELP holog_%s%s %s\n", row->name, suffix, row->help);
+    (void)printf("# TYPE holog_%s%s %s\n", row->name, suffix, row->counter ? "counter" : "gauge");
+    (void)printf("holog_%s%s", row->name, suffix);
+    put_labels(store, NULL);
+    (void)printf(" %" PRIu64 "\n", value_of(stats, row));
+}
+
+/* Upper edge of bucket i, in seconds: 2^((i+1)/2) units of 16 ns. */
+static double bucket_edge(unsigned i)
+{
+    double edge = (double)(1ULL << ((i + 1) / 2)) * 16e-9;
+
+    return (i + 1) % 2 == 0 ? edge : edge * 1.4142135623730951;
+}
+
+static void put_histogram(const char *store, const holog_histogram *h, const char *name,
+                          const char *help)
+{
+    uint64_t below = 0;
+    char label[64];
+
+    (void)printf("# HELP holog_%s_seconds %s\n# TYPE holog_%s_seconds histogram\n", name, help,
+                 name);
+    for (unsigned i = 0; i < HOLOG_HIST_BUCKETS; i++) {
+        below += h->buckets[i];
+        if (h->buckets[i] == 0)
+            continue; /* buckets are cumulative: an empty one says nothing */
+        (void)snprintf(label, sizeof label, "le=\"%.9g\"", bucket_edge(i));
+        (void)printf("holog_%s_seconds_bucket", name);
+        put_labels(store, label);
+        (void)printf(" %" PRIu64 "\n", below);
+    }
+    (void)printf("holog_%s_seconds_bucket", name);
+    put_labels(store, "le=\"+Inf\"");
+    (void)printf(" %" PRIu64 "\nholog_%s_seconds_sum", h->count, name);
+    put_labels(store, NULL);
+    (void)printf(" %.9f\nholog_%s_seconds_count", (double)h->sum_ns / 1e9, name);
+    put_labels(store, NULL);
+    (void)printf(" %" PRIu64 "\n", h->count);
+}
+
+static void put_prometheus(const char *store, const holog_stats *stats)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        put_metric(store, stats, &rows[i]);
+    for (size_t i = 0; i < HISTOGRAM_COUNT; i++)
+        put_histogram(store, histogram_of(stats, i), histograms[i].name, histograms[i].help);
+}
+
+int verb_stats(const struct args *args)
+{
+    holog_stats stats = { .struct_size = sizeof stats };
+    holog_store *store = NULL;
+
+    if (args->given[OPT_JSON] && args->given[OPT_PROMETHEUS])
+        return cli_usage(args, "--json and --prometheus exclude each other");
+    int status = cli_open(args, OPEN_READ, &store);
+    if (status != EXIT_DONE)
+        return status;
+    int rc = holog_stats_get(store, &stats);
+    if (rc < 0)
+        status = cli_fail(args, rc, args->operands[0]);
+    status = cli_close(args, store, status);
+    if (status != EXIT_DONE)
+        return status;
+    if (args->given[OPT_JSON])
+        put_json(args, &stats);
+    else if (args->given[OPT_PROMETHEUS])
+        put_prometheus(args->operands[0], &stats);
+    else
+        put_table(&stats);
+    return cli_flush(args, status);
+}

@@ -1,0 +1,171 @@
+/*
+ * holog: the command line of the library, one verb for each thing it does.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "verbs.h"
+
+/* clang-format off */
+static const struct command commands[] = {
+    { "init", "STORE", "Create an empty store in directory STORE.",
+      "STORE is made when it is missing; its parent must exist. A directory that holds anything is\n"
+      "refused.", 1, 1,
+      { OPT_SEGMENT_SIZE, OPT_EXTENT_SIZE, OPT_INLINE_MAX, OPT_MAX_SPACE_AMP, OPT_JSON },
+      verb_init },
+    { "save", "STORE PATH [FILE|-]", "Save FILE, or standard input, as the blob PATH.",
+      "One commit, durable when the command returns. More than 16 MiB goes piece by piece, without\n"
+      "being held in memory, unless --message or --if-seq is given.\n"
+      "--if-seq N saves only if PATH is still as commit N left it, and then replaces it.", 2, 3,
+      { OPT_REPLACE, OPT_PARENTS, OPT_MESSAGE, OPT_IF_SEQ, OPT_JSON }, verb_save },
+    { "load", "STORE PATH", "Write the value of PATH to standard output, or to a file.",
+      "Every byte is verified before it is written. A file appears whole or not at all.", 2, 2,
+      { OPT_OUTPUT, OPT_RANGE }, verb_load },
+    { "ls", "STORE [PATH]", "List a directory, in natural order (z2 before z10).",
+      "With -r whole paths are listed, a directory before what is in it. On a terminal control\n"
+      "characters in names are shown as \\n, \\x1b and the like.", 1, 2,
+      { OPT_LONG, OPT_RECURSIVE, OPT_NUL, OPT_PREFIX, OPT_AFTER, OPT_LIMIT, OPT_JSON }, verb_ls },
+    { "stat", "STORE PATH", "Show what an entry is; of a symlink, the link itself.", NULL, 2, 2,
+      { OPT_JSON }, verb_stat },
+    { "rm", "STORE PATH ...", "Remove entries; all of them in one commit.",
+      "A directory must be empty, unless -r takes it with everything below.", 2, -1,
+      { OPT_RECURSIVE, OPT_IF_SEQ, OPT_MESSAGE, OPT_JSON }, verb_rm },
+    { "mkdir", "STORE PATH ...", "Make directories; all of them in one commit.",
+      "With -p missing parents are made too, and a directory that exists is fine.", 2, -1,
+      { OPT_PARENTS, OPT_MESSAGE, OPT_JSON }, verb_mkdir },
+    { "mv", "STORE FROM TO", "Move or rename an entry, with everything below it.",
+      "TO is the new name, not the directory to put it in. A symlink itself is moved.", 3, 3,
+      { OPT_REPLACE, OPT_PARENTS, OPT_MESSAGE, OPT_JSON }, verb_mv },
+    { "cp", "STORE FROM TO", "Copy an entry, with everything below it; no bytes are copied.",
+      "TO is the new name, not the directory to put it in. Symlinks stay symlinks.", 3, 3,
+      { OPT_REPLACE, OPT_PARENTS, OPT_MESSAGE, OPT_JSON }, verb_cp },
+    { "ln", "STORE TARGET PATH", "Make PATH a symlink to TARGET.",
+      "TARGET is kept as given and need not exist; a relative one starts at PATH's directory.", 3, 3,
+      { OPT_REPLACE, OPT_PARENTS, OPT_MESSAGE, OPT_JSON }, verb_ln },
+    { "batch", "STORE [FILE|-]", "Apply changes, one JSON object a line, all in one commit.",
+      "  {\"op\":\"save\", \"path\":P, \"file\":F}     or \"base64\":B or \"text\":T in place of \"file\"\n"
+      "  {\"op\":\"mkdir\", \"path\":P}\n"
+      "  {\"op\":\"rm\", \"path\":P}                 \"recursive\":true takes what is below\n"
+      "  {\"op\":\"mv\", \"from\":P, \"to\":P}         also \"cp\"\n"
+      "  {\"op\":\"ln\", \"target\":T, \"path\":P}\n"
+      "\"replace\":true and \"parents\":true go with save, mv, cp and ln, \"parents\" with mkdir,\n"
+      "\"if_seq\":N with save and rm. An error names the line, and then nothing is changed.", 1, 2,
+      { OPT_REPLACE, OPT_PARENTS, OPT_MESSAGE, OPT_JSON }, verb_batch },
+    { "log", "STORE [PATH]", "List commits, newest first.",
+      "With PATH only those that changed it or something below it.", 1, 2,
+      { OPT_LIMIT, OPT_BEFORE, OPT_JSON }, verb_log },
+    { "du", "STORE [PATH]", "Show what holds the space, by subtree.",
+      "Bytes of a subtree are of its values, counted for each path; the totals are of the disk.",
+      1, 2, { OPT_DEPTH, OPT_JSON }, verb_du },
+    { "verify", "STORE", "Read and check every byte of a store; change nothing.",
+      "Exit status 3 when damage is found; each place is named by segment and offset.", 1, 1,
+      { OPT_QUICK, OPT_JSON }, verb_verify },
+    { "repair", "STORE --mode MODE", "Make a damaged store open again.",
+      "  point-in-time  keeps everything before the first damage\n"
+      "  salvage        keeps every commit that verifies, and lists what is lost\n"
+      "What is cut is first copied to STORE/quarantine. With --dry-run the exit status is 3 when\n"
+      "there is something to repair.", 1, 1,
+      { OPT_MODE, OPT_DRY_RUN, OPT_JSON }, verb_repair },
+    { "dump", "SEGMENT_FILE", "Show what is in one segment file, frame by frame.",
+      "It needs no store around the file. Exit status 3 when something in it does not verify.",
+      1, 1, { OPT_JSON }, verb_dump },
+    { "config", "STORE [KEY[=VALUE] ...]", "Show or change settings kept in the store.", NULL, 1, -1,
+      { OPT_JSON }, verb_config },
+    { "info", "[STORE]", "Show version, machine, and how a store was opened.", NULL, 0, 1,
+      { OPT_JSON }, verb_info },
+    { "stats", "STORE", "Show counters and sizes.", NULL, 1, 1,
+      { OPT_JSON, OPT_PROMETHEUS }, verb_stats },
+    { "bench", "[WORKLOAD ...]", "Measure this machine with a scratch store, which is removed after.",
+      "  disk     the disk itself: 8 MiB writes past the page cache, one sync at the end\n"
+      "  sync     the disk itself: 4 KiB writes in place, each durable\n"
+      "  commit   256 B values, each a durable commit, 1 thread\n"
+      "  commit16 the same, 16 threads\n"
+      "  async    the same, 1 thread, 256 commits in flight\n"
+      "  bulk     256 B values in random order, 1,000 a commit, one sync at the end\n"
+      "  get      random 256 B values, cached, 1 thread\n"
+      "  save     8 MiB values, one sync at the end\n"
+      "  load     8 MiB values, cached, every byte read\n"
+      "Without WORKLOAD all of them run.", 0, -1,
+      { OPT_DIR, OPT_SECONDS, OPT_JSON }, verb_bench },
+};
+/* clang-format on */
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+static const char *const later_verbs[] = {
+    "compact",  "delta", "diff",     "export", "gc",   "import",
+    "rollback", "serve", "snapshot", "tag",    "wave",
+};
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static int unknown_verb(const char *name)
+{
+    for (size_t i = 0; i < sizeof later_verbs / sizeof later_verbs[0]; i++) {
+        if (strcmp(later_verbs[i], name) == 0)
+            return cli_usage(NULL, "'%s' is not of this version (%s)", name, holog_version());
+    }
+    return cli_usage(NULL, "there is no verb '%s'", name);
+}
+
+static void put_overview(FILE *to)
+{
+    (void)fputs("usage: holog VERB [option ...] STORE ...\n\n"
+                "A durable, crash-safe, versioned store of blobs in a directory.\n\n",
+                to);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        (void)fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    (void)fputs("\n'holog VERB --help' tells more of each; 'holog --version' tells the version.\n"
+                "Exit status: 0 done, 1 the request failed, 2 usage, 3 damage found.\n",
+                to);
+}
+
+static int help(const char *verb)
+{
+    const struct command *command = verb != NULL ? find_command(verb) : NULL;
+
+    if (verb != NULL && command == NULL)
+        return unknown_verb(verb);
+    if (command != NULL)
+        args_help(command, stdout);
+    else
+        put_overview(stdout);
+    return cli_flush(NULL, EXIT_DONE);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    struct args args;
+    int status = args_parse(command, argc, argv, &args);
+
+    if (status != EXIT_DONE)
+        return status;
+    return args.given[OPT_HELP] ? help(command->name) : command->run(&args);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        put_overview(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return help(NULL);
+    if (strcmp(argv[1], "help") == 0)
+        return help(argc > 2 ? argv[2] : NULL);
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        (void)printf("holog %s\n", holog_version());
+        return cli_flush(NULL, EXIT_DONE);
+    }
+    const struct command *command = find_command(argv[1]);
+    if (command == NULL)
+        return argv[1][0] == '-' ? cli_usage(NULL, "unknown option %s", argv[1])
+                                 : unknown_verb(argv[1]);
+    return run(command, argc - 1, argv + 1);
+}

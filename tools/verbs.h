@@ -1,0 +1,30 @@
+/*
+ * verbs.h: the function behind each verb; see the table in main.c for what it takes.
+ */
+#ifndef HOLOG_TOOLS_VERBS_H
+#define HOLOG_TOOLS_VERBS_H
+
+#include "cli.h"
+
+int verb_init(const struct args *args);
+int verb_config(const struct args *args);
+int verb_info(const struct args *args);
+int verb_save(const struct args *args);
+int verb_load(const struct args *args);
+int verb_ls(const struct args *args);
+int verb_stat(const struct args *args);
+int verb_rm(const struct args *args);
+int verb_mkdir(const struct args *args);
+int verb_mv(const struct args *args);
+int verb_cp(const struct args *args);
+int verb_ln(const struct args *args);
+int verb_batch(const struct args *args);
+int verb_log(const struct args *args);
+int verb_du(const struct args *args);
+int verb_verify(const struct args *args);
+int verb_repair(const struct args *args);
+int verb_dump(const struct args *args);
+int verb_stats(const struct args *args);
+int verb_bench(const struct args *args);
+
+#endif
