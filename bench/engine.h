@@ -12,12 +12,15 @@
 #include <stdint.h>
 
 enum bench_can {
-    BENCH_CAN_SMALL = 1,   /* many values of 256 bytes, one durable commit each */
-    BENCH_CAN_MANY = 2,    /* a million of them in batches; iteration */
-    BENCH_CAN_LARGE = 4,   /* values of 64 KiB to 8 MiB */
-    BENCH_CAN_LOAD = 8,    /* reads back what it wrote */
-    BENCH_CAN_BUDGET = 16, /* keeps to bench_how.budget_bytes, more or less */
-    BENCH_CAN_IMAGES = 32  /* saves 8 MiB images one after the other */
+    BENCH_CAN_SMALL = 1,         /* many values of 256 bytes, one durable commit each */
+    BENCH_CAN_BULK = 2,          /* a million of them in batches, one sync at the end */
+    BENCH_CAN_MANY = 4,          /* serves them afterwards: get, list, reopen */
+    BENCH_CAN_LARGE = 8,         /* values of 64 KiB to 8 MiB */
+    BENCH_CAN_LOAD = 16,         /* reads back what it wrote */
+    BENCH_CAN_BUDGET = 32,       /* keeps to bench_how.budget_bytes, more or less */
+    BENCH_CAN_IMAGES = 64,       /* saves 8 MiB images, each durable */
+    BENCH_CAN_BULK_IMAGES = 128, /* saves 8 MiB images, one sync at the end */
+    BENCH_CAN_ALL = 255
 };
 
 enum bench_open_flags {
@@ -67,6 +70,7 @@ struct bench_engine {
 
 extern const struct bench_engine bench_engine_holog;
 extern const struct bench_engine bench_engine_holog_buffer;
+extern const struct bench_engine bench_engine_holog_none;
 extern const struct bench_engine bench_engine_rocksdb;
 extern const struct bench_engine bench_engine_blobdb;
 extern const struct bench_engine bench_engine_leveldb;

@@ -211,7 +211,8 @@ const struct bench_engine bench_engine_files = {
     .name = "files",
     .settings = "write, fdatasync, rename, fsync of the directory; without the syncs and one "
                 "syncfs at the end of a load; not where there are a million small values",
-    .can = BENCH_CAN_SMALL | BENCH_CAN_LARGE | BENCH_CAN_LOAD | BENCH_CAN_IMAGES,
+    .can = BENCH_CAN_SMALL | BENCH_CAN_LARGE | BENCH_CAN_LOAD | BENCH_CAN_IMAGES |
+           BENCH_CAN_BULK_IMAGES,
     .version = version,
     .open = open_db,
     .close = close_db,

@@ -3,7 +3,9 @@
  * or by holog_view_load (a counted reference).
  *
  * "holog-buffer" is the same store fed from holog_buffer_new buffers, which are saved without a
- * copy; it takes part where images are saved and says what the copy costs.
+ * copy; it takes part where images are saved and says what the copy costs. "holog-none" loads with
+ * sync mode NONE, where a commit promises nothing before the sync at the end; it takes part where
+ * there is one and says what the promise of OS costs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,13 +50,14 @@ static void version(char *out, size_t size)
     (void)snprintf(out, size, "%s", holog_version());
 }
 
-static int open_store(const char *dir, const struct bench_how *how, int own_buffers, void **out_db)
+static int open_store(const char *dir, const struct bench_how *how, enum holog_sync lazy,
+                      int own_buffers, void **out_db)
 {
     holog_options opts;
     holog_store *store;
 
     holog_options_init(&opts);
-    opts.sync = how->flags & BENCH_OPEN_LAZY ? HOLOG_SYNC_OS : HOLOG_SYNC_COMMIT;
+    opts.sync = how->flags & BENCH_OPEN_LAZY ? lazy : HOLOG_SYNC_COMMIT;
     opts.budget_bytes = how->budget_bytes;
     if (how->flags & BENCH_OPEN_NO_CHECKPOINT)
         opts.checkpoint_tail_mib = 1u << 20;
@@ -70,12 +73,17 @@ static int open_store(const char *dir, const struct bench_how *how, int own_buff
 
 static int open_plain(const char *dir, const struct bench_how *how, void **out_db)
 {
-    return open_store(dir, how, 0, out_db);
+    return open_store(dir, how, HOLOG_SYNC_OS, 0, out_db);
 }
 
 static int open_buffer(const char *dir, const struct bench_how *how, void **out_db)
 {
-    return open_store(dir, how, 1, out_db);
+    return open_store(dir, how, HOLOG_SYNC_OS, 1, out_db);
+}
+
+static int open_none(const char *dir, const struct bench_how *how, void **out_db)
+{
+    return open_store(dir, how, HOLOG_SYNC_NONE, 0, out_db);
 }
 
 static int close_store(void *arg)
@@ -215,8 +223,7 @@ const struct bench_engine bench_engine_holog = {
     .name = "holog",
     .settings = "defaults: budget a quarter of RAM; sync COMMIT, or OS where one sync ends a load; "
                 "every read verified",
-    .can = BENCH_CAN_SMALL | BENCH_CAN_MANY | BENCH_CAN_LARGE | BENCH_CAN_LOAD | BENCH_CAN_BUDGET |
-           BENCH_CAN_IMAGES,
+    .can = BENCH_CAN_ALL,
     .version = version,
     .open = open_plain,
     .close = close_store,
@@ -233,9 +240,26 @@ const struct bench_engine bench_engine_holog = {
 const struct bench_engine bench_engine_holog_buffer = {
     .name = "holog-buffer",
     .settings = "as holog; images are saved from holog_buffer_new buffers, without a copy",
-    .can = BENCH_CAN_IMAGES,
+    .can = BENCH_CAN_IMAGES | BENCH_CAN_BULK_IMAGES,
     .version = version,
     .open = open_buffer,
+    .close = close_store,
+    .sync = sync_store,
+    .worker_open = worker_open,
+    .worker_close = worker_close,
+    .put = put,
+    .put_batch = put_batch,
+    .get = get,
+    .borrow = borrow,
+    .list = list,
+};
+
+const struct bench_engine bench_engine_holog_none = {
+    .name = "holog-none",
+    .settings = "as holog; loads in mode NONE, which promises nothing before the sync at the end",
+    .can = BENCH_CAN_BULK | BENCH_CAN_BULK_IMAGES,
+    .version = version,
+    .open = open_none,
     .close = close_store,
     .sync = sync_store,
     .worker_open = worker_open,

@@ -211,8 +211,7 @@ const struct bench_engine bench_engine_leveldb = {
     .settings = "defaults, but: no compression, 1 GiB cache, bloom filter of 10 bits, 64 MiB write "
                 "buffer, checksums verified; sync=1, or sync=0 and one synced empty batch at the "
                 "end of a load",
-    .can = BENCH_CAN_SMALL | BENCH_CAN_MANY | BENCH_CAN_LARGE | BENCH_CAN_LOAD | BENCH_CAN_BUDGET |
-           BENCH_CAN_IMAGES,
+    .can = BENCH_CAN_ALL,
     .version = version,
     .open = open_db,
     .close = close_db,

@@ -207,8 +207,7 @@ const struct bench_engine bench_engine_lmdb = {
     .name = "lmdb",
     .settings = "defaults, 64 GiB map; one transaction a commit, or MDB_NOSYNC and one "
                 "mdb_env_sync at the end of a load; nothing is verified (LMDB has no checksums)",
-    .can = BENCH_CAN_SMALL | BENCH_CAN_MANY | BENCH_CAN_LARGE | BENCH_CAN_LOAD | BENCH_CAN_BUDGET |
-           BENCH_CAN_IMAGES,
+    .can = BENCH_CAN_ALL,
     .version = version,
     .open = open_db,
     .close = close_db,

@@ -239,8 +239,7 @@ const struct bench_engine bench_engine_rocksdb = {
     .settings = "defaults, but: no compression, 1 GiB block cache, full bloom filter of 10 bits, "
                 "background jobs for all cores; sync=1, or sync=0 and one flush_wal(sync) at the "
                 "end of a load",
-    .can = BENCH_CAN_SMALL | BENCH_CAN_MANY | BENCH_CAN_LARGE | BENCH_CAN_LOAD | BENCH_CAN_BUDGET |
-           BENCH_CAN_IMAGES,
+    .can = BENCH_CAN_ALL,
     .version = version,
     .open = open_plain,
     .close = close_db,
@@ -257,7 +256,8 @@ const struct bench_engine bench_engine_rocksdb = {
 const struct bench_engine bench_engine_blobdb = {
     .name = "rocksdb-blob",
     .settings = "as rocksdb, with blob files for values from 4 KiB; only where values are large",
-    .can = BENCH_CAN_LARGE | BENCH_CAN_LOAD | BENCH_CAN_BUDGET | BENCH_CAN_IMAGES,
+    .can = BENCH_CAN_LARGE | BENCH_CAN_LOAD | BENCH_CAN_BUDGET | BENCH_CAN_IMAGES |
+           BENCH_CAN_BULK_IMAGES,
     .version = version,
     .open = open_blobs,
     .close = close_db,

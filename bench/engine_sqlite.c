@@ -267,8 +267,7 @@ const struct bench_engine bench_engine_sqlite = {
     .settings = "WAL, synchronous=FULL, 8 KiB pages, 1 GiB cache, prepared statements, WITHOUT "
                 "ROWID for small values, one write connection under a mutex; synchronous=OFF and "
                 "one synced checkpoint at the end of a load",
-    .can = BENCH_CAN_SMALL | BENCH_CAN_MANY | BENCH_CAN_LARGE | BENCH_CAN_LOAD | BENCH_CAN_BUDGET |
-           BENCH_CAN_IMAGES,
+    .can = BENCH_CAN_ALL,
     .version = version,
     .open = open_db,
     .close = close_db,

@@ -4,7 +4,7 @@
 #include "engine.h"
 
 const struct bench_engine *const bench_engines[] = {
-    &bench_engine_holog,   &bench_engine_holog_buffer,
+    &bench_engine_holog,   &bench_engine_holog_buffer, &bench_engine_holog_none,
 #if BENCH_HAVE_ROCKSDB
     &bench_engine_rocksdb, &bench_engine_blobdb,
 #endif

@@ -24,7 +24,7 @@ static int load(struct bench *b, const struct bench_engine *e, const uint32_t *o
     spent += bench_now_ns() - start;
     if (rc == 0)
         bench_report_add(b->report, row, e->name, (double)b->scale->keys * 1e9 / (double)spent);
-    if (rc != 0 || !keep)
+    if (rc != 0 || !keep || (e->can & BENCH_CAN_MANY) == 0)
         return bench_session_discard(&s, rc);
     rc = bench_session_close(&s, rc);
     return rc != 0 ? rc : bench_keep_small(b, e, dir);
@@ -60,7 +60,7 @@ static const struct bench_row_def row_sorted = {
 const struct bench_workload bench_bulk_random = {
     .name = "bulk-random",
     .what = "1 M x 256 B in random order, batches of 1000, one sync",
-    .needs = BENCH_CAN_MANY,
+    .needs = BENCH_CAN_BULK,
     .rows = &row_random,
     .row_count = 1,
     .measure = measure_random,
@@ -68,7 +68,7 @@ const struct bench_workload bench_bulk_random = {
 const struct bench_workload bench_bulk_sorted = {
     .name = "bulk-sorted",
     .what = "1 M x 256 B in path order, batches of 1000, one sync",
-    .needs = BENCH_CAN_MANY,
+    .needs = BENCH_CAN_BULK,
     .rows = &row_sorted,
     .row_count = 1,
     .measure = measure_sorted,

@@ -69,13 +69,9 @@ static int commit_one(holog_store *store, struct flight *f, unsigned i, uint64_t
     while (sem_wait(&f->slots) != 0)
         ; /* EINTR: ask again */
     /* AGAIN: the bytes under way are at their limit; the transaction is kept for another try. */
-    while ((rc = holog_commit_async(txn, on_durable, f, number)) == HOLOG_E_AGAIN) {
-        rc = holog_wait_durable(store, holog_durable_number(store) + 1, WAIT_MS);
-        if (rc < 0) {
-            holog_abort(txn);
-            break;
-        }
-    }
+    while ((rc = holog_commit_async(txn, on_durable, f, number)) == HOLOG_E_AGAIN)
+        (void)holog_wait_durable(store, holog_durable_number(store) + 1,
+                                 WAIT_MS); /* none under way any more: try at once */
     return rc;
 }
 

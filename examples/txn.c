@@ -14,7 +14,8 @@
 
 enum {
     COINS = 1000,
-    MOVES = 200
+    MOVES = 200,
+    WAIT_MS = 1000
 };
 
 struct mover {
@@ -75,6 +76,9 @@ static int move_with_retry(struct mover *m)
         if (rc != HOLOG_E_CONFLICT)
             return rc;
         m->conflicts++;
+        /* What we conflict with may be on its way to the disk still; reads do not see it before
+         * it is there, so to try again at once would be in vain. Nothing on its way: no wait. */
+        (void)holog_wait_durable(m->store, holog_durable_number(m->store) + 1, WAIT_MS);
     }
 }
 

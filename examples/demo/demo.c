@@ -293,9 +293,9 @@ static int on_damage(void *ctx, const holog_damage *damage)
 {
     unsigned *count = ctx;
 
-    ++*count;
-    printf("damage: %s at %llu: %s\n", damage->file, (unsigned long long)damage->offset,
-           damage->message);
+    *count += damage->harmless == 0;
+    printf("%s %s at %llu: %s\n", damage->harmless != 0 ? "note     " : "damage   ", damage->file,
+           (unsigned long long)damage->offset, damage->message);
     return 0;
 }
 
@@ -330,7 +330,7 @@ static int conclude(struct demo *d)
         rc = EXIT_CHILD;
     else
         printf("sheet     %s\n", d->sheet);
-    printf("store     %s\n", d->store);
+    printf("store     %s\nlook      build/holog ls -l %s A01/step2\n", d->store, d->store);
     if (r->kills < d->settings.kills) {
         printf("only %u of %u kills hit a worker\n", r->kills, d->settings.kills);
         rc = EXIT_CHILD;

@@ -19,12 +19,12 @@ void hg_assert_set_hook(hg_assert_hook hook);
 #define HG_INVARIANT(expr) ((void)sizeof((expr) ? 1 : 0))
 #endif
 
-#define HG_UNUSED(x) ((void)(x))
-#define HG_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define HG_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define HG_ALIGN_UP(x, a) (((x) + ((a)-1)) & ~((a)-1))
-#define HG_ALIGN_DOWN(x, a) ((x) & ~((a)-1))
-#define HG_MUST_CHECK __attribute__((warn_unused_result))
+#define HG_UNUSED(x)         ((void)(x))
+#define HG_MIN(a, b)         ((a) < (b) ? (a) : (b))
+#define HG_MAX(a, b)         ((a) > (b) ? (a) : (b))
+#define HG_ALIGN_UP(x, a)    (((x) + ((a)-1)) & ~((a)-1))
+#define HG_ALIGN_DOWN(x, a)  ((x) & ~((a)-1))
+#define HG_MUST_CHECK        __attribute__((warn_unused_result))
 #define HG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 #endif

@@ -91,9 +91,11 @@ static struct holog_error_detail *begin_detail(int code)
 
 static void set_path(struct holog_error_detail *d, const char *path, size_t len)
 {
-    len = HG_MIN(len, sizeof d->path - 1);
-    while (len > 0 && len == sizeof d->path - 1 && ((unsigned char)path[len] & 0xc0) == 0x80)
-        len--; /* cut between characters, not inside one */
+    if (len > sizeof d->path - 1) {
+        len = sizeof d->path - 1;
+        while (len > 0 && ((unsigned char)path[len] & 0xc0) == 0x80)
+            len--; /* cut between characters, not inside one */
+    }
     if (len != 0)
         memcpy(d->path, path, len);
     d->path[len] = '\0';

@@ -12,9 +12,9 @@ struct hg_hash128 {
     uint64_t hi;
 };
 
-uint64_t hg_hash64(const void *data, size_t len);                     /* XXH3-64, seed 0 */
+uint64_t hg_hash64(const void *data, size_t len); /* XXH3-64, seed 0 */
 uint64_t hg_hash64_seeded(const void *data, size_t len, uint64_t seed);
-struct hg_hash128 hg_hash128(const void *data, size_t len);           /* XXH3-128, seed 0 */
+struct hg_hash128 hg_hash128(const void *data, size_t len); /* XXH3-128, seed 0 */
 
 /* XXH3-128 of bytes that come in parts. A plain value on the stack: begin, add, end. */
 struct hg_hash_stream {

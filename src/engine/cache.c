@@ -111,20 +111,19 @@ struct hg_cache {
     _Alignas(64) struct hg_mutex page_lock;
     uint32_t n_segments; /* page_lock */
     struct page *hand;   /* page_lock; any page of the ring, NULL when there is none */
-    uint64_t n_pages;    /* page_lock */
-
-    _Alignas(64) struct hg_mutex value_lock;
+    struct hg_mutex value_lock;
     struct hg_mem *newest, *oldest; /* value_lock */
     struct hg_mem **buckets;        /* value_lock */
     struct hg_mem *recycled;        /* value_lock; by next, the latest first */
+    _Atomic uint64_t evictions;
 
     _Alignas(64) _Atomic uint64_t used;
-    _Atomic uint64_t page_bytes;     /* part of used: published pages */
+    _Atomic uint64_t page_bytes;     /* part of used: published pages; changed under page_lock */
     _Atomic uint64_t value_bytes;    /* part of used: values in the cache */
     _Atomic uint64_t recycled_bytes; /* part of used */
     _Atomic uint64_t index_bytes;    /* part of used */
     _Atomic uint64_t limbo;          /* not in used */
-    _Atomic uint64_t misses, evictions, bytes_read;
+    _Atomic uint64_t misses, bytes_read;
     struct stripe stripes[STRIPES];
 };
 
@@ -383,7 +382,6 @@ static void ring_add(struct hg_cache *c, struct page *p)
         p->prev->next = p;
         p->next->prev = p;
     }
-    c->n_pages++;
     add64(&c->page_bytes, PAGE_COST);
 }
 
@@ -397,7 +395,6 @@ static void ring_remove(struct hg_cache *c, struct page *p)
         if (c->hand == p)
             c->hand = p->next;
     }
-    c->n_pages--;
     sub64(&c->page_bytes, PAGE_COST);
 }
 
@@ -440,7 +437,8 @@ static uint64_t evict_pages(struct hg_cache *c, uint64_t want)
     struct page *gone = NULL;
 
     hg_mutex_lock(c->io, &c->page_lock);
-    for (uint64_t left = 2 * c->n_pages; left > 0 && freed < want && c->hand != NULL; left--) {
+    for (uint64_t left = 2 * peek64(&c->page_bytes) / PAGE_COST;
+         left > 0 && freed < want && c->hand != NULL; left--) {
         struct page *p = c->hand;
         c->hand = p->next;
         if (!claim_page(p))

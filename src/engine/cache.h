@@ -15,7 +15,11 @@
  *
  * The budget covers pages, values (held by handles too), and what others take with hg_budget_take
  * (the index, staging). Taking evicts (pages by CLOCK, values least recently used); what cannot be
- * had is HOLOG_E_BUDGET, typed and before anything has changed.
+ * had is HOLOG_E_BUDGET, typed and before anything has changed. A page that was evicted under a
+ * reader is freed when the reader leaves its epoch and is no longer counted meanwhile.
+ *
+ * Any thread may call anything, unless it says otherwise. What takes memory (put, read, hg_mem_new,
+ * the hg_budget_ calls) is called inside no epoch: it may wait up to 2 ms for readers to leave.
  */
 #ifndef HG_ENGINE_CACHE_H
 #define HG_ENGINE_CACHE_H
@@ -44,9 +48,10 @@ void hg_budget_set_index(struct hg_cache *c, uint64_t bytes);
 
 /* ---- segments ---------------------------------------------------------------------------------- */
 
-/* A segment exists (its file is there). Any order; idempotent. size_max bounds page numbers. */
+/* A segment exists (its file is there). Any order; idempotent: the first size_max counts. It bounds
+ * page numbers (1 to UINT32_MAX); bytes behind it are read and never kept. */
 int hg_cache_add_segment(struct hg_cache *c, uint32_t id, enum hg_segment_kind kind,
-                                       uint64_t size_max);
+                         uint64_t size_max);
 /* Bytes of the segment below `written` are on disk (or with the kernel): pages below it may be
  * evicted and filled again. Only grows. A reader process: bytes at or above it are never cached. */
 void hg_cache_set_written(struct hg_cache *c, uint32_t id, uint64_t written);
@@ -54,13 +59,14 @@ void hg_cache_set_written(struct hg_cache *c, uint32_t id, uint64_t written);
 /* ---- pages --------------------------------------------------------------------------------------- */
 
 /* Bytes as they will be on disk at offset (committer, one at a time per segment, ascending
- * offsets; gaps are zeros). The page that holds the first byte ever put must have been loaded or
- * begin there: a partial first page is read from the file up to offset. HOLOG_E_BUDGET,
- * HOLOG_E_NOMEM: nothing changed that a reader would see. */
+ * offsets; gaps are zeros). What stands before the first byte ever put, in its page, is read from
+ * the file. At an offset that was put before (its commit failed) the new bytes count, and what was
+ * put behind them is gone. HOLOG_E_BUDGET, HOLOG_E_NOMEM, a failed read: nothing changed that a
+ * reader would see. HOLOG_E_INVAL: no such segment, or behind its size_max. */
 HG_MUST_CHECK int hg_cache_put(struct hg_cache *c, uint32_t id, uint32_t offset, const void *data,
                                size_t len);
 /* Copy [offset, offset + len) into out, from pages or through them from the disk. *out_n < len only
- * at the end of the file. Inside no epoch (enters its own). HOLOG_E_STALE: the file is gone. */
+ * at the end of the file. HOLOG_E_STALE: the file is gone, or the segment was never added. */
 HG_MUST_CHECK int hg_cache_read(struct hg_cache *c, uint32_t id, uint64_t offset, void *out,
                                 size_t len, size_t *out_n);
 /* Borrow: a pointer to at least min_len contiguous valid bytes at offset if they lie in one cached
@@ -78,20 +84,21 @@ struct hg_mem {
     size_t cap;
     uint32_t refs; /* atomic */
     struct hg_cache *cache;
-    hg_pos birth;  /* key in the cache; 0 while not in it */
+    hg_pos birth;                           /* key in the cache; 0 while not in it */
     struct hg_mem *prev, *next, *hash_next; /* cache's lock */
 };
 /* One count for the caller; budget taken. HOLOG_E_BUDGET. */
 HG_MUST_CHECK int hg_mem_new(struct hg_cache *c, size_t len, struct hg_mem **out_mem);
 void hg_mem_get(struct hg_mem *m);
 void hg_mem_put(struct hg_mem *m); /* NULL is fine */
-/* Offer a verified value to the cache under its birth position (one count more when it takes it). */
+/* Offer a verified value to the cache under its birth position (one count more when it takes it; it
+ * does not when it has one there). */
 void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m);
 /* The cached value with one count for the caller, or NULL. */
 struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth);
 
 struct hg_cache_counters {
-    uint64_t bytes, budget, hits, misses, evictions, bytes_read;
+    uint64_t bytes, budget, hits, misses, evictions, bytes_read; /* hits: nearly, over 64 threads */
 };
 void hg_cache_counters(struct hg_cache *c, struct hg_cache_counters *out);
 

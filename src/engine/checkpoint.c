@@ -35,7 +35,6 @@
 #include "engine/index_page.h"
 #include "wal/record.h"
 
-#define CHK_MAGIC        "HOLOGIDX"
 #define CHK_VERSION      1u
 #define CHK_HEADER_SIZE  256u
 #define CHK_HASH_SIZE    16u
@@ -55,6 +54,8 @@
 #define ROOT_KEY       "\x01root"
 #define ROOT_KEY_LEN   5
 #define ROOT_VALUE_LEN 8 /* the number, u64 */
+
+static const uint8_t chk_magic[8] = { 'H', 'O', 'L', 'O', 'G', 'I', 'D', 'X' };
 
 static_assert(CHK_HASH_AT + CHK_HASH_SIZE == CHK_HEADER_SIZE, "the hash ends the header");
 static_assert(CHK_PAGE_MAX + 4 < CHUNK_BYTES, "a page fits the reader's buffer");
@@ -81,7 +82,7 @@ struct header {
 static void encode_header(const struct header *h, uint8_t out[CHK_HEADER_SIZE])
 {
     memset(out, 0, CHK_HEADER_SIZE);
-    memcpy(out, CHK_MAGIC, 8);
+    memcpy(out, chk_magic, sizeof chk_magic);
     hg_put_le32(out + 8, CHK_VERSION);
     memcpy(out + 16, h->uuid, 16);
     hg_put_le64(out + 32, h->covered);
@@ -156,8 +157,7 @@ static const char *header_fault(const struct header *h, uint64_t left, uint32_t 
     if (h->page_bytes != left)
         return "the pages are not as long as the file says";
     *out_at = 80;
-    if (h->pages > left / (4 + HG_PAGE_HEADER_SIZE) || h->keys < h->pages ||
-        (h->pages == 0 && h->keys != 0))
+    if (h->pages > left / (4 + HG_PAGE_HEADER_SIZE))
         return "the number of pages is out of range";
     return NULL;
 }
@@ -168,7 +168,7 @@ static int decode_header(const char *name, const uint8_t *in, uint64_t file_size
     uint32_t at = 0;
     struct header h;
 
-    if (memcmp(in, CHK_MAGIC, 8) != 0)
+    if (memcmp(in, chk_magic, sizeof chk_magic) != 0)
         return hg_corrupt_file(name, 0, "no index checkpoint: the magic is wrong");
     if (!hash_is(in + CHK_HASH_AT, hg_hash128(in, CHK_HASH_AT)))
         return hg_corrupt_file(name, CHK_HASH_AT, "the header's hash is wrong");
@@ -250,11 +250,11 @@ static int list_one(void *ctx, const char *name, int is_dir)
 /* ---- writing -------------------------------------------------------------------------------------*/
 
 struct writer {
+    struct hg_hash_stream hash;
     struct hg_file *file;
     uint8_t *chunk; /* CHUNK_BYTES, page-aligned */
     size_t len;     /* bytes in it */
     uint64_t at;    /* where it begins in the file */
-    struct hg_hash_stream hash;
     uint64_t pages, page_bytes;
 };
 
@@ -478,13 +478,13 @@ int hg_checkpoint_write(struct hg_io *io, const struct hg_checkpoint *c, const s
 /* ---- reading -------------------------------------------------------------------------------------*/
 
 struct reader {
+    struct hg_hash_stream hash;
     const char *name;
     struct hg_file *file;
     uint64_t size;   /* of the file */
     uint8_t *chunk;  /* CHUNK_BYTES, page-aligned */
     size_t from, to; /* bytes in it that wait to be parsed */
     uint64_t next;   /* file offset behind them */
-    struct hg_hash_stream hash;
     struct header head;
 };
 

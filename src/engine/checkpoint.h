@@ -13,15 +13,15 @@
 
 struct hg_checkpoint {
     uint8_t uuid[16];
-    hg_pos covered;        /* rounded-up end of the last frame covered */
-    uint64_t last_hash;    /* header hash of that frame */
+    hg_pos covered;     /* rounded-up end of the last frame covered */
+    uint64_t last_hash; /* header hash of that frame */
     uint64_t last_len;
-    uint64_t number;       /* of the last commit covered */
+    uint64_t number; /* of the last commit covered */
     uint64_t time_ns;
     uint64_t highest_number;
     uint64_t keys;
     uint64_t live_key_bytes, live_value_bytes, directories;
-    uint64_t root_number;  /* last commit that changed a child of the root: in the settings block
+    uint64_t root_number;   /* last commit that changed a child of the root: in the settings block
                               under the key "\x01root" */
     struct hg_buf settings; /* {varint key length, key, varint value length, value}* */
     struct hg_buf segments; /* struct hg_segment_entry, in memory form */
@@ -29,18 +29,21 @@ struct hg_checkpoint {
 void hg_checkpoint_release(struct hg_checkpoint *c);
 
 /* Write chk/<number>.hidx durably (temporary name, sync, rename, sync of chk/), then delete all but
- * the newest two. A failure leaves the older ones and no half file under the final name. */
+ * this one and the newest below it. A failure leaves the older ones and no half file under the final
+ * name. c->keys is not looked at: the root knows. Makes chk/ when it is missing. */
 HG_MUST_CHECK int hg_checkpoint_write(struct hg_io *io, const struct hg_checkpoint *c,
                                       const struct hg_root *root);
 
 /* Load the newest that is sound, belongs to uuid and covers no more than `max_number`
  * (UINT64_MAX = any), into an empty index. HOLOG_E_NOENT: none (why, in *out_note when not NULL:
- * "none" or what was wrong with the newest). On failure the index is empty. */
+ * "none" or what was wrong with the newest). HOLOG_E_NOMEM, HOLOG_E_BUDGET: rebuilding would meet
+ * it too. On failure the index is empty. On success the note is "", or what was wrong with a newer
+ * one. */
 HG_MUST_CHECK int hg_checkpoint_load(struct hg_io *io, const uint8_t uuid[16], uint64_t max_number,
                                      struct hg_index *empty, struct hg_checkpoint *out,
                                      char out_note[160]);
 
-/* Outer shape and hash of one file; for verify. */
+/* Outer shape and hashes of one file ("chk/....hidx"); for verify. HOLOG_E_CORRUPT, HOLOG_E_VERSION. */
 HG_MUST_CHECK int hg_checkpoint_check(struct hg_io *io, const char *name);
 
 #endif

@@ -20,17 +20,17 @@
 #include "engine/index_node.h"
 
 #define PAGE_BYTES_DEFAULT 2048
-/* A new leaf has room for about one entry more; one that grows again before the next freeze gets
- * a quarter, so keys that come in order do not copy it each time. */
-#define LEAF_SLACK_BYTES 64
+/* A new leaf has room for an entry or two more; one that grows again before the next freeze gets a
+ * quarter, so that keys in order do not copy it each time. */
+#define LEAF_SLACK(room, again) ((again) ? (room) / 4 : 64)
 /* One edit drops at most a node and its sibling on every level, and roots with a single child. */
 #define EDIT_DROP_MAX (2 * (HG_HEIGHT_MAX + 1) + HG_HEIGHT_MAX)
 
 /* An edit at work. */
 struct edit {
     struct hg_index *ix;
-    int budget;              /* the limit counts: not for removals, which must always be possible */
-    struct hg_node *made;    /* by node.next */
+    int budget;           /* the limit counts: not for removals, which must always be possible */
+    struct hg_node *made; /* by node.next */
     struct hg_node *dropped[EDIT_DROP_MAX];
     uint32_t dropped_count;
     struct hg_node **slot; /* what edit_commit stores where */
@@ -120,11 +120,8 @@ static void edit_commit(struct edit *e, uint64_t count)
 
 static void edit_abort(struct edit *e)
 {
-    while (e->made != NULL) {
-        struct hg_node *next = e->made->next;
-        hg_node_free(e->ix, e->made);
-        e->made = next;
-    }
+    hg_nodes_free(e->ix, e->made);
+    e->made = NULL;
 }
 
 static int items_reserve(struct hg_index *ix, unsigned which, uint32_t count)
@@ -170,7 +167,8 @@ static void find(const struct hg_index *ix, const uint8_t *key, size_t key_len,
 
 /* Let n stand where the path goes on below `depth` inner levels: copies of older inner nodes, up
  * to the first that is the head's own, or to the root. */
-static int edit_relink(struct edit *e, const struct hg_path *path, uint32_t depth, struct hg_node *n)
+static int edit_relink(struct edit *e, const struct hg_path *path, uint32_t depth,
+                       struct hg_node *n)
 {
     while (depth > 0) {
         struct hg_inner *in = path->node[--depth];
@@ -259,8 +257,8 @@ static int edit_top(struct edit *e, uint32_t count)
 
 /* List in items[1] the children of path->node[depth], [from, to) of them replaced by the *count
  * nodes of items[0]. */
-static int list_children(struct hg_index *ix, const struct hg_inner *in, uint32_t from,
-                         uint32_t to, uint32_t count, uint32_t *out_total)
+static int list_children(struct hg_index *ix, const struct hg_inner *in, uint32_t from, uint32_t to,
+                         uint32_t count, uint32_t *out_total)
 {
     uint32_t total = in->count - (to - from) + count;
     int rc = items_reserve(ix, 1, total + HG_INNER_MAX); /* and perhaps a sibling's */
@@ -351,8 +349,7 @@ static int edit_replace(struct edit *e, const struct hg_path *path, uint32_t dep
 
 /* Encode entries [from, to) of the list into pages that keep the page size; they become items[0]
  * from *count on. `first` is where a cut is preferred (a key behind all others), or 0. */
-static int encode_pages(struct edit *e, uint32_t from, uint32_t to, uint32_t first,
-                        uint32_t *count)
+static int encode_pages(struct edit *e, uint32_t from, uint32_t to, uint32_t first, uint32_t *count)
 {
     struct hg_index *ix = e->ix;
     const struct hg_page_list *l = &ix->list;
@@ -457,7 +454,7 @@ static int writable_leaf(struct edit *e, const struct hg_path *path, uint32_t ro
         *out_leaf = leaf;
         return HOLOG_OK;
     }
-    uint32_t slack = own ? HG_MAX(LEAF_SLACK_BYTES, room / 4) : LEAF_SLACK_BYTES;
+    uint32_t slack = LEAF_SLACK(room, own);
     uint32_t most = HG_MAX(room, (uint32_t)ix->page_bytes);
     struct hg_leaf *copy;
     int rc = hg_leaf_new(ix, HG_MIN(room + slack, most), e->budget, &copy);
@@ -528,8 +525,8 @@ static int put_first(struct edit *e, const uint8_t *key, size_t key_len, const u
     return rc < 0 ? rc : edit_top(e, count);
 }
 
-static int replace_locator(struct edit *e, const struct hg_path *path, const struct hg_page_pos *pos,
-                           const uint8_t *loc)
+static int replace_locator(struct edit *e, const struct hg_path *path,
+                           const struct hg_page_pos *pos, const uint8_t *loc)
 {
     const uint8_t *page = path->leaf->page;
     struct hg_leaf *leaf;

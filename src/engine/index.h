@@ -144,7 +144,8 @@ void hg_cursor_close(struct hg_cursor *c);
 /* ---- memory ------------------------------------------------------------------------------------*/
 
 uint64_t hg_index_bytes(const struct hg_index *ix); /* all nodes of all its roots, incl. malloc's */
-void hg_index_set_limit(struct hg_index *ix, uint64_t max_bytes); /* 0 = none */
+/* 0 = none. Removals may go over it: they must be possible when the budget is spent. */
+void hg_index_set_limit(struct hg_index *ix, uint64_t max_bytes);
 
 /* ---- checkpoints: leaves as bytes --------------------------------------------------------------*/
 

@@ -204,8 +204,7 @@ int hg_cursor_open(struct hg_cursor *c, const struct hg_root *root, const uint8_
     c->key_cap = sizeof c->inline_key;
     c->depth = 0;
     if (from_len > HG_KEY_MAX)
-        return hg_error(HOLOG_E_INVAL, "a key of %zu bytes; %d are possible", from_len,
-                        HG_KEY_MAX);
+        return hg_error(HOLOG_E_INVAL, "a key of %zu bytes; %d are possible", from_len, HG_KEY_MAX);
     int rc = cursor_reserve(c, from_len + HG_KEY_PAD);
     if (rc < 0)
         return rc;

@@ -41,9 +41,9 @@ struct hg_index_loader {
     uint32_t cap;
     uint64_t keys;
     uint64_t pages;
-    uint64_t bytes;           /* of the pages so far */
-    struct hg_buf last[2];    /* last key of the page before, and of this one */
-    struct hg_node *made;     /* all nodes so far, by node.next */
+    uint64_t bytes;        /* of the pages so far */
+    struct hg_buf last[2]; /* last key of the page before, and of this one */
+    struct hg_node *made;  /* all nodes so far, by node.next */
 };
 
 static int loader_corrupt(const struct hg_index_loader *l, const char *why, size_t at)
@@ -72,11 +72,7 @@ void hg_index_load_abort(struct hg_index_loader *l)
 {
     if (l == NULL)
         return;
-    while (l->made != NULL) {
-        struct hg_node *next = l->made->next;
-        hg_node_free(l->ix, l->made);
-        l->made = next;
-    }
+    hg_nodes_free(l->ix, l->made);
     hg_free(l->items);
     hg_buf_release(&l->last[0]);
     hg_buf_release(&l->last[1]);
@@ -253,8 +249,7 @@ static int walk_leaf(struct walk *w, const struct hg_node *n)
     rc = hg_buf_append(&key, prefix, prefix_len);
     if (rc == HOLOG_OK)
         rc = hg_buf_append(&key, first.tail, first.tail_len);
-    if (rc == HOLOG_OK && w->any &&
-        compare(w->last.data, w->last.len, key.data, key.len) >= 0)
+    if (rc == HOLOG_OK && w->any && compare(w->last.data, w->last.len, key.data, key.len) >= 0)
         rc = walk_bad(w, "a page that is not behind the one before");
     if (rc == HOLOG_OK && compare(key.data, key.len, w->low.data, w->low.len) < 0)
         rc = walk_bad(w, "a key below its separator");

@@ -20,7 +20,7 @@ static int node_new(struct hg_index *ix, size_t size, uint32_t level, int budget
     if (budget && limit != 0 && (bytes >= limit || charge > limit - bytes))
         return hg_error(HOLOG_E_BUDGET, "the index would need more than its %llu bytes of memory",
                         (unsigned long long)limit);
-    struct hg_node *n = hg_malloc(charge - 8);
+    struct hg_node *n = hg_malloc(charge - HG_MALLOC_OWN);
     if (n == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for an index node of %zu bytes", size);
     atomic_fetch_add_explicit(&ix->bytes, charge, memory_order_relaxed);
@@ -35,9 +35,18 @@ void hg_node_free(struct hg_index *ix, struct hg_node *n)
     hg_free(n);
 }
 
+void hg_nodes_free(struct hg_index *ix, struct hg_node *list)
+{
+    while (list != NULL) {
+        struct hg_node *next = list->next;
+        hg_node_free(ix, list);
+        list = next;
+    }
+}
+
 int hg_leaf_new(struct hg_index *ix, size_t room, int budget, struct hg_leaf **out_leaf)
 {
-    struct hg_node *n;
+    struct hg_node *n = NULL;
     int rc = node_new(ix, sizeof(struct hg_leaf) + room, 0, budget, &n);
     if (rc == HOLOG_OK)
         *out_leaf = hg_node_leaf(n);
@@ -47,18 +56,18 @@ int hg_leaf_new(struct hg_index *ix, size_t room, int budget, struct hg_leaf **o
 static size_t inner_size(uint32_t count, size_t bytes)
 {
     return sizeof(struct hg_inner) + (count - 1) * sizeof(uint64_t) +
-           count * (sizeof(struct hg_node *) + sizeof(uint32_t)) + bytes;
+           count * (sizeof(struct hg_node *) + sizeof(uint32_t)) + bytes + HG_KEY_PAD;
 }
 
 int hg_inner_copy(struct hg_index *ix, const struct hg_inner *from, int budget,
                   struct hg_inner **out_inner)
 {
     size_t size = inner_size(from->count, hg_inner_starts(from)[from->count - 1]);
-    struct hg_node *n;
+    struct hg_node *n = NULL;
     int rc = node_new(ix, size, from->node.level, budget, &n);
     if (rc < 0)
         return rc;
-    memcpy(n + 1, &from->node + 1, size - sizeof *n);
+    memcpy(n + 1, &from->node + 1, size - sizeof *n); /* the pad as well: it is never looked at */
     *out_inner = hg_node_inner(n);
     return HOLOG_OK;
 }
@@ -96,8 +105,7 @@ size_t hg_inner_sep_bytes(const struct hg_index *ix, const struct hg_child *item
     return bytes;
 }
 
-/* A bit for each place where two neighbours among the separators first differ, or where one ends:
- * there it differs from the keys on its left. */
+/* A bit for each place where two neighbours among the separators first differ. */
 static uint64_t differing_places(const struct hg_index *ix, const struct hg_child *items,
                                  uint32_t count, uint32_t prefix_len)
 {
@@ -109,9 +117,6 @@ static uint64_t differing_places(const struct hg_index *ix, const struct hg_chil
         uint32_t n = prefix_len;
         while (n < max && a[n] == b[n])
             n++;
-        if (n - prefix_len < HG_PICK_END)
-            places |= (uint64_t)1 << (n - prefix_len);
-        n = items[i].sep_len - 1;
         if (n - prefix_len < HG_PICK_END)
             places |= (uint64_t)1 << (n - prefix_len);
     }
@@ -134,8 +139,8 @@ int hg_inner_build(struct hg_index *ix, const struct hg_child *items, uint32_t c
 {
     uint32_t prefix_len = items_prefix(ix, items, count);
     struct hg_node *n;
-    int rc = node_new(ix, inner_size(count, hg_inner_sep_bytes(ix, items, count)), level, budget,
-                      &n);
+    int rc =
+        node_new(ix, inner_size(count, hg_inner_sep_bytes(ix, items, count)), level, budget, &n);
     if (rc < 0)
         return rc;
     struct hg_inner *in = hg_node_inner(n);
@@ -213,15 +218,25 @@ static inline uint64_t head_of_key(const struct hg_inner *in, const uint8_t *res
            (uint64_t)rest[pick[6]] << 8 | rest[pick[7]];
 }
 
-/* 1 when separator i (0-based: right of child i) is <= rest. */
-static int sep_not_after(const struct hg_inner *in, uint32_t i, const uint8_t *rest,
-                         size_t rest_len)
+/* 1 when separator i (0-based: right of child i) is <= rest (padded). By words: what is read behind
+ * the end of either is cut off again. */
+static inline int sep_not_after(const struct hg_inner *in, uint32_t i, const uint8_t *rest,
+                                size_t rest_len)
 {
     uint32_t len;
     const uint8_t *sep = hg_inner_sep(in, i + 1, &len);
     size_t n = HG_MIN(len, rest_len);
-    int c = n > 0 ? memcmp(sep, rest, n) : 0;
-    return c != 0 ? c < 0 : len <= rest_len;
+    for (size_t at = 0; at < n; at += 8) {
+        uint64_t a = hg_get_le64(sep + at);
+        uint64_t b = hg_get_le64(rest + at);
+        if (a == b)
+            continue;
+        size_t same = at + (size_t)__builtin_ctzll(a ^ b) / 8;
+        if (same < n)
+            return sep[same] < rest[same];
+        break;
+    }
+    return len <= rest_len;
 }
 
 /* Of separators [lo, hi), sorted, behind those that are not after rest: where the others begin. */
@@ -277,10 +292,6 @@ static inline uint32_t find_by_head(const struct hg_inner *in, const uint8_t *ke
     uint32_t below = heads_below(in->words, n, head);
     if (below == n || in->words[below] != head)
         return below;
-    /* A separator ends with the byte that tells it from the keys on its left: a key that agrees
-     * in all places is most likely behind it. Several with one head must be compared. */
-    if (below + 1 == n || in->words[below + 1] != head)
-        return below + 1;
     uint32_t end = n;
     if (head != UINT64_MAX)
         end = below + heads_below(in->words + below, n - below, head + 1);
@@ -293,22 +304,20 @@ const struct hg_leaf *hg_find_leaf(const struct hg_node *top, const uint8_t *key
                                    struct hg_path *path, uint32_t prefetch_bytes)
 {
     const struct hg_node *n = top;
-    uint32_t depth = 0;
-    while (n->level > 0) {
+    uint32_t height = top->level; /* the leaf itself is not read, nor waited for */
+    for (uint32_t depth = 0; depth < height; depth++) {
         struct hg_inner *in = hg_node_inner(n);
         uint32_t i = find_by_head(in, key, key_len);
         if (path != NULL) {
             path->node[depth] = in;
             path->child[depth] = i;
         }
-        depth++;
         n = hg_inner_children(in)[i];
-        if (in->node.level == 1)
-            for (uint32_t at = 0; at < prefetch_bytes; at += CACHE_LINE)
-                __builtin_prefetch((const uint8_t *)n + at);
     }
+    for (uint32_t at = 0; at < prefetch_bytes; at += CACHE_LINE)
+        __builtin_prefetch((const uint8_t *)n + at);
     if (path != NULL) {
-        path->depth = depth;
+        path->depth = height;
         path->leaf = hg_node_leaf(n);
     }
     return hg_node_leaf(n);

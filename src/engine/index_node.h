@@ -46,7 +46,7 @@
 #include "engine/index.h"
 #include "engine/index_page.h"
 
-#define HG_INNER_MAX       192 /* children; three levels reach 1.4 M leaves */
+#define HG_INNER_MAX       256 /* children; two levels, two thirds full, reach 30,000 leaves */
 #define HG_INNER_MIN       (HG_INNER_MAX / 4)
 #define HG_INNER_BYTES     16384 /* of separators: over this a node of 8 children or more is cut */
 #define HG_INNER_BYTES_MIN 8     /* children */
@@ -71,7 +71,8 @@ struct hg_leaf {
  *                            constant text in paths takes no room in a head, and heads are sorted.
  * then count pointers        children
  * then count u32             where separator i's bytes begin; [count-1] = where the last ends
- * then bytes                 the prefix of all separators, then each separator without it
+ * then bytes                 the prefix of all separators, then each separator without it, and
+ *                            HG_KEY_PAD bytes that searches may read
  */
 struct hg_inner {
     struct hg_node node;
@@ -168,16 +169,18 @@ static inline uint8_t *hg_inner_bytes(const struct hg_inner *in)
     return (uint8_t *)(hg_inner_starts(in) + in->count);
 }
 
+#define HG_MALLOC_OWN 8u /* bytes glibc's malloc keeps in front of each block */
+
 /* Bytes of a page this leaf can hold. */
 static inline uint32_t hg_leaf_room(const struct hg_leaf *leaf)
 {
-    return leaf->node.bytes - (uint32_t)sizeof *leaf - 8; /* 8: malloc's own */
+    return leaf->node.bytes - (uint32_t)sizeof *leaf - HG_MALLOC_OWN;
 }
 
 /* What malloc takes for size bytes, its own included. */
 static inline uint32_t hg_charged(size_t size)
 {
-    return (uint32_t)HG_MAX((size_t)32, HG_ALIGN_UP(size + 8, (size_t)16));
+    return (uint32_t)HG_MAX((size_t)32, HG_ALIGN_UP(size + HG_MALLOC_OWN, (size_t)16));
 }
 
 /* A leaf of the head's generation with room for at least room bytes. HOLOG_E_NOMEM, or
@@ -199,7 +202,7 @@ HG_MUST_CHECK int hg_inner_items(struct hg_index *ix, const struct hg_inner *in,
 const uint8_t *hg_inner_sep(const struct hg_inner *in, uint32_t i, uint32_t *out_len);
 /* The head of a separator, or a key, given from the prefix's end on. */
 uint64_t hg_inner_head(const struct hg_inner *in, const uint8_t *rest, size_t rest_len);
-/* The child that has key, if any has. */
+/* The child that has key (padded), if any has. */
 uint32_t hg_inner_find(const struct hg_inner *in, const uint8_t *key, size_t key_len);
 
 /* The way from the root to a leaf. */
@@ -216,6 +219,7 @@ struct hg_path {
 const struct hg_leaf *hg_find_leaf(const struct hg_node *top, const uint8_t *key, size_t key_len,
                                    struct hg_path *path, uint32_t prefetch_bytes);
 void hg_node_free(struct hg_index *ix, struct hg_node *n);
+void hg_nodes_free(struct hg_index *ix, struct hg_node *list); /* by next */
 
 /* ---- versions (index_root.c) -------------------------------------------------------------------*/
 

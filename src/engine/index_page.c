@@ -225,7 +225,8 @@ static inline uint32_t runs_not_after(const uint8_t *p, uint32_t runs, const uin
     uint32_t n = runs;
     while (n > 0) { /* without branches on the data: below = runs with a smaller head */
         uint32_t half = (n + 1) / 2;
-        below += half & (0u - (uint32_t)(hg_get_le64(heads + 8 * (size_t)(below + half - 1)) < head));
+        below +=
+            half & (0u - (uint32_t)(hg_get_le64(heads + 8 * (size_t)(below + half - 1)) < head));
         n -= half;
     }
     while (below < runs && head_at(p, below) == head) { /* seldom more than one */
@@ -342,8 +343,7 @@ int hg_page_within(const uint8_t *page, const struct hg_page_pos *pos)
     return is_within(page, pos);
 }
 
-const uint8_t *hg_page_get(const uint8_t *page, const uint8_t *key, size_t key_len,
-                           int *out_within)
+const uint8_t *hg_page_get(const uint8_t *page, const uint8_t *key, size_t key_len, int *out_within)
 {
     struct hg_page_pos pos;
     page_find(page, key, key_len, &pos);
@@ -499,8 +499,8 @@ static int check_run(struct check *c, uint32_t run)
     return in == locs ? HOLOG_OK : bad(c, "end of a run's keys", (size_t)(in - p));
 }
 
-int hg_page_validate(const uint8_t *page, size_t len, struct hg_buf *last_key,
-                     const char **out_why, size_t *out_at)
+int hg_page_validate(const uint8_t *page, size_t len, struct hg_buf *last_key, const char **out_why,
+                     size_t *out_at)
 {
     struct check c = { .page = page, .key = last_key };
     last_key->len = 0;
@@ -795,8 +795,7 @@ void hg_page_remove(const uint8_t *src, uint8_t *dst, const struct hg_page_pos *
     struct writer w;
 
     HG_ASSERT(page_count(src) > 1);
-    writer_begin(&w, dst, last_of_run ? runs - 1 : runs, src + dir_end(runs),
-                 page_prefix_len(src));
+    writer_begin(&w, dst, last_of_run ? runs - 1 : runs, src + dir_end(runs), page_prefix_len(src));
     writer_copy(&w, src, 0, pos->run);
     if (!last_of_run)
         write_run_without(&w, src, pos->run, pos->index);
@@ -906,8 +905,7 @@ int hg_page_list_insert(struct hg_page_list *l, uint32_t at, const uint8_t *key,
     if (rc < 0)
         return rc;
     memmove(l->entries + at + 1, l->entries + at, (l->count - at) * sizeof *l->entries);
-    l->entries[at] =
-        (struct hg_page_entry){ .key = offset, .len = (uint32_t)key_len, .loc = loc };
+    l->entries[at] = (struct hg_page_entry){ .key = offset, .len = (uint32_t)key_len, .loc = loc };
     l->count++;
     list_relate(l, at);
     list_relate(l, at + 1);
@@ -1010,7 +1008,8 @@ uint32_t hg_page_list_cut(const struct hg_page_list *l, uint32_t from, uint32_t 
     for (uint32_t i = from + 1; i < to; i++) {
         sum += HG_PAGE_ENTRY_MIN + l->entries[i - 1].len - l->entries[i - 1].lcp;
         int central = sum >= total * 3 / 8 && sum <= total * 5 / 8;
-        if (best == 0 || (central && l->entries[i].lcp < l->entries[best].lcp) || sum < total * 3 / 8)
+        if (best == 0 || (central && l->entries[i].lcp < l->entries[best].lcp) ||
+            sum < total * 3 / 8)
             best = i;
     }
     return best;

@@ -68,8 +68,8 @@ uint32_t hg_page_used(const uint8_t *page);
 
 /* Everything about the page alone: bounds, order, lengths, entry types. NULL when it is sound, else
  * what is wrong in a few words and *out_at, its offset. *last_key becomes the page's last key. */
-int hg_page_validate(const uint8_t *page, size_t len, struct hg_buf *last_key,
-                     const char **out_why, size_t *out_at);
+int hg_page_validate(const uint8_t *page, size_t len, struct hg_buf *last_key, const char **out_why,
+                     size_t *out_at);
 
 /* Position of the first key >= key (padded). */
 void hg_page_find(const uint8_t *page, const uint8_t *key, size_t key_len,

@@ -1,12 +1,11 @@
 /*
  * Versions of the index: freezing, counting, dropping. The rules V1-V3 are in index_node.h.
  */
-#include "engine/index_node.h"
-
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/index_node.h"
 
 /* ---- memory of versions and lists of the dead --------------------------------------------------*/
 
@@ -218,12 +217,7 @@ static struct hg_root *version_drop(struct hg_root *v)
 static void version_destroy(struct hg_retired *retired)
 {
     struct hg_root *v = (struct hg_root *)(void *)retired;
-    struct hg_node *n = v->condemned;
-    while (n != NULL) {
-        struct hg_node *next = n->next;
-        hg_node_free(v->ix, n);
-        n = next;
-    }
+    hg_nodes_free(v->ix, v->condemned);
     version_free(v);
 }
 
@@ -300,11 +294,8 @@ static void head_discard(struct hg_index *ix)
 {
     struct hg_root *head = ix->head;
     condemn_younger(head, head->top, head->generation - 1);
-    while (head->condemned != NULL) {
-        struct hg_node *next = head->condemned->next;
-        hg_node_free(ix, head->condemned);
-        head->condemned = next;
-    }
+    hg_nodes_free(ix, head->condemned);
+    head->condemned = NULL;
     chunks_free(ix, head->dead);
     head->dead = NULL;
     ix->dirty = 0;

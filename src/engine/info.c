@@ -25,7 +25,7 @@ void hg_probe_disk(struct hg_io *io, struct hg_super *s)
     if (buf == NULL)
         return;
     memset(buf, 0, PROBE_BYTES);
-    rc = io->ops->open(io, "seg/probe.tmp", HG_OPEN_WRITE | HG_OPEN_CREATE | HG_OPEN_DIRECT, &f);
+    rc = io->ops->open(io, "SUPER.tmp", HG_OPEN_WRITE | HG_OPEN_CREATE | HG_OPEN_DIRECT, &f);
     if (rc == HOLOG_OK && io->ops->info(f, &info) == HOLOG_OK && info.direct)
         s->probe_flags |= 2;
     if (rc == HOLOG_OK) {
@@ -46,7 +46,7 @@ void hg_probe_disk(struct hg_io *io, struct hg_super *s)
     }
     if (f != NULL)
         (void)io->ops->close(f);
-    (void)io->ops->unlink(io, "seg/probe.tmp"); /* a .tmp: the next open would delete it too */
+    (void)io->ops->unlink(io, "SUPER.tmp"); /* init deletes one that a cut left */
     hg_error_clear();
     hg_free(buf);
 }

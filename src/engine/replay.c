@@ -64,11 +64,52 @@ static int apply(holog_store *s, const struct hg_record *r)
     }
 }
 
+/* After a salvage commits are missing: what they made may be what this record stands on. */
+static int make_parents(holog_store *s, const struct hg_record *r)
+{
+    const char *path = r->to != NULL ? r->to : r->path;
+    size_t len = r->to != NULL ? r->to_len : r->path_len;
+    struct hg_locator dir = { .segment = r->segment,
+                              .offset = r->offset,
+                              .type = HG_ENTRY_DIR,
+                              .number = s->last_number,
+                              .size = s->last_number };
+    int rc = HOLOG_OK;
+
+    for (size_t i = 1; i < len && rc == HOLOG_OK; i++) {
+        if (path[i] != '/')
+            continue;
+        hg_key_make(path, i, &s->replay_keys[0]);
+        rc = hg_apply_mkdir(&s->sequenced, &s->replay_keys[0], &dir);
+    }
+    return rc;
+}
+
+static int is_about_missing(const struct hg_record *r)
+{
+    return r->type == HG_REC_DELETE || r->type == HG_REC_DELETE_TREE || r->type == HG_REC_MOVE ||
+           r->type == HG_REC_COPY;
+}
+
+/* A commit passed its checks when it was made, so a whole log fits together. One that repair has
+ * salvaged has gaps: a deletion of nothing is nothing, a missing directory is made. */
 static int on_record(void *ctx, const struct hg_record *r)
 {
-    int rc = apply(ctx, r);
+    holog_store *s = ctx;
+    int rc = apply(s, r);
 
-    /* The commit passed its checks when it was made: what fails now is not its doing. */
+    if (rc == HOLOG_E_NOENT && is_about_missing(r)) {
+        struct hg_locator loc;
+        hg_key_make(r->path, r->path_len, &s->replay_keys[0]);
+        if (hg_state_get(&s->sequenced, s->replay_keys[0].bytes, s->replay_keys[0].len, &loc) ==
+            HOLOG_E_NOENT)
+            return HOLOG_OK;
+    }
+    if (rc == HOLOG_E_NOENT) {
+        rc = make_parents(s, r);
+        if (rc == HOLOG_OK)
+            rc = apply(s, r);
+    }
     if (rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR)
         return hg_corrupt(r->segment, r->offset,
                           "a record does not fit what came before it (%.*s)", (int)r->path_len,

@@ -472,6 +472,44 @@ static int recover(holog_store *s)
     return rc;
 }
 
+/* What a cut left half made: no part of the store, once recovery has decided. */
+struct leftovers {
+    struct hg_io *io;
+    const char *dir;
+    int rc;
+};
+
+static int drop_leftover(void *ctx, const char *name, int is_dir)
+{
+    struct leftovers *l = ctx;
+    char path[512];
+    size_t n = strlen(name);
+    int rc;
+
+    if (is_dir || n < 4 || strcmp(name + n - 4, ".tmp") != 0)
+        return 0;
+    (void)snprintf(path, sizeof path, "%s%s%s", l->dir, l->dir[0] == 0 ? "" : "/", name);
+    rc = l->io->ops->unlink(l->io, path);
+    if (rc < 0 && rc != HOLOG_E_NOENT)
+        l->rc = rc;
+    return 0;
+}
+
+static int drop_leftovers(holog_store *s)
+{
+    static const char *const dirs[] = { "", HG_SEG_DIR, HG_CHK_DIR, HG_QUARANTINE_DIR };
+    struct leftovers l = { .io = s->io };
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < sizeof dirs / sizeof dirs[0] && rc == HOLOG_OK; i++) {
+        l.dir = dirs[i];
+        rc = s->io->ops->read_dir(s->io, dirs[i], drop_leftover, &l);
+        if (rc == HOLOG_E_NOENT)
+            rc = make_dir(s->io, dirs[i]); /* chk and quarantine may be deleted by anybody */
+    }
+    return rc < 0 ? rc : l.rc;
+}
+
 /* The first version: what recovery found. */
 static int first_version(holog_store *s)
 {
@@ -532,6 +570,8 @@ static int open_parts(holog_store *s)
         hg_index_set_limit(s->sequenced.index, s->opts.budget_bytes - s->opts.budget_bytes / 8);
     if (rc == HOLOG_OK)
         rc = recover(s);
+    if (rc == HOLOG_OK && !read_only)
+        rc = drop_leftovers(s);
     if (rc == HOLOG_OK)
         rc = add_segments(s);
     if (rc == HOLOG_OK)

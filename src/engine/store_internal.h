@@ -263,6 +263,11 @@ HG_MUST_CHECK int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags
                             const char *path, const char *to, const void *data, size_t len,
                             struct hg_staged *staged);
 #define HG_NUMBER_OWN ((UINT64_C(1) << 48) - 1) /* number of what a transaction itself has made */
+#define HG_GONE UINT32_MAX /* segment, in an overlay: the transaction has deleted the entry */
+static inline int hg_is_gone(const struct hg_locator *loc)
+{
+    return loc->segment == HG_GONE;
+}
 HG_MUST_CHECK int hg_txn_note_read(holog_txn *txn, const struct hg_resolved *r, int listing);
 void hg_txn_lookup(holog_txn *txn, struct hg_lookup *out);
 int hg_txn_made_dir(const holog_txn *txn, const char *path, size_t len);

@@ -3,7 +3,7 @@
  * private overlay (a small index of its own) lets the transaction read what it has changed.
  *
  * The overlay holds, by key, a locator of the transaction's own: segment 0 and offset = number of
- * the operation that made it; type 0 says "gone". Entries it copies or moves keep the locator they
+ * the operation that made it; segment HG_GONE says "gone". Entries it copies or moves keep the locator they
  * had, whose birth position is in the log.
  */
 #include <string.h>
@@ -108,7 +108,7 @@ static int get_through(void *ctx, const uint8_t *key, size_t len, struct hg_loca
     if (txn->overlay != NULL && len > 0)
         rc = hg_index_get(txn->overlay, key, len, out);
     if (rc == HOLOG_OK)
-        return out->type == 0 ? HOLOG_E_NOENT : HOLOG_OK;
+        return hg_is_gone(out) ? HOLOG_E_NOENT : HOLOG_OK;
     if (rc != HOLOG_E_NOENT)
         return rc;
     hg_lookup_version(txn->store, txn->base, &below);
@@ -286,6 +286,8 @@ int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l)
 
 /* ---- the overlay -----------------------------------------------------------------------------------------------------*/
 
+static const struct hg_locator gone = { .segment = HG_GONE, .type = HG_ENTRY_BLOB };
+
 static int overlay_ready(holog_txn *txn)
 {
     return txn->overlay != NULL ? HOLOG_OK : hg_index_create(NULL, 0, &txn->overlay);
@@ -323,7 +325,7 @@ static int drop_one(holog_txn *txn, const uint8_t *key, size_t len, const struct
 {
     HG_UNUSED(loc);
     HG_UNUSED(ctx);
-    return overlay_put(txn, key, len, (struct hg_locator){ 0 });
+    return overlay_put(txn, key, len, gone);
 }
 
 struct transfer {
@@ -352,7 +354,7 @@ static int overlay_drop(holog_txn *txn, const struct hg_resolved *r)
     if (r->loc.type == HG_ENTRY_DIR)
         rc = each_below(txn, &r->key, drop_one, NULL);
     if (rc == HOLOG_OK && r->key.len > 0)
-        rc = overlay_put(txn, r->key.bytes, r->key.len, (struct hg_locator){ 0 });
+        rc = overlay_put(txn, r->key.bytes, r->key.len, gone);
     return rc;
 }
 

@@ -280,8 +280,8 @@ int hg_cursor_step(holog_cursor *c, const struct hg_cursor **out_at)
         d = c->tree_state != HOLOG_OK ? 1 : c->over_state != HOLOG_OK ? -1 : order(&c->tree, &c->over);
         c->tree_taken = d <= 0;
         c->over_taken = d >= 0;
-        if (c->over_taken && c->over.loc.type == 0)
-            continue; /* gone */
+        if (c->over_taken && hg_is_gone(&c->over.loc))
+            continue;
         *out_at = c->over_taken ? &c->over : &c->tree;
         return HOLOG_OK;
     }

@@ -37,7 +37,11 @@ enum hg_write_flags {
                            (RWF_DSYNC). Proves nothing about any other byte of the file. */
 };
 
-enum hg_world { HG_WORLD_URING = 1, HG_WORLD_POSIX = 2, HG_WORLD_SIM = 3 };
+enum hg_world {
+    HG_WORLD_URING = 1,
+    HG_WORLD_POSIX = 2,
+    HG_WORLD_SIM = 3
+};
 
 struct hg_io;
 struct hg_file;
@@ -51,22 +55,27 @@ struct hg_file_info {
 };
 
 /* One asynchronous request. The caller owns it and its buffers until `done` is called. */
-enum hg_req_op { HG_REQ_READ, HG_REQ_WRITE, HG_REQ_WRITE_DSYNC, HG_REQ_FDATASYNC };
+enum hg_req_op {
+    HG_REQ_READ,
+    HG_REQ_WRITE,
+    HG_REQ_WRITE_DSYNC,
+    HG_REQ_FDATASYNC
+};
 struct hg_req {
     enum hg_req_op op;
     struct hg_file *file;
     void *buf;
     size_t len_bytes;
     uint64_t offset;
-    int rc;              /* result: 0 or a code; set before done */
-    size_t done_bytes;   /* whole on success: short transfers are continued inside. A read past
+    int rc;            /* result: 0 or a code; set before done */
+    size_t done_bytes; /* whole on success: short transfers are continued inside. A read past
                             the end of the file is HOLOG_E_IO, and this tells how far it came */
     void (*done)(struct hg_req *r); /* called on the world's I/O thread, last of all (after
                                        `complete` is 1): may free r, may not block or submit;
                                        NULL = only rc and `complete` */
-    void *ctx;           /* caller's */
-    uint32_t complete;   /* 0 -> 1 with release order when finished */
-    struct hg_req *next; /* the world's, while in flight */
+    void *ctx;                      /* caller's */
+    uint32_t complete;              /* 0 -> 1 with release order when finished */
+    struct hg_req *next;            /* the world's, while in flight */
 };
 
 struct hg_io_ops {
@@ -116,8 +125,8 @@ struct hg_io_ops {
     int (*wait)(struct hg_io *io, struct hg_req *r); /* until r is complete; returns r->rc */
 
     /* clock and chance */
-    uint64_t (*now_ns)(struct hg_io *io);      /* monotonic */
-    uint64_t (*wall_ns)(struct hg_io *io);     /* UTC, ns since 1970; may jump */
+    uint64_t (*now_ns)(struct hg_io *io);  /* monotonic */
+    uint64_t (*wall_ns)(struct hg_io *io); /* UTC, ns since 1970; may jump */
     int (*random)(struct hg_io *io, void *out, size_t len);
     void (*sleep_ns)(struct hg_io *io, uint64_t ns);
 
@@ -149,7 +158,11 @@ struct hg_file {
 
 /* ---- the worlds ---------------------------------------------------------------------------- */
 
-enum hg_io_choice { HG_IO_AUTO = 0, HG_IO_POSIX = 1, HG_IO_URING = 2 };
+enum hg_io_choice {
+    HG_IO_AUTO = 0,
+    HG_IO_POSIX = 1,
+    HG_IO_URING = 2
+};
 
 /*
  * Open a world on directory `dir` (must exist; held by an O_PATH/O_DIRECTORY descriptor, so chdir
@@ -175,7 +188,7 @@ struct hg_cond {
     uint32_t seq;
 };
 void hg_mutex_lock(struct hg_io *io, struct hg_mutex *m); /* spins briefly, then parks */
-int hg_mutex_trylock(struct hg_mutex *m);                  /* 1 if taken */
+int hg_mutex_trylock(struct hg_mutex *m);                 /* 1 if taken */
 void hg_mutex_unlock(struct hg_io *io, struct hg_mutex *m);
 /* m held; returns with m held; may return early. */
 void hg_cond_wait(struct hg_io *io, struct hg_cond *c, struct hg_mutex *m, uint64_t timeout_ns);
@@ -190,8 +203,8 @@ HG_MUST_CHECK int hg_io_read_full(struct hg_file *f, void *buf, size_t len, uint
 HG_MUST_CHECK int hg_io_read_upto(struct hg_file *f, void *buf, size_t len, uint64_t offset,
                                   size_t *out_n);
 /* Write all; after 64 tries without progress: HOLOG_E_IO. ENOSPC after a short write: NOSPC. */
-HG_MUST_CHECK int hg_io_write_full(struct hg_file *f, const void *buf, size_t len,
-                                   uint64_t offset, unsigned flags);
+HG_MUST_CHECK int hg_io_write_full(struct hg_file *f, const void *buf, size_t len, uint64_t offset,
+                                   unsigned flags);
 HG_MUST_CHECK int hg_io_writev_full(struct hg_file *f, const struct iovec *iov, int n_iov,
                                     uint64_t offset, unsigned flags);
 /* Whole small file into fresh hg_malloc memory; HOLOG_E_TOOBIG above max. */

@@ -20,7 +20,7 @@ static uint64_t read_limit(const char *file)
         return UINT64_MAX;
     if (fgets(line, sizeof line, f) == NULL || sscanf(line, "%llu", &v) != 1)
         v = UINT64_MAX; /* "max" */
-    (void)fclose(f); /* only read */
+    (void)fclose(f);    /* only read */
     return v;
 }
 

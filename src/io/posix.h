@@ -9,27 +9,27 @@
 
 #include "io/io.h"
 
-#define HG_PX_LOCK_FILES 8   /* files that hold locks at one time: LOCK, and room to spare */
-#define HG_PX_POOL       2   /* threads; two transfers in flight saturate what fdatasync allows */
+#define HG_PX_LOCK_FILES 8 /* files that hold locks at one time: LOCK, and room to spare */
+#define HG_PX_POOL       2 /* threads; two transfers in flight saturate what fdatasync allows */
 #define HG_PX_NO_SLOT    (-1)
 
 /* Requests waiting for a pool thread. */
 struct hg_px_pool {
     pthread_mutex_t lock;
     pthread_cond_t more;
-    struct hg_req *first; /* lock */
-    struct hg_req *last;  /* lock */
-    int stop;             /* lock */
-    int n_threads;        /* lock */
+    struct hg_req *first;                  /* lock */
+    struct hg_req *last;                   /* lock */
+    int stop;                              /* lock */
+    int n_threads;                         /* lock */
     struct hg_thread *threads[HG_PX_POOL]; /* lock */
 };
 
 struct hg_px_io {
     struct hg_io base;
-    int root_fd;                            /* fixed after open */
-    atomic_int no_openat2;                  /* the kernel lacks openat2 */
-    atomic_int no_dsync;                    /* the file system refused RWF_DSYNC once */
-    atomic_int lock_fds[HG_PX_LOCK_FILES];  /* descriptor + 1 of files that hold locks; 0 = free */
+    int root_fd;                           /* fixed after open */
+    atomic_int no_openat2;                 /* the kernel lacks openat2 */
+    atomic_int no_dsync;                   /* the file system refused RWF_DSYNC once */
+    atomic_int lock_fds[HG_PX_LOCK_FILES]; /* descriptor + 1 of files that hold locks; 0 = free */
     struct hg_px_pool pool;
 };
 

@@ -49,7 +49,10 @@
 
 struct hg_sim;
 
-enum hg_sim_dirs { HG_SIM_DIRS_JOURNAL = 0, HG_SIM_DIRS_POSIX = 1 };
+enum hg_sim_dirs {
+    HG_SIM_DIRS_JOURNAL = 0,
+    HG_SIM_DIRS_POSIX = 1
+};
 
 enum hg_sim_fault_class {
     HG_SIM_F_OPEN = 1 << 0,
@@ -82,15 +85,15 @@ enum hg_sim_fault_kind {
 struct hg_sim_options {
     uint64_t seed;
     enum hg_sim_dirs dirs;
-    int yields;            /* 1: the scheduler switches coroutines at every call, seeded;
+    int yields;        /* 1: the scheduler switches coroutines at every call, seeded;
                               0: only where a coroutine must wait (faster, one interleaving) */
-    uint64_t capacity;     /* bytes of disk; 0 = no limit; full = ENOSPC */
+    uint64_t capacity; /* bytes of disk; 0 = no limit; full = ENOSPC */
     unsigned fault_classes;
-    uint64_t fault_at;     /* 1-based among fallible calls of those classes; 0 = never */
-    int fault_sticky;      /* 1: every one from there on */
+    uint64_t fault_at; /* 1-based among fallible calls of those classes; 0 = never */
+    int fault_sticky;  /* 1: every one from there on */
     enum hg_sim_fault_kind fault_kind;
     int fault_errno;
-    int no_trace;          /* 1: record no effects (long model runs); hg_sim_crash only at the end */
+    int no_trace; /* 1: record no effects (long model runs); hg_sim_crash only at the end */
 };
 
 HG_MUST_CHECK int hg_sim_create(const struct hg_sim_options *opts, struct hg_sim **out_sim);
@@ -121,16 +124,16 @@ unsigned hg_sim_open_files(const struct hg_sim *sim);
 unsigned hg_sim_live_threads(const struct hg_sim *sim);
 
 enum hg_sim_strategy {
-    HG_SIM_CRASH_NONE,       /* n: nothing pending survives */
-    HG_SIM_CRASH_ALL,        /* a: everything pending survives, in-flight applied */
-    HG_SIM_CRASH_KEEP_ONE,   /* k: one pending effect survives (seed picks) */
-    HG_SIM_CRASH_DROP_ONE,   /* o: all but one */
-    HG_SIM_CRASH_TORN_HEAD,  /* t: a prefix of the sectors of the newest effect, all older */
-    HG_SIM_CRASH_TORN_TAIL,  /* u: a suffix of the sectors of the newest effect, all older */
-    HG_SIM_CRASH_SECTORS,    /* s: seeded subset of sectors of every pending effect */
-    HG_SIM_CRASH_ZEROS,      /* z: sizes extended, contents zeros */
-    HG_SIM_CRASH_GARBAGE,    /* g: sizes extended, contents 0xA5 or stale */
-    HG_SIM_CRASH_RANDOM,     /* r: everything above mixed by the seed */
+    HG_SIM_CRASH_NONE,      /* n: nothing pending survives */
+    HG_SIM_CRASH_ALL,       /* a: everything pending survives, in-flight applied */
+    HG_SIM_CRASH_KEEP_ONE,  /* k: one pending effect survives (seed picks) */
+    HG_SIM_CRASH_DROP_ONE,  /* o: all but one */
+    HG_SIM_CRASH_TORN_HEAD, /* t: a prefix of the sectors of the newest effect, all older */
+    HG_SIM_CRASH_TORN_TAIL, /* u: a suffix of the sectors of the newest effect, all older */
+    HG_SIM_CRASH_SECTORS,   /* s: seeded subset of sectors of every pending effect */
+    HG_SIM_CRASH_ZEROS,     /* z: sizes extended, contents zeros */
+    HG_SIM_CRASH_GARBAGE,   /* g: sizes extended, contents 0xA5 or stale */
+    HG_SIM_CRASH_RANDOM,    /* r: everything above mixed by the seed */
     HG_SIM_CRASH_STRATEGIES
 };
 /* A new disk (same options but faults off) in a state a power cut at `step` could leave. Free it

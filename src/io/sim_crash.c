@@ -182,6 +182,7 @@ static void tear(struct plan *p, enum item_data part, uint64_t seed)
     if (it == NULL)
         return;
     uint64_t n = sectors_of(it->ev);
+    HG_ASSERT(n != 0); /* newest_write has bytes */
     choose(it, part, part == DATA_HEAD ? seed % n : seed % n + 1, (seed / n) % 2 == 0);
 }
 

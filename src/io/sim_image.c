@@ -8,7 +8,7 @@
 
 void *hg_sim_alloc(size_t count, size_t size)
 {
-    void *p = calloc(count != 0 ? count : 1, size);
+    void *p = calloc(HG_MAX(count, (size_t)1), HG_MAX(size, (size_t)1));
     HG_ASSERT(p != NULL); /* the test machine is out of memory: no result of this test counts */
     return p;
 }
@@ -69,7 +69,7 @@ static struct sim_image *image_copy(const struct sim_image *img, uint64_t cap)
     copy->cap = HG_ALIGN_UP(HG_MAX(cap, img->size), (uint64_t)HG_IO_BLOCK);
     if (copy->cap != 0)
         copy->data = hg_sim_alloc(1, copy->cap);
-    if (img->size != 0)
+    if (copy->data != NULL && img->data != NULL)
         memcpy(copy->data, img->data, img->size);
     if (img->known != NULL) {
         copy->known = hg_sim_alloc(1, sector_count(copy->cap));
@@ -82,7 +82,7 @@ static struct sim_image *image_copy(const struct sim_image *img, uint64_t cap)
 struct sim_image *hg_sim_image_own(struct sim_image **slot)
 {
     if ((*slot)->refs > 1) {
-        struct sim_image *copy = image_copy(*slot, (*slot)->size);
+        struct sim_image *copy = image_copy(*slot, (*slot)->cap); /* the room too */
         hg_sim_image_unref(*slot);
         *slot = copy;
     }
@@ -125,6 +125,7 @@ void hg_sim_image_write(struct sim_image **slot, uint64_t off, const uint8_t *da
     if (img->known != NULL)
         memset(img->known + off / SIM_SECTOR, 1,
                sector_count(off + len) - (size_t)(off / SIM_SECTOR));
+    HG_ASSERT(img->data != NULL);
     memcpy(img->data + off, data, len);
     img->size = HG_MAX(img->size, off + len);
 }
@@ -135,6 +136,7 @@ void hg_sim_image_resize(struct sim_image **slot, uint64_t size)
         return;
     struct sim_image *img = own_with_room(slot, size);
     if (size < img->size) {
+        HG_ASSERT(img->data != NULL);
         memset(img->data + size, 0, img->size - size);
         if (img->known != NULL) {
             size_t from = sector_count(size);

@@ -15,19 +15,18 @@
 #ifndef HG_IO_SIM_INT_H
 #define HG_IO_SIM_INT_H
 
-#include "io/sim.h"
-
 #include "base/error.h"
 #include "io/common.h"
+#include "io/sim.h"
 
 #define SIM_SECTOR 512u /* what a disk writes whole or not at all */
 
 /* ---- memory and chance ------------------------------------------------------------------------- */
 
-void *hg_sim_alloc(size_t count, size_t size);              /* zeroed; never NULL */
+void *hg_sim_alloc(size_t count, size_t size);                         /* zeroed; never NULL */
 void *hg_sim_grow(void *array, size_t *cap, size_t need, size_t size); /* room for need items */
 
-uint64_t hg_sim_next(uint64_t *rng); /* splitmix64 */
+uint64_t hg_sim_next(uint64_t *rng);                           /* splitmix64 */
 static inline uint64_t hg_sim_below(uint64_t *rng, uint64_t n) /* 0 when n is 0 */
 {
     return n != 0 ? hg_sim_next(rng) % n : 0;
@@ -41,7 +40,7 @@ struct sim_image {
     uint64_t size;
     uint64_t cap;
     uint8_t *data;
-    uint8_t *known;   /* one byte a sector up to cap: 0 = its content never became durable;
+    uint8_t *known; /* one byte a sector up to cap: 0 = its content never became durable;
                          NULL = all known. Only durable images have unknown sectors. */
 };
 
@@ -76,7 +75,7 @@ struct sim_dir {
 };
 
 struct sim_name *hg_sim_name_new(const char *text, size_t len);
-void hg_sim_name_unref(struct sim_name *name); /* NULL allowed */
+void hg_sim_name_unref(struct sim_name *name);                                   /* NULL allowed */
 uint32_t hg_sim_dir_find(const struct sim_dir *d, const char *text, size_t len); /* 0 = none */
 void hg_sim_dir_set(struct sim_dir *d, struct sim_name *name, uint32_t ino);     /* 0 removes */
 void hg_sim_dir_copy(struct sim_dir *to, const struct sim_dir *from);
@@ -101,9 +100,9 @@ struct sim_event {
     enum sim_event_type type;
     uint32_t ino;
     uint64_t begin;
-    uint64_t end;      /* 0 while in flight */
-    uint8_t dsync;     /* this write made its own range durable when it ended */
-    uint8_t failed;    /* the call reported a failure when it ended */
+    uint64_t end;   /* 0 while in flight */
+    uint8_t dsync;  /* this write made its own range durable when it ended */
+    uint8_t failed; /* the call reported a failure when it ended */
     uint64_t off;
     uint64_t len;
     uint32_t dir[2];
@@ -111,7 +110,11 @@ struct sim_event {
     uint8_t data[];
 };
 
-enum sim_step_kind { SIM_STEP_BEGIN, SIM_STEP_END, SIM_STEP_INSTANT /* begin and end in one */ };
+enum sim_step_kind {
+    SIM_STEP_BEGIN,
+    SIM_STEP_END,
+    SIM_STEP_INSTANT /* begin and end in one */
+};
 
 struct sim_step {
     struct sim_event *ev;
@@ -145,8 +148,8 @@ struct sim_pending_list {
 };
 
 struct sim_dnode {
-    struct sim_image *data;       /* durable bytes; NULL for a directory or a free number */
-    struct sim_dir dir;           /* durable entries */
+    struct sim_image *data; /* durable bytes; NULL for a directory or a free number */
+    struct sim_dir dir;     /* durable entries */
     uint8_t is_dir;
     struct sim_pending_list list; /* effects in the order they completed */
 };
@@ -160,7 +163,7 @@ struct sim_change {
 struct sim_state {
     uint64_t step;
     enum hg_sim_dirs dirs;
-    int owns_events; /* no trace keeps them: free each when nothing needs it any more */
+    int owns_events;        /* no trace keeps them: free each when nothing needs it any more */
     struct sim_dnode *node; /* by inode number */
     size_t n_node;
     size_t cap_node;
@@ -198,11 +201,11 @@ struct sim_node {
     struct sim_dir dir;     /* directories */
     unsigned links;
     unsigned opens;
-    uint64_t charged;       /* bytes of capacity */
+    uint64_t charged; /* bytes of capacity */
     struct sim_lock *lock;
     size_t n_lock;
     size_t cap_lock;
-    uint8_t *map;           /* the shared page(s), or NULL */
+    uint8_t *map; /* the shared page(s), or NULL */
     size_t map_len;
     unsigned maps;
 };
@@ -219,8 +222,15 @@ struct sim_stale {
     struct sim_image *data;
 };
 
-enum sim_co_state { SIM_CO_READY, SIM_CO_WORD, SIM_CO_SLEEP, SIM_CO_JOIN, SIM_CO_REQ, SIM_CO_ALL,
-                    SIM_CO_DONE };
+enum sim_co_state {
+    SIM_CO_READY,
+    SIM_CO_WORD,
+    SIM_CO_SLEEP,
+    SIM_CO_JOIN,
+    SIM_CO_REQ,
+    SIM_CO_ALL,
+    SIM_CO_DONE
+};
 
 struct sim_co; /* sim_sched.c */
 
@@ -243,8 +253,8 @@ struct sim_file {
 #define SIM_CLASSES 15
 
 struct sim_cache {
-    struct sim_state *state;   /* somewhere in the trace */
-    struct sim_state **saved;  /* saved[i] is at step (i + 1) * SIM_SAVE_EVERY */
+    struct sim_state *state;  /* somewhere in the trace */
+    struct sim_state **saved; /* saved[i] is at step (i + 1) * SIM_SAVE_EVERY */
     size_t n_saved;
     size_t cap_saved;
 };
@@ -335,18 +345,31 @@ int hg_sim_fault(struct hg_sim *sim, unsigned fault_class, enum hg_sim_fault_kin
 extern const struct hg_io_ops hg_sim_ops;
 size_t hg_sim_read(struct sim_file *f, const struct iovec *iov, int n_iov, uint64_t offset,
                    size_t max);
-/* What a write will do: *out_ev, NULL when nothing moves; *out_errno what it will fail with after
- * that. `whole`: no short transfers, the rest fails. A code when it fails at once. */
-HG_MUST_CHECK int hg_sim_plan_write(struct sim_file *f, const struct iovec *iov, int n_iov,
-                                    uint64_t offset, unsigned flags, int whole,
-                                    struct sim_event **out_ev, int *out_errno);
-HG_MUST_CHECK int hg_sim_plan_sync(struct sim_file *f, struct sim_event **out_ev, int *out_errno);
+
+struct sim_write {
+    const struct iovec *iov;
+    int n_iov;
+    uint64_t offset;
+    unsigned flags;
+    int whole; /* a request: no short transfers, what cannot be moved fails */
+};
+
+/* What a call will do: `ev`, NULL when nothing moves; then fail with `err`, unless it is 0. */
+struct sim_planned {
+    struct sim_event *ev;
+    int err;
+};
+
+/* A code when the call fails at once. */
+HG_MUST_CHECK int hg_sim_plan_write(struct sim_file *f, const struct sim_write *w,
+                                    struct sim_planned *out);
+HG_MUST_CHECK int hg_sim_plan_sync(struct sim_file *f, struct sim_planned *out);
 void hg_sim_apply_write(struct hg_sim *sim, const struct sim_event *ev);
 
 /* sim_sched.c */
 void hg_sim_sched_init(struct hg_sim *sim);
 void hg_sim_sched_release(struct hg_sim *sim);
-void hg_sim_point(struct hg_sim *sim); /* a chance for another coroutine */
+void hg_sim_point(struct hg_sim *sim);    /* a chance for another coroutine */
 void hg_sim_wake_all(struct hg_sim *sim); /* the power is gone: nobody waits any more */
 int hg_sim_sched_run(struct hg_sim *sim, int (*scenario)(struct hg_io *io, void *ctx),
                      struct hg_io *io, void *ctx);

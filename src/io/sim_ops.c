@@ -247,40 +247,51 @@ static void copy_from_iov(uint8_t *to, const struct iovec *iov, size_t len)
     }
 }
 
-int hg_sim_plan_write(struct sim_file *f, const struct iovec *iov, int n_iov, uint64_t offset,
-                      unsigned flags, int whole, struct sim_event **out_ev, int *out_errno)
+/* The errno of a write that moves nothing whatever the disk has to say; or 0. */
+static int refusal(const struct sim_file *f, const struct sim_write *w)
 {
-    size_t total = hg_io_iov_bytes(iov, n_iov);
-    enum hg_sim_fault_kind kind;
-    int err = hg_sim_fault(f->sim, HG_SIM_F_WRITE, &kind);
-    size_t moved = whole && kind != HG_SIM_FAULT_STUCK ? total : cut_short(f, kind, total);
+    if (!f->writable)
+        return EBADF;
+    return misaligned(f, w->iov, w->n_iov, w->offset) ? EINVAL : 0;
+}
 
-    *out_ev = NULL;
-    if (err == 0 && !f->writable)
-        err = EBADF;
-    else if (err == 0 && misaligned(f, iov, n_iov, offset))
-        err = EINVAL;
-    else if (err == 0 && whole && moved == 0 && total != 0)
-        err = EAGAIN;
-    else if (err == EIO) /* may have been partial */
-        moved = hg_sim_below(&f->sim->sched_rng, 2) * hg_sim_below(&f->sim->sched_rng, total);
-    else if (err != 0)
-        moved = 0;
-    if (err == 0) {
-        size_t room = room_for(f, offset, moved);
-        if (room < moved && (whole || room == 0))
-            err = ENOSPC;
-        moved = room;
+/* How many bytes move, and in *err what the call fails with after that. */
+static size_t plan_bytes(struct sim_file *f, const struct sim_write *w, int *err)
+{
+    uint64_t *rng = &f->sim->sched_rng;
+    size_t total = hg_io_iov_bytes(w->iov, w->n_iov);
+    enum hg_sim_fault_kind kind;
+    *err = hg_sim_fault(f->sim, HG_SIM_F_WRITE, &kind);
+    int refused = refusal(f, w);
+    if (refused != 0) {
+        *err = refused;
+        return 0;
     }
-    *out_errno = err;
+    if (*err == EIO) /* may have been partial */
+        return hg_sim_below(rng, 2) * hg_sim_below(rng, total);
+    if (*err != 0)
+        return 0;
+    size_t moved = w->whole && kind != HG_SIM_FAULT_STUCK ? total : cut_short(f, kind, total);
+    size_t room = room_for(f, w->offset, moved);
+    if (w->whole && moved < total)
+        *err = EAGAIN; /* stuck for ever */
+    else if (room < moved && (w->whole || room == 0))
+        *err = ENOSPC;
+    return HG_MIN(room, moved);
+}
+
+int hg_sim_plan_write(struct sim_file *f, const struct sim_write *w, struct sim_planned *out)
+{
+    size_t moved = plan_bytes(f, w, &out->err);
+    out->ev = NULL;
     if (moved == 0)
-        return err == 0 ? HOLOG_OK : hg_io_fail(err, "write", f->base.name);
+        return out->err == 0 ? HOLOG_OK : hg_io_fail(out->err, "write", f->base.name);
     struct sim_event *ev = hg_sim_event_new(SIM_EV_WRITE, f->ino, moved);
-    ev->off = offset;
-    ev->dsync = (flags & HG_WRITE_DSYNC) != 0;
-    ev->failed = err != 0;
-    copy_from_iov(ev->data, iov, moved);
-    *out_ev = ev;
+    ev->off = w->offset;
+    ev->dsync = (w->flags & HG_WRITE_DSYNC) != 0;
+    ev->failed = out->err != 0;
+    copy_from_iov(ev->data, w->iov, moved);
+    out->ev = ev;
     return HOLOG_OK;
 }
 
@@ -297,57 +308,56 @@ static int op_pwritev(struct hg_file *file, const struct iovec *iov, int n_iov, 
                       unsigned flags, size_t *out_n)
 {
     struct sim_file *f = file_of(file);
-    struct sim_event *ev;
-    int err;
+    struct sim_write w = { .iov = iov, .n_iov = n_iov, .offset = offset, .flags = flags };
+    struct sim_planned p = { 0 };
     if (f->sim->crashed)
         return hg_sim_dead(f->sim, "write", file->name);
-    int rc = hg_sim_plan_write(f, iov, n_iov, offset, flags, 0, &ev, &err);
+    int rc = hg_sim_plan_write(f, &w, &p);
     if (rc < 0)
         return rc;
-    if (ev == NULL) {
+    if (p.ev == NULL) {
         hg_sim_point(f->sim);
         *out_n = 0;
         return HOLOG_OK;
     }
-    size_t moved = (size_t)ev->len;
-    rc = hg_sim_begin(f->sim, ev);
+    size_t moved = (size_t)p.ev->len;
+    rc = hg_sim_begin(f->sim, p.ev);
     if (rc < 0)
         return rc;
-    hg_sim_apply_write(f->sim, ev);
-    hg_sim_end(f->sim, ev);
-    if (err != 0)
-        return hg_io_fail(err, "write", file->name);
+    hg_sim_apply_write(f->sim, p.ev);
+    hg_sim_end(f->sim, p.ev);
+    if (p.err != 0)
+        return hg_io_fail(p.err, "write", file->name);
     *out_n = moved;
     return HOLOG_OK;
 }
 
-int hg_sim_plan_sync(struct sim_file *f, struct sim_event **out_ev, int *out_errno)
+int hg_sim_plan_sync(struct sim_file *f, struct sim_planned *out)
 {
     enum hg_sim_fault_kind kind;
     if (f->sync_errno != 0)
         return hg_io_fail(f->sync_errno, "sync (an earlier one failed) of", f->base.name);
     int err = hg_sim_fault(f->sim, HG_SIM_F_SYNC, &kind);
     f->sync_errno = err;
-    *out_ev = hg_sim_event_new(SIM_EV_SYNC, f->ino, 0);
-    (*out_ev)->failed = err != 0;
-    *out_errno = err;
+    out->ev = hg_sim_event_new(SIM_EV_SYNC, f->ino, 0);
+    out->ev->failed = err != 0;
+    out->err = err;
     return HOLOG_OK;
 }
 
 static int op_fdatasync(struct hg_file *file)
 {
     struct sim_file *f = file_of(file);
-    struct sim_event *ev;
-    int err;
+    struct sim_planned p = { 0 };
     if (f->sim->crashed)
         return hg_sim_dead(f->sim, "sync", file->name);
-    int rc = hg_sim_plan_sync(f, &ev, &err);
+    int rc = hg_sim_plan_sync(f, &p);
     if (rc == HOLOG_OK)
-        rc = hg_sim_begin(f->sim, ev);
+        rc = hg_sim_begin(f->sim, p.ev);
     if (rc < 0)
         return rc;
-    hg_sim_end(f->sim, ev);
-    return err != 0 ? hg_io_fail(err, "sync", file->name) : HOLOG_OK;
+    hg_sim_end(f->sim, p.ev);
+    return p.err != 0 ? hg_io_fail(p.err, "sync", file->name) : HOLOG_OK;
 }
 
 /* Truncation and allocation: the new size, or at least it, is in len. */
@@ -445,6 +455,7 @@ static int op_rename(struct hg_io *io, const char *from, const char *to)
         hg_sim_event_free(ev);
         return err != 0 ? hg_io_fail(err, "rename", from) : HOLOG_OK;
     }
+    HG_ASSERT(from_base != NULL && to_base != NULL); /* found, so they have names */
     ev->name[0] = hg_sim_name_new(from_base, strlen(from_base));
     ev->name[1] = hg_sim_name_new(to_base, strlen(to_base));
     rc = hg_sim_begin(sim, ev);
@@ -489,6 +500,7 @@ static int remove_name(struct hg_sim *sim, const char *name, int want_dir, const
         hg_sim_event_free(ev);
         return hg_io_fail(err, what, name);
     }
+    HG_ASSERT(base != NULL); /* found, so it has a name */
     ev->name[0] = hg_sim_name_new(base, strlen(base));
     rc = hg_sim_begin(sim, ev);
     if (rc < 0)

@@ -518,25 +518,26 @@ static int launch(struct hg_sim *sim, struct sim_flight *f)
     struct hg_req *r = f->req;
     struct sim_file *file = (struct sim_file *)r->file;
     struct iovec iov = { .iov_base = r->buf, .iov_len = r->len_bytes };
-    enum hg_sim_fault_kind kind = HG_SIM_FAULT_NONE;
-    int err = 0;
-    int rc = HOLOG_OK;
+    struct sim_planned p = { 0 };
+    int rc;
     if (r->op == HG_REQ_READ) {
-        err = hg_sim_fault(sim, HG_SIM_F_READ, &kind);
+        enum hg_sim_fault_kind kind;
+        int err = hg_sim_fault(sim, HG_SIM_F_READ, &kind);
         return err != 0 || kind == HG_SIM_FAULT_STUCK ? hg_io_code(err) : HOLOG_OK;
     }
     if (r->op == HG_REQ_FDATASYNC) {
-        rc = hg_sim_plan_sync(file, &f->ev, &err);
+        rc = hg_sim_plan_sync(file, &p);
     } else {
-        unsigned flags = r->op == HG_REQ_WRITE_DSYNC ? HG_WRITE_DSYNC : 0;
-        rc = hg_sim_plan_write(file, &iov, 1, r->offset, flags, 1, &f->ev, &err);
+        struct sim_write w = { .iov = &iov, .n_iov = 1, .offset = r->offset, .whole = 1 };
+        w.flags = r->op == HG_REQ_WRITE_DSYNC ? HG_WRITE_DSYNC : 0;
+        rc = hg_sim_plan_write(file, &w, &p);
     }
-    if (rc < 0 || f->ev == NULL)
+    if (rc < 0 || p.ev == NULL)
         return rc;
-    rc = hg_sim_fly(sim, f->ev);
-    if (rc < 0)
-        f->ev = NULL; /* freed */
-    return err != 0 ? hg_io_code(err) : rc;
+    rc = hg_sim_fly(sim, p.ev);
+    if (rc == HOLOG_OK)
+        f->ev = p.ev; /* else freed */
+    return p.err != 0 ? hg_io_code(p.err) : rc;
 }
 
 int hg_sim_submit(struct hg_io *io, struct hg_req *const *reqs, size_t n)

@@ -224,7 +224,7 @@ static void end_sync_dir(struct sim_state *st, const struct sim_event *ev)
 
 static void begin_event(struct sim_state *st, struct sim_event *ev)
 {
-    st->flight = hg_sim_grow(st->flight, &st->cap_flight, st->n_flight + 1, sizeof *st->flight);
+    st->flight = hg_sim_grow(st->flight, &st->cap_flight, st->n_flight + 1, sizeof(void *));
     st->flight[st->n_flight++] = ev;
 }
 
@@ -235,7 +235,7 @@ static void leave_flight(struct sim_state *st, const struct sim_event *ev)
         i++;
     HG_ASSERT(i < st->n_flight);
     st->n_flight--;
-    memmove(st->flight + i, st->flight + i + 1, (st->n_flight - i) * sizeof *st->flight);
+    memmove(st->flight + i, st->flight + i + 1, (st->n_flight - i) * sizeof(void *));
 }
 
 static void end_event(struct sim_state *st, struct sim_event *ev)
@@ -313,7 +313,7 @@ struct sim_state *hg_sim_state_copy(const struct sim_state *st)
     }
     copy->change = copy_array(st->change, st->n_change, sizeof *st->change);
     copy->cap_change = st->n_change;
-    copy->flight = copy_array(st->flight, st->n_flight, sizeof *st->flight);
+    copy->flight = copy_array(st->flight, st->n_flight, sizeof(void *));
     copy->cap_flight = st->n_flight;
     return copy;
 }

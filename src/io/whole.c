@@ -125,7 +125,7 @@ int hg_io_read_full(struct hg_file *f, void *buf, size_t len, uint64_t offset)
         return rc;
     if (done < len)
         return hg_error(HOLOG_E_IO, "short file: %s ends at %llu, %zu bytes wanted at %llu",
-                        f->name, (unsigned long long)(offset + done), len,
+                        f->name, (unsigned long long)offset + done, len,
                         (unsigned long long)offset);
     return HOLOG_OK;
 }

@@ -22,6 +22,9 @@
 #define HG_CTL_SIZE 4096u
 
 struct hg_ctl;
+/* The writer makes the file when it is missing, and nobody reads anything until its first publish.
+ * A reader: HOLOG_E_NOENT, HOLOG_E_AGAIN (no writer has prepared it yet). HOLOG_E_NOTSUP: the file
+ * system cannot share a mapping; go on without. */
 HG_MUST_CHECK int hg_ctl_open(struct hg_io *io, int writable, struct hg_ctl **out_ctl);
 void hg_ctl_close(struct hg_ctl *c);
 void hg_ctl_publish(struct hg_ctl *c, hg_pos durable, uint64_t number); /* writer only */
@@ -29,7 +32,7 @@ void hg_ctl_publish(struct hg_ctl *c, hg_pos durable, uint64_t number); /* write
 HG_MUST_CHECK int hg_ctl_read(const struct hg_ctl *c, hg_pos *out_durable, uint64_t *out_number);
 
 /* Byte ranges of LOCK. */
-#define HG_LOCK_WRITER 0  /* held exclusively by the writer */
+#define HG_LOCK_WRITER  0 /* held exclusively by the writer */
 #define HG_LOCK_READERS 1 /* held shared by every reader process, 1 byte */
 
 #endif

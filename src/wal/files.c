@@ -201,7 +201,8 @@ static int get_slot(struct hg_files *fs, uint32_t id, enum hg_segment_kind kind,
             return rc;
         }
     } while (wait_for_change(fs, &until));
-    return hg_error(HOLOG_E_AGAIN, "all %u files that may be open are in use", HG_FILES_MAX);
+    (void)hg_error(HOLOG_E_AGAIN, "all %u files that may be open are in use", HG_FILES_MAX);
+    return HOLOG_E_AGAIN;
 }
 
 static void put_slot(struct hg_files *fs, struct slot *s)

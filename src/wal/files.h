@@ -17,7 +17,8 @@ struct hg_files;
 HG_MUST_CHECK int hg_files_create(struct hg_io *io, int direct, struct hg_files **out_files);
 void hg_files_destroy(struct hg_files *fs); /* every file put before */
 
-/* A read-only handle on a segment; give it back with hg_files_put. */
+/* A read-only handle on a segment; give it back with hg_files_put. With all HG_FILES_MAX in use it
+ * waits for one; HOLOG_E_AGAIN after ten seconds. */
 HG_MUST_CHECK int hg_files_get(struct hg_files *fs, uint32_t id, enum hg_segment_kind kind,
                                struct hg_file **out_file);
 void hg_files_put(struct hg_files *fs, uint32_t id);

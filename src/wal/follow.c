@@ -94,7 +94,7 @@ void hg_follow_destroy(struct hg_follower *f)
     hg_free(f);
 }
 
-/* ---- frames of one segment -------------------------------------------------------------------------- */
+/* ---- frames of one segment ------------------------------------------------------------------- */
 
 static int show_frame(struct hg_follower *f, const struct hg_walk *w,
                       const struct hg_replay *replay)
@@ -156,7 +156,7 @@ static int show_to(struct hg_follower *f, uint64_t to, const struct hg_replay *r
     return hg_corrupt(f->header.id, to, "the published end lies inside a frame");
 }
 
-/* ---- from one segment to the next --------------------------------------------------------------------- */
+/* ---- from one segment to the next ------------------------------------------------------------ */
 
 struct next_id {
     uint32_t above;
@@ -198,7 +198,7 @@ static int read_header(struct hg_follower *f, uint32_t id, struct hg_segment_hea
 static int step_segment(struct hg_follower *f, const struct hg_replay *replay)
 {
     struct next_id n = { .above = f->started ? f->header.id : 0 };
-    struct hg_segment_header h;
+    struct hg_segment_header h = { 0 };
 
     int rc = f->io->ops->read_dir(f->io, HG_SEG_DIR, see_name, &n);
     if (rc < 0)

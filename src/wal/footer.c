@@ -388,7 +388,7 @@ static const char *tail_fault(const struct hg_footer_tail *t, uint64_t file_size
 
 int hg_footer_finish(struct hg_footer_builder *b, struct hg_footer_tail *t, struct hg_buf *out)
 {
-    struct hg_hash128 hash;
+    struct hg_hash128 hash = { 0 };
     struct hg_footer_tail tail = *t;
     uint8_t bytes[HG_FOOTER_TAIL_SIZE];
 
@@ -667,7 +667,7 @@ static int read_record(struct reader *in, uint64_t body_at, uint64_t body_len,
 static struct reader walk_reader(const struct walk *w)
 {
     return (struct reader){
-        .p = w->raw.len > 0 ? w->raw.data + w->at : NULL,
+        .p = w->raw.len > 0 ? w->raw.data + w->at : (const uint8_t *)"",
         .left = w->raw.len - w->at,
         .more = w->chunks_left > 0,
     };
@@ -679,7 +679,7 @@ static int walk_records(struct walk *w, const struct hg_frame *f, uint64_t offse
     uint64_t body_len = f->len - HG_FRAME_HEADER_SIZE;
     uint64_t body_at = 0;
     uint64_t start = 0;
-    struct hg_record r;
+    struct hg_record r = { 0 };
 
     for (uint32_t i = 0; i < f->nrec;) {
         struct reader in = walk_reader(w);
@@ -748,7 +748,7 @@ int hg_footer_walk(const struct hg_footer_tail *t, const uint8_t *footer, size_t
                    uint64_t first_number, const struct hg_footer_visitor *v)
 {
     uint8_t tail[TAIL_HASHED];
-    struct hg_hash128 hash;
+    struct hg_hash128 hash = { 0 };
     struct walk w = { .v = v };
 
     if (len < HG_FOOTER_TAIL_SIZE)

@@ -393,8 +393,10 @@ int hg_log_roll(struct hg_log *log, size_t need)
         h.highest_number = log->highest_number;
         h.pred_number = log->last_number;
         h.pred_cut = log->pred_cut;
-        h.pred_last_len = log->prev_len;
-        h.pred_last_hash = log->prev_hash;
+        if (hg_pos_segment(log->last_frame) == log->done_segment) { /* else it holds no frame */
+            h.pred_last_len = log->prev_len;
+            h.pred_last_hash = log->prev_hash;
+        }
         h.pred_id = log->done_segment;
         h.pred_end = log->sealed_end_of_done;
         h.pred_epoch = log->pred_epoch;

@@ -693,7 +693,7 @@ int hg_rec_content_decode(uint8_t type_byte, const uint8_t *content, size_t len,
 
 int hg_rec_decode_at(const uint8_t *in, size_t avail, size_t *out_back, struct hg_record *out)
 {
-    struct hg_rec_head head;
+    struct hg_rec_head head = { 0 };
     struct hg_record r;
 
     int rc = hg_rec_head_decode(in, avail, &head);
@@ -726,7 +726,7 @@ int hg_rec_decode(const uint8_t *in, size_t avail, size_t back, struct hg_record
 
 int hg_rec_peek(const uint8_t *in, size_t avail, size_t *out_whole_len)
 {
-    struct hg_rec_head head;
+    struct hg_rec_head head = { 0 };
     int rc = hg_rec_head_decode(in, avail, &head);
     if (rc < 0)
         return rc;

@@ -112,8 +112,8 @@ static int keep_evidence(const struct hg_plan *p, struct hg_recovered *out)
                               p->highest, &out->quarantined_bytes);
 }
 
-int hg_recover(struct hg_io *io, const struct hg_recover_options *o,
-               const struct hg_replay *replay, struct hg_recovered *out)
+int hg_recover(struct hg_io *io, const struct hg_recover_options *o, const struct hg_replay *replay,
+               struct hg_recovered *out)
 {
     struct hg_recovered r = { 0 };
     struct hg_plan p = {

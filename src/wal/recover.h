@@ -20,14 +20,14 @@
 
 enum hg_recover_mode {
     HG_RECOVER_STRICT = 0,    /* damage to acknowledged data: HOLOG_E_CORRUPT */
-    HG_RECOVER_POINT_IN_TIME, /* cut at the first damage, as repair does */
+    HG_RECOVER_POINT_IN_TIME, /* ends before the first damage; read_only, the cut is repair's */
 };
 
 struct hg_log_segment {
     uint32_t id;
     uint32_t kind; /* enum hg_segment_kind */
     struct hg_segment_header header;
-    int sealed;               /* has a valid footer */
+    int sealed;                 /* has a valid footer */
     struct hg_footer_tail tail; /* when sealed */
     uint64_t file_size;
     uint64_t used; /* frames: end of the last valid frame (unrounded). extents: end of the last
@@ -44,9 +44,11 @@ struct hg_damage_found {
     int harmless;
 };
 
-/* Called for each commit or system frame behind `from`, in order, before the decision is final
- * never: only frames that stay are shown. Records come one by one; those of a BODY extent as if
- * they stood in the frame (segment, offset: where they lie). */
+/* Called for each commit or system frame behind `from`, in order, after the decision: only frames
+ * that stay are shown. Records come one by one; those of a BODY extent as if they stood in the
+ * frame (segment, offset: where they lie). Either may be NULL in hg_recover; the follower needs
+ * both. From a footer, f has type, len, number and nrec only. Errors, HOLOG_E_STALE among them, may
+ * come after some frames have been shown. */
 struct hg_replay {
     void *ctx;
     int (*frame)(void *ctx, const struct hg_frame *f, uint32_t segment, uint32_t offset,
@@ -56,13 +58,13 @@ struct hg_replay {
 
 struct hg_recover_options {
     enum hg_recover_mode mode;
-    int read_only;       /* no quarantine, no cut, no sync */
-    hg_pos from;         /* replay frames behind this position; 0 = all. Must be a frame's end */
-    uint64_t from_hash;  /* header hash of that frame; checked: HOLOG_E_STALE when it is not there,
-                            so that the caller drops its checkpoint and starts again */
+    int read_only;      /* no quarantine, no cut, no sync */
+    hg_pos from;        /* replay frames behind this position; 0 = all. Must be a frame's end */
+    uint64_t from_hash; /* header hash of that frame; checked: HOLOG_E_STALE when it is not there,
+                           so that the caller drops its checkpoint and starts again */
     uint32_t from_len;
-    hg_pos limit;        /* read-only beside a live writer: the durable end from ctl; nothing behind
-                            it is looked at or judged. 0 = no limit */
+    hg_pos limit; /* read-only beside a live writer: the durable end from ctl; nothing behind
+                           it is looked at or judged. 0 = no limit */
     holog_progress_fn progress; /* may be NULL */
     void *progress_ctx;
 };
@@ -72,23 +74,25 @@ struct hg_recovered {
     struct hg_super_slots slots;
     struct hg_log_segment *segments; /* by id; hg_malloc, the caller's */
     size_t n_segments;
-    uint32_t last_segment;     /* newest frame segment; 0 = none */
+    uint32_t last_segment; /* newest frame segment; 0 = none */
     int last_sealed;
-    uint64_t end;              /* end of its last frame, unrounded; the next frame starts at align8 or
-                                  at the next block */
-    hg_pos last_frame;         /* position of the last frame (start); 0 = none */
+    uint64_t end;      /* end of its last frame, unrounded; the next frame starts at align8 or at
+                          the next block */
+    hg_pos last_frame; /* start of the last frame of the log, last_len and last_hash are its; 0 =
+                          none. In an older segment when the last one is empty: a successor's
+                          header then says 0 for both */
     uint32_t last_len;
     uint64_t last_hash;
-    uint64_t last_number;      /* newest commit kept */
+    uint64_t last_number; /* newest commit kept */
     uint64_t last_time_ns;
-    uint64_t highest_number;   /* ever seen, kept or cut */
-    hg_pos floor;              /* highest floor seen */
-    uint32_t next_segment;     /* first id never used */
-    int clean;                 /* SUPER said clean, and the log ends at its floor */
-    int cut;                   /* a torn tail: must be cut at (last_segment, end) */
-    uint64_t cut_bytes;        /* non-zero bytes behind the cut */
+    uint64_t highest_number; /* ever seen, kept or cut */
+    hg_pos floor;            /* highest floor seen */
+    uint32_t next_segment;   /* first id never used */
+    int clean;               /* SUPER said clean, and the log ends at its floor */
+    int cut;                 /* a torn tail: must be cut at (last_segment, end) */
+    uint64_t cut_bytes;      /* non-zero bytes behind the cut */
     uint64_t quarantined_bytes;
-    int used_known;            /* 1: `used` of extent segments takes in all that frames name */
+    int used_known; /* 1: `used` of extent segments takes in all that frames name */
     uint64_t frames_read, bytes_read;
 };
 
@@ -112,7 +116,7 @@ HG_MUST_CHECK int hg_recover_seal(struct hg_io *io, struct hg_recovered *r);
 /* Sync SUPER, unsealed segments and the directories: what is trusted must be durable first. Called
  * by hg_recover when not read_only, before replay. */
 
-/* ---- following a live writer ------------------------------------------------------------------ */
+/* ---- following a live writer ----------------------------------------------------------------- */
 
 struct hg_follower;
 /* Continue from the end of a read-only recovery. */
@@ -123,7 +127,7 @@ HG_MUST_CHECK int hg_follow_refresh(struct hg_follower *f, hg_pos limit,
                                     const struct hg_replay *replay);
 void hg_follow_destroy(struct hg_follower *f);
 
-/* ---- reading values (shared by recovery, verify and the engine) -------------------------------- */
+/* ---- reading values (shared by recovery, verify and the engine) ------------------------------ */
 
 /* Read len bytes of an extent and verify them block by block against the table entries from block
  * `first_block` on (len whole blocks, or to the end of the value). file is the extent segment.
@@ -131,7 +135,7 @@ void hg_follow_destroy(struct hg_follower *f);
 HG_MUST_CHECK int hg_blocks_verify(const void *data, size_t len, const uint8_t *table,
                                    uint64_t first_block, uint32_t segment, uint64_t offset);
 
-/* ---- verify and repair -------------------------------------------------------------------------- */
+/* ---- verify and repair ----------------------------------------------------------------------- */
 
 /* Everything readable, checked; see holog_verify. */
 HG_MUST_CHECK int hg_verify(struct hg_io *io, unsigned flags,

@@ -54,7 +54,7 @@ int hg_body_each(const uint8_t *body, size_t len, uint32_t segment, uint64_t bod
     return HOLOG_OK;
 }
 
-/* ---- extents ------------------------------------------------------------------------------------ */
+/* ---- extents --------------------------------------------------------------------------------- */
 
 static void close_segment(struct hg_extent_reader *x)
 {
@@ -67,6 +67,7 @@ static void close_segment(struct hg_extent_reader *x)
 void hg_extent_reader_release(struct hg_extent_reader *x)
 {
     close_segment(x);
+    hg_image_release(&x->buf);
     hg_buf_release(&x->opened);
 }
 
@@ -147,8 +148,7 @@ int hg_blocks_verify(const void *data, size_t len, const uint8_t *table, uint64_
     for (size_t at = 0; at < len; at += HG_HASH_BLOCK) {
         struct hg_block_entry e;
         size_t n = HG_MIN(len - at, (size_t)HG_HASH_BLOCK);
-        hg_block_entry_decode(table + (first_block + at / HG_HASH_BLOCK) * HG_BLOCK_ENTRY_SIZE,
-                              &e);
+        hg_block_entry_decode(table + (first_block + at / HG_HASH_BLOCK) * HG_BLOCK_ENTRY_SIZE, &e);
         if (e.stored_len != n || !hg_hash_matches(e.hash, hg_hash64(p + at, n)))
             return hg_corrupt(segment, offset + at, "a block of a value fails its hash");
     }
@@ -159,14 +159,12 @@ static int verify_piece(struct hg_extent_reader *x, const struct hg_record *r,
                         const struct hg_piece *p, uint64_t first_block)
 {
     for (uint64_t at = 0; at < p->len; at += READ_BYTES) {
-        struct hg_image m = { 0 };
         uint64_t n = HG_MIN(p->len - at, (uint64_t)READ_BYTES);
-        int rc = read_piece(x, p->segment, p->offset + at, n, &m);
+        int rc = read_piece(x, p->segment, p->offset + at, n, &x->buf);
         if (rc < 0)
             return rc;
-        rc = hg_blocks_verify(m.data + (p->offset + at - m.at), (size_t)n, r->table,
+        rc = hg_blocks_verify(x->buf.data + (p->offset + at - x->buf.at), (size_t)n, r->table,
                               first_block + at / HG_HASH_BLOCK, p->segment, p->offset + at);
-        hg_image_release(&m);
         if (rc < 0)
             return rc;
     }

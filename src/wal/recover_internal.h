@@ -7,21 +7,23 @@
 
 #include "wal/recover.h"
 
-#define HG_ALIGN8(x) HG_ALIGN_UP((uint64_t)(x), (uint64_t)8)
+#define HG_ALIGN8(x)  HG_ALIGN_UP((uint64_t)(x), (uint64_t)8)
 #define HG_ALIGN4K(x) HG_ALIGN_UP((uint64_t)(x), (uint64_t)HG_BLOCK)
 
 /* Longest frame segment file we take: frames, and a footer behind them. */
 #define HG_LOG_FILE_MAX (2 * (uint64_t)HG_SEGMENT_MAX)
 
-/* ---- pieces of files (recover_scan.c) --------------------------------------------------------- */
+/* ---- pieces of files (recover_scan.c) -------------------------------------------------------- */
 
 struct hg_image {
     uint8_t *data; /* 4096-aligned; hg_free */
     uint64_t at;   /* file offset of data[0], a multiple of 4096 */
     uint64_t len;  /* bytes that are there */
+    uint64_t cap;  /* room in data */
 };
 
-/* Reads the blocks that hold [from, to) or as much as the file has. flags: enum hg_open_flags. */
+/* Reads the blocks that hold [from, to) or as much as the file has. flags: enum hg_open_flags. out
+ * is zero or an earlier image, whose memory is used again; on failure it is released. */
 HG_MUST_CHECK int hg_image_read(struct hg_io *io, const char *name, unsigned flags, uint64_t from,
                                 uint64_t to, struct hg_image *out);
 HG_MUST_CHECK int hg_image_read_file(struct hg_file *f, uint64_t from, uint64_t to,
@@ -39,7 +41,7 @@ uint64_t hg_image_nonzero(const struct hg_image *m, uint64_t from, uint64_t to);
 /* Closes f (may be NULL); keeps rc and its detail when it is an error already. */
 int hg_close_keep(struct hg_file *f, int rc);
 
-/* ---- the walk from frame to frame (recover_scan.c) -------------------------------------------- */
+/* ---- the walk from frame to frame (recover_scan.c) ------------------------------------------- */
 
 /* The last frame before a place in the log: what the next one must join. */
 struct hg_link {
@@ -58,6 +60,7 @@ struct hg_walk {
     uint64_t next; /* where the next frame is looked for first */
     uint64_t end;  /* end of the last frame, unrounded; 4096 before the first */
     int commits;   /* 1: a commit of this segment has been seen */
+    int bodies_ok; /* 1: a walk of this image has verified the bodies up to `to` */
     hg_pos floor;  /* highest floor of the frames seen */
 
     struct hg_frame f; /* the frame found */
@@ -68,6 +71,7 @@ struct hg_walk {
 
     uint64_t bad_at; /* where and why it ended; why is NULL when only zeros follow */
     const char *why;
+    uint64_t need; /* end of a frame whose header verifies and that reaches past `to`; 0 = none */
 };
 
 void hg_walk_begin(struct hg_walk *w, const struct hg_segment_header *h, const struct hg_image *m,
@@ -75,29 +79,42 @@ void hg_walk_begin(struct hg_walk *w, const struct hg_segment_header *h, const s
 /* 1: a frame that verifies and joins the one before it. 0: the walk ends (why, bad_at). Negative:
  * HOLOG_E_CORRUPT, a frame that joins but whose number does not follow: no crash does that. */
 HG_MUST_CHECK int hg_walk_next(struct hg_walk *w);
+/* All frames of an open file up to `to`, a piece in memory at a time: memory that is used again
+ * costs no page faults. w has been begun (image and to are set here); buf is zero or an earlier
+ * image. Returns 0 when the walk ends, an error, or what `each` returned when not 0. `why` is NULL
+ * also when what follows is zero for as far as was looked. */
+HG_MUST_CHECK int hg_walk_file(struct hg_walk *w, struct hg_file *f, uint64_t to,
+                               struct hg_image *buf,
+                               int (*each)(void *ctx, const struct hg_walk *w), void *ctx);
 
 /* What lies behind a place where the walk ended. */
 struct hg_behind {
-    uint64_t frames;  /* headers of this segment that verify */
-    uint64_t commits; /* among them, of commits whose bodies verify */
-    hg_pos floor;     /* highest in them */
-    uint64_t number;  /* highest in them */
-    uint64_t nonzero; /* bytes that are not zero */
+    uint64_t frames;      /* headers of this segment that verify */
+    uint64_t commits;     /* among them, of commits whose bodies verify */
+    hg_pos floor;         /* highest in them */
+    uint64_t number;      /* highest in them */
+    uint64_t nonzero;     /* bytes that are not zero */
     uint64_t nonzero_end; /* end of the last of them */
 };
+/* All of [from, to) is in m. */
 void hg_scan_behind(const struct hg_segment_header *h, const struct hg_image *m, uint64_t from,
                     uint64_t to, struct hg_behind *out);
+/* The same in pieces; `commits` is not counted. */
+HG_MUST_CHECK int hg_scan_behind_file(const struct hg_segment_header *h, struct hg_file *f,
+                                      uint64_t from, uint64_t to, struct hg_image *buf,
+                                      struct hg_behind *out);
 /* The next frame at or behind `from` whose header and body verify, joined or not. 0 = none. */
 uint32_t hg_scan_frame(const struct hg_segment_header *h, const struct hg_image *m, uint64_t from,
                        uint64_t to, struct hg_frame *out);
 
-/* ---- records and extents (recover_extent.c) ---------------------------------------------------- */
+/* ---- records and extents (recover_extent.c) -------------------------------------------------- */
 
 /* Calls `each` with the records of a body that starts at body_start of a file. Damage is reported
  * with that position. out_time (may be NULL) gets the body's time. */
 HG_MUST_CHECK int hg_body_each(const uint8_t *body, size_t len, uint32_t segment,
-                               uint64_t body_start, int (*each)(void *ctx, const struct hg_record *r),
-                               void *ctx, uint64_t *out_time);
+                               uint64_t body_start,
+                               int (*each)(void *ctx, const struct hg_record *r), void *ctx,
+                               uint64_t *out_time);
 
 /* Reads extents, keeping the file of the last one open. Zero but for io and flags to begin. */
 struct hg_extent_reader {
@@ -106,6 +123,7 @@ struct hg_extent_reader {
     uint32_t segment;
     struct hg_file *file;
     uint64_t bytes_read;
+    struct hg_image buf;
     struct hg_buf opened; /* u32: every segment opened, some more than once */
 };
 void hg_extent_reader_release(struct hg_extent_reader *x);
@@ -118,7 +136,7 @@ HG_MUST_CHECK int hg_extent_verify_large(struct hg_extent_reader *x, const struc
 HG_MUST_CHECK int hg_extent_verify_body(struct hg_extent_reader *x, const uint8_t *body, size_t len,
                                         uint32_t segment, uint64_t body_start);
 
-/* ---- the list of segments (recover_list.c) ------------------------------------------------------ */
+/* ---- the list of segments (recover_list.c) --------------------------------------------------- */
 
 struct hg_listed {
     struct hg_log_segment s;
@@ -131,8 +149,8 @@ struct hg_listing {
     struct hg_listed *e; /* by id */
     size_t n;
     size_t cap;
-    uint32_t id_max;       /* highest id seen anywhere, quarantine/ included */
-    uint64_t number_max;   /* highest commit number that quarantine/ remembers */
+    uint32_t id_max;     /* highest id seen anywhere, quarantine/ included */
+    uint64_t number_max; /* highest commit number that quarantine/ remembers */
 };
 
 /* id_limit: frame segments above it are left out; 0 = none. Reads headers and tails. */
@@ -150,13 +168,13 @@ HG_MUST_CHECK int hg_footer_load(struct hg_io *io, unsigned flags, const struct 
 #define HG_QUARANTINE_NAME_MAX 64
 void hg_quarantine_name(char *out, uint32_t segment, uint64_t offset, uint64_t number);
 
-/* ---- the plan (recover_plan.c) -------------------------------------------------------------------*/
+/* ---- the plan (recover_plan.c) --------------------------------------------------------------- */
 
 struct hg_plan {
     struct hg_io *io;
     enum hg_recover_mode mode;
-    int deep;     /* every frame and extent is read, not only what a crash could have torn */
-    hg_pos limit; /* see struct hg_recover_options */
+    int deep;       /* every frame and extent is read, not only what a crash could have torn */
+    hg_pos limit;   /* see struct hg_recover_options */
     unsigned flags; /* for opening segments */
     holog_progress_fn progress;
     void *progress_ctx;
@@ -175,7 +193,7 @@ struct hg_plan {
     int clean;
     int cut;
     struct hg_behind behind;
-    struct hg_image image; /* of the last segment, when its frames were walked */
+    struct hg_image buf; /* for walks */
 
     int damaged; /* POINT_IN_TIME: `damage` made the log end here */
     struct holog_error_detail damage;
@@ -203,7 +221,7 @@ HG_MUST_CHECK int hg_replay_body(struct hg_extent_reader *x, const struct hg_rep
                                  const uint8_t *body, size_t len, uint32_t segment,
                                  uint64_t body_start);
 
-/* ---- keeping evidence (seal_quarantine.c) --------------------------------------------------------*/
+/* ---- keeping evidence (seal_quarantine.c) ---------------------------------------------------- */
 
 /* Copies bytes [from, to) of a segment into quarantine/, durably. Nothing happens when the copy is
  * there already. */

@@ -138,8 +138,7 @@ static int read_head_and_tail(struct hg_file *f, struct hg_listed *e)
         note_header_error(e, rc);
         return rc == HOLOG_E_NOMEM || rc == HOLOG_E_IO ? rc : HOLOG_OK;
     }
-    if (s->kind != HG_KIND_FRAMES ||
-        s->file_size < HG_SEGMENT_HEADER_SIZE + HG_FOOTER_TAIL_SIZE)
+    if (s->kind != HG_KIND_FRAMES || s->file_size < HG_SEGMENT_HEADER_SIZE + HG_FOOTER_TAIL_SIZE)
         return HOLOG_OK;
     uint64_t at = s->file_size - HG_FOOTER_TAIL_SIZE;
     rc = hg_image_read_file(f, at, s->file_size, &m);

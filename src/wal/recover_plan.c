@@ -17,13 +17,12 @@
 #include "base/error.h"
 #include "wal/recover_internal.h"
 
-/* ---- who the store is ---------------------------------------------------------------------------- */
+/* ---- who the store is ------------------------------------------------------------------------ */
 
 static int read_super(struct hg_plan *p)
 {
     p->super_rc = hg_super_read(p->io, &p->super, &p->slots);
-    if (p->super_rc == HOLOG_OK || p->super_rc == HOLOG_E_NOENT ||
-        p->super_rc == HOLOG_E_CORRUPT)
+    if (p->super_rc == HOLOG_OK || p->super_rc == HOLOG_E_NOENT || p->super_rc == HOLOG_E_CORRUPT)
         return HOLOG_OK;
     return p->super_rc;
 }
@@ -40,8 +39,8 @@ static int any_commit(struct hg_plan *p, int *out_any)
         struct hg_behind b;
 
         hg_segment_name(name, e->s.id, e->s.kind);
-        int rc = hg_image_read(p->io, name, p->flags, 0, HG_MIN(e->s.file_size, HG_LOG_FILE_MAX),
-                               &m);
+        int rc =
+            hg_image_read(p->io, name, p->flags, 0, HG_MIN(e->s.file_size, HG_LOG_FILE_MAX), &m);
         if (rc < 0)
             return rc;
         if (e->header_rc < 0) {
@@ -84,7 +83,7 @@ static int judge_without_super(struct hg_plan *p)
                            "SUPER and every segment header are lost: nothing can be kept");
 }
 
-/* ---- joining segments ------------------------------------------------------------------------------ */
+/* ---- joining segments ------------------------------------------------------------------------ */
 
 static int missing(uint32_t id, const struct hg_log_segment *who)
 {
@@ -142,8 +141,7 @@ static int check_join(const struct hg_plan *p, size_t i)
     if (h->pred_id != before->id || h->pred_epoch != before->header.epoch)
         return hg_corrupt(e->s.id, 224, "segment %08x does not follow segment %08x", e->s.id,
                           before->id);
-    if (h->pred_end != p->end || !names_last_frame(h, &p->link) ||
-        h->pred_number != p->link.number)
+    if (h->pred_end != p->end || !names_last_frame(h, &p->link) || h->pred_number != p->link.number)
         return hg_corrupt(before->id, HG_MIN(p->end, h->pred_end),
                           "segment %08x says that segment %08x ended otherwise", e->s.id,
                           before->id);
@@ -162,7 +160,7 @@ static const struct hg_segment_header *successor(const struct hg_plan *p, size_t
     return h->pred_id == own->id && h->pred_epoch == own->epoch ? h : NULL;
 }
 
-/* ---- taking a segment by its footer ------------------------------------------------------------------ */
+/* ---- taking a segment by its footer ---------------------------------------------------------- */
 
 static int tail_agrees(const struct hg_footer_tail *t, const struct hg_segment_header *next)
 {
@@ -170,7 +168,8 @@ static int tail_agrees(const struct hg_footer_tail *t, const struct hg_segment_h
         return 0;
     if (t->frames == 0)
         return 1;
-    return t->last_number == next->pred_number && t->last_len == next->pred_last_len && t->last_hash == next->pred_last_hash;
+    return t->last_number == next->pred_number && t->last_len == next->pred_last_len &&
+           t->last_hash == next->pred_last_hash;
 }
 
 static int ignore_frame(void *ctx, const struct hg_frame *f, uint32_t offset, uint64_t time_ns)
@@ -220,14 +219,14 @@ static void take_tail(struct hg_plan *p, struct hg_listed *e)
     e->s.used = t->frames_end;
     if (t->frames == 0)
         return;
-    p->link = (struct hg_link){ .frame = hg_pos_make(e->s.id, (uint32_t)(t->frames_end -
-                                                                         t->last_len)),
-                                .len = (uint32_t)t->last_len,
-                                .hash = t->last_hash,
-                                .number = t->last_number };
+    p->link =
+        (struct hg_link){ .frame = hg_pos_make(e->s.id, (uint32_t)(t->frames_end - t->last_len)),
+                          .len = (uint32_t)t->last_len,
+                          .hash = t->last_hash,
+                          .number = t->last_number };
 }
 
-/* ---- taking a segment frame by frame ------------------------------------------------------------------ */
+/* ---- taking a segment frame by frame --------------------------------------------------------- */
 
 /* How a walk must end, by a witness outside the frames. */
 struct witness {
@@ -242,8 +241,7 @@ static struct witness witness_of(const struct hg_listed *e, const struct hg_segm
     if (next != NULL)
         return (struct witness){ 1, next->pred_end, next->pred_last_len, next->pred_last_hash };
     if (e->s.sealed)
-        return (struct witness){ 1, e->s.tail.frames_end, e->s.tail.last_len,
-                                 e->s.tail.last_hash };
+        return (struct witness){ 1, e->s.tail.frames_end, e->s.tail.last_len, e->s.tail.last_hash };
     return (struct witness){ 0 };
 }
 
@@ -256,50 +254,69 @@ static int damage_at(const struct hg_listed *e, const struct hg_walk *w, const c
                       w->why != NULL ? w->why : "the log ends too early", witness);
 }
 
+static int take_frame(void *ctx, const struct hg_walk *w)
+{
+    struct hg_plan *p = ctx;
+
+    p->end = w->end;
+    p->link = w->link;
+    return HOLOG_OK;
+}
+
 /* The frames of e from its start to `to`. On return, also of an error, p stands behind the last
  * that verified. */
-static int walk_frames(struct hg_plan *p, struct hg_listed *e, uint64_t to, struct hg_walk *w)
+static int walk_frames(struct hg_plan *p, struct hg_listed *e, struct hg_file *f, uint64_t to,
+                       struct hg_walk *w)
 {
-    int rc;
-
-    hg_walk_begin(w, &e->s.header, &p->image, to, &e->before);
-    while ((rc = hg_walk_next(w)) > 0) {
-        p->end = w->end;
-        p->link = w->link;
-    }
+    hg_walk_begin(w, &e->s.header, NULL, to, &e->before);
+    int rc = hg_walk_file(w, f, to, &p->buf, take_frame, p);
     e->s.used = p->end;
     return rc;
+}
+
+struct extent_check {
+    struct hg_plan *p;
+    uint32_t segment;
+    hg_pos floor;
+    hg_pos at; /* end of the frame whose extents are looked at */
+};
+
+static int check_frame_extents(void *ctx, const struct hg_walk *w)
+{
+    struct extent_check *c = ctx;
+
+    c->at = hg_pos_make(c->segment, (uint32_t)w->next);
+    if (c->at > c->floor) {
+        int rc = hg_extent_verify_body(&c->p->extents, w->body, w->body_len, c->segment,
+                                       (uint64_t)w->offset + HG_FRAME_HEADER_SIZE);
+        if (rc < 0)
+            return rc;
+    }
+    return take_frame(c->p, w);
 }
 
 /* Extents named by frames that end behind `floor`. The first bad one ends the log before its
  * frame: HOLOG_E_CORRUPT with p standing there, *out_pos that frame's end. */
-static int check_extents(struct hg_plan *p, struct hg_listed *e, hg_pos floor, hg_pos *out_pos)
+static int check_extents(struct hg_plan *p, struct hg_listed *e, struct hg_file *f, hg_pos floor,
+                         hg_pos *out_pos)
 {
+    struct extent_check c = { .p = p, .segment = e->s.id, .floor = floor };
     uint64_t stop = p->end;
     struct hg_walk w;
-    int rc;
 
-    hg_walk_begin(&w, &e->s.header, &p->image, stop, &e->before);
+    hg_walk_begin(&w, &e->s.header, NULL, stop, &e->before);
+    w.bodies_ok = 1;
     p->end = w.end;
     p->link = w.link;
-    while ((rc = hg_walk_next(&w)) > 0) {
-        *out_pos = hg_pos_make(e->s.id, (uint32_t)w.next);
-        if (*out_pos > floor) {
-            rc = hg_extent_verify_body(&p->extents, w.body, w.body_len, e->s.id,
-                                       (uint64_t)w.offset + HG_FRAME_HEADER_SIZE);
-            if (rc < 0)
-                break;
-        }
-        p->end = w.end;
-        p->link = w.link;
-    }
+    int rc = hg_walk_file(&w, f, stop, &p->buf, check_frame_extents, &c);
     e->s.used = p->end;
+    *out_pos = c.at;
     return rc;
 }
 
 /* A segment that is complete, by a witness: whatever is missing in it is damage. */
-static int judge_complete(struct hg_plan *p, struct hg_listed *e, struct hg_walk *w,
-                          const struct witness *said)
+static int judge_complete(struct hg_plan *p, struct hg_listed *e, struct hg_file *f,
+                          struct hg_walk *w, const struct witness *said)
 {
     hg_pos at = 0;
 
@@ -309,27 +326,35 @@ static int judge_complete(struct hg_plan *p, struct hg_listed *e, struct hg_walk
         w->bad_at = HG_MAX(w->bad_at, HG_ALIGN8(p->end));
         return damage_at(e, w, "before the end that its seal or the next segment states");
     }
-    return p->deep ? check_extents(p, e, 0, &at) : HOLOG_OK;
+    return p->deep ? check_extents(p, e, f, 0, &at) : HOLOG_OK;
+}
+
+/* What lies behind the end as p has it. */
+static int scan_tail(struct hg_plan *p, const struct hg_listed *e, struct hg_file *f)
+{
+    return hg_scan_behind_file(&e->s.header, f, HG_ALIGN8(p->end), e->s.file_size, &p->buf,
+                               &p->behind);
 }
 
 /* The last segment, not sealed. */
-static int judge_open(struct hg_plan *p, struct hg_listed *e, struct hg_walk *w)
+static int judge_open(struct hg_plan *p, struct hg_listed *e, struct hg_file *f, struct hg_walk *w)
 {
     hg_pos at = 0;
 
-    hg_scan_behind(&e->s.header, &p->image, w->next, e->s.file_size, &p->behind);
+    int rc = scan_tail(p, e, f);
+    if (rc < 0)
+        return rc;
     p->floor = HG_MAX(HG_MAX(p->floor, w->floor), p->behind.floor);
     if (HG_MAX(p->floor, p->super.floor) > hg_plan_end(p))
         return damage_at(e, w, "where it is known durable");
     hg_pos floor = HG_MAX(p->floor, p->super.floor);
     if (!p->deep && floor >= hg_plan_end(p))
         return HOLOG_OK;
-    int rc = check_extents(p, e, p->deep ? 0 : floor, &at);
+    rc = check_extents(p, e, f, p->deep ? 0 : floor, &at);
     if (rc >= 0)
         return rc;
-    hg_scan_behind(&e->s.header, &p->image, HG_ALIGN8(p->end), e->s.file_size, &p->behind);
     if (rc == HOLOG_E_CORRUPT && at > floor)
-        return HOLOG_OK; /* that commit did not happen: its extent had not arrived */
+        return scan_tail(p, e, f); /* that commit did not happen: its extent had not arrived */
     return rc;
 }
 
@@ -341,35 +366,44 @@ static int judge_limited(struct hg_plan *p, struct hg_listed *e, struct hg_walk 
     return damage_at(e, w, "before the end that the writer has published");
 }
 
-static int walk_segment(struct hg_plan *p, struct hg_listed *e,
-                        const struct hg_segment_header *next)
+static int walk_open_file(struct hg_plan *p, struct hg_listed *e,
+                          const struct hg_segment_header *next, struct hg_file *f)
 {
     int limited = p->limit != 0 && next == NULL;
     struct witness said = witness_of(e, next);
     uint64_t to = said.there ? said.end : e->s.file_size;
-    char name[HG_FILE_NAME_MAX];
     struct hg_walk w;
 
     if (limited)
         to = hg_pos_offset(p->limit);
     to = HG_MIN(to, e->s.file_size);
-    hg_segment_name(name, e->s.id, e->s.kind);
-    hg_image_release(&p->image);
-    int rc = hg_image_read(p->io, name, p->flags, 0, to, &p->image);
-    if (rc < 0)
-        return rc;
-    p->bytes_read += p->image.len;
-    rc = walk_frames(p, e, to, &w);
+    p->bytes_read += to;
+    int rc = walk_frames(p, e, f, to, &w);
     if (rc < 0)
         return rc;
     if (limited)
         return judge_limited(p, e, &w);
     if (said.there)
-        return judge_complete(p, e, &w, &said);
-    return judge_open(p, e, &w);
+        return judge_complete(p, e, f, &w, &said);
+    return judge_open(p, e, f, &w);
 }
 
-/* ---- the whole log ------------------------------------------------------------------------------------- */
+static int walk_segment(struct hg_plan *p, struct hg_listed *e,
+                        const struct hg_segment_header *next)
+{
+    char name[HG_FILE_NAME_MAX];
+    struct hg_file *f = NULL;
+
+    hg_segment_name(name, e->s.id, e->s.kind);
+    int rc = p->io->ops->open(p->io, name, p->flags, &f);
+    if (rc < 0)
+        return rc;
+    rc = walk_open_file(p, e, next, f);
+    (void)p->io->ops->close(f); /* only read: nothing to lose */
+    return rc;
+}
+
+/* ---- the whole log --------------------------------------------------------------------------- */
 
 static int take_segment(struct hg_plan *p, size_t i)
 {
@@ -464,8 +498,8 @@ static void find_tail(struct hg_plan *p)
         return;
     }
     const struct hg_log_segment *s = &p->list.e[p->last].s;
-    int untouched = p->behind.frames == 0 &&
-                    (p->behind.nonzero == 0 || s->file_size <= HG_ALIGN4K(p->end));
+    int untouched =
+        p->behind.frames == 0 && (p->behind.nonzero == 0 || s->file_size <= HG_ALIGN4K(p->end));
     p->clean = !p->damaged && p->super.state == HG_SUPER_CLEAN &&
                p->super.floor == hg_plan_end(p) && untouched;
     p->cut = p->damaged || (!p->clean && p->behind.nonzero > 0);
@@ -480,17 +514,18 @@ static int end_at_damage(struct hg_plan *p)
     if (p->last == p->list.n)
         return HOLOG_OK;
     struct hg_listed *e = &p->list.e[p->last];
+    struct hg_file *f = NULL;
     char name[HG_FILE_NAME_MAX];
     hg_segment_name(name, e->s.id, e->s.kind);
     if (e->s.sealed && e->s.tail.frames_end == p->end)
         return HOLOG_OK; /* the damage is in the next file */
     e->s.sealed = 0;
-    hg_image_release(&p->image);
-    int rc = hg_image_read(p->io, name, p->flags, 0, e->s.file_size, &p->image);
+    int rc = p->io->ops->open(p->io, name, p->flags, &f);
     if (rc < 0)
         return rc;
-    hg_scan_behind(&e->s.header, &p->image, HG_ALIGN8(p->end), e->s.file_size, &p->behind);
-    return HOLOG_OK;
+    rc = scan_tail(p, e, f);
+    (void)p->io->ops->close(f); /* only read: nothing to lose */
+    return rc;
 }
 
 int hg_plan_make(struct hg_plan *p)
@@ -521,6 +556,6 @@ int hg_plan_make(struct hg_plan *p)
 void hg_plan_release(struct hg_plan *p)
 {
     hg_extent_reader_release(&p->extents);
-    hg_image_release(&p->image);
+    hg_image_release(&p->buf);
     hg_listing_release(&p->list);
 }

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "wal/recover_internal.h"
 
-/* ---- one record, one body ------------------------------------------------------------------------- */
+/* ---- one record, one body -------------------------------------------------------------------- */
 
 struct body_replay {
     struct hg_extent_reader *x;
@@ -59,7 +59,7 @@ int hg_replay_body(struct hg_extent_reader *x, const struct hg_replay *replay, c
     return hg_body_each(body, len, segment, body_start, replay_outer, &b, NULL);
 }
 
-/* ---- noting what is named ---------------------------------------------------------------------------- */
+/* ---- noting what is named -------------------------------------------------------------------- */
 
 struct replayer {
     struct hg_plan *plan;
@@ -155,7 +155,7 @@ static int see_record(void *ctx, const struct hg_record *r)
     struct replayer *rp = ctx;
 
     int rc = note_record(rp, r);
-    if (rc < 0 || !rp->show || rp->user == NULL)
+    if (rc < 0 || !rp->show || rp->user == NULL || rp->user->record == NULL)
         return rc;
     return rp->user->record(rp->user->ctx, r);
 }
@@ -170,12 +170,12 @@ static int see_frame(void *ctx, const struct hg_frame *f, uint32_t segment, uint
     rp->show = hg_pos_make(segment, (uint32_t)HG_ALIGN8((uint64_t)offset + f->len)) > rp->from;
     rp->out->last_time_ns = time_ns;
     rp->out->frames_read++;
-    if (!rp->show || rp->user == NULL)
+    if (!rp->show || rp->user == NULL || rp->user->frame == NULL)
         return HOLOG_OK;
     return rp->user->frame(rp->user->ctx, f, segment, offset, time_ns);
 }
 
-/* ---- one segment ----------------------------------------------------------------------------------------*/
+/* ---- one segment ----------------------------------------------------------------------------- */
 
 static int footer_frame(void *ctx, const struct hg_frame *f, uint32_t offset, uint64_t time_ns)
 {
@@ -214,41 +214,35 @@ static int frame_record(void *ctx, const struct hg_record *r)
     return rc < 0 ? rc : hg_replay_record(&rp->plan->extents, &inner, r);
 }
 
-static int replay_image(struct replayer *rp, const struct hg_listed *e, const struct hg_image *m)
+static int replay_frame(void *ctx, const struct hg_walk *w)
 {
-    struct hg_walk w;
-    int rc;
+    struct replayer *rp = ctx;
 
-    hg_walk_begin(&w, &e->s.header, m, e->s.used, &e->before);
-    while ((rc = hg_walk_next(&w)) > 0) {
-        rc = see_frame(rp, &w.f, e->s.id, w.offset, w.link.time_ns);
-        if (rc == 0)
-            rc = hg_body_each(w.body, w.body_len, e->s.id,
-                              (uint64_t)w.offset + HG_FRAME_HEADER_SIZE, frame_record, rp, NULL);
-        if (rc != 0)
-            return rc;
-    }
-    if (rc == 0 && w.end != e->s.used)
-        return hg_corrupt(e->s.id, w.bad_at, "%s",
-                          w.why != NULL ? w.why : "frames are missing here");
-    return rc;
+    int rc = see_frame(rp, &w->f, rp->segment, w->offset, w->link.time_ns);
+    if (rc != 0)
+        return rc;
+    return hg_body_each(w->body, w->body_len, rp->segment,
+                        (uint64_t)w->offset + HG_FRAME_HEADER_SIZE, frame_record, rp, NULL);
 }
 
-static int replay_frames(struct replayer *rp, const struct hg_listed *e, int is_last)
+static int replay_frames(struct replayer *rp, const struct hg_listed *e)
 {
     struct hg_plan *p = rp->plan;
     char name[HG_FILE_NAME_MAX];
-    struct hg_image m = { 0 };
+    struct hg_file *f = NULL;
+    struct hg_walk w;
 
-    if (is_last && p->image.data != NULL)
-        return replay_image(rp, e, &p->image);
     hg_segment_name(name, e->s.id, e->s.kind);
-    int rc = hg_image_read(p->io, name, p->flags, 0, e->s.used, &m);
+    int rc = p->io->ops->open(p->io, name, p->flags, &f);
     if (rc < 0)
         return rc;
-    rp->out->bytes_read += m.len;
-    rc = replay_image(rp, e, &m);
-    hg_image_release(&m);
+    rp->out->bytes_read += e->s.used;
+    hg_walk_begin(&w, &e->s.header, NULL, e->s.used, &e->before);
+    rc = hg_walk_file(&w, f, e->s.used, &p->buf, replay_frame, rp);
+    (void)p->io->ops->close(f); /* only read: nothing to lose */
+    if (rc == 0 && w.end != e->s.used)
+        return hg_corrupt(e->s.id, w.bad_at, "%s",
+                          w.why != NULL ? w.why : "frames are missing here");
     return rc;
 }
 
@@ -263,10 +257,10 @@ static int replay_segment(struct replayer *rp, size_t i)
         if (rc != HOLOG_E_CORRUPT || rp->started)
             return rc;
     }
-    return replay_frames(rp, e, i == rp->plan->last);
+    return replay_frames(rp, e);
 }
 
-/* ---- the whole log --------------------------------------------------------------------------------------*/
+/* ---- the whole log --------------------------------------------------------------------------- */
 
 static int stale(hg_pos from)
 {

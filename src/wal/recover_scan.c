@@ -14,24 +14,36 @@
 #include "base/hash.h"
 #include "wal/recover_internal.h"
 
+/* Bytes of a file that a walk has in memory at once; a longer frame makes it more. */
+#define PIECE_BYTES ((uint64_t)2 << 20)
+
+static int image_reserve(struct hg_image *m, uint64_t want)
+{
+    if (m->data != NULL && m->cap >= want)
+        return HOLOG_OK;
+    hg_image_release(m);
+    m->data = hg_alloc_aligned(HG_BLOCK, (size_t)want);
+    if (m->data == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to read %llu bytes", (unsigned long long)want);
+    m->cap = want;
+    return HOLOG_OK;
+}
+
 int hg_image_read_file(struct hg_file *f, uint64_t from, uint64_t to, struct hg_image *out)
 {
     uint64_t at = HG_ALIGN_DOWN(from, (uint64_t)HG_BLOCK);
-    uint64_t want = HG_ALIGN4K(to) - at;
+    uint64_t want = HG_MAX(HG_ALIGN4K(to) - at, (uint64_t)HG_BLOCK);
     size_t n = 0;
 
-    if (want == 0)
-        want = HG_BLOCK;
-    uint8_t *data = hg_alloc_aligned(HG_BLOCK, (size_t)want);
-    if (data == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to read %llu bytes of %s",
-                        (unsigned long long)want, f->name);
-    int rc = hg_io_read_upto(f, data, (size_t)want, at, &n);
+    int rc = image_reserve(out, want);
+    if (rc >= 0)
+        rc = hg_io_read_upto(f, out->data, (size_t)want, at, &n);
     if (rc < 0) {
-        hg_free(data);
+        hg_image_release(out);
         return rc;
     }
-    *out = (struct hg_image){ .data = data, .at = at, .len = n };
+    out->at = at;
+    out->len = n;
     return HOLOG_OK;
 }
 
@@ -100,7 +112,7 @@ uint64_t hg_image_nonzero(const struct hg_image *m, uint64_t from, uint64_t to)
     return to;
 }
 
-/* ---- the walk ---------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 static struct hg_frame_place place_at(const struct hg_segment_header *h, uint64_t offset)
 {
@@ -111,18 +123,19 @@ static struct hg_frame_place place_at(const struct hg_segment_header *h, uint64_
 
 /* Header only; HG_FRAME_BAD when it, or the frame it promises, is not wholly before `to`. */
 static enum hg_frame_verdict header_at(const struct hg_segment_header *h, const struct hg_image *m,
-                                       uint64_t offset, uint64_t to, struct hg_frame *out)
+                                       uint64_t offset, uint64_t to, struct hg_frame *out,
+                                       uint64_t *out_need)
 {
     uint64_t stop = HG_MIN(to, hg_image_end(m));
 
     if (offset < m->at || offset > stop || stop - offset < HG_FRAME_HEADER_SIZE)
         return HG_FRAME_BAD;
     struct hg_frame_place at = place_at(h, offset);
-    enum hg_frame_verdict v =
-        hg_frame_decode(m->data + (offset - m->at), &at, h->capacity, out);
-    if (v == HG_FRAME_OK && (out->len < HG_FRAME_HEADER_SIZE || out->len > stop - offset))
-        return HG_FRAME_DAMAGED; /* a header that verifies, of a frame that is cut short */
-    return v;
+    enum hg_frame_verdict v = hg_frame_decode(m->data + (offset - m->at), &at, h->capacity, out);
+    if (v != HG_FRAME_OK || out->len <= stop - offset)
+        return v;
+    *out_need = offset + out->len; /* a header that verifies, of a frame that is cut short */
+    return HG_FRAME_DAMAGED;
 }
 
 static int body_verifies(const struct hg_image *m, uint64_t offset, const struct hg_frame *f)
@@ -142,11 +155,15 @@ void hg_walk_begin(struct hg_walk *w, const struct hg_segment_header *h, const s
                            .end = HG_SEGMENT_HEADER_SIZE };
 }
 
-enum attempt { FRAME_HERE, NO_FRAME, BROKEN };
+enum attempt {
+    FRAME_HERE,
+    NO_FRAME,
+    BROKEN
+};
 
 static enum attempt try_at(struct hg_walk *w, uint64_t offset)
 {
-    enum hg_frame_verdict v = header_at(w->header, w->image, offset, w->to, &w->f);
+    enum hg_frame_verdict v = header_at(w->header, w->image, offset, w->to, &w->f, &w->need);
 
     w->why = NULL;
     if (v == HG_FRAME_ZERO || v == HG_FRAME_BAD) {
@@ -157,7 +174,7 @@ static enum attempt try_at(struct hg_walk *w, uint64_t offset)
         w->why = "the header of a frame is damaged or the frame is cut short";
     else if (w->f.prev_len != w->link.len || w->f.prev_hash != (uint32_t)w->link.hash)
         w->why = "this frame does not follow the one before it";
-    else if (!body_verifies(w->image, offset, &w->f))
+    else if (!w->bodies_ok && !body_verifies(w->image, offset, &w->f))
         w->why = "the body of a frame fails its hash";
     return w->why == NULL ? FRAME_HERE : BROKEN;
 }
@@ -193,8 +210,9 @@ static void stop_walk(struct hg_walk *w, const char *why)
 int hg_walk_next(struct hg_walk *w)
 {
     uint64_t offset = w->next;
-    enum attempt got = try_at(w, offset);
 
+    w->need = 0;
+    enum attempt got = try_at(w, offset);
     if (got == NO_FRAME && offset % HG_BLOCK != 0) {
         offset = HG_ALIGN4K(offset);
         got = try_at(w, offset);
@@ -225,7 +243,31 @@ int hg_walk_next(struct hg_walk *w)
     return 1;
 }
 
-/* ---- what lies behind ---------------------------------------------------------------------------- */
+int hg_walk_file(struct hg_walk *w, struct hg_file *f, uint64_t to, struct hg_image *buf,
+                 int (*each)(void *ctx, const struct hg_walk *w), void *ctx)
+{
+    uint64_t piece = PIECE_BYTES;
+
+    for (;;) {
+        uint64_t from = HG_MIN(w->next, to);
+        uint64_t stop = HG_MIN(to, from + piece);
+        int rc = hg_image_read_file(f, from, stop, buf);
+        if (rc < 0)
+            return rc;
+        w->image = buf;
+        w->to = HG_MIN(stop, hg_image_end(buf));
+        while ((rc = hg_walk_next(w)) > 0) {
+            rc = each(ctx, w);
+            if (rc != 0)
+                return rc;
+        }
+        if (rc < 0 || stop == to || w->to < stop || (w->next == from && w->need == 0))
+            return rc;
+        piece = w->next != from ? PIECE_BYTES : w->need - from;
+    }
+}
+
+/* ---- what lies behind ------------------------------------------------------------------------ */
 
 /* Offset of the next 8-aligned frame magic in [from, to), or `to`. */
 static uint64_t find_magic(const struct hg_image *m, uint64_t from, uint64_t to)
@@ -270,14 +312,14 @@ static void count_nonzero(const struct hg_image *m, uint64_t from, uint64_t to,
     }
 }
 
-void hg_scan_behind(const struct hg_segment_header *h, const struct hg_image *m, uint64_t from,
-                    uint64_t to, struct hg_behind *out)
+/* Headers that begin in [from, stop) of what m holds. */
+static void scan_headers(const struct hg_segment_header *h, const struct hg_image *m, uint64_t from,
+                         uint64_t stop, uint64_t to, struct hg_behind *out)
 {
-    *out = (struct hg_behind){ 0 };
-    count_nonzero(m, from, to, out);
-    for (uint64_t at = find_magic(m, from, to); at < to; at = find_magic(m, at + 8, to)) {
+    for (uint64_t at = find_magic(m, from, stop); at < stop; at = find_magic(m, at + 8, stop)) {
         struct hg_frame f;
         struct hg_frame_place place = place_at(h, at);
+        uint64_t need = 0;
         if (hg_image_end(m) - at < HG_FRAME_HEADER_SIZE)
             break;
         if (hg_frame_decode(m->data + (at - m->at), &place, h->capacity, &f) != HG_FRAME_OK)
@@ -286,17 +328,43 @@ void hg_scan_behind(const struct hg_segment_header *h, const struct hg_image *m,
         out->frames++;
         out->floor = HG_MAX(out->floor, f.floor);
         out->number = HG_MAX(out->number, f.number);
-        if (f.type == HG_FRAME_COMMIT && header_at(h, m, at, to, &f) == HG_FRAME_OK &&
-            body_verifies(m, at, &f))
+        if (to != 0 && f.type == HG_FRAME_COMMIT &&
+            header_at(h, m, at, to, &f, &need) == HG_FRAME_OK && body_verifies(m, at, &f))
             out->commits++;
     }
+}
+
+void hg_scan_behind(const struct hg_segment_header *h, const struct hg_image *m, uint64_t from,
+                    uint64_t to, struct hg_behind *out)
+{
+    *out = (struct hg_behind){ 0 };
+    count_nonzero(m, from, to, out);
+    scan_headers(h, m, from, HG_MIN(to, hg_image_end(m)), to, out);
+}
+
+int hg_scan_behind_file(const struct hg_segment_header *h, struct hg_file *f, uint64_t from,
+                        uint64_t to, struct hg_image *buf, struct hg_behind *out)
+{
+    *out = (struct hg_behind){ 0 };
+    while (from < to) {
+        uint64_t stop = HG_MIN(to, HG_ALIGN4K(from + 1) + PIECE_BYTES);
+        int rc = hg_image_read_file(f, from, HG_MIN(to, stop + HG_FRAME_HEADER_SIZE), buf);
+        if (rc < 0)
+            return rc;
+        count_nonzero(buf, from, stop, out);
+        scan_headers(h, buf, from, HG_MIN(stop, hg_image_end(buf)), 0, out);
+        from = stop;
+    }
+    return HOLOG_OK;
 }
 
 uint32_t hg_scan_frame(const struct hg_segment_header *h, const struct hg_image *m, uint64_t from,
                        uint64_t to, struct hg_frame *out)
 {
+    uint64_t need = 0;
+
     for (uint64_t at = find_magic(m, from, to); at < to; at = find_magic(m, at + 8, to)) {
-        if (header_at(h, m, at, to, out) == HG_FRAME_OK && body_verifies(m, at, out))
+        if (header_at(h, m, at, to, out, &need) == HG_FRAME_OK && body_verifies(m, at, out))
             return (uint32_t)at;
     }
     return 0;

@@ -27,7 +27,7 @@ int hg_repair_report(struct hg_repairer *r, struct hg_damage_found *d, const cha
     return r->each == NULL ? HOLOG_OK : r->each(r->ctx, d);
 }
 
-/* ---- what is lost ------------------------------------------------------------------------------------- */
+/* ---- what is lost ---------------------------------------------------------------------------- */
 
 static int lost_frame(struct hg_repairer *r, const struct hg_frame *f)
 {
@@ -37,8 +37,7 @@ static int lost_frame(struct hg_repairer *r, const struct hg_frame *f)
     return 0;
 }
 
-static int lost_footer_frame(void *ctx, const struct hg_frame *f, uint32_t offset,
-                             uint64_t time_ns)
+static int lost_footer_frame(void *ctx, const struct hg_frame *f, uint32_t offset, uint64_t time_ns)
 {
     HG_UNUSED(offset);
     HG_UNUSED(time_ns);
@@ -99,7 +98,7 @@ int hg_repair_lost_paths(struct hg_repairer *r, const struct hg_log_segment *s)
     return lost_in_frames(r, s);
 }
 
-/* ---- SUPER ---------------------------------------------------------------------------------------------- */
+/* ---- SUPER ----------------------------------------------------------------------------------- */
 
 void hg_repair_guess_super(const struct hg_listing *l, struct hg_super *s)
 {
@@ -151,7 +150,7 @@ int hg_repair_sync_dirs(struct hg_io *io)
     return rc >= 0 ? io->ops->sync_dir(io, HG_SEG_DIR) : rc;
 }
 
-/* ---- point in time -------------------------------------------------------------------------------------- */
+/* ---- point in time --------------------------------------------------------------------------- */
 
 static int behind_kept(const struct hg_repairer *r, uint64_t number)
 {
@@ -281,7 +280,7 @@ int hg_repair_point_in_time(struct hg_repairer *r)
     return rc < 0 ? rc : cut_and_seal(r);
 }
 
-/* ---- both -------------------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 int hg_repair(struct hg_io *io, enum holog_repair_mode mode, int dry_run,
               int (*each)(void *ctx, const struct hg_damage_found *d), void *ctx,

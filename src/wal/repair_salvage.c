@@ -49,7 +49,7 @@ struct salvage {
     size_t n_done;
 };
 
-/* ---- finding ---------------------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 /* A header that is damaged: its successor, or its footer, may still know the epoch, and that is all
  * it takes to read frames. */
@@ -68,8 +68,7 @@ static void guess_header(struct hg_listing *l, size_t i, const struct hg_super *
     h->capacity = HG_SEGMENT_MAX;
     h->first_number = 1;
     memcpy(h->uuid, super->uuid, sizeof h->uuid);
-    if (next < l->n && l->e[next].header_rc == HOLOG_OK &&
-        l->e[next].s.header.pred_id == e->s.id)
+    if (next < l->n && l->e[next].header_rc == HOLOG_OK && l->e[next].s.header.pred_id == e->s.id)
         h->epoch = l->e[next].s.header.pred_epoch;
     else if (m->len >= HG_FOOTER_TAIL_SIZE &&
              hg_footer_tail_decode(m->data + m->len - HG_FOOTER_TAIL_SIZE, m->len, &t) ==
@@ -90,8 +89,8 @@ static int keep_setting(void *ctx, const struct hg_record *rec)
             return rc;
     }
     v->n_settings++;
-    return hg_rec_config(&v->settings, rec->path, rec->path_len, rec->value,
-                         (size_t)rec->value_len, NULL);
+    return hg_rec_config(&v->settings, rec->path, rec->path_len, rec->value, (size_t)rec->value_len,
+                         NULL);
 }
 
 static int take_frame(struct salvage *v, size_t i, uint32_t offset, const struct hg_frame *f)
@@ -123,8 +122,7 @@ static int load_source(struct salvage *v, size_t i)
     hg_image_release(&v->source);
     v->source_at = SIZE_MAX;
     hg_segment_name(name, s->id, s->kind);
-    int rc = hg_image_read(v->r->io, name, 0, 0, HG_MIN(s->file_size, HG_LOG_FILE_MAX),
-                           &v->source);
+    int rc = hg_image_read(v->r->io, name, 0, 0, HG_MIN(s->file_size, HG_LOG_FILE_MAX), &v->source);
     if (rc >= 0)
         v->source_at = i;
     return rc;
@@ -191,7 +189,7 @@ static int order_commits(struct salvage *v)
     return HOLOG_OK;
 }
 
-/* ---- what is lost ------------------------------------------------------------------------------------------- */
+/* ---- what is lost ---------------------------------------------------------------------------- */
 
 static int not_kept(const struct hg_repairer *r, uint64_t number)
 {
@@ -246,7 +244,7 @@ static int report_losses(struct salvage *v)
     return rc;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static int put_frame(struct salvage *v, enum hg_frame_type type, const uint8_t *body, size_t len,
                      uint32_t nrec, uint64_t number)
@@ -274,10 +272,9 @@ static int put_frame(struct salvage *v, enum hg_frame_type type, const uint8_t *
     if (rc >= 0)
         rc = hg_footer_add(v->footer, &f, at.offset, body);
     v->end = v->out.len;
-    v->link = (struct hg_link){ .frame = hg_pos_make(v->id, at.offset),
-                                .len = f.len,
-                                .hash = f.head_hash,
-                                .number = number };
+    v->link = (struct hg_link){
+        .frame = hg_pos_make(v->id, at.offset), .len = f.len, .hash = f.head_hash, .number = number
+    };
     return rc;
 }
 
@@ -367,10 +364,9 @@ static int write_tmp(struct salvage *v)
 /* V1, one segment. */
 static int finish_segment(struct salvage *v)
 {
-    struct hg_footer_tail t = { .segment = v->id,
-                                .epoch = v->header.epoch,
-                                .salt = v->header.salt,
-                                .frames_end = v->end };
+    struct hg_footer_tail t = {
+        .segment = v->id, .epoch = v->header.epoch, .salt = v->header.salt, .frames_end = v->end
+    };
 
     if (v->id == 0)
         return HOLOG_OK;
@@ -403,8 +399,8 @@ static int put_commit(struct salvage *v, const struct found *c)
 
     if (rc < 0)
         return rc;
-    if (v->id != 0 && (c->number != v->link.number + 1 ||
-                       v->header.capacity - HG_ALIGN8(v->out.len) < c->len))
+    if (v->id != 0 &&
+        (c->number != v->link.number + 1 || v->header.capacity - HG_ALIGN8(v->out.len) < c->len))
         rc = finish_segment(v);
     if (rc >= 0 && v->id == 0) {
         rc = begin_segment(v, c->number);
@@ -414,8 +410,7 @@ static int put_commit(struct salvage *v, const struct found *c)
     }
     if (rc < 0)
         return rc;
-    return put_frame(v, HG_FRAME_COMMIT,
-                     v->source.data + c->offset + HG_FRAME_HEADER_SIZE,
+    return put_frame(v, HG_FRAME_COMMIT, v->source.data + c->offset + HG_FRAME_HEADER_SIZE,
                      c->len - HG_FRAME_HEADER_SIZE, c->nrec, c->number);
 }
 
@@ -506,7 +501,7 @@ int hg_repair_salvage(struct hg_repairer *r)
     if (!p->damaged && p->super_rc == HOLOG_OK)
         return HOLOG_OK;
     r->report.changed = 1;
-    hg_image_release(&p->image);
+    hg_image_release(&p->buf);
     if (p->super_rc < 0)
         hg_repair_guess_super(&p->list, &p->super);
     rc = salvage_all(&v);

@@ -12,7 +12,7 @@
 #include "wal/recover_internal.h"
 
 #define COPY_BYTES (1u << 20)
-#define TMP_NAME HG_QUARANTINE_DIR "/copy.tmp"
+#define TMP_NAME   HG_QUARANTINE_DIR "/copy.tmp"
 
 int hg_quarantine_dir(struct hg_io *io)
 {

@@ -70,6 +70,9 @@ static const char *pred_fault(const struct hg_segment_header *h, uint32_t *out_a
 /* What encode asserts and decode checks: NULL, or what is wrong and where. */
 static const char *header_fault(const struct hg_segment_header *h, uint32_t *out_at)
 {
+    *out_at = 12;
+    if (h->kind != HG_KIND_FRAMES && h->kind != HG_KIND_EXTENTS)
+        return "the kind is unknown";
     *out_at = 16;
     if (h->id == 0)
         return "the segment id is 0";
@@ -94,7 +97,6 @@ void hg_segment_header_encode(const struct hg_segment_header *h,
                               uint8_t out[HG_SEGMENT_HEADER_SIZE])
 {
     uint32_t at = 0;
-    HG_ASSERT(h->kind == HG_KIND_FRAMES || h->kind == HG_KIND_EXTENTS);
     HG_ASSERT(header_fault(h, &at) == NULL);
     memset(out, 0, HG_SEGMENT_HEADER_SIZE);
     memcpy(out + 0, SEGMENT_MAGIC, 8);

@@ -171,7 +171,7 @@ int hg_super_decode(const uint8_t in[HG_SUPER_SLOT_SIZE], struct hg_super *out)
 static int choose_slot(const uint8_t *in, size_t len, struct hg_super *out_super,
                        struct hg_super_slots *out_slots)
 {
-    struct hg_super found[2];
+    struct hg_super found[2] = { { 0 }, { 0 } };
     struct hg_super_slots slots = { .rc = { HOLOG_E_CORRUPT, HOLOG_E_CORRUPT }, .best = -1 };
     struct holog_error_detail first;
     int rc = HOLOG_OK;
@@ -208,7 +208,6 @@ int hg_super_read(struct hg_io *io, struct hg_super *out_super, struct hg_super_
     int rc = io->ops->open(io, HG_SUPER_NAME, 0, &file);
     if (rc < 0)
         return rc;
-    rc = HOLOG_E_NOMEM;
     bytes = hg_malloc(2 * HG_SUPER_SLOT_SIZE);
     if (bytes == NULL) {
         rc = hg_error(HOLOG_E_NOMEM, "no memory to read SUPER");

@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "wal/verify_internal.h"
 
-/* ---- SUPER --------------------------------------------------------------------------------------------- */
+/* ---- SUPER ----------------------------------------------------------------------------------- */
 
 /* A slot that was never written is all zeros, or the file ends before it. */
 static int slot_is_empty(struct hg_verifier *v, int slot, int *out_empty)
@@ -65,7 +65,7 @@ static int verify_super(struct hg_verifier *v)
                             1 - slots.best);
 }
 
-/* ---- segments ------------------------------------------------------------------------------------------- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static int seen_frame(void *ctx, const struct hg_frame *f, uint32_t offset, uint64_t time_ns)
 {
@@ -93,8 +93,9 @@ static int verify_footer(struct hg_verifier *v, struct hg_listed *e, int must_be
     struct hg_damage_found d = hg_verify_in_segment(&e->s, e->s.file_size, 1);
 
     if (!e->s.sealed)
-        return must_be ? hg_verify_report(v, &d, "there is no valid footer; frames are read instead")
-                       : HOLOG_OK;
+        return must_be
+                   ? hg_verify_report(v, &d, "there is no valid footer; frames are read instead")
+                   : HOLOG_OK;
     int rc = hg_footer_load(v->io, v->extents.flags, &e->s, &see);
     if (rc >= 0 || !hg_verify_is_finding(rc))
         return rc;
@@ -107,8 +108,7 @@ static int check_header(struct hg_verifier *v, const struct hg_listed *e)
 {
     const struct hg_segment_header *h = &e->s.header;
     /* Of an extent segment the header says nothing that the frames do not. */
-    struct hg_damage_found d =
-        hg_verify_in_segment(&e->s, 0, e->s.kind != HG_KIND_FRAMES);
+    struct hg_damage_found d = hg_verify_in_segment(&e->s, 0, e->s.kind != HG_KIND_FRAMES);
 
     if (e->header_rc < 0)
         return hg_verify_report(v, &d, "%s", e->why);
@@ -123,8 +123,7 @@ static int check_header(struct hg_verifier *v, const struct hg_listed *e)
 static int verify_join(struct hg_verifier *v, const struct hg_listed *e)
 {
     const struct hg_segment_header *h = &e->s.header;
-    const struct hg_log_segment *before =
-        v->last < v->list.n ? &v->list.e[v->last].s : NULL;
+    const struct hg_log_segment *before = v->last < v->list.n ? &v->list.e[v->last].s : NULL;
     struct hg_damage_found d = hg_verify_in_segment(&e->s, 224, 0);
     int rc = HOLOG_OK;
 

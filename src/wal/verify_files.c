@@ -47,7 +47,7 @@ static int read_names(struct hg_io *io, const char *dir, struct names *out)
     return io->ops->read_dir(io, dir, keep_name, out);
 }
 
-/* ---- checkpoints ---------------------------------------------------------------------------------------- */
+/* ---- checkpoints ----------------------------------------------------------------------------- */
 
 static int hash_is(const uint8_t *data, size_t len, const uint8_t *stored)
 {
@@ -82,13 +82,13 @@ static int verify_checkpoint(struct hg_verifier *v, const char *name)
         return HOLOG_OK; /* a writer is alive and has dropped it */
     if (rc < 0 && !hg_verify_is_finding(rc) && rc != HOLOG_E_TOOBIG)
         return rc;
-    const char *fault = rc < 0 ? "the index checkpoint cannot be read"
-                               : checkpoint_fault(v, data, len);
+    const char *fault =
+        rc < 0 ? "the index checkpoint cannot be read" : checkpoint_fault(v, data, len);
     hg_free(data);
     return fault == NULL ? HOLOG_OK : hg_verify_report(v, &d, "%s; it is rebuilt", fault);
 }
 
-/* ---- stray names ---------------------------------------------------------------------------------------- */
+/* ---- stray names ----------------------------------------------------------------------------- */
 
 static int report_stray(struct hg_verifier *v, const char *dir, const char *name, const char *what)
 {
@@ -100,8 +100,8 @@ static int report_stray(struct hg_verifier *v, const char *dir, const char *name
 
 static int is_ours(const char *name)
 {
-    static const char *const ours[] = { HG_SUPER_NAME,      HG_LOCK_NAME,   HG_CTL_NAME,
-                                        HG_SEG_DIR "/",     HG_CHK_DIR "/", HG_QUARANTINE_DIR "/" };
+    static const char *const ours[] = { HG_SUPER_NAME,  HG_LOCK_NAME,   HG_CTL_NAME,
+                                        HG_SEG_DIR "/", HG_CHK_DIR "/", HG_QUARANTINE_DIR "/" };
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
         if (strcmp(name, ours[i]) == 0)
@@ -118,8 +118,9 @@ static int judge_segment_name(struct hg_verifier *v, const char *name)
     switch (hg_segment_parse_name(name, &id, &kind)) {
     case 1: return HOLOG_OK;
     case 2:
-        return report_stray(v, HG_SEG_DIR, name,
-                            "a segment that was never finished; the next open for writing deletes it");
+        return report_stray(
+            v, HG_SEG_DIR, name,
+            "a segment that was never finished; the next open for writing deletes it");
     default: return report_stray(v, HG_SEG_DIR, name, "not a file of the store");
     }
 }

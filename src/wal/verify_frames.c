@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "wal/verify_internal.h"
 
-/* ---- reporting ------------------------------------------------------------------------------------- */
+/* ---- reporting ------------------------------------------------------------------------------- */
 
 int hg_verify_report(struct hg_verifier *v, struct hg_damage_found *d, const char *fmt, ...)
 {
@@ -56,7 +56,7 @@ int hg_verify_report_error(struct hg_verifier *v, const struct hg_log_segment *s
     return hg_verify_report(v, &d, "%.240s", e.message);
 }
 
-/* ---- records ------------------------------------------------------------------------------------------ */
+/* ---- records --------------------------------------------------------------------------------- */
 
 struct frame_check {
     struct hg_verifier *v;
@@ -99,7 +99,8 @@ static int check_record(void *ctx, const struct hg_record *r)
     return rc;
 }
 
-static int check_frame(struct hg_verifier *v, const struct hg_log_segment *s, const struct hg_walk *w)
+static int check_frame(struct hg_verifier *v, const struct hg_log_segment *s,
+                       const struct hg_walk *w)
 {
     struct frame_check c = { .v = v, .s = s, .number = w->f.number };
 
@@ -111,19 +112,19 @@ static int check_frame(struct hg_verifier *v, const struct hg_log_segment *s, co
         rc = hg_verify_report(v, &d, "bytes between two frames are not zero");
     }
     if (rc == 0 && (v->flags & HOLOG_VERIFY_QUICK) == 0)
-        rc = hg_body_each(w->body, w->body_len, s->id,
-                          (uint64_t)w->offset + HG_FRAME_HEADER_SIZE, check_record, &c, NULL);
+        rc = hg_body_each(w->body, w->body_len, s->id, (uint64_t)w->offset + HG_FRAME_HEADER_SIZE,
+                          check_record, &c, NULL);
     if (rc < 0 && hg_verify_is_finding(rc))
         return hg_verify_report_error(v, s, w->offset, NULL, 0, w->f.number);
     if (rc == 0 && (v->flags & HOLOG_VERIFY_QUICK) == 0 && c.records != w->f.nrec) {
         struct hg_damage_found d = hg_verify_in_segment(s, w->offset, 0);
-        rc = hg_verify_report(v, &d, "the frame says %u records and holds %u", w->f.nrec,
-                              c.records);
+        rc =
+            hg_verify_report(v, &d, "the frame says %u records and holds %u", w->f.nrec, c.records);
     }
     return rc;
 }
 
-/* ---- frames of one segment ----------------------------------------------------------------------------- */
+/* ---- frames of one segment ------------------------------------------------------------------- */
 
 /* Go on at the next frame that verifies by itself. 0: there is none. */
 static int resync(struct hg_walk *w)

@@ -100,6 +100,10 @@ Test(error, a_path_is_not_cut_inside_a_character)
         memcpy(text + i, "\xc3\xa9", 2); /* 255 is odd: the cut falls inside one */
     (void)hg_error_path(HOLOG_E_NOENT, text, sizeof text, "x");
     cr_assert_eq(strlen(last().path), 254);
+    for (size_t i = 0; i + 3 < sizeof text; i += 4)
+        memcpy(text + i, "\xf0\x9f\x8c\x8a", 4);
+    (void)hg_error_path(HOLOG_E_NOENT, text, sizeof text, "x");
+    cr_assert_eq(strlen(last().path), 252);
 }
 
 static void *fail_elsewhere(void *arg)

@@ -476,7 +476,7 @@ struct ctl_thread {
     struct hg_ctl *ctl;
     _Atomic uint32_t stop;
     _Atomic uint32_t torn;
-    _Atomic uint64_t seen;
+    _Atomic uint64_t reads;
 };
 
 static void ctl_reader(void *arg)
@@ -489,7 +489,7 @@ static void ctl_reader(void *arg)
             continue;
         if (pos != number * 8)
             atomic_fetch_add(&t->torn, 1);
-        atomic_store(&t->seen, number);
+        atomic_fetch_add(&t->reads, 1);
     }
 }
 
@@ -505,7 +505,7 @@ Test(ctl, no_reader_ever_sees_half_of_what_was_published, .timeout = 60)
     hg_ctl_publish(w, 8, 1);
     cr_assert_eq(hg_ctl_open(io, 0, &t.ctl), 0);
     cr_assert_eq(io->ops->thread_start(io, "reader", ctl_reader, &t, &thread), 0);
-    for (uint64_t i = 1; i < 200000 * effort() || atomic_load(&t.seen) == 0; i++)
+    for (uint64_t i = 1; atomic_load(&t.reads) < 300000 * effort(); i++)
         hg_ctl_publish(w, i * 8, i);
     atomic_store(&t.stop, 1);
     io->ops->thread_join(io, thread);
@@ -791,6 +791,66 @@ static int unwritten(struct hg_io *io, void *ctx)
 Test(cache, what_is_not_on_disk_is_never_evicted)
 {
     on_sim(unwritten, NULL);
+}
+
+static int own_need(struct hg_io *io, void *ctx)
+{
+    struct env e;
+    HG_UNUSED(ctx);
+    env_begin(&e, io, 2 * HG_PAGE_BYTES); /* of two pages with their headers only one fits */
+    write_segment(io, 1, 0, 30000);
+    add_segment(&e, 1, MIB);
+    cr_assert_eq(put_pattern(&e, 1, 0, 30000), 0);
+    hg_cache_set_written(e.cache, 1, 30000);
+    cr_assert_eq(put_pattern(&e, 1, 30000, HG_PAGE_BYTES), HOLOG_E_BUDGET);
+    cr_assert(cached(&e, 1, 29999));
+    cr_assert_not(cached(&e, 1, 30000));
+    cr_assert_eq(put_pattern(&e, 1, 30000, 1000), 0);
+    expect_read(&e, 1, 0, 31000);
+    env_close(&e);
+    return 0;
+}
+
+Test(cache, a_put_never_evicts_the_page_it_appends_to)
+{
+    on_sim(own_need, NULL);
+}
+
+/* A put that happens while a read is between missing a page and publishing it. */
+static struct env *late_env;
+static int late_done;
+
+static int put_meanwhile(size_t size, void *ctx)
+{
+    HG_UNUSED(ctx);
+    if (size >= HG_PAGE_BYTES && !late_done) {
+        late_done = 1;
+        cr_assert_eq(put_pattern(late_env, 1, 1000, 1000), 0);
+    }
+    return 0;
+}
+
+static int late_fill(struct hg_io *io, void *ctx)
+{
+    struct env e;
+    HG_UNUSED(ctx);
+    env_begin(&e, io, 8 * MIB);
+    write_segment(io, 1, 0, 1000);
+    add_segment(&e, 1, MIB);
+    hg_cache_set_written(e.cache, 1, 1000);
+    late_env = &e;
+    hg_alloc_set_fault(put_meanwhile, NULL);
+    expect_read(&e, 1, 0, 1000);
+    hg_alloc_set_fault(NULL, NULL);
+    cr_assert(late_done);
+    expect_read(&e, 1, 0, 2000); /* the second half is nowhere else */
+    env_close(&e);
+    return 0;
+}
+
+Test(cache, a_fill_that_comes_late_does_not_undo_a_put)
+{
+    on_sim(late_fill, NULL);
 }
 
 static int clock_order(struct hg_io *io, void *ctx)

@@ -4,8 +4,6 @@
  *
  * HOLOG_TEST_SEED replays a run; every failure prints the seed.
  */
-#include "engine/index.h"
-
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,6 +15,7 @@
 #include <holog/error.h>
 
 #include "base/alloc.h"
+#include "engine/index.h"
 #include "engine/index_node.h"
 #include "engine/index_page.h"
 #include "engine/pathkey.h"
@@ -55,8 +54,8 @@ static uint32_t effort(void)
     return strcmp(level, "full") == 0 ? 40 : 4;
 }
 
-#define CHECK(cond, ...)                                                                           \
-    cr_assert(cond, "HOLOG_TEST_SEED=%llu: %s:%d: %s", (unsigned long long)chance_seed, __FILE__,  \
+#define CHECK(cond, ...)                                                                          \
+    cr_assert(cond, "HOLOG_TEST_SEED=%llu: %s:%d: %s", (unsigned long long)chance_seed, __FILE__, \
               __LINE__, #cond)
 
 /* ---- pools of keys -----------------------------------------------------------------------------*/
@@ -67,7 +66,12 @@ struct pool {
     uint32_t count;
 };
 
-enum kind { KIND_PATHS, KIND_BINARY, KIND_LONG, KIND_MIXED };
+enum kind {
+    KIND_PATHS,
+    KIND_BINARY,
+    KIND_LONG,
+    KIND_MIXED
+};
 
 static int key_compare(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 {
@@ -79,9 +83,10 @@ static int key_compare(const uint8_t *a, size_t a_len, const uint8_t *b, size_t 
 static size_t path_key(uint8_t *out)
 {
     char path[160];
-    int len = snprintf(path, sizeof path, "experiment%u/plate%02u/well_%c%02u/f%u/z%02u/t%04u/c%u.tif",
-                       below(3), below(4), (int)('A' + below(8)), below(12), below(3), below(4),
-                       below(2), below(4));
+    int len =
+        snprintf(path, sizeof path, "experiment%u/plate%02u/well_%c%02u/f%u/z%02u/t%04u/c%u.tif",
+                 below(3), below(4), (int)('A' + below(8)), below(12), below(3), below(4), below(2),
+                 below(4));
     return hg_path_to_key(path, (size_t)len, out);
 }
 
@@ -140,8 +145,8 @@ static struct pool pool_make(enum kind kind, uint32_t count)
     qsort(order, count, sizeof *order, by_key);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t k = order[i];
-        if (p.count > 0 && key_compare(p.key[p.count - 1], p.len[p.count - 1], raw.key[k],
-                                       raw.len[k]) == 0) {
+        if (p.count > 0 &&
+            key_compare(p.key[p.count - 1], p.len[p.count - 1], raw.key[k], raw.len[k]) == 0) {
             free(raw.key[k]);
             continue;
         }
@@ -533,9 +538,9 @@ Test(index, a_cursor_starts_anywhere_and_skips_subtrees)
                 rc = hg_cursor_next(&c);
             do {
                 at++;
-            } while (at < w.pool.count &&
-                     (w.value[at] == 0 ||
-                      (skip && starts_with(&w.pool, at, w.pool.key[from], len))));
+            } while (
+                at < w.pool.count &&
+                (w.value[at] == 0 || (skip && starts_with(&w.pool, at, w.pool.key[from], len))));
             CHECK(rc == (at < w.pool.count ? HOLOG_OK : HOLOG_E_NOENT));
         }
         hg_cursor_close(&c);
@@ -916,10 +921,10 @@ Test(index, a_golden_page_reads_as_it_was_written)
 {
     /* "ab", "abc", "abz" with locators of 0x11 ..., 0x22 ..., 0x33 ...: format 1 for ever */
     static const uint8_t head[] = {
-        3, 0, 105, 0, 2, 0, 1, 0,                         /* count, used, prefix, runs */
-        0, 0, 0, 0, 0, 0, 0, 0,                           /* head: nothing behind the prefix */
-        21, 0, 3, 'a', 'b',                               /* start, fill, prefix */
-        0, 0, 0, 1, 'c', 0, 1, 'z',                       /* shared, length, bytes */
+        3,  0, 105, 0,   2,   0, 1, 0,   /* count, used, prefix, runs */
+        0,  0, 0,   0,   0,   0, 0, 0,   /* head: nothing behind the prefix */
+        21, 0, 3,   'a', 'b',            /* start, fill, prefix */
+        0,  0, 0,   1,   'c', 0, 1, 'z', /* shared, length, bytes */
     };
     uint8_t page[105 - 4 + 4];
     struct hg_index *ix;
@@ -1015,8 +1020,7 @@ Test(index, readers_see_whole_commits_while_the_writer_goes_on, .timeout = 600)
         struct hg_locator loc = { .segment = commit, .type = HG_ENTRY_BLOB };
         for (uint32_t i = 0; i < s.pool.count; i++) {
             if (below(8) != 0)
-                CHECK(hg_index_put(ix, s.pool.key[i], s.pool.len[i], &loc, NULL, NULL) ==
-                      HOLOG_OK);
+                CHECK(hg_index_put(ix, s.pool.key[i], s.pool.len[i], &loc, NULL, NULL) == HOLOG_OK);
         }
         for (uint32_t i = 0; i < s.pool.count; i++) { /* what was not put again goes */
             struct hg_locator now;

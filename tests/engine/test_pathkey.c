@@ -1,8 +1,6 @@
 /*
  * Paths to keys and back: canonical forms, every refusal, and the order of keys.
  */
-#include "engine/pathkey.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,7 @@
 #include <holog/error.h>
 
 #include "engine/index.h"
+#include "engine/pathkey.h"
 
 static uint64_t chance_seed;
 static uint64_t chance_state;
@@ -31,8 +30,8 @@ static void seed(uint64_t fallback)
     chance_state = chance_seed;
 }
 
-#define CHECK(cond, ...)                                                                           \
-    cr_assert(cond, "HOLOG_TEST_SEED=%llu: %s:%d: %s", (unsigned long long)chance_seed, __FILE__,  \
+#define CHECK(cond, ...)                                                                          \
+    cr_assert(cond, "HOLOG_TEST_SEED=%llu: %s:%d: %s", (unsigned long long)chance_seed, __FILE__, \
               __LINE__, #cond)
 
 static int canonical(const char *path, char *out)
@@ -67,11 +66,25 @@ static int compare_keys(const char *a, const char *b)
 Test(pathkey, slashes_and_dots_are_dropped)
 {
     static const char *const cases[][2] = {
-        { "", "" },          { "/", "" },           { ".", "" },          { "./", "" },
-        { "//", "" },        { "a", "a" },          { "/a", "a" },        { "a/", "a" },
-        { "./a", "a" },      { "a/.", "a" },        { "a//b", "a/b" },    { "/a/./b/", "a/b" },
-        { "a/.b", "a/.b" },  { "...", "..." },      { "a/..b", "a/..b" }, { "..b", "..b" },
-        { " a / b ", " a / b " }, { "a\nb", "a\nb" }, { "\x7f\x01", "\x7f\x01" },
+        { "", "" },
+        { "/", "" },
+        { ".", "" },
+        { "./", "" },
+        { "//", "" },
+        { "a", "a" },
+        { "/a", "a" },
+        { "a/", "a" },
+        { "./a", "a" },
+        { "a/.", "a" },
+        { "a//b", "a/b" },
+        { "/a/./b/", "a/b" },
+        { "a/.b", "a/.b" },
+        { "...", "..." },
+        { "a/..b", "a/..b" },
+        { "..b", "..b" },
+        { " a / b ", " a / b " },
+        { "a\nb", "a\nb" },
+        { "\x7f\x01", "\x7f\x01" },
         { "p\xc3\xa4th", "p\xc3\xa4th" },
     };
     char out[HG_PATH_MAX + 1];
@@ -88,11 +101,28 @@ Test(pathkey, slashes_and_dots_are_dropped)
 Test(pathkey, dotdot_nul_and_bytes_that_are_no_utf8_are_bad_paths)
 {
     static const char *const cases[] = {
-        "..",           "a/..",           "../a",         "a/../b",      "/..",
-        "\x80",         "a\xff",          "\xc0\xaf",     "\xc1\xbf",    "\xc3",
-        "\xe0\x80\x80", "\xe0\x9f\xbf",   "\xed\xa0\x80", "\xe2\x82",    "\xf0\x80\x80\x80",
-        "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf0\x9f\x98", "\xe2\x28\xa1",
-        "\xf0\x9f\x28\x80", "\xc3/\xa4",
+        "..",
+        "a/..",
+        "../a",
+        "a/../b",
+        "/..",
+        "\x80",
+        "a\xff",
+        "\xc0\xaf",
+        "\xc1\xbf",
+        "\xc3",
+        "\xe0\x80\x80",
+        "\xe0\x9f\xbf",
+        "\xed\xa0\x80",
+        "\xe2\x82",
+        "\xf0\x80\x80\x80",
+        "\xf0\x8f\xbf\xbf",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
+        "\xf0\x9f\x98",
+        "\xe2\x28\xa1",
+        "\xf0\x9f\x28\x80",
+        "\xc3/\xa4",
     };
     char out[HG_PATH_MAX + 1];
     size_t len;
@@ -105,10 +135,10 @@ Test(pathkey, dotdot_nul_and_bytes_that_are_no_utf8_are_bad_paths)
 
 Test(pathkey, the_first_and_last_characters_of_each_length_are_fine)
 {
-    static const char *const cases[] = { "\x01",         "\x7f",         "\xc2\x80",
-                                         "\xdf\xbf",     "\xe0\xa0\x80", "\xed\x9f\xbf",
-                                         "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
-                                         "\xf4\x8f\xbf\xbf" };
+    static const char *const cases[] = {
+        "\x01",         "\x7f",         "\xc2\x80",     "\xdf\xbf",         "\xe0\xa0\x80",
+        "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"
+    };
     char out[HG_PATH_MAX + 1];
     seed(1);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -185,9 +215,9 @@ Test(pathkey, keys_are_the_documented_bytes)
 Test(pathkey, keys_sort_naturally_and_directories_before_their_entries)
 {
     static const char *const sorted[] = {
-        "",       "a",       "a/b",    "a/b/c", "a/z",    "a b",   "a-b",    "a0",    "a0b",
-        "a00",    "a1",      "a1/x",   "a1x",   "a01",    "a2",    "a10",    "a010",  "a99999999",
-        "a100000000", "a1000000000", "aa", "b", "z2/z10", "z10/z2",
+        "",     "a",         "a/b",        "a/b/c",       "a/z", "a b", "a-b",    "a0",
+        "a0b",  "a00",       "a1",         "a1/x",        "a1x", "a01", "a2",     "a10",
+        "a010", "a99999999", "a100000000", "a1000000000", "aa",  "b",   "z2/z10", "z10/z2",
     };
     seed(1);
     for (size_t i = 0; i + 1 < sizeof sorted / sizeof sorted[0]; i++)
@@ -310,21 +340,21 @@ Test(pathkey, keys_of_no_path_are_corrupt)
         uint8_t key[16];
         size_t len;
     } cases[] = {
-        { { 0 }, 1 },                            /* an empty component */
-        { { 'a', 0 }, 2 },                       /* ... at the end */
-        { { 'a', 0, 0, 'b' }, 4 },               /* ... in the middle */
-        { { '.' }, 1 },                          /* "." */
-        { { 'a', 0, '.', '.' }, 4 },             /* ".." */
-        { { 'a', '/', 'b' }, 3 },                /* a slash is 00 */
-        { { '1' }, 1 },                          /* a run cut short */
-        { { '1', '5' }, 2 },                     /* ... without zz */
-        { { '1', '5', 0 }, 3 },                  /* zz of 0 */
-        { { '1', '0', 1 }, 3 },                  /* a leading zero among the digits */
-        { { '1', 'x', 1 }, 3 },                  /* no digit */
+        { { 0 }, 1 },                             /* an empty component */
+        { { 'a', 0 }, 2 },                        /* ... at the end */
+        { { 'a', 0, 0, 'b' }, 4 },                /* ... in the middle */
+        { { '.' }, 1 },                           /* "." */
+        { { 'a', 0, '.', '.' }, 4 },              /* ".." */
+        { { 'a', '/', 'b' }, 3 },                 /* a slash is 00 */
+        { { '1' }, 1 },                           /* a run cut short */
+        { { '1', '5' }, 2 },                      /* ... without zz */
+        { { '1', '5', 0 }, 3 },                   /* zz of 0 */
+        { { '1', '0', 1 }, 3 },                   /* a leading zero among the digits */
+        { { '1', 'x', 1 }, 3 },                   /* no digit */
         { { '2', '1', '2', 1, '1', '3', 1 }, 7 }, /* two runs in a row */
-        { { '9' }, 1 },                          /* a long run without its number */
+        { { '9' }, 1 },                           /* a long run without its number */
         { { '9', 8, '1', '2', '3', '4', '5', '6', '7', '8', 1 }, 11 }, /* ... not in short form */
-        { { 0x80 }, 1 },                         /* not UTF-8 */
+        { { 0x80 }, 1 },                                               /* not UTF-8 */
     };
     char out[HG_PATH_MAX + 1] = "untouched";
     size_t len = 12345;

@@ -129,6 +129,9 @@ CLAIM(a_file_opened_for_reading_is_not_written)
     world_write(io, "f", "abc", 3);
     struct hg_file *f = world_open(io, "f", 0);
     FAILS(HOLOG_E_IO, hg_io_write_full(f, "x", 1, 0, 0));
+    char buf[4] = "";
+    OK(hg_io_read_full(f, buf, 3, 0));
+    cr_assert_str_eq(buf, "abc");
     world_close(f);
 }
 

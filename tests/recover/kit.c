@@ -23,6 +23,7 @@ void kit_begin(struct kit *k)
     k->super.generation = 1;
     k->super.next_segment = 1;
     k->super.state = HG_SUPER_OPEN;
+    k->capacity = KIT_CAPACITY;
     k->log = KIT_SEGMENTS;
     k->ext = KIT_SEGMENTS;
 }
@@ -43,7 +44,7 @@ static struct kit_file *new_file(struct kit *k, uint32_t kind)
                                             .id = f->id,
                                             .epoch = 0xE0E0E0E0E0E00000u + f->id * 7919u,
                                             .salt = k->super.salt,
-                                            .capacity = KIT_CAPACITY,
+                                            .capacity = k->capacity,
                                             .created_ns = 1 };
     memcpy(f->header.uuid, k->super.uuid, sizeof f->header.uuid);
     f->end = HG_SEGMENT_HEADER_SIZE;
@@ -199,8 +200,8 @@ struct kit_frame kit_commit_body(struct kit *k)
     next_number(k);
     int n = snprintf(path, sizeof path, "b/%llu", (unsigned long long)k->number);
     CHECK(hg_body_begin(&inner, 1000 + k->number, NULL, 0));
-    CHECK(hg_rec_blob(&inner, path, (size_t)n, path, 3, hg_hash64(path, 3), hg_csum(path, 3),
-                      NULL));
+    CHECK(
+        hg_rec_blob(&inner, path, (size_t)n, path, 3, hg_hash64(path, 3), hg_csum(path, 3), NULL));
     struct hg_piece p = put_extent(k, inner.data, inner.len);
     CHECK(hg_body_begin(&body, 1000 + k->number, NULL, 0));
     CHECK(hg_rec_body(&body, &p, hg_hash64(inner.data, inner.len), NULL));
@@ -250,10 +251,9 @@ void kit_seal(struct kit *k)
 {
     struct kit_file *f = &k->file[k->log];
     struct hg_footer_builder *b = NULL;
-    struct hg_footer_tail t = { .segment = f->id,
-                                .epoch = f->header.epoch,
-                                .salt = k->super.salt,
-                                .frames_end = f->end };
+    struct hg_footer_tail t = {
+        .segment = f->id, .epoch = f->header.epoch, .salt = k->super.salt, .frames_end = f->end
+    };
 
     memcpy(t.uuid, k->super.uuid, sizeof t.uuid);
     CHECK(hg_footer_builder_create(f->header.first_number, &b));
@@ -364,7 +364,7 @@ struct hg_sim *kit_disk_with(const struct kit *k, const struct hg_sim_options *o
     return sim;
 }
 
-/* ---- recovery ------------------------------------------------------------------------------------- */
+/* ---- recovery -------------------------------------------------------------------------------- */
 
 static int see_frame(void *ctx, const struct hg_frame *f, uint32_t segment, uint32_t offset,
                      uint64_t time_ns)
@@ -448,7 +448,7 @@ uint64_t kit_fingerprint(struct hg_sim *sim)
     return p.sum;
 }
 
-/* ---- verify and repair ----------------------------------------------------------------------------- */
+/* ---- verify and repair ----------------------------------------------------------------------- */
 
 static int keep_damage(void *ctx, const struct hg_damage_found *d)
 {

@@ -39,9 +39,10 @@ struct kit {
     int no_super;
     struct kit_file file[KIT_SEGMENTS];
     size_t n_files;
-    size_t log;   /* index of the frame segment being filled */
-    size_t ext;   /* index of the extent segment being filled */
-    hg_pos floor; /* for frames to come */
+    size_t log;        /* index of the frame segment being filled */
+    size_t ext;        /* index of the extent segment being filled */
+    uint64_t capacity; /* of segments to come */
+    hg_pos floor;      /* for frames to come */
     uint32_t prev_len;
     uint64_t prev_hash;
     uint64_t number;
@@ -63,8 +64,8 @@ struct kit_frame kit_commit_large(struct kit *k, size_t len);
 struct kit_frame kit_commit_body(struct kit *k);
 struct kit_frame kit_put_frame(struct kit *k, enum hg_frame_type type, struct hg_buf *body,
                                uint32_t nrec);
-void kit_durable(struct kit *k); /* all so far is durable: the floor of frames to come */
-void kit_block(struct kit *k);   /* the next group starts at the next block */
+void kit_durable(struct kit *k);            /* all so far is durable: the floor of frames to come */
+void kit_block(struct kit *k);              /* the next group starts at the next block */
 void kit_pad(struct kit *k, uint64_t size); /* zeros behind: the window */
 void kit_seal(struct kit *k);
 /* SUPER as written now: floor at the end of all frames, or where told. */

@@ -189,8 +189,8 @@ Test(recover, a_read_error_is_never_the_end_of_the_log)
     three_commits(f);
     for (uint64_t at = 1;; at++) {
         const struct hg_sim_options o = { .seed = 1,
-                                          .fault_classes = HG_SIM_F_READ | HG_SIM_F_OPEN |
-                                                           HG_SIM_F_READ_DIR,
+                                          .fault_classes =
+                                              HG_SIM_F_READ | HG_SIM_F_OPEN | HG_SIM_F_READ_DIR,
                                           .fault_at = at,
                                           .fault_kind = HG_SIM_FAULT_ERRNO,
                                           .fault_errno = 5 };
@@ -396,6 +396,54 @@ Test(recover, point_in_time_ends_before_the_first_damage)
     cr_assert_eq(run.r.highest_number, 3);
     run.o.read_only = 0;
     cr_assert_eq(kit_recover(sim, &run), HOLOG_E_INVAL);
+    hg_sim_destroy(sim);
+    kit_end(&k);
+}
+
+Test(recover, frames_longer_than_a_read_are_walked)
+{
+    static const size_t lengths[] = { 100,     2 << 20, 3000000, 17,      5 << 20,
+                                      2097088, 2097000, 1 << 20, 9000000, 50 };
+    const size_t n = sizeof lengths / sizeof *lengths;
+
+    kit_begin(&k);
+    k.capacity = HG_SEGMENT_MAX;
+    kit_segment(&k, 0);
+    for (size_t i = 0; i < n; i++) {
+        (void)kit_commit(&k, lengths[i]);
+        if (i % 3 == 1)
+            kit_block(&k);
+    }
+    kit_pad(&k, 5 << 20);
+    kit_super(&k, 0, HG_SUPER_OPEN);
+    struct hg_sim *sim = kit_disk(&k);
+    memset(&run, 0, sizeof run);
+    run.o.read_only = 1;
+    kit_recover(sim, &run);
+    expect_numbers(n, "long frames");
+    cr_assert_eq(run.r.cut, 0);
+    uint64_t size = 0;
+    uint8_t *data = hg_sim_file_data(sim, "seg/00000001.hlog", &size);
+    for (size_t i = 1; i <= n; i++) { /* each one torn: a prefix, with frames behind it */
+        const struct kit_frame *f = &k.frame[i];
+        data[f->offset + f->len - 1] ^= 1;
+        kit_recover(sim, &run);
+        expect_numbers(i - 1, "a long frame is torn");
+        cr_assert_eq(run.r.cut, 1);
+        cr_assert_eq(run.r.highest_number, n);
+        data[f->offset + f->len - 1] ^= 1;
+    }
+    data[size - 1] = 1; /* far behind */
+    kit_recover(sim, &run);
+    expect_numbers(n, "garbage far behind");
+    cr_assert_eq(run.r.cut_bytes, 1);
+    run.seal = 1;
+    run.o.read_only = 0;
+    kit_recover(sim, &run);
+    expect_numbers(n, "sealed");
+    kit_recover(sim, &run);
+    expect_numbers(n, "from the footer");
+    cr_assert_eq(run.r.cut, 0);
     hg_sim_destroy(sim);
     kit_end(&k);
 }

@@ -9,8 +9,7 @@ static struct kit_run run;
 static void expect_last(uint64_t last, const char *when)
 {
     cr_assert_eq(run.rc, HOLOG_OK, "%s: %s", when, run.error.message);
-    cr_assert_eq(run.r.last_number, last, "%s: %llu", when,
-                 (unsigned long long)run.r.last_number);
+    cr_assert_eq(run.r.last_number, last, "%s: %llu", when, (unsigned long long)run.r.last_number);
     cr_assert_eq(run.n_numbers, last, "%s: %zu shown", when, run.n_numbers);
 }
 

@@ -241,3 +241,10 @@ Test(repair, a_crash_anywhere_in_salvage_is_repaired_again, .timeout = 300)
     crash_in_repair(HOLOG_REPAIR_SALVAGE, "p/1;l/2;b/3;p/4;b/6;p/7;l/8;b/9;");
     kit_end(&k);
 }
+
+Test(repair, a_crash_anywhere_while_several_segments_are_dropped_is_repaired_again, .timeout = 300)
+{
+    damage_commit(2);
+    crash_in_repair(HOLOG_REPAIR_POINT_IN_TIME, "p/1;");
+    kit_end(&k);
+}

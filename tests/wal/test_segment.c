@@ -151,6 +151,16 @@ Test(segment, a_header_under_another_name_is_refused)
     cr_assert_eq(hg_segment_header_decode(bytes, 9, HG_KIND_EXTENTS, &h), HOLOG_E_CORRUPT);
 }
 
+Test(segment, an_unknown_kind_is_refused_even_when_asked_for)
+{
+    uint8_t bytes[HG_SEGMENT_HEADER_SIZE];
+    struct hg_segment_header h = sample();
+    hg_segment_header_encode(&h, bytes);
+    hg_put_le32(bytes + 12, 77);
+    sign(bytes);
+    cr_assert_eq(hg_segment_header_decode(bytes, 9, 77, &h), HOLOG_E_CORRUPT);
+}
+
 #define REFUSED(name, at, width, value, code)                         \
     Test(segment, name)                                               \
     {                                                                 \

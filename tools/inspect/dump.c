@@ -61,10 +61,12 @@ static const char *last_message(void)
 
 static void report(struct dump *d, uint64_t at, uint64_t len, const char *why)
 {
+    uint64_t end = at + len;
+
     d->damages++;
     if (!d->json) {
-        (void)printf("! %llu..%llu (%llu bytes): ", (unsigned long long)at,
-                     (unsigned long long)(at + len), (unsigned long long)len);
+        (void)printf("! %llu..%llu (%llu bytes): ", (unsigned long long)at, (unsigned long long)end,
+                     (unsigned long long)len);
         put_escaped(stdout, why);
         (void)putchar('\n');
         return;
@@ -842,14 +844,20 @@ static int cannot_read(const char *name, const char *why)
     return EXIT_FAILED;
 }
 
+static const char *error_text(int error)
+{
+    static char text[128];
+    return strerror_r(error, text, sizeof text); /* GNU's: it may choose its own place */
+}
+
 /* The file, or its first block when the frames alone know the rest. NULL, or why not. */
 static const char *read_file(struct dump *d, FILE *f)
 {
     if (fseek(f, 0, SEEK_END) != 0)
-        return strerror(errno);
+        return error_text(errno);
     long size = ftell(f);
     if (size < 0 || fseek(f, 0, SEEK_SET) != 0)
-        return strerror(errno);
+        return error_text(errno);
     d->size = (uint64_t)size;
     d->len = (size_t)HG_MIN(d->size, (uint64_t)HG_BLOCK);
     d->bytes = malloc(HG_BLOCK);
@@ -885,7 +893,7 @@ int dump_segment(const char *file, int json)
 
     FILE *f = fopen(file, "rb");
     if (f == NULL)
-        return cannot_read(file, strerror(errno));
+        return cannot_read(file, error_text(errno));
     const char *why = read_file(&d, f);
     (void)fclose(f); /* only read */
     if (why != NULL) {

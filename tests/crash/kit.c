@@ -1,0 +1,394 @@
+/*
+ * Running and crashing scripts; see kit.h.
+ */
+#include "kit.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+void kit_options(holog_options *o)
+{
+    holog_options_init(o);
+    o->segment_size_max = 16 << 10;
+    o->extent_segment_size_max = 128 << 10;
+    o->inline_max = 1024;
+    o->budget_bytes = 8 << 20;
+    o->no_background = 1;
+    o->lock_wait_ms = 1;
+}
+
+int kit_level(void)
+{
+    const char *l = getenv("HOLOG_TEST_LEVEL");
+
+    if (l == NULL || strcmp(l, "quick") == 0)
+        return 0;
+    return strcmp(l, "full") == 0 ? 2 : 1;
+}
+
+uint64_t kit_seed(void)
+{
+    const char *s = getenv("HOLOG_TEST_SEED");
+    return s == NULL ? 20261121 : strtoull(s, NULL, 0);
+}
+
+/* ---- playing ------------------------------------------------------------------------------------*/
+
+struct play {
+    struct played *p;
+    holog_options opts;
+};
+
+static int reopen(struct play *c, struct hg_io *io, holog_store **store)
+{
+    int rc = holog_close(*store);
+
+    *store = NULL;
+    return rc < 0 ? rc : hg_store_open_io(io, &c->opts, store);
+}
+
+static int play_step(struct play *c, struct hg_io *io, holog_store **store, const struct step *s,
+                     uint64_t *commits)
+{
+    struct hg_sim *sim = c->p->sim;
+    uint64_t number = 0;
+    int rc;
+
+    if (s->op == STEP_SYNC)
+        rc = holog_sync(*store);
+    else if (s->op == STEP_REOPEN)
+        rc = reopen(c, io, store);
+    else if (s->op == STEP_IDLE) {
+        io->ops->sleep_ns(io, 300000000);
+        rc = HOLOG_OK;
+    } else {
+        hg_sim_mark(sim, MARK_SUBMITTED, *commits + 1);
+        rc = store_apply(*store, s, &number);
+        if (rc == HOLOG_OK)
+            (*commits)++;
+        if (rc == HOLOG_OK && number != *commits)
+            rc = HOLOG_E_INVAL; /* numbers go up by one */
+    }
+    if (rc == HOLOG_OK && (s->op == STEP_SYNC || s->op == STEP_REOPEN || s->sync == HOLOG_SYNC_COMMIT ||
+                           s->sync == HOLOG_SYNC_DEFAULT) && s->op != STEP_IDLE)
+        hg_sim_mark(sim, MARK_DURABLE, *commits);
+    return rc;
+}
+
+static int play(struct hg_io *io, void *ctx)
+{
+    struct play *c = ctx;
+    const struct script *s = c->p->script;
+    holog_store *store = NULL;
+    uint64_t commits = 0;
+    int rc = hg_store_init_io(io, &c->opts);
+    int rc2;
+
+    if (rc < 0)
+        return rc;
+    hg_sim_mark(c->p->sim, MARK_STORE, 1);
+    rc = hg_store_open_io(io, &c->opts, &store);
+    for (size_t i = 0; i < s->n && rc == HOLOG_OK; i++)
+        rc = play_step(c, io, &store, &s->steps[i], &commits);
+    rc2 = holog_close(store);
+    if (rc == HOLOG_OK && rc2 == HOLOG_OK)
+        hg_sim_mark(c->p->sim, MARK_DURABLE, commits);
+    return rc < 0 ? rc : rc2;
+}
+
+static void play_model(struct played *p)
+{
+    struct model m;
+
+    model_init(&m);
+    p->states = calloc(p->script->n + 1, sizeof *p->states);
+    assert(p->states != NULL);
+    model_copy(&m, &p->states[0]);
+    p->n_commits = 0;
+    for (size_t i = 0; i < p->script->n; i++) {
+        int rc = model_apply(&m, &p->script->steps[i]);
+        if (rc < 0)
+            (void)fprintf(stderr, "script %s, step %zu: the model refuses (%s)\n", p->script->name,
+                          i, holog_error_name(rc));
+        assert(rc == HOLOG_OK);
+        if (step_commits(&p->script->steps[i]))
+            model_copy(&m, &p->states[++p->n_commits]);
+    }
+    model_release(&m);
+}
+
+void kit_play(const struct script *s, const struct hg_sim_options *so, struct played *out)
+{
+    struct play c = { .p = out, .opts = s->opts };
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    out->script = s;
+    if (c.opts.struct_size == 0)
+        kit_options(&c.opts);
+    play_model(out);
+    rc = hg_sim_create(so, &out->sim);
+    assert(rc == HOLOG_OK);
+    out->rc = hg_sim_run(out->sim, play, &c);
+    if (out->rc < 0 && so->fault_at == 0) {
+        struct holog_error_detail d;
+        holog_last_error(&d);
+        (void)fprintf(stderr, "script %s: %s: %s\n", s->name, holog_error_name(out->rc), d.message);
+    }
+}
+
+void kit_release(struct played *p)
+{
+    for (size_t i = 0; i <= p->n_commits; i++)
+        model_release(&p->states[i]);
+    free(p->states);
+    hg_sim_destroy(p->sim);
+}
+
+void kit_bounds(const struct played *p, uint64_t step, uint64_t *out_durable,
+                uint64_t *out_submitted, int *out_store)
+{
+    *out_durable = hg_sim_marked_max(p->sim, MARK_DURABLE, step, 0);
+    *out_submitted = hg_sim_marked_max(p->sim, MARK_SUBMITTED, step, 0);
+    *out_store = hg_sim_marked_max(p->sim, MARK_STORE, step, 0) != 0;
+}
+
+/* ---- the oracle ------------------------------------------------------------------------------------*/
+
+struct check {
+    const struct played *p;
+    uint64_t durable, submitted;
+    int store_exists;
+    const char *wrong;
+    char text[400];
+};
+
+static const char *complain(struct check *c, const char *what, int rc)
+{
+    struct holog_error_detail d;
+
+    holog_last_error(&d);
+    (void)snprintf(c->text, sizeof c->text, "%s: %s (%.200s)", what, holog_error_name(rc),
+                   rc < 0 ? d.message : "");
+    c->wrong = c->text;
+    return c->wrong;
+}
+
+static int on_damage(void *ctx, const holog_damage *d)
+{
+    struct check *c = ctx;
+
+    if (!d->harmless)
+        (void)snprintf(c->text, sizeof c->text, "verify: %s at %llu: %.200s", d->file,
+                       (unsigned long long)d->offset, d->message);
+    return 0;
+}
+
+static int on_name(void *ctx, const char *name, int is_dir)
+{
+    struct check *c = ctx;
+    size_t n = strlen(name);
+
+    if (!is_dir && n > 4 && strcmp(name + n - 4, ".tmp") == 0)
+        (void)snprintf(c->text, sizeof c->text, "seg/%s is left over", name);
+    return 0;
+}
+
+static int three_more(holog_store *store, struct model *m, uint64_t after)
+{
+    static const struct step more[3] = {
+        { .op = STEP_SAVE, .path = "after/1", .len = 300, .seed = 901, .flags = HOLOG_PARENTS | HOLOG_REPLACE },
+        { .op = STEP_SAVE, .path = "after/2", .len = 70000, .seed = 902, .flags = HOLOG_REPLACE },
+        { .op = STEP_DELETE, .path = "after/1" },
+    };
+    uint64_t last = after;
+
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t number = 0;
+        int rc = store_apply(store, &more[i], &number);
+        if (rc < 0)
+            return rc;
+        if (number <= last)
+            return HOLOG_E_INVAL; /* a number issued twice */
+        last = number;
+        rc = model_apply(m, &more[i]);
+        if (rc < 0)
+            return rc;
+    }
+    return HOLOG_OK;
+}
+
+static int run_check(struct hg_io *io, void *ctx)
+{
+    struct check *c = ctx;
+    holog_options o;
+    holog_store *store = NULL;
+    struct model m;
+    const char *diff;
+    uint64_t number;
+    int rc;
+
+    kit_options(&o);
+    rc = hg_store_open_io(io, &o, &store);
+    if (rc == HOLOG_E_NOTSTORE && !c->store_exists) {
+        rc = hg_store_init_io(io, &o); /* init was cut: it can be done again */
+        if (rc < 0)
+            complain(c, "init after a cut init", rc);
+        return rc;
+    }
+    if (rc < 0) {
+        complain(c, "open", rc);
+        return rc;
+    }
+    number = holog_last_number(store);
+    if (number < c->durable || number > c->submitted) {
+        (void)snprintf(c->text, sizeof c->text, "last number %llu, durable %llu, submitted %llu",
+                       (unsigned long long)number, (unsigned long long)c->durable,
+                       (unsigned long long)c->submitted);
+        c->wrong = c->text;
+        (void)holog_close(store);
+        return HOLOG_E_INVAL;
+    }
+    model_copy(&c->p->states[number], &m);
+    diff = model_differs(&m, store);
+    if (diff != NULL) {
+        (void)snprintf(c->text, sizeof c->text, "at commit %llu: %.200s", (unsigned long long)number,
+                       diff);
+        c->wrong = c->text;
+    }
+    rc = c->wrong == NULL ? three_more(store, &m, number) : HOLOG_OK;
+    if (rc < 0)
+        complain(c, "three commits more", rc);
+    rc = holog_close(store);
+    if (rc < 0 && c->wrong == NULL)
+        complain(c, "close", rc);
+    if (c->wrong == NULL) {
+        c->text[0] = 0;
+        rc = hg_verify_io(io, 0, on_damage, c, NULL, NULL);
+        if (rc < 0 && c->text[0] == 0)
+            complain(c, "verify", rc);
+        else if (rc < 0)
+            c->wrong = c->text;
+    }
+    if (c->wrong == NULL) {
+        c->text[0] = 0;
+        (void)io->ops->read_dir(io, "seg", on_name, c);
+        if (c->text[0] != 0)
+            c->wrong = c->text;
+    }
+    if (c->wrong == NULL) {
+        rc = hg_store_open_io(io, &o, &store);
+        if (rc < 0) {
+            complain(c, "second open", rc);
+        } else {
+            diff = model_differs(&m, store);
+            if (diff != NULL) {
+                (void)snprintf(c->text, sizeof c->text, "after the second open: %.200s", diff);
+                c->wrong = c->text;
+            }
+            (void)holog_close(store);
+        }
+    }
+    model_release(&m);
+    return HOLOG_OK;
+}
+
+const char *kit_check(struct hg_sim *disk, const struct played *p, uint64_t durable,
+                      uint64_t submitted, int store_exists)
+{
+    static struct check c;
+
+    memset(&c, 0, sizeof c);
+    c.p = p;
+    c.durable = durable;
+    c.submitted = submitted;
+    c.store_exists = store_exists;
+    (void)hg_sim_run(disk, run_check, &c);
+    return c.wrong;
+}
+
+/* ---- scripts -----------------------------------------------------------------------------------------*/
+
+#define RP (HOLOG_REPLACE | HOLOG_PARENTS)
+
+static const struct step small_saves[] = {
+    { .op = STEP_SAVE, .path = "a", .len = 0, .seed = 1 },
+    { .op = STEP_SAVE, .path = "b", .len = 10, .seed = 2 },
+    { .op = STEP_SAVE, .path = "a", .len = 500, .seed = 3, .flags = RP },
+    { .op = STEP_SAVE, .path = "d/e/f", .len = 1000, .seed = 4, .flags = RP },
+    { .op = STEP_SAVE, .path = "b", .len = 1024, .seed = 5, .flags = RP },
+};
+
+static const struct step namespace_ops[] = {
+    { .op = STEP_MKDIR, .path = "p/q", .flags = HOLOG_PARENTS },
+    { .op = STEP_BATCH, .path = "p/q", .len = 40, .seed = 10, .count = 5 },
+    { .op = STEP_COPY, .path = "p/q", .to = "r" },
+    { .op = STEP_MOVE, .path = "r", .to = "p/s" },
+    { .op = STEP_DELETE, .path = "p/q/3" },
+    { .op = STEP_SYMLINK, .path = "p/link", .to = "q/1" },
+    { .op = STEP_DELETE_ALL, .path = "p/s" },
+    { .op = STEP_MOVE, .path = "p/q/1", .to = "p/q/2", .flags = HOLOG_REPLACE },
+    { .op = STEP_DELETE_ALL, .path = "" },
+    { .op = STEP_SAVE, .path = "z", .len = 5, .seed = 11 },
+};
+
+static const struct step large_values[] = {
+    { .op = STEP_SAVE, .path = "l1", .len = 65536, .seed = 20 },
+    { .op = STEP_SAVE, .path = "l2", .len = 65537, .seed = 21 },
+    { .op = STEP_BATCH, .path = "w", .len = 5000, .seed = 22, .count = 4, .flags = RP },
+    { .op = STEP_SAVE, .path = "l1", .len = 150000, .seed = 23, .flags = RP },
+    { .op = STEP_SAVE, .path = "s", .len = 100, .seed = 24 },
+};
+
+static const struct step rolls[] = {
+    { .op = STEP_BATCH, .path = "a", .len = 700, .seed = 30, .count = 4, .flags = RP },
+    { .op = STEP_BATCH, .path = "b", .len = 700, .seed = 40, .count = 4, .flags = RP },
+    { .op = STEP_BATCH, .path = "c", .len = 700, .seed = 50, .count = 4, .flags = RP },
+    { .op = STEP_BATCH, .path = "a", .len = 700, .seed = 60, .count = 4, .flags = RP },
+    { .op = STEP_REOPEN },
+    { .op = STEP_BATCH, .path = "b", .len = 700, .seed = 70, .count = 4, .flags = RP },
+    { .op = STEP_BATCH, .path = "d", .len = 900, .seed = 80, .count = 3, .flags = RP },
+    { .op = STEP_BATCH, .path = "d", .len = 900, .seed = 90, .count = 3, .flags = RP },
+    { .op = STEP_SAVE, .path = "a/0", .len = 70000, .seed = 91, .flags = RP },
+};
+
+static const struct step weak_modes[] = {
+    { .op = STEP_SAVE, .path = "n1", .len = 100, .seed = 100, .sync = HOLOG_SYNC_NONE },
+    { .op = STEP_SAVE, .path = "n2", .len = 3000, .seed = 101, .sync = HOLOG_SYNC_NONE },
+    { .op = STEP_SAVE, .path = "o1", .len = 200, .seed = 102, .sync = HOLOG_SYNC_OS },
+    { .op = STEP_SAVE, .path = "o2", .len = 200, .seed = 103, .sync = HOLOG_SYNC_OS },
+    { .op = STEP_SAVE, .path = "c1", .len = 200, .seed = 104, .sync = HOLOG_SYNC_COMMIT },
+    { .op = STEP_SAVE, .path = "n3", .len = 70000, .seed = 105, .sync = HOLOG_SYNC_NONE },
+    { .op = STEP_SYNC },
+    { .op = STEP_SAVE, .path = "o3", .len = 900, .seed = 106, .sync = HOLOG_SYNC_OS },
+    { .op = STEP_SAVE, .path = "n1", .len = 900, .seed = 107, .flags = RP, .sync = HOLOG_SYNC_NONE },
+};
+
+static const struct step long_batches[] = {
+    { .op = STEP_BATCH, .path = "x", .len = 300, .seed = 200, .count = 30, .flags = RP },
+    { .op = STEP_BATCH, .path = "y", .len = 10, .seed = 300, .count = 150, .flags = RP },
+    { .op = STEP_DELETE_ALL, .path = "x" },
+    { .op = STEP_BATCH, .path = "x", .len = 1000, .seed = 500, .count = 12, .flags = RP },
+};
+
+static const struct step reopens[] = {
+    { .op = STEP_SAVE, .path = "a", .len = 100, .seed = 600 },
+    { .op = STEP_REOPEN },
+    { .op = STEP_SAVE, .path = "b", .len = 100, .seed = 601 },
+    { .op = STEP_REOPEN },
+    { .op = STEP_REOPEN },
+    { .op = STEP_SAVE, .path = "a", .len = 200, .seed = 602, .flags = RP },
+    { .op = STEP_SAVE, .path = "c", .len = 2000, .seed = 603, .flags = RP },
+    { .op = STEP_REOPEN },
+};
+
+#define SCRIPT(x) { .name = #x, .steps = x, .n = sizeof x / sizeof x[0] }
+const struct script kit_scripts[] = { SCRIPT(small_saves),  SCRIPT(namespace_ops),
+                                      SCRIPT(large_values), SCRIPT(rolls),
+                                      SCRIPT(weak_modes),   SCRIPT(long_batches),
+                                      SCRIPT(reopens) };
+const size_t kit_script_count = sizeof kit_scripts / sizeof kit_scripts[0];

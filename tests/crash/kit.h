@@ -1,0 +1,51 @@
+/*
+ * Running scripts on the simulated disk, crashing them, and the oracle.
+ */
+#ifndef TESTS_CRASH_KIT_H
+#define TESTS_CRASH_KIT_H
+
+#include "engine/store_internal.h"
+#include "io/sim.h"
+#include "model.h"
+
+enum { MARK_SUBMITTED = 1, MARK_DURABLE = 2, MARK_STORE = 3 };
+
+struct script {
+    const char *name;
+    const struct step *steps;
+    size_t n;
+    holog_options opts; /* resolved by kit_options when all zero */
+};
+
+/* Small segments, no threads of the library's own. */
+void kit_options(holog_options *o);
+
+/* A script that has been run on a simulated disk, with the model's state after each commit. */
+struct played {
+    const struct script *script;
+    struct hg_sim *sim;
+    struct model *states; /* [0 .. n_commits] */
+    size_t n_commits;
+    int rc;
+};
+/* Runs it to the end (init, open, steps, close); asserts that it succeeds when no fault is set. */
+void kit_play(const struct script *s, const struct hg_sim_options *so, struct played *out);
+void kit_release(struct played *p);
+
+/* The oracle on a disk that holds a crash state of p: opens (recovery), compares with exactly one
+ * prefix that holds everything durable at `step`, verifies, commits three times more, closes,
+ * reopens. NULL or what is wrong (static). *out_number (may be NULL): the prefix found. */
+const char *kit_check(struct hg_sim *disk, const struct played *p, uint64_t durable,
+                      uint64_t submitted, int store_exists);
+/* Bounds of the oracle at a step of the played run. */
+void kit_bounds(const struct played *p, uint64_t step, uint64_t *out_durable,
+                uint64_t *out_submitted, int *out_store);
+
+int kit_level(void); /* 0 quick, 1 normal, 2 full */
+uint64_t kit_seed(void); /* HOLOG_TEST_SEED or fixed; printed by tests that use it */
+
+/* Scripts that reach every path of the log. */
+extern const struct script kit_scripts[];
+extern const size_t kit_script_count;
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * The shadow model: what a store should hold, kept as a plain array and changed by the plainest
+ * code that could be right. And scripts: lists of changes that both the model and a store follow.
+ */
+#ifndef TESTS_CRASH_MODEL_H
+#define TESTS_CRASH_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "holog/holog.h"
+
+#define MODEL_PATH 64
+
+struct model_entry {
+    char path[MODEL_PATH];
+    int type; /* enum holog_type */
+    uint64_t seed;
+    size_t len;              /* blob */
+    char target[MODEL_PATH]; /* symlink */
+};
+
+struct model {
+    struct model_entry *e; /* sorted by path, bytewise */
+    size_t n;
+};
+
+enum step_op {
+    STEP_SAVE, /* path, len, seed; flags */
+    STEP_MKDIR,
+    STEP_DELETE,
+    STEP_DELETE_ALL,
+    STEP_MOVE, /* path, to */
+    STEP_COPY,
+    STEP_SYMLINK, /* path, to = target */
+    STEP_BATCH,   /* saves path/0 ... path/count-1, len each */
+    STEP_SYNC,    /* no commit */
+    STEP_REOPEN,  /* clean close and open; no commit */
+    STEP_IDLE,    /* a pause long enough for the watermark; no commit */
+};
+
+struct step {
+    enum step_op op;
+    const char *path;
+    const char *to;
+    size_t len;
+    uint64_t seed;
+    unsigned flags;
+    unsigned count;
+    enum holog_sync sync;
+};
+
+void model_init(struct model *m);
+void model_release(struct model *m);
+void model_copy(const struct model *m, struct model *out);
+/* Returns the code the contract asks for; on failure nothing changes. */
+int model_apply(struct model *m, const struct step *s);
+int step_commits(const struct step *s);
+/* The same on a store, as a transaction with the step's sync mode. */
+int store_apply(holog_store *store, const struct step *s, uint64_t *out_number);
+
+void value_fill(uint8_t *out, size_t len, uint64_t seed);
+
+/* NULL when the store, seen through a view of its newest commit, holds exactly the model; else what
+ * differs (static buffer). Values are compared byte by byte. */
+const char *model_differs(const struct model *m, holog_store *store);
+
+/* splitmix64 */
+uint64_t rng_next(uint64_t *state);
+
+#endif
