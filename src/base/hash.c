@@ -56,6 +56,27 @@ struct hg_hash128 hg_hash_stream_end(const struct hg_hash_stream *s)
     return (struct hg_hash128){ .lo = h.low64, .hi = h.high64 };
 }
 
+static_assert(sizeof(XXH3_state_t) <= sizeof(struct hg_hash64_stream), "a stream holds the state");
+static_assert(_Alignof(XXH3_state_t) <= _Alignof(struct hg_hash64_stream), "and aligns it");
+
+void hg_hash64_stream_begin(struct hg_hash64_stream *s)
+{
+    XXH3_state_t *state = (XXH3_state_t *)(void *)s;
+    XXH3_INITSTATE(state);
+    (void)XXH3_64bits_reset(state); /* fails only on NULL */
+}
+
+void hg_hash64_stream_add(struct hg_hash64_stream *s, const void *data, size_t len)
+{
+    if (len != 0)
+        (void)XXH3_64bits_update((XXH3_state_t *)(void *)s, data, len); /* fails only on NULL */
+}
+
+uint64_t hg_hash64_stream_end(const struct hg_hash64_stream *s)
+{
+    return XXH3_64bits_digest((const XXH3_state_t *)(const void *)s);
+}
+
 #if defined(__SSE2__)
 
 /* PSADBW against zero adds eight bytes into each half of a register: sixteen bytes, one step. */

@@ -24,6 +24,14 @@ void hg_hash_stream_begin(struct hg_hash_stream *s);
 void hg_hash_stream_add(struct hg_hash_stream *s, const void *data, size_t len);
 struct hg_hash128 hg_hash_stream_end(const struct hg_hash_stream *s); /* s may go on after it */
 
+/* The same of XXH3-64. */
+struct hg_hash64_stream {
+    _Alignas(64) uint64_t state[72];
+};
+void hg_hash64_stream_begin(struct hg_hash64_stream *s);
+void hg_hash64_stream_add(struct hg_hash64_stream *s, const void *data, size_t len);
+uint64_t hg_hash64_stream_end(const struct hg_hash64_stream *s); /* s may go on after it */
+
 #define HG_CSUM_MOD 96
 /* The sum of the bytes modulo 96; sums of parts add up, modulo 96, to the sum of the whole. */
 uint8_t hg_csum(const void *data, size_t len);

@@ -159,6 +159,7 @@ static int transfer_one(struct hg_state *st, const struct hg_key *from, const st
 {
     uint8_t dest[HG_KEY_MAX];
     struct hg_locator old;
+    size_t path_len;
     int replaced = 0;
     size_t dest_len = to->len + (key_len - from->len);
     int rc;
@@ -167,14 +168,17 @@ static int transfer_one(struct hg_state *st, const struct hg_key *from, const st
         return hg_error(HOLOG_E_NAMETOOLONG, "a path below the destination would be too long");
     memcpy(dest, to->bytes, to->len);
     memcpy(dest + to->len, key + from->len, key_len - from->len);
+    path_len = key_path_len(dest, dest_len);
+    if (path_len == 0)
+        return hg_error(HOLOG_E_NAMETOOLONG, "a path below the destination would be too long");
     loc.number = number;
     if (loc.type == HG_ENTRY_DIR)
         loc.size = number;
     rc = hg_index_put(st->index, dest, dest_len, &loc, &replaced, &old);
     if (rc == HOLOG_OK && replaced)
-        count(&st->sums, &old, key_path_len(dest, dest_len), -1);
+        count(&st->sums, &old, path_len, -1);
     if (rc == HOLOG_OK)
-        count(&st->sums, &loc, key_path_len(dest, dest_len), +1);
+        count(&st->sums, &loc, path_len, +1);
     return rc;
 }
 

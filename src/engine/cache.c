@@ -298,7 +298,8 @@ static int page_new(struct segment *seg, uint32_t number, struct page **out_page
     uint8_t *data = hg_alloc_aligned(HG_IO_BLOCK, HG_PAGE_BYTES + sizeof(struct page));
     if (data == NULL) {
         hg_budget_give(c, PAGE_COST);
-        return hg_error(HOLOG_E_NOMEM, "no memory for a page of the cache");
+        (void)hg_error(HOLOG_E_NOMEM, "no memory for a page of the cache");
+        return HOLOG_E_NOMEM;
     }
     struct page *p = (struct page *)(void *)(data + HG_PAGE_BYTES);
     memset(p, 0, sizeof *p);
@@ -691,10 +692,11 @@ int hg_budget_take(struct hg_cache *c, uint64_t bytes)
         if (make_room(c, over) == 0)
             break;
     }
-    return hg_error(HOLOG_E_BUDGET,
-                    "%llu bytes of memory wanted, %llu of the budget of %llu are in use",
-                    (unsigned long long)bytes, (unsigned long long)peek64(&c->used),
-                    (unsigned long long)c->budget);
+    (void)hg_error(HOLOG_E_BUDGET,
+                   "%llu bytes of memory wanted, %llu of the budget of %llu are in use",
+                   (unsigned long long)bytes, (unsigned long long)peek64(&c->used),
+                   (unsigned long long)c->budget);
+    return HOLOG_E_BUDGET;
 }
 
 void hg_budget_give(struct hg_cache *c, uint64_t bytes)
@@ -1016,8 +1018,10 @@ static int put_begin(struct hg_cache *c, uint32_t id, uint32_t offset, size_t le
 {
     struct page_array *pages = NULL;
     struct hg_epoch_slot *slot = hg_epoch_enter(c->domain);
-    if (slot == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory for a committer's epoch");
+    if (slot == NULL) {
+        (void)hg_error(HOLOG_E_NOMEM, "no memory for a committer's epoch");
+        return HOLOG_E_NOMEM;
+    }
     struct segment *seg = find_in_table(c, id);
     int known = seg != NULL && (offset + (uint64_t)len - 1) / HG_PAGE_BYTES < seg->n_pages;
     int mapped = known && atomic_load_explicit(&seg->pages, memory_order_acquire) != NULL;
@@ -1025,9 +1029,11 @@ static int put_begin(struct hg_cache *c, uint32_t id, uint32_t offset, size_t le
         put->pinned = pin_page(seg, offset / HG_PAGE_BYTES, slot);
     hg_epoch_leave(slot);
 
-    if (!known)
-        return hg_error(HOLOG_E_INVAL, "bytes at %u of segment %u, which has no such place", offset,
-                        id);
+    if (!known) {
+        (void)hg_error(HOLOG_E_INVAL, "bytes at %u of segment %u, which has no such place", offset,
+                       id);
+        return HOLOG_E_INVAL;
+    }
     put->seg = seg;
     put->offset = offset;
     put->made_end = &put->made;

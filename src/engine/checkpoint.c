@@ -51,11 +51,12 @@
 #define CHK_DIGITS     16
 #define CHK_KEPT       2
 #define CHUNK_BYTES    (1u << 20)
-#define ROOT_KEY       "\x01root"
 #define ROOT_KEY_LEN   5
 #define ROOT_VALUE_LEN 8 /* the number, u64 */
 
 static const uint8_t chk_magic[8] = { 'H', 'O', 'L', 'O', 'G', 'I', 'D', 'X' };
+
+static const uint8_t root_key[ROOT_KEY_LEN] = { 1, 'r', 'o', 'o', 't' }; /* no setting's key */
 
 static_assert(CHK_HASH_AT + CHK_HASH_SIZE == CHK_HEADER_SIZE, "the hash ends the header");
 static_assert(CHK_PAGE_MAX + 4 < CHUNK_BYTES, "a page fits the reader's buffer");
@@ -303,7 +304,7 @@ static int write_settings(struct writer *w, const struct hg_checkpoint *c, uint3
 {
     uint8_t root[HG_VARINT_MAX + ROOT_KEY_LEN + HG_VARINT_MAX + ROOT_VALUE_LEN];
     size_t n = hg_put_varint(root, ROOT_KEY_LEN);
-    memcpy(root + n, ROOT_KEY, ROOT_KEY_LEN);
+    memcpy(root + n, root_key, ROOT_KEY_LEN);
     n += ROOT_KEY_LEN;
     n += hg_put_varint(root + n, ROOT_VALUE_LEN);
     hg_put_le64(root + n, c->root_number);
@@ -562,7 +563,7 @@ static const char *take_root_number(struct hg_buf *b, uint64_t *out_number)
         if (!next_string(b->data, b->len, &at, &key, &key_len) ||
             !next_string(b->data, b->len, &at, &value, &value_len))
             return "a setting does not fit the block";
-        if (key_len != ROOT_KEY_LEN || memcmp(b->data + key, ROOT_KEY, ROOT_KEY_LEN) != 0)
+        if (key_len != ROOT_KEY_LEN || memcmp(b->data + key, root_key, ROOT_KEY_LEN) != 0)
             continue;
         if (found || value_len != ROOT_VALUE_LEN)
             return "the root's number is not one number";

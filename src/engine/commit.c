@@ -351,6 +351,7 @@ static int append(struct seq *q, struct hg_buf *body, uint32_t nrec, holog_commi
                            .nrec = nrec,
                            .number = q->number,
                            .sync = q->txn->sync,
+                           .extents = q->txn->staged != NULL || body != &q->txn->body,
                            .done = done,
                            .done_ctx = ctx };
     return hg_log_append(q->s->log, &a, out_ticket);

@@ -30,7 +30,7 @@
 #include "base/epoch.h"
 
 #define HG_KEY_INLINE_MAX 512
-#define HG_KEY_MAX 12288 /* a path of 4 KiB, encoded */
+#define HG_KEY_MAX        12288 /* a path of 4 KiB, encoded */
 
 /* Entry types, as stored in records and checkpoints (docs/FORMAT.md). */
 enum hg_entry_type {

@@ -128,7 +128,7 @@ int hg_index_load_page(struct hg_index_loader *l, const uint8_t *page, size_t le
     const char *why = NULL;
     size_t at = 0;
     struct hg_child item = { 0 };
-    struct hg_leaf *leaf;
+    struct hg_leaf *leaf = NULL;
 
     int rc = hg_page_validate(page, len, &l->last[1], &why, &at);
     if (rc == HOLOG_E_CORRUPT)
@@ -143,6 +143,7 @@ int hg_index_load_page(struct hg_index_loader *l, const uint8_t *page, size_t le
         rc = hg_leaf_new(l->ix, len, 1, &leaf);
     if (rc < 0)
         return rc;
+    HG_ASSERT(leaf != NULL);
     memcpy(leaf->page, page, len);
     leaf->node.next = l->made;
     l->made = &leaf->node;

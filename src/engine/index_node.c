@@ -67,7 +67,8 @@ int hg_inner_copy(struct hg_index *ix, const struct hg_inner *from, int budget,
     int rc = node_new(ix, size, from->node.level, budget, &n);
     if (rc < 0)
         return rc;
-    memcpy(n + 1, &from->node + 1, size - sizeof *n); /* the pad as well: it is never looked at */
+    HG_ASSERT(n != NULL);
+    memcpy(n + 1, &from->node + 1, size - sizeof *n);
     *out_inner = hg_node_inner(n);
     return HOLOG_OK;
 }
@@ -138,7 +139,7 @@ int hg_inner_build(struct hg_index *ix, const struct hg_child *items, uint32_t c
                    uint32_t level, int budget, struct hg_inner **out_inner)
 {
     uint32_t prefix_len = items_prefix(ix, items, count);
-    struct hg_node *n;
+    struct hg_node *n = NULL;
     int rc =
         node_new(ix, inner_size(count, hg_inner_sep_bytes(ix, items, count)), level, budget, &n);
     if (rc < 0)
@@ -164,6 +165,7 @@ int hg_inner_build(struct hg_index *ix, const struct hg_child *items, uint32_t c
         at += len;
     }
     starts[count - 1] = at;
+    memset(bytes + at, 0, HG_KEY_PAD);
     *out_inner = in;
     return HOLOG_OK;
 }

@@ -222,17 +222,19 @@ static inline uint32_t runs_not_after(const uint8_t *p, uint32_t runs, const uin
     uint64_t head = __builtin_bswap64(hg_get_le64(rest));
     const uint8_t *heads = p + HG_PAGE_HEADER_SIZE;
     uint32_t below = 0;
-    uint32_t n = runs;
-    while (n > 0) { /* without branches on the data: below = runs with a smaller head */
-        uint32_t half = (n + 1) / 2;
+    uint32_t left = runs;
+    while (left > 0) { /* without branches on the data: below = runs with a smaller head */
+        uint32_t half = (left + 1) / 2;
         below +=
             half & (0u - (uint32_t)(hg_get_le64(heads + 8 * (size_t)(below + half - 1)) < head));
-        n -= half;
+        left -= half;
     }
     while (below < runs && head_at(p, below) == head) { /* seldom more than one */
         uint32_t len;
         const uint8_t *first = run_first(p, runs, below, &len);
-        if (bytes_compare(first, len, rest, rest_len) > 0)
+        uint32_t n = HG_MIN(len, rest_len);
+        uint32_t same = agree_padded(first, rest, n);
+        if (same < n ? first[same] > rest[same] : len > rest_len)
             break;
         below++;
     }

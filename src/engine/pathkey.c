@@ -104,7 +104,7 @@ int hg_path_canonical(const char *path, size_t path_len, char *out, size_t *out_
     size_t at = 0;
     size_t start;
     size_t len;
-    size_t total;
+    size_t total = 0;
     int rc = check_path(path, path_len, &total); /* first: out is untouched on failure */
     if (rc < 0)
         return rc;
@@ -238,7 +238,9 @@ int hg_key_to_path(const uint8_t *key, size_t key_len, char *out, size_t *out_le
         if (is_digit(*in)) {
             in = read_key_digits(&w, in, end);
         } else {
-            char c = *in == COMPONENT_END ? '/' : (char)*in;
+            char c = (char)*in;
+            if (*in == COMPONENT_END)
+                c = '/';
             if (*in == '/' || write_path(&w, &c, 1) < 0)
                 in = NULL;
             else
@@ -248,7 +250,7 @@ int hg_key_to_path(const uint8_t *key, size_t key_len, char *out, size_t *out_le
             return bad_key((size_t)(at - key));
     }
     /* Canonical already, or it is no path: empty and "." components would be dropped. */
-    size_t total;
+    size_t total = 0;
     if (check_path(path, w.len, &total) < 0 || total != w.len)
         return bad_key(0);
     memcpy(out, path, total);

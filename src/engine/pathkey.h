@@ -29,14 +29,13 @@
 
 #include "base/assert.h"
 
-#define HG_PATH_MAX 4096
-#define HG_NAME_MAX 255
+#define HG_PATH_MAX  4096
+#define HG_NAME_MAX  255
 #define HG_DEPTH_MAX 64
 
 /* Canonical form of `path` (path_len bytes, need not end in NUL) into out (HG_PATH_MAX + 1 bytes,
  * NUL-terminated). Errors: HOLOG_E_BADPATH, HOLOG_E_NAMETOOLONG, detail says which component. */
-HG_MUST_CHECK int hg_path_canonical(const char *path, size_t path_len, char *out,
-                                    size_t *out_len);
+HG_MUST_CHECK int hg_path_canonical(const char *path, size_t path_len, char *out, size_t *out_len);
 
 /* Key of a canonical path into out (HG_KEY_MAX bytes). Returns its length. Root: 0. */
 size_t hg_path_to_key(const char *path, size_t path_len, uint8_t *out);

@@ -165,12 +165,20 @@ static int encode_save(holog_txn *txn, struct hg_op *op, const void *data, size_
                        hg_csum(data, len), &op->record);
 }
 
+/* The root is always there, and no record names it but DELETE_TREE's. */
+static int has_record(const struct hg_op *op)
+{
+    return op->type != HG_OP_EXPECT && !(op->type == HG_OP_MKDIR && op->path_len == 0);
+}
+
 static int encode_op(holog_txn *txn, struct hg_op *op, const void *data, size_t len)
 {
     const char *path = text(txn, op->path);
     struct hg_buf *body = &txn->body;
 
     op->record = SIZE_MAX;
+    if (!has_record(op))
+        return HOLOG_OK;
     switch (op->type) {
     case HG_OP_SAVE:
         return encode_save(txn, op, data, len);
@@ -194,11 +202,6 @@ static int encode_op(holog_txn *txn, struct hg_op *op, const void *data, size_t 
     default:
         return HOLOG_OK;
     }
-}
-
-static int has_record(const struct hg_op *op)
-{
-    return op->type != HG_OP_EXPECT;
 }
 
 /* The body again, from the operations: paths or fields have changed. */
@@ -338,12 +341,16 @@ static int copy_one(holog_txn *txn, const uint8_t *key, size_t len, const struct
 {
     const struct transfer *t = ctx;
     uint8_t dest[HG_KEY_MAX];
+    char path[HG_PATH_MAX + 1];
+    size_t path_len = 0;
     size_t dest_len = t->to->len + (len - t->from->len);
 
     if (dest_len > sizeof dest)
         return hg_error(HOLOG_E_NAMETOOLONG, "a path below the destination would be too long");
     memcpy(dest, t->to->bytes, t->to->len);
     memcpy(dest + t->to->len, key + t->from->len, len - t->from->len);
+    if (hg_key_to_path(dest, dest_len, path, &path_len) < 0)
+        return hg_error(HOLOG_E_NAMETOOLONG, "a path below the destination would be too long");
     return overlay_put(txn, dest, dest_len, *loc);
 }
 
@@ -510,6 +517,23 @@ static int check_against_own_view(holog_txn *txn, struct hg_op *op, struct hg_ch
     return rc;
 }
 
+/* What may be asked of the root directory, in the words of check.c: next to nothing. */
+static int refuse_root(enum hg_op_type type, unsigned flags, int is_destination)
+{
+    int replace = (flags & HOLOG_REPLACE) != 0;
+
+    if (is_destination || type == HG_OP_SAVE || type == HG_OP_SYMLINK)
+        return replace ? hg_error(HOLOG_E_ISDIR, "/: is a directory; nothing can replace it")
+                       : hg_error(HOLOG_E_EXIST, "/: exists (a directory)");
+    if (type == HG_OP_MKDIR)
+        return (flags & HOLOG_PARENTS) != 0 ? HOLOG_OK : hg_error(HOLOG_E_EXIST, "/: exists");
+    if (type == HG_OP_DELETE)
+        return hg_error(HOLOG_E_INVAL, "/: the root directory cannot be deleted");
+    if (type == HG_OP_MOVE || type == HG_OP_COPY)
+        return hg_error(HOLOG_E_INVAL, "/: the root directory cannot be moved or copied");
+    return HOLOG_OK;
+}
+
 static int set_texts(holog_txn *txn, struct hg_op *op, const char *path, size_t path_len,
                      const char *to)
 {
@@ -523,6 +547,8 @@ static int set_texts(holog_txn *txn, struct hg_op *op, const char *path, size_t 
         return rc;
     if (op->type == HG_OP_MOVE || op->type == HG_OP_COPY) {
         rc = hg_path_canonical(to, strlen(to), canonical, &len);
+        if (rc == HOLOG_OK && len == 0)
+            rc = refuse_root(op->type, op->flags, 1);
         if (rc == HOLOG_OK)
             rc = keep_text(txn, canonical, len, &op->to, &op->to_len);
         op->user_to = op->to;
@@ -560,6 +586,11 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
         rc = HOLOG_OK;
     } else {
         rc = hg_path_canonical(path, strlen(path), canonical, &path_len);
+        if (rc == HOLOG_OK && path_len == 0) {
+            rc = refuse_root(type, flags, 0);
+            if (rc < 0 || type == HG_OP_MKDIR)
+                return rc; /* the root is there: nothing to do */
+        }
     }
     if (rc == HOLOG_OK && (flags & HOLOG_PARENTS) != 0 && type != HG_OP_EXPECT &&
         type != HG_OP_MOVE && type != HG_OP_COPY)

@@ -19,24 +19,19 @@
  * two chunks. Both ends keep the same running state (struct track): what the builder refuses to
  * describe, the walk would refuse to read.
  *
- * Memory: the builder holds one raw chunk (256 KiB) and what is compressed; a compression context
- * lives only while a chunk is compressed. The walk holds one chunk and the record that spans it.
+ * Memory: the builder holds one raw chunk (256 KiB) and what is compressed; the walk holds one chunk
+ * and the record that spans it.
  */
 #include "wal/footer.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define XXH_STATIC_LINKING_ONLY  /* the size of a hash state */
-#define ZSTD_STATIC_LINKING_ONLY /* contexts with our allocator; frame headers */
-#include <xxhash.h>
-#include <zstd.h>
-#include <zstd_errors.h>
-
 #include "base/alloc.h"
 #include "base/byteorder.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "codec/zstd.h"
 #include "wal/segment.h"
 
 #define FOOTER_MAGIC     "HOLOGFTR"
@@ -49,20 +44,6 @@
 
 static_assert(TAIL_HASHED + 16 == HG_FOOTER_TAIL_SIZE, "the hash ends the tail: format v1");
 static_assert(HG_FOOTER_CHUNK_BYTES <= CHUNK_RAW_MAX, "what we write we read");
-
-static void *zstd_alloc(void *opaque, size_t size)
-{
-    HG_UNUSED(opaque);
-    return hg_malloc(size);
-}
-
-static void zstd_free(void *opaque, void *ptr)
-{
-    HG_UNUSED(opaque);
-    hg_free(ptr);
-}
-
-static const ZSTD_customMem zstd_memory = { zstd_alloc, zstd_free, NULL };
 
 /* ---- what both ends keep ---------------------------------------------------------------------- */
 
@@ -128,10 +109,10 @@ static void track_step(struct track *t, const struct hg_frame *f, uint64_t offse
 /* ---- building --------------------------------------------------------------------------------- */
 
 struct hg_footer_builder {
+    struct hg_hash64_stream heads;
     struct track track;
     int failed; /* the first error of add: a half-described frame cannot be finished */
     uint64_t last_hash;
-    XXH3_state_t *heads;  /* hg_alloc_aligned: the state wants 64 bytes */
     struct hg_buf chunks; /* finished, with their heads */
     uint32_t n_chunks;
     size_t raw_len;
@@ -140,15 +121,14 @@ struct hg_footer_builder {
 
 int hg_footer_builder_create(uint64_t first_number, struct hg_footer_builder **out)
 {
-    struct hg_footer_builder *b = hg_calloc(1, sizeof *b);
+    struct hg_footer_builder *b = hg_alloc_aligned(_Alignof(struct hg_footer_builder), sizeof *b);
     if (b == NULL)
         goto nomem;
+    memset(b, 0, sizeof *b);
     b->raw = hg_malloc(HG_FOOTER_CHUNK_BYTES);
-    b->heads = hg_alloc_aligned(64, HG_ALIGN_UP(sizeof *b->heads, (size_t)64));
-    if (b->raw == NULL || b->heads == NULL)
+    if (b->raw == NULL)
         goto nomem;
-    memset(b->heads, 0, sizeof *b->heads);
-    (void)XXH3_64bits_reset(b->heads); /* fails only on NULL */
+    hg_hash64_stream_begin(&b->heads);
     track_begin(&b->track, first_number);
     *out = b;
     return HOLOG_OK;
@@ -162,36 +142,31 @@ void hg_footer_builder_destroy(struct hg_footer_builder *b)
     if (b == NULL)
         return;
     hg_buf_release(&b->chunks);
-    hg_free(b->heads);
     hg_free(b->raw);
     hg_free(b);
 }
 
 uint64_t hg_footer_builder_bytes(const struct hg_footer_builder *b)
 {
-    return sizeof *b + sizeof *b->heads + HG_FOOTER_CHUNK_BYTES + b->chunks.cap;
+    return sizeof *b + HG_FOOTER_CHUNK_BYTES + b->chunks.cap;
 }
 
 /* The raw bytes become a chunk. */
 static int flush_chunk(struct hg_footer_builder *b)
 {
-    size_t bound = ZSTD_compressBound(b->raw_len);
-    int rc = hg_buf_reserve(&b->chunks, CHUNK_HEAD + bound);
-    if (rc < 0)
+    size_t at = b->chunks.len;
+    int rc = hg_buf_append_zeros(&b->chunks, CHUNK_HEAD);
+    if (rc == HOLOG_OK)
+        rc = hg_zstd_compress(b->raw, b->raw_len, ZSTD_LEVEL, &b->chunks);
+    if (rc < 0) {
+        b->chunks.len = at; /* flushed again when the caller tries again */
         return rc;
-    ZSTD_CCtx *ctx = ZSTD_createCCtx_advanced(zstd_memory);
-    if (ctx == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to compress a footer");
-    uint8_t *head = b->chunks.data + b->chunks.len;
-    size_t n = ZSTD_compressCCtx(ctx, head + CHUNK_HEAD, bound, b->raw, b->raw_len, ZSTD_LEVEL);
-    (void)ZSTD_freeCCtx(ctx); /* never fails */
-    if (ZSTD_isError(n))
-        return hg_error(HOLOG_E_NOMEM, "a footer could not be compressed: %s",
-                        ZSTD_getErrorName(n)); /* the room is enough: only memory can lack */
+    }
+    uint8_t *head = b->chunks.data + at;
+    size_t n = b->chunks.len - at - CHUNK_HEAD;
     hg_put_le32(head + 0, (uint32_t)b->raw_len);
     hg_put_le32(head + 4, (uint32_t)n);
     hg_put_le64(head + 8, hg_hash64(head + CHUNK_HEAD, n));
-    b->chunks.len += CHUNK_HEAD + n;
     b->n_chunks++;
     b->raw_len = 0;
     return HOLOG_OK;
@@ -316,7 +291,7 @@ int hg_footer_add(struct hg_footer_builder *b, const struct hg_frame *f, uint32_
         return rc;
     }
     hg_put_le64(hash, f->head_hash);
-    (void)XXH3_64bits_update(b->heads, hash, sizeof hash); /* fails only on NULL */
+    hg_hash64_stream_add(&b->heads, hash, sizeof hash);
     b->last_hash = f->head_hash;
     track_step(&b->track, f, offset, open.time_ns);
     return HOLOG_OK;
@@ -341,20 +316,15 @@ static void tail_encode(const struct hg_footer_tail *t, uint8_t out[TAIL_HASHED]
 }
 
 /* XXH3-128 of the tail's first bytes, then the chunks. */
-static int footer_hash(const uint8_t tail[TAIL_HASHED], const uint8_t *chunks, size_t len,
-                       struct hg_hash128 *out)
+static struct hg_hash128 footer_hash(const uint8_t tail[TAIL_HASHED], const uint8_t *chunks,
+                                     size_t len)
 {
-    XXH3_state_t *state = hg_alloc_aligned(64, HG_ALIGN_UP(sizeof *state, (size_t)64));
-    if (state == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to hash a footer");
-    memset(state, 0, sizeof *state);
-    (void)XXH3_128bits_reset(state); /* these fail only on NULL */
-    (void)XXH3_128bits_update(state, tail, TAIL_HASHED);
-    (void)XXH3_128bits_update(state, chunks, len);
-    XXH128_hash_t h = XXH3_128bits_digest(state);
-    hg_free(state);
-    *out = (struct hg_hash128){ .lo = h.low64, .hi = h.high64 };
-    return HOLOG_OK;
+    struct hg_hash_stream s;
+
+    hg_hash_stream_begin(&s);
+    hg_hash_stream_add(&s, tail, TAIL_HASHED);
+    hg_hash_stream_add(&s, chunks, len);
+    return hg_hash_stream_end(&s);
 }
 
 /* What encode asserts and decode checks: NULL, or what is wrong. */
@@ -388,7 +358,6 @@ static const char *tail_fault(const struct hg_footer_tail *t, uint64_t file_size
 
 int hg_footer_finish(struct hg_footer_builder *b, struct hg_footer_tail *t, struct hg_buf *out)
 {
-    struct hg_hash128 hash = { 0 };
     struct hg_footer_tail tail = *t;
     uint8_t bytes[HG_FOOTER_TAIL_SIZE];
 
@@ -405,12 +374,10 @@ int hg_footer_finish(struct hg_footer_builder *b, struct hg_footer_tail *t, stru
     tail.last_number = b->track.number;
     tail.last_hash = b->last_hash;
     tail.last_len = b->track.last_len;
-    tail.heads_hash = XXH3_64bits_digest(b->heads);
+    tail.heads_hash = hg_hash64_stream_end(&b->heads);
     HG_ASSERT(tail_fault(&tail, tail.chunks_at + b->chunks.len + HG_FOOTER_TAIL_SIZE) == NULL);
     tail_encode(&tail, bytes);
-    rc = footer_hash(bytes, b->chunks.data, b->chunks.len, &hash);
-    if (rc < 0)
-        return rc;
+    struct hg_hash128 hash = footer_hash(bytes, b->chunks.data, b->chunks.len);
     hg_put_le64(bytes + TAIL_HASHED, hash.lo);
     hg_put_le64(bytes + TAIL_HASHED + 8, hash.hi);
     rc = hg_buf_reserve(out, b->chunks.len + sizeof bytes);
@@ -459,7 +426,6 @@ int hg_footer_tail_decode(const uint8_t in[HG_FOOTER_TAIL_SIZE], uint64_t file_s
 struct walk {
     struct track track;
     const struct hg_footer_visitor *v;
-    ZSTD_DCtx *ctx;
     const uint8_t *chunks; /* not yet decompressed */
     size_t chunks_len;
     uint64_t chunk_offset; /* of `chunks` in the file, for reports */
@@ -477,7 +443,7 @@ static int walk_bad(const struct walk *w, const char *why)
 static int chunk_check(const struct walk *w, size_t *out_raw, size_t *out_compressed)
 {
     const uint8_t *p = w->chunks;
-    ZSTD_frameHeader header;
+    struct hg_zstd_frame frame;
 
     if (w->chunks_len < CHUNK_HEAD)
         return walk_bad(w, "a chunk is cut short");
@@ -489,11 +455,10 @@ static int chunk_check(const struct walk *w, size_t *out_raw, size_t *out_compre
         return walk_bad(w, "a chunk is longer than the footer");
     if (!hg_hash_matches(hg_get_le64(p + 8), hg_hash64(p + CHUNK_HEAD, compressed)))
         return walk_bad(w, "the hash of a chunk is wrong");
-    if (ZSTD_getFrameHeader(&header, p + CHUNK_HEAD, compressed) != 0 ||
-        header.frameType != ZSTD_frame || header.frameContentSize != raw ||
-        header.windowSize > CHUNK_WINDOW_MAX)
+    if (hg_zstd_frame_decode(p + CHUNK_HEAD, compressed, &frame) < 0 || frame.raw_bytes != raw ||
+        frame.window_bytes > CHUNK_WINDOW_MAX)
         return walk_bad(w, "a chunk is no zstd frame of the length it states");
-    if (ZSTD_findFrameCompressedSize(p + CHUNK_HEAD, compressed) != compressed)
+    if (frame.len_bytes != compressed)
         return walk_bad(w, "bytes follow the zstd frame of a chunk");
     *out_raw = raw;
     *out_compressed = compressed;
@@ -515,16 +480,9 @@ static int walk_more(struct walk *w)
         memmove(w->raw.data, w->raw.data + w->at, w->raw.len);
         w->at = 0;
     }
-    rc = hg_buf_reserve(&w->raw, raw);
+    rc = hg_zstd_decompress(w->chunks + CHUNK_HEAD, compressed, raw, &w->raw);
     if (rc < 0)
-        return rc;
-    size_t n = ZSTD_decompressDCtx(w->ctx, w->raw.data + w->raw.len, raw, w->chunks + CHUNK_HEAD,
-                                   compressed);
-    if (ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
-        return hg_error(HOLOG_E_NOMEM, "no memory to decompress a footer");
-    if (ZSTD_isError(n) || n != raw)
-        return walk_bad(w, "a chunk does not decompress");
-    w->raw.len += raw;
+        return rc == HOLOG_E_CORRUPT ? walk_bad(w, "a chunk does not decompress") : rc;
     w->chunks += CHUNK_HEAD + compressed;
     w->chunks_len -= CHUNK_HEAD + compressed;
     w->chunk_offset += CHUNK_HEAD + compressed;
@@ -748,15 +706,12 @@ int hg_footer_walk(const struct hg_footer_tail *t, const uint8_t *footer, size_t
                    uint64_t first_number, const struct hg_footer_visitor *v)
 {
     uint8_t tail[TAIL_HASHED];
-    struct hg_hash128 hash = { 0 };
     struct walk w = { .v = v };
 
     if (len < HG_FOOTER_TAIL_SIZE)
         return hg_corrupt(t->segment, t->chunks_at, "footer: cut short");
     tail_encode(t, tail);
-    int rc = footer_hash(tail, footer, len - HG_FOOTER_TAIL_SIZE, &hash);
-    if (rc < 0)
-        return rc;
+    struct hg_hash128 hash = footer_hash(tail, footer, len - HG_FOOTER_TAIL_SIZE);
     const uint8_t *stored = footer + len - 16;
     if (!hg_hash_matches(hg_get_le64(stored), hash.lo) ||
         !hg_hash_matches(hg_get_le64(stored + 8), hash.hi))
@@ -767,11 +722,7 @@ int hg_footer_walk(const struct hg_footer_tail *t, const uint8_t *footer, size_t
     w.chunks_len = len - HG_FOOTER_TAIL_SIZE;
     w.chunk_offset = t->chunks_at;
     w.chunks_left = t->chunks;
-    w.ctx = ZSTD_createDCtx_advanced(zstd_memory);
-    if (w.ctx == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to decompress a footer");
-    rc = walk_frames(&w, t);
-    (void)ZSTD_freeDCtx(w.ctx); /* never fails */
+    int rc = walk_frames(&w, t);
     hg_buf_release(&w.raw);
     return rc;
 }

@@ -231,7 +231,7 @@ static int begin_filling(struct hg_log *log, struct hg_group *g)
     g->base = HG_ALIGN_DOWN(start, (uint64_t)HG_BLOCK);
     g->start = start;
     g->len = (size_t)(start - g->base);
-    g->need_sync = g->unattended = g->durable = 0;
+    g->need_sync = g->unattended = g->durable = g->extents = 0;
     g->rc = 0;
     g->commits = 0;
     g->last_number = 0;
@@ -262,7 +262,7 @@ static int grow_group(struct hg_group *g, size_t need)
 
 size_t hg_log_body_max(const struct hg_log *log)
 {
-    return hg_frame_len_max(log->super.segment_size_max) - HG_FRAME_HEADER_SIZE;
+    return hg_frame_len_max(log->fixed.segment_size_max) - HG_FRAME_HEADER_SIZE;
 }
 
 /* The filling group is full: hand it to a writer and let the next one begin. Lock held, dropped. */
@@ -313,7 +313,7 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *
             return rc;
         at = g->frames.len == 0 ? g->start : g->base + HG_ALIGN_UP(g->len, (size_t)8);
         if (need > hg_frame_len_max(log->active.capacity) || at + need > log->active.capacity) {
-            HG_ASSERT(!rolling && need <= hg_frame_len_max(log->super.segment_size_max));
+            HG_ASSERT(!rolling && need <= hg_frame_len_max(log->fixed.segment_size_max));
             rc = hg_log_roll(log, need);
             if (rc < 0)
                 return rc;
@@ -361,6 +361,7 @@ int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ti
                                       .commits = g->commits,
                                       .group_last_number = g->last_number,
                                       .need_sync = g->need_sync,
+                                      .extents = g->extents,
                                       .end = log->end,
                                       .last_number = log->last_number,
                                       .highest_number = log->highest_number };
@@ -401,6 +402,8 @@ int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ti
     }
     if (a->sync == HOLOG_SYNC_COMMIT)
         g->need_sync = 1;
+    if (a->extents)
+        g->extents = 1;
     *out_ticket = (struct hg_ticket){ .group = g->seq, .number = a->number };
     return HOLOG_OK;
 }
@@ -418,6 +421,7 @@ void hg_log_unappend(struct hg_log *log)
     g->commits = u->commits;
     g->last_number = u->group_last_number;
     g->need_sync = u->need_sync;
+    g->extents = u->extents;
     log->end = u->end;
     log->last_number = u->last_number;
     log->highest_number = u->highest_number;
@@ -445,7 +449,7 @@ int hg_log_seal_group(struct hg_log *log, struct hg_group *g)
     for (size_t i = 0; i < n; i++) {
         struct hg_frame *f = &frames[i].head;
         uint32_t offset = (uint32_t)(g->base + frames[i].at);
-        struct hg_frame_place place = { .salt = log->super.salt,
+        struct hg_frame_place place = { .salt = log->fixed.salt,
                                         .epoch = log->active.epoch,
                                         .segment = log->active.id,
                                         .offset = offset };
@@ -528,8 +532,7 @@ static void histogram_add(holog_histogram *h, uint64_t ns)
 void hg_log_write_group(struct hg_log *log, struct hg_group *g)
 {
     size_t padded = HG_ALIGN_UP(g->len, (size_t)HG_BLOCK);
-    int slow = g->need_sync && (log->unsynced_seq > log->synced_seq || log->ext_dirty ||
-                                log->ext_writes[0] + log->ext_writes[1] > 0);
+    int slow = g->need_sync && (log->unsynced_seq > log->synced_seq || g->extents);
     uint64_t t0;
     uint64_t took;
     int rc;
@@ -721,7 +724,7 @@ int hg_log_sync_held(struct hg_log *log)
         hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
     if (log->poison != 0)
         return poisoned_error(log);
-    if (log->synced_seq < target || log->ext_dirty)
+    if (log->synced_seq < target || __atomic_load_n(&log->ext_dirty, __ATOMIC_ACQUIRE))
         return sync_written(log);
     return HOLOG_OK;
 }
@@ -826,5 +829,5 @@ void hg_log_counters(struct hg_log *log, struct hg_log_counters *out)
 
 const struct hg_super *hg_log_super(const struct hg_log *log)
 {
-    return &log->super;
+    return &log->fixed;
 }

@@ -111,6 +111,7 @@ struct hg_append {
     uint32_t nrec;
     uint64_t number;
     enum holog_sync sync; /* COMMIT: the group is written with DSYNC */
+    int extents;          /* it names extents that were written without DSYNC */
     holog_commit_fn done; /* may be NULL; called when acknowledged in its mode */
     void *done_ctx;
 };

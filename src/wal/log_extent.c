@@ -63,7 +63,7 @@ static void retire_idle(struct hg_log *log)
 
 static uint64_t next_capacity(const struct hg_log *log, uint64_t need)
 {
-    uint64_t limit = log->super.extent_size_max;
+    uint64_t limit = log->fixed.extent_size_max;
     uint64_t c = log->ext_last_capacity == 0 ? EXT_FIRST : log->ext_last_capacity * 2;
 
     while (c < limit && c < need + HG_SEGMENT_HEADER_SIZE)
@@ -124,7 +124,7 @@ static uint64_t take(struct hg_log *log, uint64_t want, int contiguous, struct h
     if (HG_ALIGN_UP(want, (uint64_t)HG_BLOCK) > room) {
         len = HG_ALIGN_DOWN(room, (uint64_t)HG_HASH_BLOCK);
         /* Fill a segment up only when it cannot hold the whole anyway. */
-        int fits_alone = want + HG_SEGMENT_HEADER_SIZE <= log->super.extent_size_max;
+        int fits_alone = want + HG_SEGMENT_HEADER_SIZE <= log->fixed.extent_size_max;
         if (contiguous || len == 0 || (fits_alone && (len < EXT_SPLIT || len < want / 2)))
             return 0;
     }
@@ -143,10 +143,10 @@ int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous,
 
     if (hg_log_poisoned(log) != 0)
         return hg_error(HOLOG_E_POISONED, "an earlier write failed; close and reopen the store");
-    if (contiguous && len > log->super.extent_size_max - HG_SEGMENT_HEADER_SIZE)
+    if (contiguous && len > log->fixed.extent_size_max - HG_SEGMENT_HEADER_SIZE)
         return hg_error(HOLOG_E_TOOBIG, "%llu bytes in one run: the limit is the extent segment size "
                         "(%llu); split the batch", (unsigned long long)len,
-                        (unsigned long long)log->super.extent_size_max);
+                        (unsigned long long)log->fixed.extent_size_max);
     lock(log);
     while (left > 0 && rc == HOLOG_OK) {
         struct hg_piece p;

@@ -46,6 +46,7 @@ struct hg_group {
     uint64_t base;  /* multiple of 4096 */
     uint64_t start; /* first byte that is new: base, or inside the block continued */
     int need_sync;  /* a commit in it asks for DSYNC */
+    int extents;    /* a commit in it names extents that no sync has covered */
     int unattended; /* a commit in it that nobody waits for */
     int durable;    /* set by the writer when its transfer proved it */
     int rc;
@@ -63,7 +64,7 @@ struct hg_log_undo { /* what an append changed */
     size_t frames_len, dones_len, len;
     uint32_t commits;
     uint64_t group_last_number;
-    int need_sync;
+    int need_sync, extents;
     uint64_t end, last_number, highest_number;
 };
 
@@ -101,6 +102,7 @@ struct hg_log {
     struct hg_log_undo undo;
 
     /* the chain */
+    struct hg_super fixed;   /* uuid, salt, limits: fixed after open, read without the lock */
     struct hg_super super;   /* as last written */
     struct hg_file *super_file;
     struct hg_segment_header active; /* active.id == 0: none yet, the next reserve rolls */

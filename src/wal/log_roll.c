@@ -91,12 +91,12 @@ int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries)
 int hg_log_new_header(struct hg_log *log, enum hg_segment_kind kind, uint64_t capacity,
                       struct hg_segment_header *out)
 {
-    struct hg_segment_header h = { .kind = kind, .capacity = capacity, .salt = log->super.salt };
+    struct hg_segment_header h = { .kind = kind, .capacity = capacity, .salt = log->fixed.salt };
     int rc = log->io->ops->random(log->io, &h.epoch, sizeof h.epoch);
 
     if (rc < 0)
         return rc;
-    memcpy(h.uuid, log->super.uuid, sizeof h.uuid);
+    memcpy(h.uuid, log->fixed.uuid, sizeof h.uuid);
     h.created_ns = log->io->ops->wall_ns(log->io);
     hg_mutex_lock(log->io, &log->ext_lock);
     h.id = log->next_segment++; /* never given back: an id is used once, even for a failure */
@@ -182,7 +182,7 @@ static int rebuild_footer(struct hg_log *log, struct hg_footer_builder **out)
         rc = hg_footer_builder_create(log->active.first_number, &b);
     while (rc == HOLOG_OK && at + HG_FRAME_HEADER_SIZE <= log->sealed_end) {
         struct hg_frame f;
-        struct hg_frame_place place = { log->super.salt, log->active.epoch, log->active.id,
+        struct hg_frame_place place = { log->fixed.salt, log->active.epoch, log->active.id,
                                         (uint32_t)at };
         enum hg_frame_verdict v = hg_frame_decode(data + at, &place, log->active.capacity, &f);
         if (v == HG_FRAME_ZERO && at % HG_BLOCK != 0) {
@@ -209,13 +209,13 @@ static int build_footer(struct hg_log *log, struct hg_buf *out, uint64_t *out_ba
 {
     struct hg_footer_tail t = { .segment = log->active.id,
                                 .epoch = log->active.epoch,
-                                .salt = log->super.salt,
+                                .salt = log->fixed.salt,
                                 .frames_end = log->sealed_end };
     uint64_t at = HG_ALIGN_UP(log->sealed_end, (uint64_t)8);
     uint64_t base = HG_ALIGN_DOWN(at, (uint64_t)HG_BLOCK);
     int rc = HOLOG_OK;
 
-    memcpy(t.uuid, log->super.uuid, sizeof t.uuid);
+    memcpy(t.uuid, log->fixed.uuid, sizeof t.uuid);
     if (log->footer == NULL)
         rc = rebuild_footer(log, &log->footer);
     if (rc == HOLOG_OK)
@@ -248,7 +248,7 @@ static int seal_active(struct hg_log *log, const struct hg_buf *footer, uint64_t
 
 static uint64_t next_capacity(const struct hg_log *log, size_t need)
 {
-    uint64_t limit = log->super.segment_size_max;
+    uint64_t limit = log->fixed.segment_size_max;
     uint64_t c = log->active.id == 0 ? HG_SEGMENT_FIRST : log->active.capacity * 2;
 
     while (c < limit && hg_frame_len_max(c) < need)
@@ -519,7 +519,7 @@ int hg_log_open(struct hg_io *io, struct hg_files *files, struct hg_ctl *ctl,
     log->ctl = ctl;
     log->opts = *o;
     log->opts.groups_in_flight = HG_MAX(1u, HG_MIN(o->groups_in_flight, 8u));
-    log->super = r->super;
+    log->fixed = log->super = r->super;
     log->fill_seq = 1;
     log->fail_seq = UINT64_MAX;
     rc = io->ops->open(io, HG_SUPER_NAME, HG_OPEN_WRITE, &log->super_file);

@@ -1,6 +1,7 @@
 #include "base/assert.h"
 
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,4 +37,7 @@ Test(assert, rounding_goes_to_the_next_multiple)
     cr_assert_eq(HG_ALIGN_UP(1u, 8u), 8);
     cr_assert_eq(HG_ALIGN_UP(8u, 8u), 8);
     cr_assert_eq(HG_ALIGN_DOWN(15u, 8u), 8);
+    uint64_t wide = (UINT64_C(1) << 40) + 5;
+    cr_assert_eq(HG_ALIGN_UP(wide, 8u), (UINT64_C(1) << 40) + 8, "no cut to the width of 8u");
+    cr_assert_eq(HG_ALIGN_DOWN(wide, 8u), UINT64_C(1) << 40);
 }

@@ -5,6 +5,8 @@
 
 #include <criterion/criterion.h>
 
+#include "base/assert.h"
+
 static uint8_t *pattern(size_t len)
 {
     uint8_t *p = malloc(len + 1);
@@ -22,6 +24,31 @@ Test(hash, xxh3_gives_the_published_values)
     cr_assert_eq(hg_hash128("", 0).hi, 0x99aa06d3014798d8);
     cr_assert_eq(hg_hash64("holog", 5), hg_hash64_seeded("holog", 5, 0));
     cr_assert_neq(hg_hash64("holog", 5), hg_hash64_seeded("holog", 5, 1));
+}
+
+Test(hash, a_stream_gives_the_hash_of_the_whole_however_it_is_cut)
+{
+    const size_t whole = 3000; /* past the 1 KiB at which the state consumes its first stripes */
+    uint8_t *p = pattern(whole);
+    for (size_t step = 0; step <= whole; step = step * 2 + 1) {
+        struct hg_hash_stream wide;
+        struct hg_hash64_stream narrow;
+        hg_hash_stream_begin(&wide);
+        hg_hash64_stream_begin(&narrow);
+        hg_hash_stream_add(&wide, NULL, 0);
+        hg_hash64_stream_add(&narrow, NULL, 0);
+        for (size_t at = 0; step > 0 && at < whole; at += step) {
+            size_t len = HG_MIN(step, whole - at);
+            hg_hash_stream_add(&wide, p + at, len);
+            hg_hash64_stream_add(&narrow, p + at, len);
+            cr_assert_eq(hg_hash64_stream_end(&narrow), hg_hash64(p, at + len), "step %zu", step);
+            cr_assert_eq(hg_hash_stream_end(&wide).hi, hg_hash128(p, at + len).hi);
+            cr_assert_eq(hg_hash_stream_end(&wide).lo, hg_hash128(p, at + len).lo);
+        }
+        cr_assert_eq(hg_hash64_stream_end(&narrow), hg_hash64(p, step > 0 ? whole : 0));
+        cr_assert_eq(hg_hash_stream_end(&wide).lo, hg_hash128(p, step > 0 ? whole : 0).lo);
+    }
+    free(p);
 }
 
 Test(hash, one_flipped_bit_anywhere_changes_the_hash)

@@ -4,6 +4,8 @@
 #include "kit.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,47 @@ uint64_t kit_seed(void)
 {
     const char *s = getenv("HOLOG_TEST_SEED");
     return s == NULL ? 20261121 : strtoull(s, NULL, 0);
+}
+
+/* ---- cases -------------------------------------------------------------------------------------*/
+
+char kit_strategy(enum hg_sim_strategy s)
+{
+    static const char letters[] = "nakotuszgr";
+    return letters[s];
+}
+
+static char case_name[200];
+
+int kit_case(const char *fmt, ...)
+{
+    static const char *only;
+    static int asked;
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(case_name, sizeof case_name, fmt, ap); /* cut to fit */
+    va_end(ap);
+    if (!asked) {
+        only = getenv("HOLOG_TEST_CASE");
+        asked = 1;
+    }
+    return only == NULL || strcmp(only, case_name) == 0;
+}
+
+const char *kit_case_name(void)
+{
+    return case_name;
+}
+
+int kit_fail(const char *what)
+{
+    static const char *const levels[] = { "quick", "normal", "full" };
+
+    (void)fprintf(stderr, "HOLOG_TEST_CASE='%s' HOLOG_TEST_SEED=%llu HOLOG_TEST_LEVEL=%s %s\n    %s\n",
+                  case_name, (unsigned long long)kit_seed(), levels[kit_level()],
+                  program_invocation_name, what);
+    return 1;
 }
 
 /* ---- playing ------------------------------------------------------------------------------------*/

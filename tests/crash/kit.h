@@ -43,6 +43,14 @@ void kit_bounds(const struct played *p, uint64_t step, uint64_t *out_durable,
 
 int kit_level(void); /* 0 quick, 1 normal, 2 full */
 uint64_t kit_seed(void); /* HOLOG_TEST_SEED or fixed; printed by tests that use it */
+char kit_strategy(enum hg_sim_strategy s); /* its letter */
+
+/* Every case of a campaign has a name. With HOLOG_TEST_CASE set only the case of that name runs:
+ * `if (!kit_case(...)) continue;`. Checks that follow belong to it. */
+int kit_case(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+const char *kit_case_name(void);
+/* The case was wrong: prints how to run it again, and what. Returns 1. */
+int kit_fail(const char *what);
 
 /* Scripts that reach every path of the log. */
 extern const struct script kit_scripts[];

@@ -20,7 +20,8 @@ LIBC = {
 OUTSIDERS = ("tools", "bench", "examples", "python")
 # Third-party headers that only one room may know.
 OWNED = {"liburing.h": "io", "lz4.h": "codec", "lz4hc.h": "codec", "zstd.h": "codec",
-         "zdict.h": "codec", "xxhash.h": "base"}
+         "zdict.h": "codec", "zstd_errors.h": "codec", "xxhash.h": "base",
+         "xxh_x86dispatch.h": "base"}
 
 
 def room_of(path):

@@ -1,0 +1,38 @@
+/*
+ * zstd, one buffer at a time, with its memory taken through base/alloc.h.
+ *
+ * A context lives for one call: made afresh for each 256 KiB chunk of a footer it costs 6 % of the
+ * time to decompress and 1 to 3 % of that to compress, and no memory is held in between.
+ * Any thread may call these; they share nothing.
+ */
+#ifndef HG_CODEC_ZSTD_H
+#define HG_CODEC_ZSTD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/assert.h"
+#include "base/buf.h"
+
+/* Append data as one zstd frame that states its length. HOLOG_E_NOMEM leaves out as it was. */
+HG_MUST_CHECK int hg_zstd_compress(const void *data, size_t len_bytes, int level,
+                                   struct hg_buf *out);
+
+struct hg_zstd_frame {
+    uint64_t raw_bytes;    /* what it decompresses to, as it states; not yet to be believed */
+    uint64_t window_bytes; /* how far back its blocks may refer */
+    size_t len_bytes;      /* from its magic to the end of its last block */
+};
+
+/* What the frame at the start of in says of itself, nothing decompressed. HOLOG_E_CORRUPT, without
+ * detail: no zstd frame, a skippable one, one that does not state its length, or one cut short. */
+HG_MUST_CHECK int hg_zstd_frame_decode(const void *in, size_t avail_bytes,
+                                       struct hg_zstd_frame *out_frame);
+
+/* Append exactly raw_bytes to out, from a frame of exactly len_bytes. HOLOG_E_CORRUPT, without
+ * detail: it is damaged or gives another length. Bound raw_bytes and the frame's window first: both
+ * become memory. On failure out is as it was. */
+HG_MUST_CHECK int hg_zstd_decompress(const void *in, size_t len_bytes, size_t raw_bytes,
+                                     struct hg_buf *out);
+
+#endif
