@@ -95,10 +95,13 @@ static const char *hint_for(const struct args *args, int code, const char *messa
     case HOLOG_E_NOENT:
         return takes(args, OPT_PARENTS) && mentions(message, "parent") ? "--parents makes it" : "";
     case HOLOG_E_NOTEMPTY: return takes(args, OPT_RECURSIVE) ? "rm -r takes all that is in it" : "";
-    case HOLOG_E_ISDIR: return "'holog ls' lists it";
+    case HOLOG_E_ISDIR: return takes(args, OPT_OUTPUT) ? "'holog ls' lists it" : "";
     case HOLOG_E_CONFLICT: return "look again with 'holog stat', then decide";
     case HOLOG_E_NOTSTORE: return "'holog init STORE' makes one";
-    case HOLOG_E_BUSY: return "reading verbs work meanwhile; to change it, close it there first";
+    case HOLOG_E_BUSY:
+        return mentions(message, "try again")
+                   ? ""
+                   : "reading verbs work meanwhile; to change it, close it there first";
     case HOLOG_E_NOTDIREMPTY: return "give a directory that is empty or does not exist yet";
     case HOLOG_E_BUDGET:
     case HOLOG_E_NOMEM:

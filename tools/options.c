@@ -64,7 +64,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_SEGMENT_SIZE]  = { "segment-size", 0, KIND_SIZE, "BYTES",
                             "largest log segment, a power of two, 16K - 64M" },
     [OPT_EXTENT_SIZE]   = { "extent-segment-size", 0, KIND_SIZE, "BYTES",
-                            "largest segment of large values, 64K - 1G" },
+                            "largest segment of large values, 128K - 1G" },
     [OPT_INLINE_MAX]    = { "inline-max", 0, KIND_SIZE, "BYTES",
                             "values above this go to extents (default 64K)" },
     [OPT_MAX_SPACE_AMP] = { "max-space-amp", 0, KIND_REAL, "X",

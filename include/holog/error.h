@@ -29,7 +29,7 @@ enum holog_code {
     HOLOG_E_ISDIR = -5,       /* the entry is a directory */
     HOLOG_E_NOTEMPTY = -6,    /* the directory has entries */
     HOLOG_E_LOOP = -7,        /* more than 16 symlinks on the way */
-    HOLOG_E_BADPATH = -8,     /* NUL, "..", not UTF-8, empty */
+    HOLOG_E_BADPATH = -8,     /* NUL, "..", not UTF-8, an empty path ("/" is the root) */
     HOLOG_E_NAMETOOLONG = -9, /* component > 255 B, path > 4 KiB, or deeper than 64 */
     HOLOG_E_RANGE = -10,      /* offset or length outside the value */
     HOLOG_E_TOOBIG = -11,     /* over a stated limit of the format */
@@ -40,23 +40,23 @@ enum holog_code {
     HOLOG_E_CANCELED = -16,   /* the caller's progress function asked to stop */
 
     /* the state of the handle or store */
-    HOLOG_E_BUSY = -32,     /* another process has the store open for writing */
-    HOLOG_E_READONLY = -33, /* the handle was opened read-only */
-    HOLOG_E_POISONED = -34, /* an earlier write or sync failed: close and reopen */
-    HOLOG_E_FORKED = -35,   /* the handle belongs to the parent process */
-    HOLOG_E_NOTSTORE = -36, /* no holog store here (or not yet: init did not finish) */
+    HOLOG_E_BUSY = -32,        /* another process has the store open for writing */
+    HOLOG_E_READONLY = -33,    /* the handle was opened read-only */
+    HOLOG_E_POISONED = -34,    /* an earlier write or sync failed: close and reopen */
+    HOLOG_E_FORKED = -35,      /* the handle belongs to the parent process */
+    HOLOG_E_NOTSTORE = -36,    /* no holog store here (or not yet: init did not finish) */
     HOLOG_E_NOTDIREMPTY = -37, /* init: the directory holds something else */
-    HOLOG_E_STALE = -38,    /* the view outlived the segments it reads */
-    HOLOG_E_CLOSED = -39,   /* the object was committed, aborted or closed */
+    HOLOG_E_STALE = -38,       /* the view outlived the segments it reads */
+    HOLOG_E_CLOSED = -39,      /* the object was committed, aborted or closed */
 
     /* the machine */
-    HOLOG_E_NOMEM = -64,  /* no memory */
-    HOLOG_E_NOSPC = -65,  /* no space or quota left; nothing was stored, the store stays usable */
-    HOLOG_E_IO = -66,     /* the kernel reported an I/O error */
-    HOLOG_E_BUDGET = -67, /* the memory budget given at open does not allow this */
+    HOLOG_E_NOMEM = -64,   /* no memory */
+    HOLOG_E_NOSPC = -65,   /* no space or quota left; nothing was stored, the store stays usable */
+    HOLOG_E_IO = -66,      /* the kernel reported an I/O error */
+    HOLOG_E_BUDGET = -67,  /* the memory budget given at open does not allow this */
     HOLOG_E_INDOUBT = -68, /* the write failed after its bytes left: the commit may or may not
                               be there after the next open; the handle is poisoned */
-    HOLOG_E_AGAIN = -69,  /* too many commits in flight; wait for some */
+    HOLOG_E_AGAIN = -69,   /* too many commits in flight; wait for some */
 
     /* damage */
     HOLOG_E_CORRUPT = -96, /* stored bytes are not what was written; see segment, offset */
@@ -65,12 +65,12 @@ enum holog_code {
 /* Always NUL-terminated. `segment` and `offset` hold only when has_position is 1. */
 struct holog_error_detail {
     int code;
-    int sys_errno;        /* the kernel's errno, or 0 */
-    int has_position;     /* 1: segment and offset are set */
-    uint32_t segment;     /* segment id */
-    uint64_t offset;      /* byte offset in that segment's file */
-    char path[256];       /* entry or file concerned, cut to fit; "" if none */
-    char message[512];    /* what, where, and what to do next */
+    int sys_errno;     /* the kernel's errno, or 0 */
+    int has_position;  /* 1: segment and offset are set */
+    uint32_t segment;  /* segment id */
+    uint64_t offset;   /* byte offset in that segment's file */
+    char path[256];    /* entry or file concerned, cut to fit; "" if none */
+    char message[512]; /* what, where, and what to do next */
 };
 
 /* Name and one-line meaning of a code: "HOLOG_E_NOENT", "no such entry". Never NULL. */

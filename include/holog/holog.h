@@ -16,8 +16,8 @@
  *     holog_close(s);
  *
  * Paths     UTF-8, '/' between components of 1-255 bytes, at most 64 components and 4096 bytes.
- *           A leading or trailing '/', "//" and "./" are dropped; ".." and NUL are refused. Paths
- *           are NUL-terminated here. Symlinks are followed in every component, at most 16; calls
+ *           A leading or trailing '/', "//" and "./" are dropped; ".." and the empty path are
+ *           refused; "/" is the root. Paths are NUL-terminated here. Symlinks are followed in every component, at most 16; calls
  *           that act on the link itself say so.
  * Results   0 or a negative HOLOG_E_ code (holog/error.h); holog_last_error() has the detail.
  *           Outputs come last and are untouched on failure. Every call may return
@@ -47,8 +47,8 @@ extern "C" {
 #define HOLOG_VERSION_MINOR 1
 #define HOLOG_VERSION_PATCH 0
 
-#define HOLOG_PATH_MAX 4096
-#define HOLOG_NAME_MAX 255
+#define HOLOG_PATH_MAX  4096
+#define HOLOG_NAME_MAX  255
 #define HOLOG_DEPTH_MAX 64
 #define HOLOG_LINKS_MAX 16
 
@@ -86,15 +86,23 @@ enum holog_recovery {
     HOLOG_RECOVERY_POINT_IN_TIME = 1 /* repair only: cut at the first damage, quarantine the rest */
 };
 
-enum holog_io_choice { HOLOG_IO_AUTO = 0, HOLOG_IO_POSIX = 1, HOLOG_IO_URING = 2 };
+enum holog_io_choice {
+    HOLOG_IO_AUTO = 0,
+    HOLOG_IO_POSIX = 1,
+    HOLOG_IO_URING = 2
+};
 
 enum holog_open_flags {
-    HOLOG_OPEN_READONLY = 1,  /* writes not one byte; beside a live writer, follows it */
-    HOLOG_OPEN_NO_CREATE = 2, /* HOLOG_E_NOTSTORE when there is none */
+    HOLOG_OPEN_READONLY = 1,   /* writes not one byte; beside a live writer, follows it */
+    HOLOG_OPEN_NO_CREATE = 2,  /* HOLOG_E_NOTSTORE when there is none */
     HOLOG_OPEN_MUST_CREATE = 4 /* HOLOG_E_EXIST when there is one */
 };
 
-enum holog_log_level { HOLOG_LOG_INFO = 1, HOLOG_LOG_WARN = 2, HOLOG_LOG_ERROR = 3 };
+enum holog_log_level {
+    HOLOG_LOG_INFO = 1,
+    HOLOG_LOG_WARN = 2,
+    HOLOG_LOG_ERROR = 3
+};
 /* Called on whatever thread has something to tell; must not call back into holog. */
 typedef void (*holog_log_fn)(void *ctx, int level, const char *message);
 
@@ -103,9 +111,9 @@ typedef void (*holog_log_fn)(void *ctx, int level, const char *message);
 typedef int (*holog_progress_fn)(void *ctx, uint64_t done, uint64_t total, const char *unit);
 
 typedef struct holog_options {
-    uint32_t struct_size; /* sizeof(holog_options); set by holog_options_init */
-    uint32_t flags;       /* enum holog_open_flags */
-    uint32_t sync;        /* enum holog_sync; 0 = COMMIT */
+    uint32_t struct_size;      /* sizeof(holog_options); set by holog_options_init */
+    uint32_t flags;            /* enum holog_open_flags */
+    uint32_t sync;             /* enum holog_sync; 0 = COMMIT */
     uint32_t sync_interval_ms; /* for INTERVAL; 0 = 50 */
     uint64_t budget_bytes; /* index + cache + staging, at most; 0 = a quarter of RAM or cgroup */
     uint32_t lock_wait_ms; /* how long open waits for a killed owner's last I/O; 0 = 2000 */
@@ -113,9 +121,9 @@ typedef struct holog_options {
     uint32_t segment_size_max; /* bytes, power of two, 16 KiB - 64 MiB; only when the store is
                                   created; 0 = 64 MiB */
     uint32_t extent_segment_size_max; /* 128 KiB - 1 GiB; only at creation; 0 = 256 MiB */
-    uint32_t inline_max;   /* values above this go to extents; 0 = 65536; only at creation */
-    uint32_t groups_in_flight; /* W: commit groups being written at once, 1-8; 0 = 2 */
-    double max_space_amp;  /* kept for compaction; only at creation; 0 = 1.5 */
+    uint32_t inline_max;          /* values above this go to extents; 0 = 65536; only at creation */
+    uint32_t groups_in_flight;    /* W: commit groups being written at once, 1-8; 0 = 2 */
+    double max_space_amp;         /* kept for compaction; only at creation; 0 = 1.5 */
     uint32_t checkpoint_tail_mib; /* write an index checkpoint after so much log; 0 = 64 */
     uint32_t no_background; /* 1: no threads of our own (tests): no window, timers or checkpoints */
     holog_log_fn log;       /* may be NULL */
@@ -136,17 +144,17 @@ HOLOG_API int holog_init(const char *dir, const holog_options *opts);
 /* What recovery did at open. */
 typedef struct holog_recovery_report {
     uint32_t struct_size;
-    uint32_t clean;            /* 1: the store had been closed */
-    uint64_t last_number;      /* newest commit */
+    uint32_t clean;       /* 1: the store had been closed */
+    uint64_t last_number; /* newest commit */
     uint64_t frames_read;
     uint64_t bytes_read;
-    uint32_t tail_cut;         /* 1: a torn tail (never acknowledged) was cut ... */
-    uint32_t cut_segment;      /* ... here */
+    uint32_t tail_cut;    /* 1: a torn tail (never acknowledged) was cut ... */
+    uint32_t cut_segment; /* ... here */
     uint64_t cut_offset;
-    uint64_t cut_bytes;        /* bytes behind the cut that were not zero */
+    uint64_t cut_bytes;         /* bytes behind the cut that were not zero */
     uint64_t quarantined_bytes; /* valid frames behind the cut, kept in quarantine/ */
     uint64_t duration_ns;
-    uint32_t used_checkpoint;  /* 1: index from a checkpoint; else rebuilt */
+    uint32_t used_checkpoint; /* 1: index from a checkpoint; else rebuilt */
     uint32_t reserved;
 } holog_recovery_report;
 
@@ -183,7 +191,8 @@ HOLOG_API int holog_load(holog_store *store, const char *path, holog_value **out
 HOLOG_API int holog_load_range(holog_store *store, const char *path, uint64_t offset, void *buf,
                                size_t len_bytes, size_t *out_n);
 
-HOLOG_API const void *holog_value_data(const holog_value *value); /* 64-byte aligned when > 64 KiB */
+HOLOG_API const void *holog_value_data(
+    const holog_value *value); /* 64-byte aligned when > 64 KiB */
 HOLOG_API size_t holog_value_size(const holog_value *value);
 HOLOG_API uint64_t holog_value_number(const holog_value *value); /* commit of this version */
 HOLOG_API void holog_value_release(holog_value *value);          /* NULL is fine */
@@ -200,11 +209,11 @@ enum holog_type {
 
 typedef struct holog_stat_info {
     uint32_t struct_size;
-    uint32_t type;        /* enum holog_type; MISSING is not an error */
-    uint64_t size_bytes;  /* blob: value; symlink: length of its target; directory: 0 */
-    uint64_t number;      /* commit of this version; directory: last change of its children */
-    uint64_t time_ns;     /* when its bytes were saved (copy and move keep it), UTC ns since 1970 */
-    uint64_t hash_lo;     /* value hash (docs/FORMAT.md): XXH3-64, or XXH3-128 of the table */
+    uint32_t type;       /* enum holog_type; MISSING is not an error */
+    uint64_t size_bytes; /* blob: value; symlink: length of its target; directory: 0 */
+    uint64_t number;     /* commit of this version; directory: last change of its children */
+    uint64_t time_ns;    /* when its bytes were saved (copy and move keep it), UTC ns since 1970 */
+    uint64_t hash_lo;    /* value hash (docs/FORMAT.md): XXH3-64, or XXH3-128 of the table */
     uint64_t hash_hi;
     uint32_t csum;        /* sum of the value's bytes modulo 96 */
     uint32_t target_type; /* symlink: type of what it resolves to, MISSING when dangling */
@@ -327,13 +336,14 @@ HOLOG_API int holog_view_load_range(holog_view *view, const char *path, uint64_t
 HOLOG_API int holog_view_stat(holog_view *view, const char *path, holog_stat_info *out_info);
 
 enum holog_list_flags {
-    HOLOG_LIST_RECURSIVE = 1 /* everything below, in path order (a directory before what is in it) */
+    HOLOG_LIST_RECURSIVE =
+        1 /* everything below, in path order (a directory before what is in it) */
 };
 typedef struct holog_entry {
-    const char *path;     /* canonical, borrowed until the next call on the cursor */
-    const char *name;     /* last component, inside path */
+    const char *path; /* canonical, borrowed until the next call on the cursor */
+    const char *name; /* last component, inside path */
     size_t path_len;
-    uint32_t type;        /* enum holog_type */
+    uint32_t type; /* enum holog_type */
     uint32_t reserved;
     uint64_t size_bytes;
     uint64_t number;
@@ -375,13 +385,13 @@ HOLOG_API int holog_refresh(holog_store *store, uint64_t *out_number);
 typedef struct holog_commit_info {
     uint64_t number;
     uint64_t time_ns;
-    uint32_t records;       /* changes in it */
-    uint32_t segment;       /* its frame */
+    uint32_t records; /* changes in it */
+    uint32_t segment; /* its frame */
     uint64_t offset;
-    uint64_t bytes;         /* frame and extents */
-    const char *message;    /* borrowed for the callback; "" when none */
+    uint64_t bytes;          /* frame and extents */
+    const char *message;     /* borrowed for the callback; "" when none */
     const char *const *meta; /* key, value, key, value, ..., NULL */
-    const char *path;       /* with a path filter: the path as changed there; else NULL */
+    const char *path;        /* with a path filter: the path as changed there; else NULL */
 } holog_commit_info;
 /* Newest first, at most `limit` (0 = all), only numbers < before (0 = from the newest), only
  * commits that changed `path` or something below it (NULL: all). `each` returns non-zero to stop.
@@ -391,7 +401,8 @@ HOLOG_API int holog_log(holog_store *store, const char *path, uint64_t before, u
 
 /* ---- health -------------------------------------------------------------------------------------------*/
 
-#define HOLOG_HIST_BUCKETS 64 /* bucket i counts latencies in [2^(i/2), 2^((i+1)/2)) of 16 ns units */
+#define HOLOG_HIST_BUCKETS \
+    64 /* bucket i counts latencies in [2^(i/2), 2^((i+1)/2)) of 16 ns units */
 typedef struct holog_histogram {
     uint64_t count;
     uint64_t sum_ns;
@@ -409,9 +420,9 @@ typedef struct holog_stats {
     uint64_t disk_bytes;                       /* all files of the store, allocated */
     uint64_t log_bytes, extent_bytes;          /* used in frame and extent segments */
     uint64_t segments;
-    uint64_t commits, groups, syncs, records;  /* since open */
+    uint64_t commits, groups, syncs, records; /* since open */
     uint64_t bytes_saved, bytes_loaded;
-    uint64_t bytes_written, bytes_read;        /* to and from the disk */
+    uint64_t bytes_written, bytes_read; /* to and from the disk */
     uint64_t cache_bytes, index_bytes, budget_bytes;
     uint64_t cache_hits, cache_misses, evictions;
     uint64_t views_open, oldest_view_number;
@@ -421,25 +432,28 @@ typedef struct holog_stats {
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
 
 /* What machine and what choices: keys and values for people and --json. */
-HOLOG_API int holog_info(holog_store *store, int (*each)(void *ctx, const char *key,
-                                                         const char *value), void *ctx);
-/* Settings kept in the store ("max_space_amp", "segment_size_max", ...): value NULL asks. */
-HOLOG_API int holog_config(holog_store *store, const char *key, const char *value,
-                           char *out_value, size_t out_size);
+HOLOG_API int holog_info(holog_store *store,
+                         int (*each)(void *ctx, const char *key, const char *value), void *ctx);
+/* Settings kept in the store: value NULL asks. Sizes and max_space_amp are fixed at creation; names
+ * that begin with "user." are yours. */
+HOLOG_API int holog_config(holog_store *store, const char *key, const char *value, char *out_value,
+                           size_t out_size);
 HOLOG_API int holog_config_list(holog_store *store,
                                 int (*each)(void *ctx, const char *key, const char *value),
                                 void *ctx);
 
 typedef struct holog_damage {
-    const char *file;    /* "seg/00000001.hlog" */
+    const char *file; /* "seg/00000001.hlog" */
     uint32_t segment;
-    uint32_t harmless;   /* 1: rebuilt by itself (a checkpoint, one SUPER slot); nothing lost */
+    uint32_t harmless; /* 1: rebuilt by itself (a checkpoint, one SUPER slot); nothing lost */
     uint64_t offset;
     uint64_t first_number, last_number; /* commits concerned; 0 when unknown */
-    const char *path;    /* entry concerned, or NULL */
+    const char *path;                   /* entry concerned, or NULL */
     const char *message;
 } holog_damage;
-enum holog_verify_flags { HOLOG_VERIFY_QUICK = 1 /* headers, footers, chain; no payload */ };
+enum holog_verify_flags {
+    HOLOG_VERIFY_QUICK = 1 /* headers, footers, chain; no payload */
+};
 /* Reads and checks everything in directory `dir`; the store need not be openable, and may be open
  * here or elsewhere. Writes nothing. HOLOG_OK: sound (out counts may be NULL); HOLOG_E_CORRUPT
  * after reporting every damage found. */
@@ -447,11 +461,14 @@ HOLOG_API int holog_verify(const char *dir, unsigned flags,
                            int (*each)(void *ctx, const holog_damage *damage), void *ctx,
                            holog_progress_fn progress, void *progress_ctx);
 
-enum holog_repair_mode { HOLOG_REPAIR_POINT_IN_TIME = 1, HOLOG_REPAIR_SALVAGE = 2 };
+enum holog_repair_mode {
+    HOLOG_REPAIR_POINT_IN_TIME = 1,
+    HOLOG_REPAIR_SALVAGE = 2
+};
 typedef struct holog_repair_report {
     uint32_t struct_size;
-    uint32_t changed;              /* 0: nothing needed doing */
-    uint64_t kept_through_number;  /* newest commit kept whole */
+    uint32_t changed;                             /* 0: nothing needed doing */
+    uint64_t kept_through_number;                 /* newest commit kept whole */
     uint64_t lost_first_number, lost_last_number; /* 0, 0: none */
     uint64_t entries_lost;
     uint64_t quarantined_bytes;

@@ -19,9 +19,9 @@ void hg_assert_set_hook(hg_assert_hook hook);
 #define HG_INVARIANT(expr) ((void)sizeof((expr) ? 1 : 0))
 #endif
 
-#define HG_UNUSED(x)         ((void)(x))
-#define HG_MIN(a, b)         ((a) < (b) ? (a) : (b))
-#define HG_MAX(a, b)         ((a) > (b) ? (a) : (b))
+#define HG_UNUSED(x) ((void)(x))
+#define HG_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define HG_MAX(a, b) ((a) > (b) ? (a) : (b))
 /* a: a power of two of any type: ~(a - 1) would cut a 64-bit x to the width of a. */
 #define HG_ALIGN_DOWN(x, a)  ((x) - ((x) & ((a)-1)))
 #define HG_ALIGN_UP(x, a)    HG_ALIGN_DOWN((x) + ((a)-1), a)

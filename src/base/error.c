@@ -142,6 +142,11 @@ int hg_corrupt(uint32_t segment, uint64_t offset, const char *fmt, ...)
     return HOLOG_E_CORRUPT;
 }
 
+void hg_error_name_path(const char *path, size_t path_len)
+{
+    set_path(&last_error, path, path_len);
+}
+
 int hg_corrupt_file(const char *file, uint64_t offset, const char *fmt, ...)
 {
     struct holog_error_detail *d = begin_detail(HOLOG_E_CORRUPT);

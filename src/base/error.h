@@ -9,6 +9,7 @@
 #ifndef HG_BASE_ERROR_H
 #define HG_BASE_ERROR_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/assert.h"
@@ -23,6 +24,9 @@ int hg_error_path(int code, const char *path, uint32_t path_len, const char *fmt
 
 /* HOLOG_E_CORRUPT at a byte of a segment. */
 int hg_corrupt(uint32_t segment, uint64_t offset, const char *fmt, ...) HG_PRINTF(3, 4);
+
+/* Name the store path (entry) concerned in the detail that is set now; the rest of it stays. */
+void hg_error_name_path(const char *path, size_t path_len);
 
 /* As hg_corrupt, of a file that is not a segment ("SUPER", "chk/..."). */
 int hg_corrupt_file(const char *file, uint64_t offset, const char *fmt, ...) HG_PRINTF(3, 4);

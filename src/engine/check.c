@@ -18,8 +18,7 @@ static int check_target(const struct hg_resolved *r, unsigned flags)
     int replace = (flags & HOLOG_REPLACE) != 0;
 
     switch (r->loc.type) {
-    case 0:
-        return HOLOG_OK;
+    case 0: return HOLOG_OK;
     case HG_ENTRY_DIR:
     case HG_ENTRY_ARRAY:
         return replace ? fail(HOLOG_E_ISDIR, r, "is a directory; delete it first")
@@ -47,7 +46,8 @@ static int check_mkdir(const struct hg_check_ctx *c, const struct hg_op *op, con
     if (out->at.loc.type == 0)
         return HOLOG_OK;
     return fail(parents && out->at.loc.type != HG_ENTRY_DIR ? HOLOG_E_NOTDIR : HOLOG_E_EXIST,
-                &out->at, out->at.loc.type == HG_ENTRY_DIR ? "exists" : "exists, and is no directory");
+                &out->at,
+                out->at.loc.type == HG_ENTRY_DIR ? "exists" : "exists, and is no directory");
 }
 
 static int check_delete(const struct hg_check_ctx *c, struct hg_checked *out)
@@ -82,14 +82,12 @@ static int check_transfer(const struct hg_check_ctx *c, const struct hg_op *op, 
         out->missing_parent = rc == HOLOG_E_NOENT;
         return rc;
     }
-    if (out->to.path_len == from->path_len &&
-        memcmp(out->to.path, from->path, from->path_len) == 0)
+    if (out->to.path_len == from->path_len && memcmp(out->to.path, from->path, from->path_len) == 0)
         return fail(HOLOG_E_EXIST, &out->to, "source and destination are the same entry");
     if (out->to.path_len > from->path_len && out->to.path[from->path_len] == '/' &&
         memcmp(out->to.path, from->path, from->path_len) == 0)
         return fail(HOLOG_E_INVAL, &out->to, "a directory cannot go into itself");
-    if (out->to.loc.type != 0 && (op->flags & HOLOG_REPLACE) != 0 &&
-        from->loc.type == HG_ENTRY_DIR)
+    if (out->to.loc.type != 0 && (op->flags & HOLOG_REPLACE) != 0 && from->loc.type == HG_ENTRY_DIR)
         return fail(HOLOG_E_NOTDIR, &out->to, "a directory cannot replace it; delete it first");
     return check_target(&out->to, op->flags);
 }
@@ -111,17 +109,13 @@ int hg_check_op(const struct hg_check_ctx *c, const struct hg_op *op, const char
     }
     switch (op->type) {
     case HG_OP_SAVE:
-    case HG_OP_SYMLINK:
-        return check_target(&out->at, op->flags);
-    case HG_OP_MKDIR:
-        return check_mkdir(c, op, path, path_len, out);
-    case HG_OP_DELETE:
-        return check_delete(c, out);
+    case HG_OP_SYMLINK: return check_target(&out->at, op->flags);
+    case HG_OP_MKDIR: return check_mkdir(c, op, path, path_len, out);
+    case HG_OP_DELETE: return check_delete(c, out);
     case HG_OP_DELETE_TREE:
         return out->at.loc.type == 0 ? fail(HOLOG_E_NOENT, &out->at, "no such entry") : HOLOG_OK;
     case HG_OP_MOVE:
-    case HG_OP_COPY:
-        return check_transfer(c, op, to, to_len, out);
+    case HG_OP_COPY: return check_transfer(c, op, to, to_len, out);
     case HG_OP_EXPECT:
         if ((out->at.loc.type == 0 ? 0 : out->at.loc.number) == op->expect)
             return HOLOG_OK;
@@ -130,7 +124,6 @@ int hg_check_op(const struct hg_check_ctx *c, const struct hg_op *op, const char
                              (unsigned long long)op->expect,
                              (unsigned long long)(out->at.loc.type == 0 ? 0 : out->at.loc.number));
     case HG_OP_CONFIG:
-    default:
-        return HOLOG_OK;
+    default: return HOLOG_OK;
     }
 }

@@ -29,7 +29,15 @@
 static int on_appended(void *ctx, uint32_t segment, uint32_t offset, const void *data, size_t len)
 {
     holog_store *s = ctx;
-    return hg_cache_put(s->cache, segment, offset, data, len);
+    int rc = hg_cache_put(s->cache, segment, offset, data, len);
+
+    if (rc == HOLOG_E_INVAL) { /* there was no memory to add the segment when it was made */
+        rc = hg_cache_add_segment(s->cache, segment, HG_KIND_FRAMES,
+                                  hg_log_super(s->log)->segment_size_max);
+        if (rc == HOLOG_OK)
+            rc = hg_cache_put(s->cache, segment, offset, data, len);
+    }
+    return rc;
 }
 
 static struct hg_version *newest(holog_store *s)
@@ -97,11 +105,17 @@ static void on_completed(void *ctx, void *token, int rc, int durable)
     hg_budget_set_index(s->cache, hg_index_bytes(s->sequenced.index));
 }
 
+static void on_written(void *ctx, uint32_t segment, uint64_t end)
+{
+    holog_store *s = ctx;
+    hg_cache_set_written(s->cache, segment, end);
+}
+
 static void on_durable(void *ctx, hg_pos pos, uint64_t number)
 {
     holog_store *s = ctx;
 
-    hg_cache_set_written(s->cache, hg_pos_segment(pos), hg_pos_offset(pos));
+    HG_UNUSED(pos);
     if (s->published->number <= number)
         set_durable(s, s->published);
     if (s->event_fd >= 0)
@@ -120,6 +134,7 @@ void hg_commit_hooks(holog_store *s, struct hg_log_hooks *out)
                                   .appended = on_appended,
                                   .sealed = on_sealed,
                                   .completed = on_completed,
+                                  .written = on_written,
                                   .durable = on_durable,
                                   .segment_added = on_segment_added };
 }
@@ -135,7 +150,7 @@ struct seq {
     uint32_t birth_base;    /* offset of the body in it */
     uint64_t number;
     int again; /* the body had to be encoded again: start over */
-    struct hg_checked checked;
+    struct hg_checked *checked; /* the operation in hand; 33 KiB, so not part of this */
 };
 
 static struct hg_op *op_at(holog_txn *txn, size_t i)
@@ -320,7 +335,10 @@ static int stage_long_body(struct seq *q, struct hg_buf *frame_body, struct hg_s
     holog_txn *txn = q->txn;
     struct hg_piece piece;
     struct hg_staged *g = NULL;
-    int rc = hg_stage_body(q->s, txn->body.data, txn->body.len, &g);
+    int rc;
+
+    hg_put_le64(txn->body.data, q->s->io->ops->wall_ns(q->s->io)); /* the records' own time */
+    rc = hg_stage_body(q->s, txn->body.data, txn->body.len, &g);
 
     if (rc < 0)
         return rc;
@@ -328,8 +346,8 @@ static int stage_long_body(struct seq *q, struct hg_buf *frame_body, struct hg_s
     rc = hg_body_begin(frame_body, hg_get_le64(txn->body.data), txn->fields.data, txn->fields.len);
     if (rc == HOLOG_OK)
         rc = hg_rec_body(frame_body, &piece, hg_hash64(txn->body.data, txn->body.len), NULL);
-    if (rc == HOLOG_OK && txn->sync != HOLOG_SYNC_NONE)
-        rc = hg_staged_wait(g);
+    if (rc == HOLOG_OK)
+        rc = hg_staged_wait(g); /* in every mode: readers find the records on the disk */
     if (rc < 0) {
         (void)hg_staged_wait(g);
         hg_staged_put(g);
@@ -388,7 +406,7 @@ struct finish {
 /* Check, append, apply: no copy of the index is needed to take it back. */
 static int run_single(struct seq *q, const struct finish *f)
 {
-    struct hg_checked *c = &q->checked;
+    struct hg_checked *c = q->checked;
     int rc = check_one(q, 0, c);
 
     if (rc < 0 || q->again)
@@ -413,9 +431,9 @@ static int run_many(struct seq *q, const struct finish *f)
     int rc = HOLOG_OK;
 
     for (size_t i = 0; rc == HOLOG_OK && !q->again && i < n; i++) {
-        rc = check_one(q, i, &q->checked);
+        rc = check_one(q, i, q->checked);
         if (rc == HOLOG_OK && !q->again)
-            rc = apply_op(q, op_at(q->txn, i), &q->checked);
+            rc = apply_op(q, op_at(q->txn, i), q->checked);
     }
     if (rc == HOLOG_OK && !q->again) {
         set_time(q, f->body);
@@ -516,11 +534,25 @@ static int acknowledge(holog_txn *txn, int async, const struct hg_ticket *ticket
     return hg_log_wait(s->log, ticket);
 }
 
+/* What is in conflict may not be seen by readers yet: who tries again must see it, or would only fail
+ * again. The lock is held on entry and released on return. */
+static int report_conflict(holog_store *s)
+{
+    struct hg_ticket newest = hg_log_newest(s->log);
+    struct holog_error_detail d;
+
+    hg_error_get(&d);
+    if (hg_log_wait(s->log, &newest) == HOLOG_OK)
+        hg_error_set(&d);
+    return HOLOG_E_CONFLICT;
+}
+
 static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ctx,
                        uint64_t *out_number, int *out_again)
 {
     holog_store *s = txn->store;
-    struct seq q = { .txn = txn, .s = s };
+    struct hg_checked checked; /* set by each check before it is used */
+    struct seq q = { .txn = txn, .s = s, .checked = &checked };
     struct hg_buf frame_body = { 0 };
     struct hg_staged *body_staged = NULL;
     struct hg_ticket ticket;
@@ -544,6 +576,8 @@ static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ct
         if (out_number != NULL)
             *out_number = ticket.number;
         rc = acknowledge(txn, async, &ticket);
+    } else if (rc == HOLOG_E_CONFLICT) {
+        rc = report_conflict(s);
     } else {
         hg_log_unlock(s->log);
     }

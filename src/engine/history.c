@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "engine/store_internal.h"
 #include "wal/frame.h"
 #include "wal/segment.h"
@@ -15,6 +16,7 @@ struct found { /* a commit of the segment in hand */
     uint32_t len;
     uint32_t nrec;
     uint64_t number;
+    uint64_t body_hash;
 };
 
 struct walk {
@@ -32,6 +34,9 @@ struct walk {
     uint8_t *data;
     size_t len;
     struct hg_buf found; /* struct found, oldest first */
+    uint64_t end;        /* of its frames */
+    uint64_t last;       /* number that the newest segment must reach */
+    uint64_t next_end;   /* end that its successor's header states; 0: it is the newest */
     /* one commit */
     struct hg_buf meta_text;
     struct hg_buf meta;
@@ -56,12 +61,14 @@ static int read_segment(struct walk *w, uint32_t id, uint64_t end)
     return hg_segment_header_decode(w->data, id, HG_KIND_FRAMES, &w->header);
 }
 
-/* Frames up to the first that is none: the durable end, a footer, or zeros. */
+/* Frames up to the first that is none: the durable end, a footer, or zeros. That it is the end, and
+ * not damage, the successor's header says, or the newest commit. */
 static int find_frames(struct walk *w)
 {
     uint64_t at = HG_SEGMENT_HEADER_SIZE;
 
     w->found.len = 0;
+    w->end = at;
     while (at + HG_FRAME_HEADER_SIZE <= w->len) {
         struct hg_frame f;
         struct hg_frame_place place = { w->header.salt, w->header.epoch, w->header.id,
@@ -74,14 +81,26 @@ static int find_frames(struct walk *w)
         if (v != HG_FRAME_OK || f.len > w->len - at)
             break;
         if (f.type == HG_FRAME_COMMIT) {
-            struct found c = { (uint32_t)at, f.len, f.nrec, f.number };
+            struct found c = { (uint32_t)at, f.len, f.nrec, f.number, f.body_hash };
             int rc = hg_buf_append(&w->found, &c, sizeof c);
             if (rc < 0)
                 return rc;
         }
-        at = HG_ALIGN_UP(at + f.len, (uint64_t)8);
+        w->end = at + f.len;
+        at = HG_ALIGN_UP(w->end, (uint64_t)8);
     }
     return HOLOG_OK;
+}
+
+static int check_end(const struct walk *w)
+{
+    size_t n = w->found.len / sizeof(struct found);
+    const struct found *f = (const struct found *)(const void *)w->found.data;
+    uint64_t number = n == 0 ? w->header.pred_number : f[n - 1].number;
+
+    if (w->next_end != 0 ? w->end == w->next_end : number >= w->last)
+        return HOLOG_OK;
+    return hg_corrupt(w->header.id, w->end, "the frame here is damaged or missing");
 }
 
 static int at_or_below(const struct walk *w, const char *path, size_t len)
@@ -92,8 +111,8 @@ static int at_or_below(const struct walk *w, const char *path, size_t len)
 
 static int above(const struct walk *w, const char *path, size_t len)
 {
-    return len == 0 || (len < w->path_len && memcmp(path, w->path, len) == 0 &&
-                        w->path[len] == '/');
+    return len == 0 ||
+           (len < w->path_len && memcmp(path, w->path, len) == 0 && w->path[len] == '/');
 }
 
 /* Does the record change the path asked for, or something below it? */
@@ -140,6 +159,8 @@ static int walk_records(struct walk *w, const uint8_t *body, size_t len, size_t 
                                (size_t)r.body.len, r.body.offset, &n);
             if (rc == HOLOG_OK && n < r.body.len)
                 rc = hg_corrupt(r.body.segment, r.body.offset, "a commit's records are cut short");
+            if (rc == HOLOG_OK && !hg_hash_matches(r.body_hash, hg_hash64(data, n)))
+                rc = hg_corrupt(r.body.segment, r.body.offset, "a commit's records are damaged");
             if (rc == HOLOG_OK)
                 rc = hg_body_decode(data, n, &inner);
             w->bytes += r.body.len;
@@ -196,13 +217,16 @@ static int show(struct walk *w, const struct found *c)
     const uint8_t *body = w->data + c->offset + HG_FRAME_HEADER_SIZE;
     size_t len = c->len - HG_FRAME_HEADER_SIZE;
     struct hg_body b;
-    holog_commit_info info = { .number = c->number,
-                               .records = c->nrec,
-                               .segment = w->header.id,
-                               .offset = c->offset };
+    holog_commit_info info = {
+        .number = c->number, .records = c->nrec, .segment = w->header.id, .offset = c->offset
+    };
     int match = 0;
-    int rc = hg_body_decode(body, len, &b);
+    int rc;
 
+    if (!hg_hash_matches(c->body_hash, hg_hash64(body, len)))
+        return hg_corrupt(w->header.id, c->offset, "the body of commit %llu is damaged",
+                          (unsigned long long)c->number);
+    rc = hg_body_decode(body, len, &b);
     w->bytes = c->len;
     if (rc == HOLOG_OK)
         rc = walk_records(w, body, len, b.records_at, &match);
@@ -250,6 +274,9 @@ static int one_segment(struct walk *w, uint32_t id)
         rc = read_segment(w, id, size);
     if (rc == HOLOG_OK)
         rc = find_frames(w);
+    if (rc == HOLOG_OK)
+        rc = check_end(w);
+    w->next_end = w->header.pred_end;
     n = w->found.len / sizeof(struct found);
     while (rc == HOLOG_OK && n > 0 && !w->stopped && w->left > 0) {
         const struct found *c = (const struct found *)(const void *)w->found.data + --n;
@@ -297,10 +324,11 @@ int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t li
     w->left = limit == 0 ? UINT64_MAX : limit;
     w->filtered = path != NULL;
     if (path != NULL)
-        rc = hg_path_canonical(path, strlen(path), w->path, &w->path_len);
+        rc = hg_user_path(path, w->path, &w->path_len);
     if (rc == HOLOG_OK && store->log != NULL)
         rc = hg_log_flush(store->log); /* so that the files hold what is published */
     last = holog_last_number(store);
+    w->last = last;
     w->before = before == 0 || before > last ? last + 1 : before;
     if (rc == HOLOG_OK)
         rc = list_segments(store, &list);

@@ -209,8 +209,11 @@ static int edit_build(struct edit *e, uint32_t n, uint32_t level, uint32_t *out_
 {
     struct hg_index *ix = e->ix;
     const struct hg_child *items = ix->items[1];
+    int rc = hg_seps_pad(ix);
+    if (rc < 0)
+        return rc;
     uint32_t pieces = inner_pieces(ix, items, n);
-    int rc = items_reserve(ix, 0, pieces);
+    rc = items_reserve(ix, 0, pieces);
     for (uint32_t i = 0; i < pieces && rc == HOLOG_OK; i++) {
         uint32_t from = (uint32_t)((uint64_t)n * i / pieces);
         uint32_t to = (uint32_t)((uint64_t)n * (i + 1) / pieces);
@@ -489,7 +492,7 @@ static int put_in_page(struct edit *e, const struct hg_path *path, struct hg_pag
             hg_page_find(page, key, key_len, pos);
         }
     }
-    size = ready != NULL ? hg_page_used(ready) : hg_page_insert_size(page, pos, key_len);
+    size = ready != NULL ? hg_page_used(ready) : hg_page_insert_size(page, pos, key, key_len);
     if (size > ix->page_bytes)
         return 1;
     struct hg_leaf *leaf;

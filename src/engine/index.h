@@ -2,21 +2,22 @@
  * The index: a persistent (copy-on-write) B+-tree from entry key to locator.
  *
  * Keys are byte strings compared by memcmp, shorter first (engine/pathkey.h makes the order
- * natural). Leaves are position-independent pages of front-coded keys, so a checkpoint is the
- * leaves' bytes. Keys over HG_KEY_INLINE_MAX bytes live out of line in the node's own allocation,
- * so a page never depends on another.
+ * natural). Leaves are position-independent pages of front-coded keys (engine/index_page.h), so a
+ * checkpoint is the leaves' bytes. A page takes the bytes it uses; one with a single long key may
+ * be longer than the page size, so a page never depends on another.
  *
  * Versions of the tree are roots. A root is reached from an hg_index; nodes are shared between
- * roots and counted:
+ * roots, and which root still needs which node is kept by versions (engine/index_node.h):
  *   - the writer edits through one hg_index at a time, under its own lock. Nodes made since the
  *     last hg_index_freeze are edited in place; others are copied first (one path).
  *   - hg_index_freeze returns a root that no edit will ever change and that holds a count. Cost
- *     O(1). Readers walk frozen roots without locks.
+ *     O(1); it cannot fail and takes no lock. Readers walk frozen roots without locks.
  *   - hg_root_put drops a count; nodes nobody reaches any more are freed at once, or, when a
- *     domain was given, retired through it (base/epoch.h), because a reader may be inside.
+ *     domain was given, retired through it (base/epoch.h), because a reader may be inside. Any
+ *     thread may put, also while the writer edits.
  *
- * Memory: hg_index_bytes says what all nodes of all roots of one index use together; an edit that
- * would take it over hg_index_set_limit fails with HOLOG_E_BUDGET and changes nothing.
+ * Memory: hg_index_bytes says what all nodes of all roots of one index use together; a put or load
+ * that would take it over hg_index_set_limit fails with HOLOG_E_BUDGET and changes nothing.
  * Every edit that fails leaves the tree as it was.
  */
 #ifndef HG_ENGINE_INDEX_H
@@ -29,7 +30,7 @@
 #include "base/buf.h"
 #include "base/epoch.h"
 
-#define HG_KEY_INLINE_MAX 512
+#define HG_KEY_INLINE_MAX 512   /* longer ones cost a cursor an allocation */
 #define HG_KEY_MAX        12288 /* a path of 4 KiB, encoded */
 
 /* Entry types, as stored in records and checkpoints (docs/FORMAT.md). */
@@ -67,14 +68,16 @@ struct hg_locator {
 struct hg_index; /* the writer's end */
 struct hg_root;  /* one immutable version */
 
-/* domain may be NULL (tests, single thread). page_bytes 0 = default (4096). */
+/* domain may be NULL (tests, single thread). page_bytes 512 .. 16384, or 0 = default (2048). */
 HG_MUST_CHECK int hg_index_create(struct hg_epoch_domain *domain, size_t page_bytes,
                                   struct hg_index **out_index);
-void hg_index_destroy(struct hg_index *ix); /* all roots put before */
+/* All roots put before, and no thread inside hg_root_put. Waits for the domain's readers. NULL is
+ * allowed. */
+void hg_index_destroy(struct hg_index *ix);
 
 /* ---- edits: one writer at a time --------------------------------------------------------------*/
 
-/* Insert, or replace the locator. *out_replaced (may be NULL): 1 when the key was there, its old
+/* Insert, or replace the locator. HOLOG_E_NOMEM, HOLOG_E_BUDGET, HOLOG_E_INVAL. *out_replaced (may be NULL): 1 when the key was there, its old
  * locator in *out_old (may be NULL). */
 HG_MUST_CHECK int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
                                const struct hg_locator *loc, int *out_replaced,

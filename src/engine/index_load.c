@@ -187,6 +187,8 @@ int hg_index_load_end(struct hg_index_loader *l)
     struct hg_index *ix = l->ix;
     int rc = HOLOG_OK;
     HG_ASSERT(ix->head->top == NULL); /* no edit while loading */
+    if (l->count > 1)
+        rc = hg_seps_pad(ix);
     while (l->count > 1 && rc == HOLOG_OK)
         rc = loader_level(l);
     if (rc == HOLOG_OK && l->count == 1) {

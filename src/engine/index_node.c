@@ -82,19 +82,35 @@ const uint8_t *hg_inner_sep(const struct hg_inner *in, uint32_t i, uint32_t *out
     return hg_inner_bytes(in) + starts[i - 1];
 }
 
+/* How many bytes two separators share, from the first `from` on, which they are known to. By
+ * words: ix->seps is padded while nodes are built. */
+static uint32_t seps_agree(const struct hg_index *ix, const struct hg_child *a,
+                           const struct hg_child *b, uint32_t from)
+{
+    const uint8_t *s = ix->seps.data + a->sep;
+    const uint8_t *t = ix->seps.data + b->sep;
+    uint32_t n = HG_MIN(a->sep_len, b->sep_len);
+    for (uint32_t i = from; i < n; i += 8) {
+        uint64_t x = hg_get_le64(s + i) ^ hg_get_le64(t + i);
+        if (x != 0)
+            return HG_MIN(n, i + (uint32_t)__builtin_ctzll(x) / 8);
+    }
+    return n;
+}
+
+int hg_seps_pad(struct hg_index *ix)
+{
+    int rc = hg_buf_reserve(&ix->seps, HG_KEY_PAD);
+    if (rc == HOLOG_OK)
+        memset(ix->seps.data + ix->seps.len, 0, HG_KEY_PAD);
+    return rc;
+}
+
 /* What the separators have in common: that of the first and the last, as they are sorted. */
 static uint32_t items_prefix(const struct hg_index *ix, const struct hg_child *items,
                              uint32_t count)
 {
-    if (count < 2)
-        return 0;
-    const struct hg_child *a = &items[1];
-    const struct hg_child *b = &items[count - 1];
-    uint32_t max = HG_MIN(a->sep_len, b->sep_len);
-    uint32_t n = 0;
-    while (n < max && ix->seps.data[a->sep + n] == ix->seps.data[b->sep + n])
-        n++;
-    return n;
+    return count < 2 ? 0 : seps_agree(ix, &items[1], &items[count - 1], 0);
 }
 
 size_t hg_inner_sep_bytes(const struct hg_index *ix, const struct hg_child *items, uint32_t count)
@@ -112,14 +128,9 @@ static uint64_t differing_places(const struct hg_index *ix, const struct hg_chil
 {
     uint64_t places = 0;
     for (uint32_t i = 2; i < count; i++) {
-        const uint8_t *a = ix->seps.data + items[i - 1].sep;
-        const uint8_t *b = ix->seps.data + items[i].sep;
-        uint32_t max = HG_MIN(items[i - 1].sep_len, items[i].sep_len);
-        uint32_t n = prefix_len;
-        while (n < max && a[n] == b[n])
-            n++;
-        if (n - prefix_len < HG_PICK_END)
-            places |= (uint64_t)1 << (n - prefix_len);
+        uint32_t at = seps_agree(ix, &items[i - 1], &items[i], prefix_len) - prefix_len;
+        if (at < HG_PICK_END)
+            places |= (uint64_t)1 << at;
     }
     return places;
 }

@@ -189,6 +189,8 @@ HG_MUST_CHECK int hg_leaf_new(struct hg_index *ix, size_t room, int budget,
                               struct hg_leaf **out_leaf);
 HG_MUST_CHECK int hg_inner_copy(struct hg_index *ix, const struct hg_inner *from, int budget,
                                 struct hg_inner **out_inner);
+/* Zeros behind ix->seps, which building reads: before every run of builds. */
+HG_MUST_CHECK int hg_seps_pad(struct hg_index *ix);
 /* From items whose separators are in ix->seps. */
 HG_MUST_CHECK int hg_inner_build(struct hg_index *ix, const struct hg_child *items, uint32_t count,
                                  uint32_t level, int budget, struct hg_inner **out_inner);

@@ -542,7 +542,7 @@ static void plan_insertion(const uint8_t *p, const struct hg_page_pos *pos, cons
     uint32_t prefix_len = page_prefix_len(p);
     *out = (struct insertion){ .shared = pos->index > 0 ? pos->match_prev : 0 };
     out->len = key_len - prefix_len - out->shared;
-    out->bytes = key != NULL ? key + prefix_len + out->shared : NULL;
+    out->bytes = key + prefix_len + out->shared;
     if (pos->index == run_fill(p, page_runs(p), pos->run))
         return;
     uint32_t old_shared;
@@ -560,10 +560,11 @@ static size_t insertion_growth(const struct insertion *in)
     return key_header_size(in->shared, in->len) + in->len + in->next_size - in->next_cut;
 }
 
-uint32_t hg_page_insert_size(const uint8_t *page, const struct hg_page_pos *pos, size_t key_len)
+uint32_t hg_page_insert_size(const uint8_t *page, const struct hg_page_pos *pos, const uint8_t *key,
+                             size_t key_len)
 {
     struct insertion in;
-    plan_insertion(page, pos, NULL, key_len, &in);
+    plan_insertion(page, pos, key, key_len, &in);
     return page_used(page) + (uint32_t)insertion_growth(&in) + HG_LOCATOR_SIZE;
 }
 

@@ -87,7 +87,8 @@ uint8_t *hg_page_locator(uint8_t *page, const struct hg_page_pos *pos);
 
 /* Bytes the page would use with this entry; the position comes from hg_page_find, not found, not
  * outside, in a run that has room. */
-uint32_t hg_page_insert_size(const uint8_t *page, const struct hg_page_pos *pos, size_t key_len);
+uint32_t hg_page_insert_size(const uint8_t *page, const struct hg_page_pos *pos, const uint8_t *key,
+                             size_t key_len);
 /* 1 when the run at pos has no room: split it and find again, or append at the page's end. */
 int hg_page_run_full(const uint8_t *page, const struct hg_page_pos *pos);
 /* dst may be src (an edit in place) or a page of its own. */

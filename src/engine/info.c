@@ -13,7 +13,10 @@
 /* The disk under the store, measured once at init; kept in SUPER for `holog info`. */
 void hg_probe_disk(struct hg_io *io, struct hg_super *s)
 {
-    enum { PROBE_BYTES = 1 << 20, PROBES = 15 };
+    enum {
+        PROBE_BYTES = 1 << 20,
+        PROBES = 15
+    };
     struct hg_file *f = NULL;
     struct hg_file_info info;
     uint8_t *buf = hg_alloc_aligned(HG_BLOCK, PROBE_BYTES);
@@ -97,8 +100,10 @@ static void say_direct(holog_store *s, struct out *o)
 
     if (s->io->ops->open(s->io, HG_SUPER_NAME, HG_OPEN_DIRECT, &f) == HOLOG_OK) {
         if (s->io->ops->info(f, &info) == HOLOG_OK)
-            say_text(o, "direct_io", info.direct ? "yes"
-                                    : info.why_buffered != NULL ? info.why_buffered : "no");
+            say_text(o, "direct_io",
+                     info.direct                 ? "yes"
+                     : info.why_buffered != NULL ? info.why_buffered
+                                                 : "no");
         (void)s->io->ops->close(f);
     }
     hg_error_clear();
@@ -160,8 +165,7 @@ static int valid_key(const char *key)
 {
     size_t n = key == NULL ? 0 : strlen(key);
 
-    return n > 0 && n <= 64 &&
-           strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_.") == n;
+    return n > 0 && n <= 64 && strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_.") == n;
 }
 
 static int get_setting(holog_store *s, const char *key, char *out, size_t size)
@@ -209,7 +213,8 @@ int holog_config(holog_store *store, const char *key, const char *value, char *o
             return hg_error(HOLOG_E_INVAL, "%s is fixed when a store is created", key);
     }
     if (strncmp(key, "user.", 5) != 0)
-        return hg_error(HOLOG_E_INVAL, "no setting is called \"%s\" (your own begin with user.)", key);
+        return hg_error(HOLOG_E_INVAL, "no setting is called \"%s\" (your own begin with user.)",
+                        key);
     if (strlen(value) > 4096)
         return hg_error(HOLOG_E_TOOBIG, "a setting's value is at most 4096 bytes");
     rc = hg_store_check_write(store);
@@ -249,7 +254,8 @@ int holog_config_list(holog_store *store,
     }
     if (store->log != NULL)
         hg_log_unlock(store->log);
-    for (size_t at = 0; rc == HOLOG_OK && at < copy.len;) { /* not under the lock: it is a callback */
+    for (size_t at = 0;
+         rc == HOLOG_OK && at < copy.len;) { /* not under the lock: it is a callback */
         const char *key = (const char *)copy.data + at;
         const char *value = key + strlen(key) + 1;
         if (each(ctx, key, value) != 0)

@@ -69,8 +69,8 @@ int hg_options_resolve(const holog_options *in, holog_options *out)
         rc = copy_in(in, out);
     if (rc < 0)
         return rc;
-    if ((out->flags & ~(uint32_t)(HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE |
-                                  HOLOG_OPEN_MUST_CREATE)) != 0)
+    if ((out->flags &
+         ~(uint32_t)(HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE | HOLOG_OPEN_MUST_CREATE)) != 0)
         return hg_error(HOLOG_E_INVAL, "options: unknown flags %#x", out->flags);
     if (out->sync > HOLOG_SYNC_NONE)
         return hg_error(HOLOG_E_INVAL, "options: sync mode %u does not exist", out->sync);

@@ -7,8 +7,7 @@
 #include "base/error.h"
 #include "engine/store_internal.h"
 
-/* How far to look: to the durable end while a writer is alive, else as far as the log goes. */
-int hg_reader_limit(holog_store *s, hg_pos *out_limit, uint64_t *out_number)
+static int look_at_writer(holog_store *s, hg_pos *out_limit, uint64_t *out_number)
 {
     int alive = 0;
     int rc = HOLOG_OK;
@@ -25,6 +24,19 @@ int hg_reader_limit(holog_store *s, hg_pos *out_limit, uint64_t *out_number)
         rc = hg_ctl_read(s->ctl, out_limit, out_number);
     if (rc == HOLOG_E_NOENT || rc == HOLOG_E_AGAIN || rc == HOLOG_E_NOTSUP)
         return hg_error(HOLOG_E_BUSY, "%s: its writer is just opening it; try again", s->io->root);
+    return rc;
+}
+
+/* How far to look: to the durable end while a writer is alive, else as far as the log goes. A writer
+ * that is just opening the store, or was killed while it did, is waited for. */
+int hg_reader_limit(holog_store *s, hg_pos *out_limit, uint64_t *out_number)
+{
+    uint64_t until = s->io->ops->now_ns(s->io) + (uint64_t)s->opts.lock_wait_ms * 1000000u;
+    int rc;
+
+    while ((rc = look_at_writer(s, out_limit, out_number)) == HOLOG_E_BUSY &&
+           s->io->ops->now_ns(s->io) < until)
+        s->io->ops->sleep_ns(s->io, 5000000);
     return rc;
 }
 

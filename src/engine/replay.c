@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "engine/store_internal.h"
 
-
 static int on_frame(void *ctx, const struct hg_frame *f, uint32_t segment, uint32_t offset,
                     uint64_t time_ns)
 {
@@ -40,27 +39,21 @@ static int apply(holog_store *s, const struct hg_record *r)
     hg_key_make(r->path, r->path_len, a);
     switch (r->type) {
     case HG_REC_BLOB:
-    case HG_REC_LARGE:
-        loc.type = HG_ENTRY_BLOB;
-        return hg_apply_put(st, a, &loc);
-    case HG_REC_SYMLINK:
-        loc.type = HG_ENTRY_SYMLINK;
-        return hg_apply_put(st, a, &loc);
+    case HG_REC_LARGE: loc.type = HG_ENTRY_BLOB; return hg_apply_put(st, a, &loc);
+    case HG_REC_SYMLINK: loc.type = HG_ENTRY_SYMLINK; return hg_apply_put(st, a, &loc);
     case HG_REC_DIR:
         loc.type = HG_ENTRY_DIR;
         loc.size = s->last_number;
         loc.check = 0;
         return hg_apply_mkdir(st, a, &loc);
     case HG_REC_DELETE:
-    case HG_REC_DELETE_TREE:
-        return hg_apply_delete_tree(st, a, s->last_number);
+    case HG_REC_DELETE_TREE: return hg_apply_delete_tree(st, a, s->last_number);
     case HG_REC_MOVE:
     case HG_REC_COPY:
         hg_key_make(r->to, r->to_len, b);
         return r->type == HG_REC_MOVE ? hg_apply_move(st, a, b, s->last_number)
                                       : hg_apply_copy(st, a, b, s->last_number);
-    default:
-        return hg_error(HOLOG_E_VERSION, "record type %u is not of this version", r->type);
+    default: return hg_error(HOLOG_E_VERSION, "record type %u is not of this version", r->type);
     }
 }
 
@@ -111,9 +104,8 @@ static int on_record(void *ctx, const struct hg_record *r)
             rc = apply(s, r);
     }
     if (rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR)
-        return hg_corrupt(r->segment, r->offset,
-                          "a record does not fit what came before it (%.*s)", (int)r->path_len,
-                          r->path);
+        return hg_corrupt(r->segment, r->offset, "a record does not fit what came before it (%.*s)",
+                          (int)r->path_len, r->path);
     return rc;
 }
 

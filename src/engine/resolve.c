@@ -104,13 +104,15 @@ static int step(struct walk *w, int follow, struct hg_key *key, struct hg_locato
     int rc;
 
     if (len > HG_NAME_MAX)
-        return hg_error(HOLOG_E_NAMETOOLONG, "a symlink's target has a component of %zu bytes", len);
+        return hg_error(HOLOG_E_NAMETOOLONG, "a symlink's target has a component of %zu bytes",
+                        len);
     memcpy(name, w->rest, len);
     drop_name(w, len);
     while (w->rest_len > 0 && w->rest[0] == '/')
         drop_name(w, 0);
     last = w->rest_len == 0;
-    if (len == 0 || (len == 1 && name[0] == '.') || (len == 2 && name[0] == '.' && name[1] == '.')) {
+    if (len == 0 || (len == 1 && name[0] == '.') ||
+        (len == 2 && name[0] == '.' && name[1] == '.')) {
         if (len == 2)
             pop_name(w);
         return look(w->l, w->done, w->done_len, key, loc);
@@ -171,16 +173,23 @@ literal:
     return HOLOG_OK;
 }
 
+/* An empty path is more often a variable that was never set than the root. */
+int hg_user_path(const char *path, char *out, size_t *out_len)
+{
+    if (path == NULL)
+        return hg_error(HOLOG_E_INVAL, "the path is NULL");
+    if (path[0] == 0)
+        return hg_error(HOLOG_E_BADPATH, "the path is empty; the root directory is \"/\"");
+    return hg_path_canonical(path, strlen(path), out, out_len);
+}
+
 int hg_resolve_user(const struct hg_lookup *l, const char *path, int follow,
                     struct hg_resolved *out)
 {
     char canonical[HG_PATH_MAX + 1];
     size_t len = 0;
-    int rc;
+    int rc = hg_user_path(path, canonical, &len);
 
-    if (path == NULL)
-        return hg_error(HOLOG_E_INVAL, "the path is NULL");
-    rc = hg_path_canonical(path, strlen(path), canonical, &len);
     return rc < 0 ? rc : hg_resolve(l, canonical, len, follow, out);
 }
 

@@ -55,8 +55,7 @@ static void write_done(void *ctx, int rc)
     int none = 0;
 
     if (rc < 0)
-        (void)__atomic_compare_exchange_n(&g->rc, &none, rc, 0, __ATOMIC_RELEASE,
-                                          __ATOMIC_RELAXED);
+        (void)__atomic_compare_exchange_n(&g->rc, &none, rc, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
     __atomic_sub_fetch(&g->pending, 1, __ATOMIC_RELEASE);
     g->store->io->ops->word_wake(g->store->io, &g->pending, 1);
     hg_staged_put(g);
@@ -145,8 +144,7 @@ int hg_staged_wait(struct hg_staged *g)
     while ((n = __atomic_load_n(&g->pending, __ATOMIC_ACQUIRE)) > 0)
         g->store->io->ops->word_wait(g->store->io, &g->pending, n, UINT64_MAX);
     rc = __atomic_load_n(&g->rc, __ATOMIC_ACQUIRE);
-    return rc < 0 ? hg_error(rc, "writing a value of %llu bytes failed",
-                             (unsigned long long)g->len)
+    return rc < 0 ? hg_error(rc, "writing a value of %llu bytes failed", (unsigned long long)g->len)
                   : HOLOG_OK;
 }
 

@@ -55,13 +55,13 @@ uint64_t holog_histogram_percentile(const holog_histogram *h, double percent)
         seen += h->buckets[i];
         if (seen > want || seen == h->count) {
             unsigned log2 = (i + 1) / 2;
-            uint64_t upper = i < 2 ? i + 1 : (UINT64_C(1) << log2) + ((i + 1) % 2) * (UINT64_C(1) << log2) / 2;
+            uint64_t upper =
+                i < 2 ? i + 1 : (UINT64_C(1) << log2) + ((i + 1) % 2) * (UINT64_C(1) << log2) / 2;
             return HG_MIN(upper * 16, h->max_ns);
         }
     }
     return h->max_ns;
 }
-
 
 static uint64_t oldest_view(holog_store *s, uint64_t *out_open)
 {
@@ -130,13 +130,13 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
     if (rc < 0)
         return rc;
     hg_cache_counters(store->cache, &cache);
-    st.cache_bytes = cache.bytes;
+    st.index_bytes = hg_index_bytes(store->sequenced.index);
+    st.cache_bytes = cache.bytes - HG_MIN(cache.bytes, st.index_bytes);
     st.budget_bytes = cache.budget;
     st.cache_hits = cache.hits;
     st.cache_misses = cache.misses;
     st.evictions = cache.evictions;
     st.bytes_read = cache.bytes_read;
-    st.index_bytes = hg_index_bytes(store->sequenced.index);
     st.bytes_loaded = store->bytes_loaded;
     st.checkpoints = store->checkpoints;
     st.oldest_view_number = oldest_view(store, &st.views_open);

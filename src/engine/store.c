@@ -144,7 +144,10 @@ static int write_first_super(struct hg_io *io, const holog_options *o)
     s.created_ns = io->ops->wall_ns(io);
     if (rc == HOLOG_OK)
         hg_probe_disk(io, &s);
-    (void)io->ops->unlink(io, "SUPER.tmp"); /* of an init that was cut short */
+    if (rc == HOLOG_OK) {
+        rc = io->ops->unlink(io, "SUPER.tmp"); /* of an init that was cut short */
+        rc = rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+    }
     if (rc == HOLOG_OK)
         rc = io->ops->open(io, "SUPER.tmp", HG_OPEN_WRITE | HG_OPEN_CREATE, &f);
     if (rc < 0)
@@ -179,8 +182,9 @@ static int refuse_init(struct hg_io *io)
     if (l.store_files)
         return hg_error(HOLOG_E_EXIST, "%s is a holog store already", io->root);
     if (l.others)
-        return hg_error(HOLOG_E_NOTDIREMPTY, "%s holds something else (%s): choose an empty directory",
-                        io->root, l.other);
+        return hg_error(HOLOG_E_NOTDIREMPTY,
+                        "%s holds something else (%s): choose an empty directory", io->root,
+                        l.other);
     if (!l.leftovers)
         return HOLOG_OK;
     rc = hg_recover(io, &ro, &none, &r); /* is it what a cut during init leaves? */
@@ -222,7 +226,9 @@ int hg_store_init_io(struct hg_io *io, const holog_options *opts)
 
 static enum hg_io_choice io_choice(const holog_options *o)
 {
-    return o->io == HOLOG_IO_POSIX ? HG_IO_POSIX : o->io == HOLOG_IO_URING ? HG_IO_URING : HG_IO_AUTO;
+    return o->io == HOLOG_IO_POSIX   ? HG_IO_POSIX
+           : o->io == HOLOG_IO_URING ? HG_IO_URING
+                                     : HG_IO_AUTO;
 }
 
 int holog_init(const char *dir, const holog_options *opts)
@@ -413,8 +419,9 @@ static int add_segments(holog_store *s)
 
     for (size_t i = 0; i < s->recovered.n_segments && rc == HOLOG_OK; i++) {
         const struct hg_log_segment *g = &s->recovered.segments[i];
+        uint64_t size = HG_MAX(g->header.capacity, g->file_size); /* a header may be damaged */
         rc = hg_cache_add_segment(s->cache, g->id, g->kind,
-                                  HG_MAX(g->header.capacity, g->file_size));
+                                  HG_MIN(HG_MAX(size, (uint64_t)HG_BLOCK), (uint64_t)UINT32_MAX));
         hg_cache_set_written(s->cache, g->id, s->log == NULL ? g->used : g->file_size);
     }
     return rc;
@@ -458,15 +465,17 @@ static int recover(holog_store *s)
     s->report.quarantined_bytes = s->recovered.quarantined_bytes;
     if (rc == HOLOG_OK && !ro.read_only && !s->recovered.clean && s->recovered.last_segment != 0)
         rc = hg_recover_seal(s->io, &s->recovered); /* O4 */
+    if (rc == HOLOG_OK && !ro.read_only && s->recovered.last_segment == 0)
+        rc = s->io->ops->sync_dir(s->io, ""); /* an init that was cut has not: SUPER's name */
     s->report.duration_ns = s->io->ops->now_ns(s->io) - t0;
     if (rc == HOLOG_OK && s->recovered.cut && s->opts.log != NULL) {
         char message[512];
-        (void)snprintf(message, sizeof message,
-                       "%.200s: a torn tail was cut at segment %u, offset %llu (%llu bytes; nothing "
-                       "acknowledged as durable was in it)",
-                       s->io->root, s->recovered.last_segment,
-                       (unsigned long long)s->recovered.end,
-                       (unsigned long long)s->recovered.cut_bytes);
+        (void)
+            snprintf(message, sizeof message,
+                     "%.200s: a torn tail was cut at segment %u, offset %llu (%llu bytes; nothing "
+                     "acknowledged as durable was in it)",
+                     s->io->root, s->recovered.last_segment, (unsigned long long)s->recovered.end,
+                     (unsigned long long)s->recovered.cut_bytes);
         s->opts.log(s->opts.log_ctx, HOLOG_LOG_WARN, message);
     }
     return rc;
@@ -648,6 +657,20 @@ int hg_store_open_io(struct hg_io *io, const holog_options *opts, holog_store **
     return HOLOG_OK;
 }
 
+/* Without SUPER: no store, or one whose SUPER is lost. Writes nothing. */
+static int judge_without_super(struct hg_io *io)
+{
+    struct hg_recover_options ro = { .read_only = 1 };
+    struct hg_recovered r;
+    struct hg_replay none = { 0 };
+    int rc = hg_recover(io, &ro, &none, &r);
+
+    if (rc != HOLOG_OK)
+        return rc;
+    hg_free(r.segments);
+    return hg_error(HOLOG_E_NOTSTORE, "%s: no holog store here", io->root);
+}
+
 static int is_store(struct hg_io *io, int *out_is)
 {
     return io->ops->exists(io, HG_SUPER_NAME, out_is);
@@ -672,14 +695,17 @@ int holog_open(const char *dir, const holog_options *opts, holog_store **out_sto
     }
     rc = hg_io_open(dir, io_choice(&o), &io);
     if (rc == HOLOG_E_NOENT)
-        return hg_error(HOLOG_E_NOTSTORE, "%s: no such directory (holog init creates a store)", dir);
+        return hg_error(HOLOG_E_NOTSTORE, "%s: no such directory (holog init creates a store)",
+                        dir);
     if (rc < 0)
         return rc;
     rc = is_store(io, &is);
     if (rc == HOLOG_OK && is && (o.flags & HOLOG_OPEN_MUST_CREATE) != 0)
         rc = hg_error(HOLOG_E_EXIST, "%s is a holog store already", dir);
-    if (rc == HOLOG_OK && !is && (o.flags & (HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE)) == 0)
-        rc = hg_store_init_io(io, &o);
+    if (rc == HOLOG_OK && !is)
+        rc = (o.flags & (HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE)) == 0
+                 ? hg_store_init_io(io, &o)
+                 : judge_without_super(io);
     if (rc == HOLOG_OK)
         rc = hg_store_open_io(io, &o, out_store);
     if (rc < 0) {

@@ -41,7 +41,7 @@
 struct hg_version {
     struct hg_retired retired; /* first: the domain frees through it */
     holog_store *store;
-    uint32_t refs;             /* atomic */
+    uint32_t refs; /* atomic */
     struct hg_root *root;
     struct hg_sums sums;
     uint64_t number;
@@ -74,11 +74,11 @@ struct holog_store {
 
     /* log lock (read-only: misc_lock) */
     struct hg_state sequenced;
-    struct hg_version *durable;   /* newest version known durable; a fall-back after a failure */
-    struct hg_version *spare;     /* allocated before it is needed: sealing cannot fail */
-    struct hg_version *latest;    /* newest frozen, counted; may not be published yet */
-    uint64_t strict_number;       /* newest commit that waits for more than being sequenced */
-    uint64_t last_number;         /* sequenced */
+    struct hg_version *durable; /* newest version known durable; a fall-back after a failure */
+    struct hg_version *spare;   /* allocated before it is needed: sealing cannot fail */
+    struct hg_version *latest;  /* newest frozen, counted; may not be published yet */
+    uint64_t strict_number;     /* newest commit that waits for more than being sequenced */
+    uint64_t last_number;       /* sequenced */
     uint64_t last_time_ns;
     uint64_t commits, records, bytes_saved;
     uint64_t tail_bytes_at_checkpoint; /* log bytes when the last checkpoint was written */
@@ -110,8 +110,8 @@ HG_MUST_CHECK int hg_store_init_io(struct hg_io *io, const holog_options *opts);
 /* Defaults filled in, everything checked. */
 HG_MUST_CHECK int hg_options_resolve(const holog_options *in, holog_options *out);
 HG_MUST_CHECK int hg_store_checkpoint(holog_store *s);
-HG_MUST_CHECK int hg_setting_put(holog_store *s, const char *key, size_t key_len,
-                                 const char *value, size_t value_len);
+HG_MUST_CHECK int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *value,
+                                 size_t value_len);
 
 /* ---- info.c ---- */
 void hg_probe_disk(struct hg_io *io, struct hg_super *s);
@@ -150,6 +150,8 @@ struct hg_resolved {
  * HOLOG_E_NOENT: a parent is missing; NOTDIR; LOOP. */
 HG_MUST_CHECK int hg_resolve(const struct hg_lookup *l, const char *path, size_t path_len,
                              int follow, struct hg_resolved *out);
+/* A caller's path made canonical. "" is refused: the root is "/". */
+HG_MUST_CHECK int hg_user_path(const char *path, char *out, size_t *out_len);
 /* Canonicalise a caller's path, then resolve. */
 HG_MUST_CHECK int hg_resolve_user(const struct hg_lookup *l, const char *path, int follow,
                                   struct hg_resolved *out);
@@ -186,15 +188,15 @@ HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, 
 /* A large value on its way to extents. */
 struct hg_staged {
     struct hg_staged *next;
-    struct hg_mem *mem;    /* the copy that is written */
-    struct hg_buf pieces;  /* struct hg_piece */
-    struct hg_buf table;   /* block entries */
+    struct hg_mem *mem;   /* the copy that is written */
+    struct hg_buf pieces; /* struct hg_piece */
+    struct hg_buf table;  /* block entries */
     uint64_t len;
     uint8_t csum;
     struct hg_hash128 hash;
-    uint32_t pending;      /* atomic: writes not over */
-    int rc;                /* atomic: first failure */
-    uint32_t refs;         /* atomic: owner + pending writes */
+    uint32_t pending; /* atomic: writes not over */
+    int rc;           /* atomic: first failure */
+    uint32_t refs;    /* atomic: owner + pending writes */
     holog_store *store;
 };
 HG_MUST_CHECK int hg_stage(holog_store *s, const void *data, size_t len, struct hg_staged **out);
@@ -203,8 +205,8 @@ HG_MUST_CHECK int hg_stage_body(holog_store *s, const void *data, size_t len,
                                 struct hg_staged **out);
 int hg_staged_wait(struct hg_staged *g); /* until no write is under way; the first failure */
 void hg_staged_put(struct hg_staged *g);
-HG_MUST_CHECK int hg_staged_record(const struct hg_staged *g, struct hg_buf *body,
-                                   const char *path, size_t path_len, size_t *out_at);
+HG_MUST_CHECK int hg_staged_record(const struct hg_staged *g, struct hg_buf *body, const char *path,
+                                   size_t path_len, size_t *out_at);
 
 /* ---- txn.c, commit.c ---- */
 enum hg_op_type {
@@ -220,19 +222,19 @@ enum hg_op_type {
 };
 struct hg_op {
     enum hg_op_type type;
-    unsigned flags;    /* HOLOG_REPLACE, HOLOG_PARENTS (MKDIR: exists is fine) */
-    uint32_t path;     /* offset in txn->arena of the resolved canonical path, NUL-terminated */
+    unsigned flags; /* HOLOG_REPLACE, HOLOG_PARENTS (MKDIR: exists is fine) */
+    uint32_t path;  /* offset in txn->arena of the resolved canonical path, NUL-terminated */
     uint32_t path_len;
-    uint32_t to;       /* MOVE, COPY: destination; SYMLINK: target; CONFIG: value */
+    uint32_t to; /* MOVE, COPY: destination; SYMLINK: target; CONFIG: value */
     uint32_t to_len;
     uint32_t user_path; /* as the caller gave it, canonical: resolved again when the world moved */
     uint32_t user_path_len;
     uint32_t user_to;
     uint32_t user_to_len;
-    size_t record;     /* offset of its record in txn->body; SIZE_MAX: none */
-    uint64_t size;     /* value bytes */
+    size_t record; /* offset of its record in txn->body; SIZE_MAX: none */
+    uint64_t size; /* value bytes */
     uint32_t check;
-    uint64_t expect;   /* EXPECT */
+    uint64_t expect;          /* EXPECT */
     struct hg_staged *staged; /* large values */
 };
 struct hg_read { /* something the transaction has read */
@@ -247,29 +249,29 @@ struct holog_txn {
     struct hg_buf arena;     /* paths */
     struct hg_buf body;      /* time (8 zero bytes), fields, records */
     struct hg_buf fields;
-    struct hg_buf ops;       /* struct hg_op */
-    struct hg_buf reads;     /* struct hg_read */
+    struct hg_buf ops;        /* struct hg_op */
+    struct hg_buf reads;      /* struct hg_read */
     struct hg_buf savepoints; /* struct hg_savepoint in txn.c */
     struct hg_index *overlay; /* own changes, for own reads; NULL until needed */
     struct hg_staged *staged; /* all of them */
     enum holog_sync sync;
     uint32_t nrec;
     uint64_t expecting; /* number for the HG_OP_EXPECT being collected */
-    int simple; /* one call, one commit: no overlay, nothing to read */
+    int simple;         /* one call, one commit: no overlay, nothing to read */
 };
 HG_MUST_CHECK int hg_txn_begin(holog_store *s, int simple, holog_txn **out_txn);
 void hg_txn_free(holog_txn *txn);
-HG_MUST_CHECK int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags,
-                            const char *path, const char *to, const void *data, size_t len,
-                            struct hg_staged *staged);
+HG_MUST_CHECK int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *path,
+                            const char *to, const void *data, size_t len, struct hg_staged *staged);
 #define HG_NUMBER_OWN ((UINT64_C(1) << 48) - 1) /* number of what a transaction itself has made */
-#define HG_GONE UINT32_MAX /* segment, in an overlay: the transaction has deleted the entry */
+#define HG_GONE       UINT32_MAX /* segment, in an overlay: the transaction has deleted the entry */
 static inline int hg_is_gone(const struct hg_locator *loc)
 {
     return loc->segment == HG_GONE;
 }
 HG_MUST_CHECK int hg_txn_note_read(holog_txn *txn, const struct hg_resolved *r, int listing);
 void hg_txn_lookup(holog_txn *txn, struct hg_lookup *out);
+HG_MUST_CHECK int hg_txn_settle(holog_txn *txn);
 int hg_txn_made_dir(const holog_txn *txn, const char *path, size_t len);
 HG_MUST_CHECK int hg_txn_truncate(holog_txn *txn, size_t n_ops);
 HG_MUST_CHECK int hg_txn_encode(holog_txn *txn); /* body from ops */
@@ -307,7 +309,7 @@ struct holog_cursor {
     struct hg_version *version; /* counted */
     struct hg_cursor tree;
     struct hg_cursor over;
-    struct hg_root *over_root; /* NULL: no overlay */
+    struct hg_root *over_root;  /* NULL: no overlay */
     int tree_state, over_state; /* HOLOG_OK: positioned; HOLOG_E_NOENT: at the end */
     int tree_taken, over_taken; /* its key has been handed out: move on first */
     int tree_open, over_open;

@@ -256,11 +256,12 @@ int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l)
     struct hg_buf added = { 0 };
     char path[HG_PATH_MAX + 1];
     const struct hg_op *op = op_at(txn, i);
-    size_t len = op->user_path_len;
+    int moves = op->type == HG_OP_MOVE || op->type == HG_OP_COPY;
+    size_t len = moves ? op->user_to_len : op->user_path_len;
     size_t n;
     int rc = HOLOG_OK;
 
-    memcpy(path, text(txn, op->user_path), len);
+    memcpy(path, text(txn, moves ? op->user_to : op->user_path), len);
     for (size_t at = 1; rc == HOLOG_OK && at < len; at++) {
         struct hg_op dir;
         if (path[at] != '/')
@@ -499,6 +500,15 @@ int hg_txn_made_dir(const holog_txn *txn, const char *path, size_t len)
     return 0;
 }
 
+static int add_parents_of_target(holog_txn *txn, const char *to)
+{
+    char canonical[HG_PATH_MAX + 1];
+    size_t len = 0;
+    int rc = hg_user_path(to, canonical, &len);
+
+    return rc < 0 ? rc : add_parent_ops(txn, canonical, len);
+}
+
 static int check_against_own_view(holog_txn *txn, struct hg_op *op, struct hg_checked *c)
 {
     struct hg_check_ctx check = { .has_children = has_children_through, .children_ctx = txn };
@@ -534,6 +544,32 @@ static int refuse_root(enum hg_op_type type, unsigned flags, int is_destination)
     return HOLOG_OK;
 }
 
+/* The first operation waits with the overlay: most transactions have one and read nothing. Before
+ * anything reads through the transaction, it is put in. */
+int hg_txn_settle(holog_txn *txn)
+{
+    struct hg_checked *c;
+    int rc;
+
+    if (txn->simple || txn->overlay != NULL || txn->ops.len == 0)
+        return HOLOG_OK;
+    c = hg_malloc(sizeof *c);
+    if (c == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a transaction");
+    rc = overlay_ready(txn);
+    for (size_t i = 0; rc == HOLOG_OK && i < op_count(txn); i++) {
+        rc = check_against_own_view(txn, op_at(txn, i), c);
+        if (rc == HOLOG_OK)
+            rc = overlay_apply(txn, i, c);
+    }
+    if (rc < 0 && txn->overlay != NULL) {
+        hg_index_destroy(txn->overlay);
+        txn->overlay = NULL;
+    }
+    hg_free(c);
+    return rc;
+}
+
 static int set_texts(holog_txn *txn, struct hg_op *op, const char *path, size_t path_len,
                      const char *to)
 {
@@ -546,7 +582,7 @@ static int set_texts(holog_txn *txn, struct hg_op *op, const char *path, size_t 
     if (rc < 0 || to == NULL)
         return rc;
     if (op->type == HG_OP_MOVE || op->type == HG_OP_COPY) {
-        rc = hg_path_canonical(to, strlen(to), canonical, &len);
+        rc = hg_user_path(to, canonical, &len);
         if (rc == HOLOG_OK && len == 0)
             rc = refuse_root(op->type, op->flags, 1);
         if (rc == HOLOG_OK)
@@ -574,10 +610,11 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
     struct hg_checked *c = NULL;
     int rc;
 
-    if (path == NULL)
-        return hg_error(HOLOG_E_INVAL, "the path is NULL");
     if ((flags & ~(unsigned)(HOLOG_REPLACE | HOLOG_PARENTS)) != 0)
         return hg_error(HOLOG_E_INVAL, "unknown flags %#x", flags);
+    rc = hg_txn_settle(txn);
+    if (rc < 0)
+        return rc;
     if (op_count(txn) >= OPS_MAX)
         return hg_error(HOLOG_E_TOOBIG, "more than %u operations in one commit", OPS_MAX);
     if (type == HG_OP_CONFIG) {
@@ -592,9 +629,11 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
                 return rc; /* the root is there: nothing to do */
         }
     }
-    if (rc == HOLOG_OK && (flags & HOLOG_PARENTS) != 0 && type != HG_OP_EXPECT &&
-        type != HG_OP_MOVE && type != HG_OP_COPY)
-        rc = add_parent_ops(txn, canonical, path_len);
+    if (rc == HOLOG_OK && (flags & HOLOG_PARENTS) != 0 && type != HG_OP_EXPECT)
+        rc = type == HG_OP_MOVE || type == HG_OP_COPY ? add_parents_of_target(txn, to)
+                                                      : add_parent_ops(txn, canonical, path_len);
+    if (rc == HOLOG_OK)
+        rc = hg_txn_settle(txn); /* the parents, if any were made, must be seen */
     if (rc < 0)
         return rc;
     arena_was = txn->arena.len; /* parents' operations stay: they are whole */
@@ -610,7 +649,7 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
         rc = encode_op(txn, &op, data, len);
     if (rc == HOLOG_OK)
         rc = hg_buf_append(&txn->ops, &op, sizeof op);
-    if (rc == HOLOG_OK && !txn->simple)
+    if (rc == HOLOG_OK && !txn->simple && txn->overlay != NULL)
         rc = overlay_apply(txn, op_count(txn) - 1, c);
     hg_free(c);
     if (rc < 0) {

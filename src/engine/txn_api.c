@@ -8,8 +8,8 @@
 #include "engine/store_internal.h"
 #include "wal/frame.h"
 
-#define MESSAGE_MAX 4096u
-#define META_MAX 64u
+#define MESSAGE_MAX  4096u
+#define META_MAX     64u
 #define META_KEY_MAX 255u
 
 struct savepoint {
@@ -160,6 +160,8 @@ int holog_txn_load(holog_txn *txn, const char *path, holog_value **out_value)
     if (rc == HOLOG_OK && out_value == NULL)
         rc = hg_error(HOLOG_E_INVAL, "out_value is NULL");
     if (rc == HOLOG_OK)
+        rc = hg_txn_settle(txn);
+    if (rc == HOLOG_OK)
         rc = resolve(txn, path, 1, &r);
     if (rc == HOLOG_OK)
         rc = hg_must_be_blob(&r);
@@ -180,6 +182,8 @@ int holog_txn_stat(holog_txn *txn, const char *path, holog_stat_info *out_info)
     int rc = check(txn);
 
     if (rc == HOLOG_OK)
+        rc = hg_txn_settle(txn);
+    if (rc == HOLOG_OK)
         rc = resolve(txn, path, 0, &r);
     if (rc < 0)
         return rc;
@@ -193,6 +197,8 @@ int holog_txn_list(holog_txn *txn, const char *path, holog_cursor **out_cursor)
     struct hg_resolved r;
     int rc = check(txn);
 
+    if (rc == HOLOG_OK)
+        rc = hg_txn_settle(txn);
     if (rc < 0)
         return rc;
     hg_txn_lookup(txn, &l);

@@ -11,21 +11,17 @@
 #include "engine/store_internal.h"
 #include "wal/frame.h"
 
-#define READ_CHUNK (2u << 20) /* large values are read in pieces of this, several at once */
+#define READ_CHUNK      (2u << 20) /* large values are read in pieces of this, several at once */
 #define READS_IN_FLIGHT 4u
-#define RECORD_GUESS 1024u
+#define RECORD_GUESS    1024u
 
 /* ---- records ----------------------------------------------------------------------------------------*/
 
 static int wrong_record(const struct hg_locator *loc, const char *path, const char *why)
 {
     int rc = hg_corrupt(loc->segment, loc->offset, "%s: the record %s", path, why);
-    struct holog_error_detail d;
 
-    hg_error_get(&d);
-    (void)strncpy(d.path, path, sizeof d.path - 1); /* cut to fit; d is zeroed by hg_corrupt */
-    d.path[sizeof d.path - 1] = 0;
-    hg_error_set(&d);
+    hg_error_name_path(path, strlen(path));
     return rc;
 }
 
@@ -84,8 +80,8 @@ int hg_record_read(holog_store *s, const struct hg_locator *loc, const char *pat
             continue;
         }
         rc = hg_rec_decode_at(r.bytes.data, n, &back, &r.rec);
-        rc = rc < 0 ? wrong_record(loc, path, "cannot be decoded")
-                    : check_record(loc, path, &r.rec);
+        rc =
+            rc < 0 ? wrong_record(loc, path, "cannot be decoded") : check_record(loc, path, &r.rec);
         break;
     }
     if (rc == HOLOG_OK)
@@ -177,12 +173,8 @@ static int finish_chunk(holog_store *s, struct chunk *c, const struct hg_record 
     if (rc == HOLOG_OK)
         rc = hg_blocks_verify(m->data + c->value_at, c->len, rec->table,
                               c->value_at / HG_HASH_BLOCK, c->segment, c->req.offset);
-    if (rc == HOLOG_E_CORRUPT) {
-        struct holog_error_detail d;
-        hg_error_get(&d);
-        (void)strncpy(d.path, path, sizeof d.path - 1);
-        hg_error_set(&d);
-    }
+    if (rc == HOLOG_E_CORRUPT)
+        hg_error_name_path(path, strlen(path));
     return rc;
 }
 
@@ -253,6 +245,11 @@ static int load_large(holog_store *s, const struct hg_locator *loc, const struct
         rc = hg_mem_new(s->cache, (size_t)rec->value_len, &m);
         if (rc == HOLOG_OK) {
             rc = read_blocks(s, rec, path, m);
+            if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
+                /* SYNC_NONE: it may still be on its way to the disk. */
+                hg_log_extents_settle(s->log);
+                rc = read_blocks(s, rec, path, m);
+            }
             if (rc < 0)
                 hg_mem_put(m);
         }
@@ -279,7 +276,8 @@ int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path
 
     if (v == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory to load %s", path);
-    *v = (holog_value){ .data = (uint8_t *)(v + 1), .len = (size_t)loc->size,
+    *v = (holog_value){ .data = (uint8_t *)(v + 1),
+                        .len = (size_t)loc->size,
                         .number = loc->number };
     if (!small) { /* a cached large value needs no record */
         v->mem = hg_cache_find(s->cache, hg_pos_make(loc->segment, loc->offset));
@@ -383,9 +381,13 @@ int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *pat
     if (!done) {
         rc = hg_record_read(s, loc, path, &r);
         if (rc == HOLOG_OK) {
-            if (r.rec.type == HG_REC_LARGE)
+            if (r.rec.type == HG_REC_LARGE) {
                 rc = range_from_disk(s, &r.rec, path, offset, buf, len);
-            else if (len > 0)
+                if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
+                    hg_log_extents_settle(s->log);
+                    rc = range_from_disk(s, &r.rec, path, offset, buf, len);
+                }
+            } else if (len > 0)
                 memcpy(buf, r.rec.value + offset, len);
             hg_record_release(&r);
         }

@@ -132,8 +132,7 @@ int holog_view_load_range(holog_view *view, const char *path, uint64_t offset, v
 
 int hg_view_check(const holog_view *view)
 {
-    return view == NULL ? hg_error(HOLOG_E_INVAL, "the view is NULL")
-                        : hg_store_check(view->store);
+    return view == NULL ? hg_error(HOLOG_E_INVAL, "the view is NULL") : hg_store_check(view->store);
 }
 
 /* ---- stat --------------------------------------------------------------------------------------------*/
@@ -277,7 +276,9 @@ int hg_cursor_step(holog_cursor *c, const struct hg_cursor **out_at)
             return rc;
         if (c->tree_state != HOLOG_OK && c->over_state != HOLOG_OK)
             return HOLOG_E_NOENT;
-        d = c->tree_state != HOLOG_OK ? 1 : c->over_state != HOLOG_OK ? -1 : order(&c->tree, &c->over);
+        d = c->tree_state != HOLOG_OK   ? 1
+            : c->over_state != HOLOG_OK ? -1
+                                        : order(&c->tree, &c->over);
         c->tree_taken = d <= 0;
         c->over_taken = d >= 0;
         if (c->over_taken && hg_is_gone(&c->over.loc))
@@ -360,8 +361,8 @@ static int start_after(holog_cursor *c, const char *after)
     return rc;
 }
 
-int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, const char *path,
-            unsigned flags, const char *prefix, const char *after, holog_cursor **out_cursor)
+int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, const char *path, unsigned flags,
+            const char *prefix, const char *after, holog_cursor **out_cursor)
 {
     struct hg_lookup l;
     struct hg_resolved r;
@@ -408,8 +409,9 @@ int holog_view_list(holog_view *view, const char *path, unsigned flags, const ch
                     const char *after, holog_cursor **out_cursor)
 {
     int rc = hg_view_check(view);
-    return rc < 0 ? rc
-                  : hg_list(view->store, view->version, NULL, path, flags, prefix, after, out_cursor);
+    return rc < 0
+               ? rc
+               : hg_list(view->store, view->version, NULL, path, flags, prefix, after, out_cursor);
 }
 
 int holog_list(holog_store *store, const char *path, unsigned flags, const char *prefix,
@@ -437,13 +439,13 @@ static int fill_entry(holog_cursor *c, const struct hg_cursor *at)
     if (rc < 0)
         return rc;
     slash = memrchr(c->path, '/', len);
-    c->entry = (holog_entry){ .path = c->path,
-                              .name = slash == NULL ? c->path : slash + 1,
-                              .path_len = len,
-                              .type = at->loc.type,
-                              .size_bytes = at->loc.type == HG_ENTRY_DIR ? 0 : at->loc.size,
-                              .number = at->loc.type == HG_ENTRY_DIR ? at->loc.size
-                                                                     : at->loc.number };
+    c->entry =
+        (holog_entry){ .path = c->path,
+                       .name = slash == NULL ? c->path : slash + 1,
+                       .path_len = len,
+                       .type = at->loc.type,
+                       .size_bytes = at->loc.type == HG_ENTRY_DIR ? 0 : at->loc.size,
+                       .number = at->loc.type == HG_ENTRY_DIR ? at->loc.size : at->loc.number };
     if (c->entry.number == HG_NUMBER_OWN)
         c->entry.number = 0;
     return HOLOG_OK;

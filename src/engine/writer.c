@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "engine/store_internal.h"
 
-#define CHUNK (8u << 20)      /* multiple of 64 KiB */
+#define CHUNK            (8u << 20) /* multiple of 64 KiB */
 #define CHUNKS_IN_FLIGHT 3u
 
 struct holog_writer {
@@ -47,7 +47,7 @@ int holog_writer_open(holog_store *store, const char *path, uint64_t size_hint, 
         w->whole->store = store;
         w->whole->refs = 1;
     }
-    rc = hg_path_canonical(path, strlen(path), w->path, &len);
+    rc = hg_user_path(path, w->path, &len);
     if (rc == HOLOG_OK)
         rc = hg_budget_take(store->cache, w->buf_cap);
     if (rc < 0)

@@ -66,8 +66,8 @@ void hg_log_poison(struct hg_log *log, uint64_t seq, int rc)
 
 static void wake_group(struct hg_log *log, struct hg_group *g)
 {
-    __atomic_add_fetch(&g->word, 1, __ATOMIC_RELEASE);
-    if (g->waiters > 0)
+    __atomic_add_fetch(&g->word, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&g->waiters, __ATOMIC_SEQ_CST) > 0)
         log->io->ops->word_wake(log->io, &g->word, INT_MAX);
 }
 
@@ -78,8 +78,8 @@ static void promote_filling(struct hg_log *log)
 
     if (filling_is_empty(log))
         return;
-    if (g->waiters > 0) {
-        __atomic_add_fetch(&g->word, 1, __ATOMIC_RELEASE);
+    if (__atomic_load_n(&g->waiters, __ATOMIC_SEQ_CST) > 0) {
+        __atomic_add_fetch(&g->word, 1, __ATOMIC_SEQ_CST);
         log->io->ops->word_wake(log->io, &g->word, 1);
     } else {
         hg_log_thread_wake(log);
@@ -127,7 +127,7 @@ void hg_log_run_dones(struct hg_log *log)
 }
 
 /* The log is durable through the last completed group: say so to everybody. */
-void hg_log_advance_durable(struct hg_log *log)
+void hg_log_advance_durable(struct hg_log *log, uint64_t seq)
 {
     hg_pos pos = hg_pos_make(log->done_segment, (uint32_t)HG_ALIGN_UP(log->sealed_end_of_done, 8u));
 
@@ -135,7 +135,7 @@ void hg_log_advance_durable(struct hg_log *log)
         return;
     log->durable_pos = pos;
     __atomic_store_n(&log->durable_number, log->done_number, __ATOMIC_RELEASE);
-    log->synced_seq = log->done_seq;
+    log->synced_seq = seq;
     if (log->ctl != NULL)
         hg_ctl_publish(log->ctl, pos, log->done_number);
     if (log->opts.hooks.durable != NULL)
@@ -161,10 +161,13 @@ static void complete_group(struct hg_log *log, struct hg_group *g)
     log->sealed_end_of_done = g->base + g->len;
     if (g->last_number != 0)
         log->done_number = g->last_number;
-    log->done_seq = g->seq;
+    if (log->opts.hooks.written != NULL)
+        log->opts.hooks.written(log->opts.hooks.ctx, log->active.id, log->sealed_end_of_done);
     if (g->durable)
-        hg_log_advance_durable(log);
+        hg_log_advance_durable(log, g->seq);
     log->opts.hooks.completed(log->opts.hooks.ctx, g->token, 0, g->durable);
+    /* The last: who sees it without the lock finds the commit published. */
+    __atomic_store_n(&log->done_seq, g->seq, __ATOMIC_RELEASE);
     queue_dones(log, g, 0);
     log->inflight_bytes -= g->len;
     g->token = NULL;
@@ -191,7 +194,7 @@ void hg_log_complete(struct hg_log *log)
                 log->fill_seq++;
             }
             fail_group(log, g);
-            log->done_seq = g->seq;
+            __atomic_store_n(&log->done_seq, g->seq, __ATOMIC_RELEASE);
         } else {
             complete_group(log, g);
         }
@@ -553,6 +556,7 @@ void hg_log_write_group(struct hg_log *log, struct hg_group *g)
                               g->need_sync ? HG_WRITE_DSYNC : 0);
     took = log->io->ops->now_ns(log->io) - t0;
     hg_log_lock(log);
+    log->patience_ns = HG_MIN(took / 4, (uint64_t)HG_PATIENCE_MAX_NS);
     histogram_add(&log->counters.group_write, took);
     log->counters.groups++;
     log->counters.syncs += g->need_sync ? 1 : 0;
@@ -578,16 +582,20 @@ int hg_log_lead(struct hg_log *log)
 
 /* ---- waiting ------------------------------------------------------------------------------------- */
 
-/* A second group in flight pays only when it is worth a transfer of its own. */
-static int may_lead(struct hg_log *log)
+/* Leading at once would split what belongs together: after a group of n commits its n threads come
+ * back one by one, and the first of them would write alone. Half of the last group is worth a
+ * transfer; below that the leader waits, a fraction of a transfer at the most. */
+enum lead { LEAD_NO, LEAD_SOON, LEAD_NOW };
+
+static enum lead may_lead(struct hg_log *log)
 {
     struct hg_group *g = hg_log_filling(log);
 
     if (g->state != HG_GROUP_FILLING || g->frames.len == 0)
-        return 0;
-    if (log->in_flight == 0)
-        return 1;
-    return log->in_flight < log->opts.groups_in_flight && g->commits * 2 >= log->last_commits + 1;
+        return LEAD_NO;
+    if (g->commits * 2 >= log->last_commits)
+        return log->in_flight < log->opts.groups_in_flight ? LEAD_NOW : LEAD_NO;
+    return log->in_flight == 0 ? LEAD_SOON : LEAD_NO;
 }
 
 static int group_result(struct hg_log *log, uint64_t seq)
@@ -602,22 +610,37 @@ static int group_result(struct hg_log *log, uint64_t seq)
                     d.message);
 }
 
-static void park(struct hg_log *log, struct hg_group *g, uint64_t timeout_ns)
+/* Without the lock: 1 when the group is known to have completed well. */
+static int completed_well(struct hg_log *log, uint64_t seq)
+{
+    return __atomic_load_n(&log->done_seq, __ATOMIC_ACQUIRE) >= seq && hg_log_poisoned(log) == 0;
+}
+
+/* Lock held on entry. Returns 1 without the lock when the group completed meanwhile; else 0 with it:
+ * most of those who are woken need nothing but the news. */
+static int park(struct hg_log *log, struct hg_group *g, uint64_t seq, uint64_t timeout_ns)
 {
     uint32_t seen = __atomic_load_n(&g->word, __ATOMIC_ACQUIRE);
 
-    g->waiters++;
+    __atomic_add_fetch(&g->waiters, 1, __ATOMIC_SEQ_CST);
     hg_log_unlock(log);
     log->io->ops->word_wait(log->io, &g->word, seen, timeout_ns);
+    __atomic_sub_fetch(&g->waiters, 1, __ATOMIC_SEQ_CST);
+    if (completed_well(log, seq))
+        return 1;
     hg_log_lock(log);
-    g->waiters--;
+    return 0;
 }
 
-static void wait_for_group(struct hg_log *log, uint64_t seq)
+/* Lock held on entry; 1: completed well, without the lock; 0: with it, see group_result. */
+static int wait_for_group(struct hg_log *log, uint64_t seq)
 {
+    int patient = 1;
+
     while (log->done_seq < seq) {
         struct hg_group *g = slot_of(log, seq);
-        if (seq == log->fill_seq && log->poison == 0 && may_lead(log)) {
+        enum lead lead = seq == log->fill_seq && log->poison == 0 ? may_lead(log) : LEAD_NO;
+        if (lead == LEAD_NOW || (lead == LEAD_SOON && !patient)) {
             (void)hg_log_lead(log); /* its failure is the group's result */
             continue;
         }
@@ -625,19 +648,35 @@ static void wait_for_group(struct hg_log *log, uint64_t seq)
             hg_log_write_group(log, g); /* handed over, and there is no thread to take it */
             continue;
         }
-        park(log, g, UINT64_MAX);
+        if (park(log, g, seq, lead == LEAD_SOON ? log->patience_ns : UINT64_MAX))
+            return 1;
+        patient = patient && lead != LEAD_SOON;
     }
+    return 0;
+}
+
+static void wait_for_group_locked(struct hg_log *log, uint64_t seq)
+{
+    if (wait_for_group(log, seq))
+        hg_log_lock(log);
 }
 
 int hg_log_wait(struct hg_log *log, const struct hg_ticket *t)
 {
     int rc;
 
-    wait_for_group(log, t->group);
+    if (wait_for_group(log, t->group))
+        return HOLOG_OK;
     hg_log_run_dones(log);
     rc = group_result(log, t->group);
     hg_log_unlock(log);
     return rc;
+}
+
+struct hg_ticket hg_log_newest(struct hg_log *log)
+{
+    return (struct hg_ticket){ .group = filling_is_empty(log) ? log->fill_seq - 1 : log->fill_seq,
+                               .number = log->last_number };
 }
 
 void hg_log_kick(struct hg_log *log)
@@ -658,9 +697,9 @@ int hg_log_quiesce(struct hg_log *log)
         if (log->poison != 0)
             return poisoned_error(log);
         if (!filling_is_empty(log))
-            wait_for_group(log, log->fill_seq);
+            wait_for_group_locked(log, log->fill_seq);
         else if (log->in_flight > 0)
-            wait_for_group(log, log->fill_seq - 1);
+            wait_for_group_locked(log, log->fill_seq - 1);
         else
             return HOLOG_OK;
     }
@@ -687,14 +726,11 @@ static int sync_written(struct hg_log *log)
         hg_log_poison(log, log->done_seq + 1, rc);
         hg_log_complete(log);
     } else if (seq > log->synced_seq && segment == log->done_segment) {
-        uint64_t done_seq = log->done_seq;
         uint64_t done_end = log->sealed_end_of_done;
         uint64_t done_number = log->done_number;
-        log->done_seq = seq; /* advance to what the sync covered, not to what came since */
-        log->sealed_end_of_done = end;
+        log->sealed_end_of_done = end; /* to what the sync covered, not to what came since */
         log->done_number = number;
-        hg_log_advance_durable(log);
-        log->done_seq = done_seq;
+        hg_log_advance_durable(log, seq);
         log->sealed_end_of_done = done_end;
         log->done_number = done_number;
     }
@@ -716,7 +752,7 @@ int hg_log_sync_held(struct hg_log *log)
     } else {
         target = log->fill_seq - 1;
     }
-    wait_for_group(log, target);
+    wait_for_group_locked(log, target);
     hg_log_run_dones(log);
     if (target >= log->fail_seq)
         return group_result(log, target);
@@ -772,7 +808,7 @@ int hg_log_wait_durable(struct hg_log *log, uint64_t number, uint64_t timeout_ns
             rc = hg_log_sync_held(log); /* acknowledged in a weaker mode: this asks for more */
         else if (until == UINT64_MAX) {
             hg_log_filling(log)->need_sync = 1;
-            wait_for_group(log, log->done_seq + 1);
+            wait_for_group_locked(log, log->done_seq + 1);
             hg_log_run_dones(log);
         } else {
             hg_log_kick(log);

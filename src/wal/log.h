@@ -53,6 +53,8 @@ struct hg_log_hooks {
     /* In commit order. rc < 0: the group's commits are in doubt and every later one is gone;
      * `token` is what sealed returned. durable: the log is durable through this group. */
     void (*completed)(void *ctx, void *token, int rc, int durable);
+    /* Bytes of the segment below `end` are with the kernel or the disk: they can be read back. */
+    void (*written)(void *ctx, uint32_t segment, uint64_t end);
     /* The durable end has moved to number/pos (a sync, or a group). */
     void (*durable)(void *ctx, hg_pos pos, uint64_t number);
     /* A segment exists now (roll, new extent segment): a message for health and readers. */
@@ -126,6 +128,8 @@ uint64_t hg_log_next_number(const struct hg_log *log);
 /* Ends the lock: waits until the ticket's group has completed in its mode, leading it if need be.
  * The lock is held on entry and released on return. The group's result. */
 HG_MUST_CHECK int hg_log_wait(struct hg_log *log, const struct hg_ticket *t);
+/* A ticket for everything appended so far. Lock held. */
+struct hg_ticket hg_log_newest(struct hg_log *log);
 /* Nobody waits for what was appended: see to it that somebody leads. Lock held, stays held. */
 void hg_log_kick(struct hg_log *log);
 
@@ -161,6 +165,8 @@ typedef void (*hg_extent_done)(void *ctx, int rc);
 HG_MUST_CHECK int hg_log_extent_submit(struct hg_log *log, uint32_t segment, uint64_t offset,
                                        const void *data, size_t len, hg_extent_done done,
                                        void *ctx);
+/* Until every extent write submitted before this call is over. */
+void hg_log_extents_settle(struct hg_log *log);
 /* The caller is done with a segment that hg_log_extent_alloc gave (once for each piece, after its
  * writes): lets the file be closed. */
 void hg_log_extent_release(struct hg_log *log, uint32_t segment);

@@ -32,6 +32,15 @@ static struct hg_ext_seg *find(struct hg_log *log, uint32_t id)
     return e;
 }
 
+static uint64_t drop_user(struct hg_log *log, uint32_t id)
+{
+    struct hg_ext_seg *e = find(log, id);
+
+    HG_ASSERT(e != NULL && e->users > 0);
+    e->users--;
+    return e->used;
+}
+
 static struct hg_ext_seg *active(struct hg_log *log)
 {
     struct hg_ext_seg *e = log->exts;
@@ -158,6 +167,8 @@ int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous,
         if (got > 0) {
             left -= got;
             rc = hg_buf_append(out_pieces, &p, sizeof p);
+            if (rc < 0)
+                drop_user(log, p.segment); /* nobody knows of this piece */
             continue;
         }
         log->ext_growing = 1;
@@ -182,14 +193,10 @@ int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous,
 
 void hg_log_extent_release(struct hg_log *log, uint32_t segment)
 {
-    struct hg_ext_seg *e;
-    uint64_t used = 0;
+    uint64_t used;
 
     lock(log);
-    e = find(log, segment);
-    HG_ASSERT(e != NULL && e->users > 0);
-    e->users--;
-    used = e->used;
+    used = drop_user(log, segment);
     unlock(log);
     (void)hg_log_set_used(log, segment, HG_KIND_EXTENTS, used); /* the entry is there: no failure */
 }
@@ -286,6 +293,19 @@ int hg_log_extent_submit(struct hg_log *log, uint32_t segment, uint64_t offset, 
         hg_free(e);
     }
     return rc;
+}
+
+void hg_log_extents_settle(struct hg_log *log)
+{
+    unsigned gen;
+
+    lock(log);
+    while (log->ext_syncing)
+        hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
+    gen = log->ext_gen;
+    while (log->ext_writes[gen] > 0 && gen == log->ext_gen)
+        hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
+    unlock(log);
 }
 
 /* Every extent written before this call is durable after it. */

@@ -16,6 +16,7 @@
 #define HG_WINDOW_BYTES (2u << 20) /* zeros written ahead of the end, when groups are small */
 #define HG_WINDOW_STEP (512u << 10)
 #define HG_SMALL_GROUP (32u << 10) /* larger groups gain nothing from pre-written space */
+#define HG_PATIENCE_MAX_NS (100u * 1000u)
 #define HG_IDLE_NS (20u * 1000u * 1000u) /* pause after which the watermark goes to SUPER */
 
 enum hg_group_state {
@@ -54,7 +55,7 @@ struct hg_group {
     uint64_t last_number;
     void *token;
     uint32_t word; /* bumped when waiters should look again */
-    uint32_t waiters;
+    uint32_t waiters; /* atomic */
     uint64_t opened_ns;
     struct hg_buf frames; /* struct hg_group_frame */
     struct hg_buf dones;  /* struct hg_group_done */
@@ -92,7 +93,8 @@ struct hg_log {
     /* groups */
     struct hg_group groups[HG_GROUP_SLOTS]; /* seq % slots */
     uint64_t fill_seq;   /* the group that fills, or would be filled next */
-    uint64_t done_seq;   /* all groups up to here have completed */
+    uint64_t done_seq;   /* atomic: all groups up to here have completed */
+    uint64_t patience_ns; /* what a leader waits for others: a fraction of the last transfer */
     uint64_t fail_seq;   /* first group that failed; UINT64_MAX = none */
     unsigned in_flight;  /* sealed or writing or written, not complete */
     uint32_t last_commits; /* commits in the group sealed last */
@@ -177,7 +179,7 @@ int hg_log_seal_group(struct hg_log *log, struct hg_group *g);   /* lock held */
 int hg_log_quiesce(struct hg_log *log);          /* lock held: nothing filling or in flight */
 int hg_log_sync_held(struct hg_log *log);        /* lock held, dropped inside */
 void hg_log_run_dones(struct hg_log *log);       /* lock held, dropped inside */
-void hg_log_advance_durable(struct hg_log *log); /* lock held */
+void hg_log_advance_durable(struct hg_log *log, uint64_t seq); /* lock held */
 struct hg_group *hg_log_filling(struct hg_log *log);
 int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *out, int rolling);
 int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out);

@@ -256,8 +256,7 @@ static uint64_t next_capacity(const struct hg_log *log, size_t need)
     return HG_MIN(c, limit);
 }
 
-/* R6. Lock held. */
-static int append_opening(struct hg_log *log, const struct hg_segment_entry *entries, size_t n)
+static int append_list(struct hg_log *log, const struct hg_segment_entry *entries, size_t n)
 {
     struct hg_buf body = { 0 };
     struct hg_log_place place;
@@ -276,6 +275,23 @@ static int append_opening(struct hg_log *log, const struct hg_segment_entry *ent
         rc = hg_log_append_in(log, &a, &ticket);
     }
     hg_buf_release(&body);
+    return rc;
+}
+
+/* R6. Lock held. A list too long for one frame (tiny segments) goes on in the next. */
+static int append_opening(struct hg_log *log, const struct hg_segment_entry *entries, size_t n)
+{
+    enum { ENTRY_MAX = 13, ROOM = 64 }; /* 4 + 1 + 8; the record's and body's own fields */
+    size_t frame = hg_frame_len_max(log->active.capacity) - HG_FRAME_HEADER_SIZE - ROOM;
+    size_t each = HG_MAX(frame / ENTRY_MAX, (size_t)1);
+    int rc;
+
+    do {
+        size_t m = HG_MIN(n, each);
+        rc = append_list(log, entries, m);
+        entries += m;
+        n -= m;
+    } while (rc == HOLOG_OK && n > 0);
     return rc;
 }
 

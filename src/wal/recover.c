@@ -128,6 +128,8 @@ int hg_recover(struct hg_io *io, const struct hg_recover_options *o, const struc
     if (!o->read_only && (o->mode != HG_RECOVER_STRICT || o->limit != 0))
         return hg_error(HOLOG_E_INVAL, "recovery cuts at damage, or beside a writer, read-only");
     int rc = hg_plan_make(&p);
+    if (rc >= 0 && !o->read_only)
+        rc = hg_plan_may_write(&p);
     if (rc >= 0)
         rc = fill_result(&p, &r);
     if (rc >= 0 && !o->read_only)

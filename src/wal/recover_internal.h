@@ -202,6 +202,8 @@ struct hg_plan {
 
 /* Reads SUPER, the list and the frames that need it, and decides. Writes nothing. */
 HG_MUST_CHECK int hg_plan_make(struct hg_plan *p);
+/* HOLOG_E_VERSION: an unknown read-only compatible feature, in SUPER or in a segment's header. */
+HG_MUST_CHECK int hg_plan_may_write(const struct hg_plan *p);
 void hg_plan_release(struct hg_plan *p);
 
 /* The position behind which nothing is kept. */

@@ -63,7 +63,7 @@ static int judge_without_super(struct hg_plan *p)
     if (rc < 0)
         return rc;
     if (!any)
-        return hg_error(HOLOG_E_NOTSTORE, "no store here, or not yet: %s",
+        return hg_error(HOLOG_E_NOTSTORE, "%s: no store here, or not yet: %s", p->io->root,
                         p->super_rc == HOLOG_E_NOENT ? "there is no SUPER and no commit"
                                                      : "SUPER is not valid and there is no commit");
     if (p->mode == HG_RECOVER_STRICT)
@@ -558,4 +558,20 @@ void hg_plan_release(struct hg_plan *p)
     hg_extent_reader_release(&p->extents);
     hg_image_release(&p->buf);
     hg_listing_release(&p->list);
+}
+
+/* A feature that this version does not know and must know to write. */
+int hg_plan_may_write(const struct hg_plan *p)
+{
+    uint64_t features = p->super_rc == HOLOG_OK ? p->super.feat_ro_compat : 0;
+
+    for (size_t i = 0; i < p->list.n; i++) {
+        if (p->list.e[i].header_rc == HOLOG_OK)
+            features |= p->list.e[i].s.header.feat_ro_compat;
+    }
+    return features == 0 ? HOLOG_OK
+                         : hg_error(HOLOG_E_VERSION,
+                                    "%s: a later version of holog wrote it (features %#llx): it can "
+                                    "be read here, not written; open it read-only",
+                                    p->io->root, (unsigned long long)features);
 }

@@ -253,6 +253,8 @@ int hg_repair_point_in_time(struct hg_repairer *r)
     p->mode = HG_RECOVER_POINT_IN_TIME;
     p->deep = 1;
     int rc = hg_plan_make(p);
+    if (rc >= 0 && !r->dry_run)
+        rc = hg_plan_may_write(p);
     if (rc < 0)
         return rc;
     r->highest = p->highest;

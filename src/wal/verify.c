@@ -42,7 +42,8 @@ static int verify_super(struct hg_verifier *v)
 
     v->super_rc = hg_super_read(v->io, &v->super, &slots);
     if (v->super_rc == HOLOG_E_NOENT && !any_frame_segment(v))
-        return hg_error(HOLOG_E_NOTSTORE, "there is no SUPER and no segment");
+        return hg_error(HOLOG_E_NOTSTORE, "%s: no store here: there is no SUPER and no segment",
+                        v->io->root);
     if (v->super_rc < 0) {
         struct holog_error_detail e;
         hg_error_get(&e);

@@ -57,6 +57,16 @@ Test(error, damage_names_segment_and_offset)
     cr_assert_str_eq(d.path, "SUPER");
 }
 
+Test(error, a_path_is_named_without_losing_the_rest)
+{
+    (void)hg_corrupt(7, 4096, "bad hash");
+    hg_error_name_path("/plate/well-7", 6);
+    struct holog_error_detail d = last();
+    cr_assert_str_eq(d.path, "/plate");
+    cr_assert_str_eq(d.message, "bad hash");
+    cr_assert(d.code == HOLOG_E_CORRUPT && d.has_position && d.segment == 7 && d.offset == 4096);
+}
+
 Test(error, nothing_of_an_earlier_failure_shows_in_a_later_one)
 {
     (void)hg_corrupt(7, 4096, "bad hash");

@@ -103,8 +103,11 @@ static int excused(struct drive *d, const char *what, int rc)
         ok |= rc == d->allowed[i];
     if (!ok)
         return drive_wrong(d, "%s gives %s (%.200s)", what, holog_error_name(rc), last_message());
-    if (d->failures++ == 0)
+    if (d->failures++ == 0) {
         d->first_rc = rc;
+        (void)snprintf(d->first_message, sizeof d->first_message, "%s: %s (%.150s)", what,
+                       holog_error_name(rc), last_message());
+    }
     return rc;
 }
 
@@ -117,7 +120,7 @@ int drive_create(struct drive *d, struct hg_io *io)
     watch_new_handle();
     rc = hg_store_init_io(io, &d->opts);
     if (rc == HOLOG_E_EXIST && d->failures > 0)
-        rc = HOLOG_OK; /* the one that failed had come that far */
+        return HOLOG_OK; /* the one that failed had come that far; open will tell */
     if (rc == HOLOG_OK)
         d->store = 1;
     return rc == HOLOG_OK ? rc : excused(d, "init", rc);
@@ -200,7 +203,7 @@ static int judge(struct drive *d, const struct step *s, int rc, int want, uint64
             d->durable = number;
         return rc;
     }
-    if (rc == want && !d->poisoned)
+    if (rc == want)
         return HOLOG_OK; /* refused, as it should be */
     if (rc == HOLOG_E_INDOUBT && want == HOLOG_OK) {
         /* Weak commits before it shared its fate. It may be there itself. */
@@ -215,7 +218,7 @@ static int judge(struct drive *d, const struct step *s, int rc, int want, uint64
         d->poisoned = 1;
         return rc;
     }
-    if (d->poisoned && rc != HOLOG_E_INDOUBT && rc != want && d->weak_ok)
+    if (d->poisoned && rc != HOLOG_E_INDOUBT)
         return drive_wrong(d, "a poisoned store gives %s", holog_error_name(rc));
     return excused(d, "a commit", rc);
 }
@@ -278,6 +281,8 @@ int drive_script(struct drive *d, struct hg_io *io, const struct step *steps, si
     if (rc < 0 && store == NULL && d->wrong[0] == 0)
         rc = drive_open(d, io, &store);
     for (size_t i = 0; i < n && store != NULL && d->wrong[0] == 0; i++) {
+        if (steps[i].op == STEP_REOPEN && watch_log_failed() && d->power_cut_after_failure)
+            break;
         (void)drive_step(d, io, &store, &steps[i]); /* what is wrong is in d */
         if (d->wrong[0] != 0) {
             size_t len = strlen(d->wrong);

@@ -24,9 +24,12 @@ struct drive {
     int poisoned; /* the open store has said that a commit is in doubt, or that it is poisoned */
     int failures; /* calls that failed with a code the fault explains */
     int first_rc; /* of them */
+    char first_message[300];
     /* What calls may fail with because of what is being done to them; 0 ends the list. */
     int allowed[4];
-    int weak_ok;  /* allowed codes leave the store usable (faults that hit one call only) */
+    /* A script ends where it would reopen after a write or sync of the log has failed: what the
+     * page cache then shows is not what the disk has (see test_faults.c). */
+    int power_cut_after_failure;
     char wrong[500]; /* the first thing that is not right; "" */
 };
 

@@ -73,7 +73,8 @@ int kit_fail(const char *what)
 {
     static const char *const levels[] = { "quick", "normal", "full" };
 
-    (void)fprintf(stderr, "HOLOG_TEST_CASE='%s' HOLOG_TEST_SEED=%llu HOLOG_TEST_LEVEL=%s %s\n    %s\n",
+    (void)fprintf(stderr,
+                  "HOLOG_TEST_CASE='%s' HOLOG_TEST_SEED=%llu HOLOG_TEST_LEVEL=%s %s\n    %s\n",
                   case_name, (unsigned long long)kit_seed(), levels[kit_level()],
                   program_invocation_name, what);
     return 1;
@@ -116,8 +117,10 @@ static int play_step(struct play *c, struct hg_io *io, holog_store **store, cons
         if (rc == HOLOG_OK && number != *commits)
             rc = HOLOG_E_INVAL; /* numbers go up by one */
     }
-    if (rc == HOLOG_OK && (s->op == STEP_SYNC || s->op == STEP_REOPEN || s->sync == HOLOG_SYNC_COMMIT ||
-                           s->sync == HOLOG_SYNC_DEFAULT) && s->op != STEP_IDLE)
+    if (rc == HOLOG_OK &&
+        (s->op == STEP_SYNC || s->op == STEP_REOPEN || s->sync == HOLOG_SYNC_COMMIT ||
+         s->sync == HOLOG_SYNC_DEFAULT) &&
+        s->op != STEP_IDLE)
         hg_sim_mark(sim, MARK_DURABLE, *commits);
     return rc;
 }
@@ -244,7 +247,11 @@ static int on_name(void *ctx, const char *name, int is_dir)
 static int three_more(holog_store *store, struct model *m, uint64_t after)
 {
     static const struct step more[3] = {
-        { .op = STEP_SAVE, .path = "after/1", .len = 300, .seed = 901, .flags = HOLOG_PARENTS | HOLOG_REPLACE },
+        { .op = STEP_SAVE,
+          .path = "after/1",
+          .len = 300,
+          .seed = 901,
+          .flags = HOLOG_PARENTS | HOLOG_REPLACE },
         { .op = STEP_SAVE, .path = "after/2", .len = 70000, .seed = 902, .flags = HOLOG_REPLACE },
         { .op = STEP_DELETE, .path = "after/1" },
     };
@@ -299,8 +306,8 @@ static int run_check(struct hg_io *io, void *ctx)
     model_copy(&c->p->states[number], &m);
     diff = model_differs(&m, store);
     if (diff != NULL) {
-        (void)snprintf(c->text, sizeof c->text, "at commit %llu: %.200s", (unsigned long long)number,
-                       diff);
+        (void)snprintf(c->text, sizeof c->text, "at commit %llu: %.200s",
+                       (unsigned long long)number, diff);
         c->wrong = c->text;
     }
     rc = c->wrong == NULL ? three_more(store, &m, number) : HOLOG_OK;
@@ -408,7 +415,12 @@ static const struct step weak_modes[] = {
     { .op = STEP_SAVE, .path = "n3", .len = 70000, .seed = 105, .sync = HOLOG_SYNC_NONE },
     { .op = STEP_SYNC },
     { .op = STEP_SAVE, .path = "o3", .len = 900, .seed = 106, .sync = HOLOG_SYNC_OS },
-    { .op = STEP_SAVE, .path = "n1", .len = 900, .seed = 107, .flags = RP, .sync = HOLOG_SYNC_NONE },
+    { .op = STEP_SAVE,
+      .path = "n1",
+      .len = 900,
+      .seed = 107,
+      .flags = RP,
+      .sync = HOLOG_SYNC_NONE },
 };
 
 static const struct step long_batches[] = {
@@ -429,7 +441,10 @@ static const struct step reopens[] = {
     { .op = STEP_REOPEN },
 };
 
-#define SCRIPT(x) { .name = #x, .steps = x, .n = sizeof x / sizeof x[0] }
+#define SCRIPT(x)                                           \
+    {                                                       \
+        .name = #x, .steps = x, .n = sizeof x / sizeof x[0] \
+    }
 const struct script kit_scripts[] = { SCRIPT(small_saves),  SCRIPT(namespace_ops),
                                       SCRIPT(large_values), SCRIPT(rolls),
                                       SCRIPT(weak_modes),   SCRIPT(long_batches),

@@ -8,7 +8,11 @@
 #include "io/sim.h"
 #include "model.h"
 
-enum { MARK_SUBMITTED = 1, MARK_DURABLE = 2, MARK_STORE = 3 };
+enum {
+    MARK_SUBMITTED = 1,
+    MARK_DURABLE = 2,
+    MARK_STORE = 3
+};
 
 struct script {
     const char *name;
@@ -41,7 +45,7 @@ const char *kit_check(struct hg_sim *disk, const struct played *p, uint64_t dura
 void kit_bounds(const struct played *p, uint64_t step, uint64_t *out_durable,
                 uint64_t *out_submitted, int *out_store);
 
-int kit_level(void); /* 0 quick, 1 normal, 2 full */
+int kit_level(void);     /* 0 quick, 1 normal, 2 full */
 uint64_t kit_seed(void); /* HOLOG_TEST_SEED or fixed; printed by tests that use it */
 char kit_strategy(enum hg_sim_strategy s); /* its letter */
 

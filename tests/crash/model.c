@@ -224,10 +224,8 @@ static int apply(struct model *m, const struct step *s)
     int rc;
 
     switch (s->op) {
-    case STEP_SAVE:
-        return save(m, s->path, s->len, s->seed, s->flags);
-    case STEP_BATCH:
-        return batch(m, s);
+    case STEP_SAVE: return save(m, s->path, s->len, s->seed, s->flags);
+    case STEP_BATCH: return batch(m, s);
     case STEP_MKDIR:
         rc = need_parent(m, s->path, s->flags);
         have = find(m, s->path);
@@ -271,13 +269,11 @@ static int apply(struct model *m, const struct step *s)
         drop_tree(m, s->path);
         return HOLOG_OK;
     case STEP_MOVE:
-    case STEP_COPY:
-        return transfer(m, s);
+    case STEP_COPY: return transfer(m, s);
     case STEP_SYNC:
     case STEP_REOPEN:
     case STEP_IDLE:
-    default:
-        return HOLOG_OK;
+    default: return HOLOG_OK;
     }
 }
 
@@ -331,25 +327,17 @@ static int txn_step(holog_txn *t, const struct step *s)
         rc = holog_txn_save(t, s->path, v, s->len, s->flags);
         free(v);
         return rc;
-    case STEP_BATCH:
-        return txn_batch(t, s);
-    case STEP_MKDIR:
-        return holog_txn_mkdir(t, s->path, s->flags);
-    case STEP_DELETE:
-        return holog_txn_delete(t, s->path);
-    case STEP_DELETE_ALL:
-        return holog_txn_delete_all(t, s->path);
-    case STEP_MOVE:
-        return holog_txn_move(t, s->path, s->to, s->flags);
-    case STEP_COPY:
-        return holog_txn_copy(t, s->path, s->to, s->flags);
-    case STEP_SYMLINK:
-        return holog_txn_symlink(t, s->to, s->path, s->flags);
+    case STEP_BATCH: return txn_batch(t, s);
+    case STEP_MKDIR: return holog_txn_mkdir(t, s->path, s->flags);
+    case STEP_DELETE: return holog_txn_delete(t, s->path);
+    case STEP_DELETE_ALL: return holog_txn_delete_all(t, s->path[0] == 0 ? "/" : s->path);
+    case STEP_MOVE: return holog_txn_move(t, s->path, s->to, s->flags);
+    case STEP_COPY: return holog_txn_copy(t, s->path, s->to, s->flags);
+    case STEP_SYMLINK: return holog_txn_symlink(t, s->to, s->path, s->flags);
     case STEP_SYNC:
     case STEP_REOPEN:
     case STEP_IDLE:
-    default:
-        return HOLOG_OK;
+    default: return HOLOG_OK;
     }
 }
 
@@ -428,7 +416,7 @@ const char *model_differs(const struct model *m, holog_store *store)
     int rc = holog_view_open(store, &view);
 
     if (rc == HOLOG_OK)
-        rc = holog_view_list(view, "", HOLOG_LIST_RECURSIVE, NULL, NULL, &c);
+        rc = holog_view_list(view, "/", HOLOG_LIST_RECURSIVE, NULL, NULL, &c);
     while (rc == HOLOG_OK && diff == NULL && (rc = holog_cursor_next(c, &got)) == HOLOG_OK) {
         const struct model_entry *e = find(m, got->path);
         seen++;

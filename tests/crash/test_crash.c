@@ -2,10 +2,11 @@
  * Power cuts. Each script is played once on the simulated disk; then, for every step of it, the
  * states a cut could leave are built and recovered.
  */
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <criterion/criterion.h>
 
 #include "kit.h"
 
@@ -19,19 +20,15 @@ static unsigned seeds_for(enum hg_sim_strategy s, unsigned pending, int level)
     case HG_SIM_CRASH_NONE:
     case HG_SIM_CRASH_ALL:
     case HG_SIM_CRASH_ZEROS:
-    case HG_SIM_CRASH_GARBAGE:
-        return 1;
+    case HG_SIM_CRASH_GARBAGE: return 1;
     case HG_SIM_CRASH_KEEP_ONE:
-    case HG_SIM_CRASH_DROP_ONE:
-        return level == 0 ? (pending < 2 ? pending : 2) : pending;
+    case HG_SIM_CRASH_DROP_ONE: return level == 0 ? (pending < 2 ? pending : 2) : pending;
     case HG_SIM_CRASH_TORN_HEAD:
-    case HG_SIM_CRASH_TORN_TAIL:
-        return level == 0 ? 1 : level == 1 ? 2 : 16;
+    case HG_SIM_CRASH_TORN_TAIL: return level == 0 ? 1 : level == 1 ? 2 : 16;
     case HG_SIM_CRASH_SECTORS:
     case HG_SIM_CRASH_RANDOM:
     case HG_SIM_CRASH_STRATEGIES:
-    default:
-        return random_seeds[level];
+    default: return random_seeds[level];
     }
 }
 
@@ -50,8 +47,8 @@ static int one_state(const struct played *p, uint64_t step, enum hg_sim_strategy
     kit_bounds(p, step, &durable, &submitted, &store);
     wrong = kit_check(after, p, durable, submitted, store);
     if (wrong != NULL)
-        (void)fprintf(stderr, "script %s, step %llu, strategy %c, seed %llu: %s\n",
-                      p->script->name, (unsigned long long)step, strategy_letters[strategy],
+        (void)fprintf(stderr, "script %s, step %llu, strategy %c, seed %llu: %s\n", p->script->name,
+                      (unsigned long long)step, strategy_letters[strategy],
                       (unsigned long long)seed, wrong);
     hg_sim_destroy(after);
     return wrong == NULL;
@@ -82,14 +79,14 @@ static void sweep(size_t script, enum hg_sim_dirs dirs)
     cr_assert_eq(bad, 0);
 }
 
-#define SWEEP(n, name)                                                                          \
-    Test(crash, name##_journal)                                                                 \
-    {                                                                                           \
-        sweep(n, HG_SIM_DIRS_JOURNAL);                                                          \
-    }                                                                                           \
-    Test(crash, name##_posix)                                                                   \
-    {                                                                                           \
-        sweep(n, HG_SIM_DIRS_POSIX);                                                            \
+#define SWEEP(n, name)                 \
+    Test(crash, name##_journal)        \
+    {                                  \
+        sweep(n, HG_SIM_DIRS_JOURNAL); \
+    }                                  \
+    Test(crash, name##_posix)          \
+    {                                  \
+        sweep(n, HG_SIM_DIRS_POSIX);   \
     }
 
 SWEEP(0, small_saves_survive_any_cut)

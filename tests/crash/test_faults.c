@@ -40,6 +40,8 @@ struct run {
     struct drive *d;
 };
 
+static int reopen_after_failure;
+
 static int scenario(struct hg_io *io, void *ctx)
 {
     struct run *r = ctx;
@@ -51,11 +53,12 @@ static int scenario(struct hg_io *io, void *ctx)
     return rc;
 }
 
-/* Space that was not there when it was asked for: that call alone fails. */
-static int takes_space(unsigned fault_class)
+/* Space that was not there when it was asked for: that call alone fails. (Opening a file that is
+ * there takes none: that the disk should be full then is only the fault's idea.) */
+static int takes_space(unsigned fault_class, const struct drive *d)
 {
-    return fault_class == HG_SIM_F_FALLOCATE || fault_class == HG_SIM_F_OPEN ||
-           fault_class == HG_SIM_F_MKDIR;
+    return fault_class == HG_SIM_F_FALLOCATE || fault_class == HG_SIM_F_MKDIR ||
+           (fault_class == HG_SIM_F_OPEN && strstr(d->first_message, ".tmp:") != NULL);
 }
 
 static int out_of_space(const struct fault *f)
@@ -72,9 +75,9 @@ static void judge(struct drive *d, const struct fault *f, const struct hg_sim_op
         (void)drive_wrong(d, "%u threads are left", hg_sim_live_threads(sim));
     if (watch_retried_syncs() != 0)
         (void)drive_wrong(d, "a sync that failed was tried again");
-    if (out_of_space(f) && takes_space(so->fault_classes) && d->poisoned)
-        (void)drive_wrong(d, "a full disk has poisoned the store");
-    if (out_of_space(f) && takes_space(so->fault_classes) && !so->fault_sticky && d->failures > 1)
+    if (out_of_space(f) && takes_space(so->fault_classes, d) && d->poisoned)
+        (void)drive_wrong(d, "a full disk has poisoned the store: %s", d->first_message);
+    if (out_of_space(f) && takes_space(so->fault_classes, d) && !so->fault_sticky && d->failures > 1)
         (void)drive_wrong(d, "one failure to take space has failed %d calls", d->failures);
 }
 
@@ -89,6 +92,7 @@ static int one(const struct script *script, const struct fault *f, const struct 
 
     drive_init(&d);
     memcpy(d.allowed, f->allowed, sizeof f->allowed);
+    d.power_cut_after_failure = !reopen_after_failure;
     cr_assert_eq(hg_sim_create(so, &sim), HOLOG_OK);
     (void)hg_sim_run(sim, scenario, &r); /* what is wrong is in d */
     within = hg_sim_fallible_calls(sim, so->fault_classes) >= so->fault_at;
@@ -127,6 +131,7 @@ static void every_call(size_t which)
                 if (f->kind == HG_SIM_FAULT_EINTR && so.fault_sticky)
                     continue;
                 for (so.fault_at = 1; within && bad < 8; so.fault_at++) {
+                    so.dirs = so.fault_at % 2 == 0 ? HG_SIM_DIRS_POSIX : HG_SIM_DIRS_JOURNAL;
                     if (!kit_case("%s class %u %s at %llu %s", script->name, i, f->name,
                                   (unsigned long long)so.fault_at,
                                   so.fault_sticky ? "for ever" : "once")) {
@@ -158,6 +163,15 @@ FAULTS(3, any_call_may_fail_in_rolls, 1)
 FAULTS(4, any_call_may_fail_in_weak_modes, 1)
 FAULTS(5, any_call_may_fail_in_long_batches, 1)
 FAULTS(6, any_call_may_fail_in_reopens, 1)
+
+/* A failed sync may leave pages in the cache that the disk never got, clean: whoever reads them
+ * afterwards sees what a power cut takes away, and a second sync has nothing to write. */
+Test(faults, a_reopen_after_a_failed_sync_trusts_only_the_disk, .disabled = true)
+{
+    reopen_after_failure = 1;
+    every_call(3);
+    every_call(6);
+}
 
 /* ---- disks that really are full ------------------------------------------------------------------*/
 

@@ -179,7 +179,7 @@ char *store_text(holog_store *s)
 
     cr_assert_not_null(out);
     OK(holog_view_open(s, &view));
-    OK(holog_view_list(view, "", HOLOG_LIST_RECURSIVE, NULL, NULL, &c));
+    OK(holog_view_list(view, "/", HOLOG_LIST_RECURSIVE, NULL, NULL, &c));
     while ((rc = holog_cursor_next(c, &e)) == HOLOG_OK)
         describe(s, view, e, out);
     cr_assert_eq(rc, HOLOG_E_NOENT);

@@ -373,7 +373,7 @@ Test(contract, listing_needs_a_directory)
     FAILS(HOLOG_E_NOENT, holog_list(box.store, "gone", 0, NULL, NULL, &c), "gone");
     FAILS(HOLOG_E_NOTDIR, holog_list(box.store, "f", 0, NULL, NULL, &c), "f");
     cr_assert_null(c);
-    list_is("", 0, NULL, NULL, "f ");
+    list_is("/", 0, NULL, NULL, "f ");
 }
 
 Test(contract, pages_of_a_listing_resume_after_the_last_name)
@@ -704,14 +704,19 @@ Test(contract, what_is_not_utf8_is_refused)
     cr_assert_eq(holog_last_number(box.store), 1);
 }
 
-Test(contract, the_empty_path_is_the_root)
+Test(contract, slashes_and_dots_alone_are_the_root_and_an_empty_path_is_a_mistake)
 {
-    static const char *const root[] = { "", "/", ".", "./", "//", "/./." };
+    static const char *const root[] = { "/", ".", "./", "//", "/./." };
+    holog_stat_info info;
 
     for (size_t i = 0; i < sizeof root / sizeof root[0]; i++) {
         cr_assert_eq(type_of(box.store, root[i]), HOLOG_DIRECTORY);
         FAILS(HOLOG_E_EXIST, save_text(box.store, root[i], "x", 0), "/");
     }
+    FAILS(HOLOG_E_BADPATH, holog_stat(box.store, "", &info), "empty");
+    FAILS(HOLOG_E_BADPATH, save_text(box.store, "", "x", 0), "empty");
+    FAILS(HOLOG_E_BADPATH, holog_delete_all(box.store, "", NULL), "empty");
+    FAILS(HOLOG_E_BADPATH, holog_move(box.store, "a", "", 0, NULL), "empty");
 }
 
 Test(contract, components_of_255_bytes_and_no_more)
@@ -768,15 +773,20 @@ Test(contract, paths_of_4096_bytes_and_no_more)
 Test(contract, moving_a_tree_to_where_its_paths_would_be_too_long_is_refused)
 {
     char path[HOLOG_PATH_MAX + 8];
+    char to[512];
 
     (void)long_path(path, 4000);
     OK(save_text(box.store, path, "x", HOLOG_PARENTS));
     path[240] = 0; /* the first component */
-    OK(save_text(box.store, "somewhere/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/"
-                            "aa/bb/cc/dd/ee/ff/gg/hh/ii/jj/kk/ll/mm/nn/oo/x", "x", HOLOG_PARENTS));
-    FAILS(HOLOG_E_NAMETOOLONG,
-          holog_move(box.store, path,
-                     "somewhere/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/s/t/u/v/w/x/y/z/aa/bb/cc/dd/"
-                     "ee/ff/gg/hh/ii/jj/kk/ll/mm/nn/oo/moved", 0, NULL), NULL);
+    memset(to, 'b', sizeof to);
+    to[200] = '/';
+    to[401] = 0;
+    OK(holog_mkdir(box.store, "b", 0, NULL));
+    to[200] = 0;
+    OK(holog_mkdir(box.store, to, 0, NULL));
+    to[200] = '/';
+    FAILS(HOLOG_E_NAMETOOLONG, holog_copy(box.store, path, to, 0, NULL), "too long");
+    FAILS(HOLOG_E_NAMETOOLONG, holog_move(box.store, path, to, 0, NULL), "too long");
     cr_assert_eq(type_of(box.store, path), HOLOG_DIRECTORY);
+    cr_assert_eq(type_of(box.store, to), HOLOG_MISSING);
 }

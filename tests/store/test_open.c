@@ -1,0 +1,502 @@
+/*
+ * What is not a store, not yet, no longer, or not for this version; options that make no sense; who
+ * may open beside whom; budgets; forks. Each has its own code and a message that says where.
+ */
+#include "storekit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/byteorder.h"
+#include "base/hash.h"
+#include "wal/super.h"
+
+static struct box box;
+
+static void setup(void)
+{
+    box_make(&box);
+}
+
+static void teardown(void)
+{
+    box_end(&box);
+}
+
+TestSuite(opening, .init = setup, .fini = teardown, .timeout = 120);
+
+static const char *in_box(const char *name)
+{
+    static char path[512];
+    (void)snprintf(path, sizeof path, "%s/%s", box.dir, name);
+    return path;
+}
+
+static int open_again(uint32_t flags, holog_store **out)
+{
+    holog_options o = box.opts;
+    o.flags = flags;
+    return holog_open(box.dir, &o, out);
+}
+
+/* ---- options ---------------------------------------------------------------------------------------*/
+
+Test(opening, options_of_a_later_version_are_fine_while_their_tail_says_nothing)
+{
+    struct {
+        holog_options o;
+        uint8_t tail[64];
+    } later;
+    char words[32];
+
+    memset(&later, 0, sizeof later);
+    later.o = box.opts;
+    later.o.struct_size = sizeof later;
+    later.tail[17] = 1;
+    (void)snprintf(words, sizeof words, "%zu", sizeof later.o + 17);
+    FAILS(HOLOG_E_VERSION, holog_open(box.dir, &later.o, &box.store), words);
+    later.tail[17] = 0;
+    OK(holog_open(box.dir, &later.o, &box.store));
+}
+
+Test(opening, options_of_an_earlier_version_leave_the_rest_at_its_default)
+{
+    holog_options o = box.opts;
+
+    o.struct_size = 16; /* up to sync_interval_ms */
+    o.segment_size_max = 3; /* beyond it: not read */
+    OK(holog_open(box.dir, &o, &box.store));
+}
+
+Test(opening, options_that_make_no_sense_are_refused_by_name)
+{
+    static const struct {
+        size_t at;
+        uint32_t value;
+        const char *word;
+    } bad[] = {
+        { offsetof(holog_options, struct_size), 0, "struct_size" },
+        { offsetof(holog_options, struct_size), 7, "struct_size" },
+        { offsetof(holog_options, struct_size), 1u << 20, "struct_size" },
+        { offsetof(holog_options, flags), 64, "flags" },
+        { offsetof(holog_options, sync), 9, "sync" },
+        { offsetof(holog_options, io), 9, "io" },
+        { offsetof(holog_options, segment_size_max), 12345, "segment_size_max" },
+        { offsetof(holog_options, segment_size_max), 8 << 10, "segment_size_max" },
+        { offsetof(holog_options, segment_size_max), 128 << 20, "segment_size_max" },
+        { offsetof(holog_options, extent_segment_size_max), 100, "extent_segment_size_max" },
+        { offsetof(holog_options, groups_in_flight), 9, "groups_in_flight" },
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        holog_options o = box.opts;
+        memcpy((uint8_t *)&o + bad[i].at, &bad[i].value, sizeof bad[i].value);
+        FAILS(HOLOG_E_INVAL, holog_open(box.dir, &o, &box.store), bad[i].word);
+        FAILS(HOLOG_E_INVAL, holog_init(box.dir, &o), bad[i].word);
+    }
+    box.opts.max_space_amp = 0.5;
+    FAILS(HOLOG_E_INVAL, holog_open(box.dir, &box.opts, &box.store), "max_space_amp");
+    box.opts.max_space_amp = 0;
+    box.opts.budget_bytes = 1000;
+    FAILS(HOLOG_E_INVAL, holog_open(box.dir, &box.opts, &box.store), "budget");
+    FAILS(HOLOG_E_INVAL, holog_open("", NULL, &box.store), "directory");
+    FAILS(HOLOG_E_INVAL, holog_open(NULL, NULL, &box.store), "directory");
+    FAILS(HOLOG_E_INVAL, holog_open(box.dir, NULL, NULL), "out_store");
+}
+
+/* ---- directories that are none ---------------------------------------------------------------------*/
+
+Test(opening, a_directory_with_other_things_in_it_is_left_alone)
+{
+    file_write(box.dir, "holiday.jpg", "x", 1);
+    FAILS(HOLOG_E_NOTDIREMPTY, holog_open(box.dir, &box.opts, &box.store), "holiday.jpg");
+    FAILS(HOLOG_E_NOTDIREMPTY, holog_init(box.dir, &box.opts), "holiday.jpg");
+    FAILS(HOLOG_E_NOTSTORE, open_again(HOLOG_OPEN_NO_CREATE, &box.store), box.dir);
+    FAILS(HOLOG_E_NOTSTORE, open_again(HOLOG_OPEN_READONLY, &box.store), box.dir);
+    FAILS(HOLOG_E_NOTSTORE, holog_verify(box.dir, 0, NULL, NULL, NULL, NULL), box.dir);
+    cr_assert_neq(access(in_box("LOCK"), F_OK), 0);
+}
+
+Test(opening, a_missing_directory_is_no_store)
+{
+    holog_options o = box.opts;
+
+    o.flags = HOLOG_OPEN_NO_CREATE;
+    FAILS(HOLOG_E_NOTSTORE, holog_open(in_box("gone"), &o, &box.store), "gone");
+    o.flags = HOLOG_OPEN_READONLY;
+    FAILS(HOLOG_E_NOTSTORE, holog_open(in_box("gone"), &o, &box.store), "gone");
+    FAILS(HOLOG_E_NOTSTORE, holog_verify(in_box("gone"), 0, NULL, NULL, NULL, NULL), "gone");
+    o.flags = 0;
+    FAILS(HOLOG_E_NOENT, holog_open(in_box("no/parent"), &o, &box.store), "no/parent");
+    FAILS(HOLOG_E_NOENT, holog_init(in_box("no/parent"), &o), "no/parent");
+    cr_assert_neq(access(in_box("gone"), F_OK), 0);
+}
+
+Test(opening, a_file_is_no_store)
+{
+    int rc;
+
+    file_write(box.dir, "file", "x", 1);
+    rc = holog_open(in_box("file"), &box.opts, &box.store);
+    FAILS(HOLOG_E_NOTDIR, rc, "file");
+}
+
+Test(opening, init_makes_one_store_and_refuses_the_second)
+{
+    OK(holog_init(box.dir, &box.opts));
+    FAILS(HOLOG_E_EXIST, holog_init(box.dir, &box.opts), box.dir);
+    FAILS(HOLOG_E_EXIST, open_again(HOLOG_OPEN_MUST_CREATE, &box.store), box.dir);
+    OK(open_again(HOLOG_OPEN_NO_CREATE, &box.store));
+}
+
+Test(opening, what_a_cut_during_init_leaves_is_not_yet_a_store)
+{
+    static const char *const dirs[] = { "seg", "chk", "quarantine" };
+
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(mkdir(in_box(dirs[i]), 0700), 0);
+    file_write(box.dir, "LOCK", "", 0);
+    file_write(box.dir, "SUPER.tmp", "half", 4);
+    FAILS(HOLOG_E_NOTSTORE, open_again(HOLOG_OPEN_NO_CREATE, &box.store), box.dir);
+    FAILS(HOLOG_E_NOTSTORE, open_again(HOLOG_OPEN_READONLY, &box.store), box.dir);
+    OK(holog_open(box.dir, &box.opts, &box.store));
+    OK(save_text(box.store, "f", "x", 0));
+    cr_assert_neq(access(in_box("SUPER.tmp"), F_OK), 0);
+    box_same_after_reopen(&box);
+}
+
+Test(opening, a_lost_super_is_damage_and_never_an_empty_store)
+{
+    box_open(&box);
+    OK(save_text(box.store, "f", "x", 0));
+    OK(holog_close(box.store));
+    box.store = NULL;
+    cr_assert_eq(unlink(in_box("SUPER")), 0);
+    FAILS(HOLOG_E_CORRUPT, holog_open(box.dir, &box.opts, &box.store), NULL);
+    FAILS(HOLOG_E_CORRUPT, holog_init(box.dir, &box.opts), "repair");
+    FAILS(HOLOG_E_CORRUPT, open_again(HOLOG_OPEN_READONLY, &box.store), NULL);
+    OK(holog_repair(box.dir, HOLOG_REPAIR_POINT_IN_TIME, 0, NULL, NULL, NULL));
+    box_open(&box);
+    has_text(box.store, "f", "x");
+}
+
+/* ---- stores of a later format ----------------------------------------------------------------------*/
+
+static void sign_again(uint8_t *block)
+{
+    struct hg_hash128 h = hg_hash128(block, 4080);
+    hg_put_le64(block + 4080, h.lo);
+    hg_put_le64(block + 4088, h.hi);
+}
+
+/* Set a field of both slots of SUPER, or of a segment's header, and make the hash right again. */
+static void change_file(const char *name, size_t blocks, size_t at, uint32_t value)
+{
+    size_t len;
+    uint8_t *data = file_read(box.dir, name, &len);
+
+    cr_assert_geq(len, blocks * 4096);
+    for (size_t i = 0; i < blocks; i++) {
+        hg_put_le32(data + i * 4096 + at, value);
+        sign_again(data + i * 4096);
+    }
+    file_write(box.dir, name, data, len);
+    free(data);
+}
+
+static void small_store(void)
+{
+    box_open(&box);
+    OK(save_text(box.store, "f", "x", 0));
+    OK(holog_close(box.store));
+    box.store = NULL;
+}
+
+Test(opening, a_store_of_a_later_format_is_refused_as_such)
+{
+    static const struct {
+        const char *file;
+        size_t blocks, at;
+        uint32_t value;
+    } later[] = { { "SUPER", 2, 8, 2 },
+                  { "SUPER", 2, 64, 1 },
+                  { "SUPER", 1, 64, 1 }, /* one slot of the two */
+                  { "seg/00000001.hlog", 1, 8, 2 },
+                  { "seg/00000001.hlog", 1, 72, 4 },
+                  { "seg/00000001.hlog", 1, 80, 2 },
+                  { "seg/00000001.hlog", 1, 84, 1 } };
+
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
+        size_t len;
+        uint8_t *was;
+        small_store();
+        was = file_read(box.dir, later[i].file, &len);
+        change_file(later[i].file, later[i].blocks, later[i].at, later[i].value);
+        FAILS(HOLOG_E_VERSION, holog_open(box.dir, &box.opts, &box.store), NULL);
+        FAILS(HOLOG_E_VERSION, open_again(HOLOG_OPEN_READONLY, &box.store), NULL);
+        FAILS(HOLOG_E_VERSION,
+              holog_repair(box.dir, HOLOG_REPAIR_POINT_IN_TIME, 0, NULL, NULL, NULL), NULL);
+        file_write(box.dir, later[i].file, was, len);
+        free(was);
+        box_open(&box);
+        has_text(box.store, "f", "x");
+        OK(holog_close(box.store));
+        box.store = NULL;
+        remove_tree(box.dir);
+        cr_assert_eq(mkdir(box.dir, 0700), 0);
+    }
+}
+
+Test(opening, a_read_only_compatible_feature_allows_reading_and_refuses_writing)
+{
+    small_store();
+    change_file("SUPER", 2, 56, 1);
+    FAILS(HOLOG_E_VERSION, holog_open(box.dir, &box.opts, &box.store), NULL);
+    OK(open_again(HOLOG_OPEN_READONLY, &box.store));
+    has_text(box.store, "f", "x");
+}
+
+Test(opening, a_compatible_feature_is_ignored)
+{
+    small_store();
+    change_file("SUPER", 2, 48, 1);
+    box_open(&box);
+    has_text(box.store, "f", "x");
+}
+
+/* ---- locks -----------------------------------------------------------------------------------------*/
+
+Test(opening, a_second_writer_is_busy_here_and_in_another_process)
+{
+    holog_store *second = NULL;
+    int status = 0;
+    pid_t pid;
+
+    box_open(&box);
+    FAILS(HOLOG_E_BUSY, holog_open(box.dir, &box.opts, &second), box.dir);
+    FAILS(HOLOG_E_BUSY, holog_repair(box.dir, HOLOG_REPAIR_SALVAGE, 0, NULL, NULL, NULL), box.dir);
+    pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid == 0) {
+        holog_store *third = NULL;
+        struct holog_error_detail d;
+        int rc = holog_open(box.dir, &box.opts, &third);
+        holog_last_error(&d);
+        _exit(rc == HOLOG_E_BUSY && strstr(d.message, box.dir) != NULL ? 7 : 1);
+    }
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 7, "status %#x", (unsigned)status);
+    OK(save_text(box.store, "f", "x", 0));
+    box_reopen(&box);
+    has_text(box.store, "f", "x");
+}
+
+Test(opening, a_read_only_handle_reads_and_refuses_every_change)
+{
+    holog_txn *txn = NULL;
+    holog_writer *w = NULL;
+    uint64_t number = 0;
+
+    small_store();
+    OK(open_again(HOLOG_OPEN_READONLY, &box.store));
+    has_text(box.store, "f", "x");
+    FAILS(HOLOG_E_READONLY, save_text(box.store, "g", "x", 0), box.dir);
+    FAILS(HOLOG_E_READONLY, holog_mkdir(box.store, "d", 0, NULL), box.dir);
+    FAILS(HOLOG_E_READONLY, holog_delete(box.store, "f", NULL), box.dir);
+    FAILS(HOLOG_E_READONLY, holog_delete_all(box.store, "/", NULL), box.dir);
+    FAILS(HOLOG_E_READONLY, holog_copy(box.store, "f", "g", 0, NULL), box.dir);
+    FAILS(HOLOG_E_READONLY, holog_move(box.store, "f", "g", 0, NULL), box.dir);
+    FAILS(HOLOG_E_READONLY, holog_symlink(box.store, "f", "g", 0, NULL), box.dir);
+    FAILS(HOLOG_E_READONLY, holog_begin(box.store, &txn), box.dir);
+    FAILS(HOLOG_E_READONLY, holog_writer_open(box.store, "g", 0, 0, &w), box.dir);
+    FAILS(HOLOG_E_READONLY, holog_config(box.store, "user.x", "1", NULL, 0), box.dir);
+    FAILS(HOLOG_E_READONLY, holog_sync(box.store), box.dir);
+    OK(holog_refresh(box.store, &number));
+    cr_assert_eq(number, 1);
+}
+
+/* chmod does not stop root, so this takes a read-only mount in a mount namespace of its own. */
+Test(opening, a_store_on_a_read_only_file_system_can_be_read)
+{
+    int rc;
+
+    small_store();
+    if (unshare(CLONE_NEWNS) != 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount(box.dir, box.dir, NULL, MS_BIND, NULL) != 0 ||
+        mount(NULL, box.dir, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) != 0)
+        cr_skip_test("read-only file system: this process may not mount (%s)", strerror(errno));
+    rc = holog_open(box.dir, &box.opts, &box.store);
+    FAILS(HOLOG_E_IO, rc, NULL);
+    OK(open_again(HOLOG_OPEN_READONLY, &box.store));
+    has_text(box.store, "f", "x");
+    OK(holog_close(box.store));
+    box.store = NULL;
+    OK(holog_verify(box.dir, 0, NULL, NULL, NULL, NULL));
+    (void)umount(box.dir);
+}
+
+/* ---- fork ------------------------------------------------------------------------------------------*/
+
+static int forked_calls(holog_store *s, holog_view *view, holog_txn *txn)
+{
+    holog_value *v = NULL;
+    holog_stat_info info;
+    int wrong = 0;
+
+    wrong += holog_save(s, "c", "x", 1, 0, NULL) != HOLOG_E_FORKED;
+    wrong += holog_load(s, "f", &v) != HOLOG_E_FORKED;
+    wrong += holog_stat(s, "f", &info) != HOLOG_E_FORKED;
+    wrong += holog_view_load(view, "f", &v) != HOLOG_E_FORKED;
+    wrong += holog_txn_save(txn, "c", "x", 1, 0) != HOLOG_E_FORKED;
+    wrong += holog_sync(s) != HOLOG_E_FORKED;
+    wrong += holog_refresh(s, NULL) != HOLOG_E_FORKED;
+    wrong += holog_close(s) != HOLOG_OK;
+    return wrong;
+}
+
+Test(opening, a_forked_child_gets_forked_and_the_parent_goes_on)
+{
+    static const enum holog_io_choice worlds[] = { HOLOG_IO_POSIX, HOLOG_IO_AUTO };
+
+    for (size_t i = 0; i < 2; i++) {
+        holog_view *view = NULL;
+        holog_txn *txn = NULL;
+        int status = 0;
+        pid_t pid;
+        box.opts.io = worlds[i];
+        box_open(&box);
+        OK(save_text(box.store, "f", "x", HOLOG_REPLACE));
+        OK(holog_view_open(box.store, &view));
+        OK(holog_begin(box.store, &txn));
+        pid = fork();
+        cr_assert_geq(pid, 0);
+        if (pid == 0)
+            _exit(40 + forked_calls(box.store, view, txn));
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 40, "status %#x", (unsigned)status);
+        OK(holog_txn_save(txn, "g", "y", 1, HOLOG_REPLACE));
+        OK(holog_commit(txn, NULL));
+        has_text(box.store, "g", "y");
+        holog_view_close(view);
+        box_same_after_reopen(&box);
+        OK(holog_close(box.store));
+        box.store = NULL;
+    }
+}
+
+/* ---- budgets ---------------------------------------------------------------------------------------*/
+
+Test(opening, a_value_over_the_budget_is_refused_whole_and_the_store_goes_on)
+{
+    box.opts.budget_bytes = 8 << 20;
+    box_open(&box);
+    FAILS(HOLOG_E_BUDGET, save_seed(box.store, "big", 20 << 20, 1, 0), NULL);
+    cr_assert_eq(type_of(box.store, "big"), HOLOG_MISSING);
+    cr_assert_eq(holog_last_number(box.store), 0);
+    OK(save_seed(box.store, "small", 1 << 20, 2, 0));
+    has_seed(box.store, "small", 1 << 20, 2);
+    box_same_after_reopen(&box);
+}
+
+Test(opening, a_value_larger_than_the_budget_is_written_and_read_in_pieces)
+{
+    enum { PIECE = 1 << 20, PIECES = 72 };
+    uint8_t *piece = malloc(PIECE);
+    uint8_t *got = malloc(PIECE);
+    holog_writer *w = NULL;
+    holog_value *v = NULL;
+    holog_stats st;
+
+    cr_assert(piece != NULL && got != NULL);
+    box.opts.budget_bytes = 48 << 20;
+    box.opts.extent_segment_size_max = 16 << 20;
+    box_open(&box);
+    OK(holog_writer_open(box.store, "film", 0, 0, &w));
+    for (unsigned i = 0; i < PIECES; i++) {
+        value_fill(piece, PIECE, i);
+        OK(holog_writer_write(w, piece, PIECE));
+        cr_assert_eq(type_of(box.store, "film"), HOLOG_MISSING);
+    }
+    OK(holog_writer_finish(w, NULL));
+    for (int round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < PIECES; i++) {
+            size_t n = 0;
+            value_fill(piece, PIECE, i);
+            OK(holog_load_range(box.store, "film", (uint64_t)i * PIECE, got, PIECE, &n));
+            cr_assert_eq(n, PIECE);
+            cr_assert_eq(memcmp(got, piece, PIECE), 0, "piece %u", i);
+        }
+        FAILS(HOLOG_E_BUDGET, holog_load(box.store, "film", &v), NULL);
+        OK(holog_stats_get(box.store, &st));
+        cr_assert_leq(st.cache_bytes + st.index_bytes, st.budget_bytes);
+        box_reopen(&box);
+    }
+    free(piece);
+    free(got);
+}
+
+Test(opening, an_aborted_or_refused_writer_leaves_nothing)
+{
+    uint8_t *piece = malloc(3 << 20);
+    holog_writer *w = NULL;
+
+    cr_assert_not_null(piece);
+    value_fill(piece, 3 << 20, 1);
+    box_open(&box);
+    for (unsigned i = 0; i < 5; i++) {
+        OK(holog_writer_open(box.store, "f", 0, 0, &w));
+        for (unsigned k = 0; k < i; k++)
+            OK(holog_writer_write(w, piece, 3 << 20));
+        holog_writer_abort(w);
+    }
+    cr_assert_eq(type_of(box.store, "f"), HOLOG_MISSING);
+    OK(holog_writer_open(box.store, "no/parent", 0, 0, &w));
+    OK(holog_writer_write(w, piece, 3 << 20));
+    FAILS(HOLOG_E_NOENT, holog_writer_finish(w, NULL), "no");
+    OK(holog_writer_open(box.store, "small", 10, 0, &w));
+    OK(holog_writer_write(w, "12345", 5));
+    OK(holog_writer_write(w, "67890", 5));
+    OK(holog_writer_finish(w, NULL));
+    has_text(box.store, "small", "1234567890");
+    OK(holog_writer_open(box.store, "none", 0, 0, &w));
+    OK(holog_writer_finish(w, NULL));
+    has_text(box.store, "none", "");
+    free(piece);
+    box_same_after_reopen(&box);
+}
+
+Test(opening, an_index_over_its_budget_refuses_and_keeps_what_it_has)
+{
+    enum { BATCH = 500 };
+    static char paths[BATCH][64];
+    static holog_item items[BATCH];
+    int rc = HOLOG_OK;
+    unsigned n = 0;
+
+    box.opts.budget_bytes = 4 << 20;
+    box.opts.segment_size_max = 4 << 20;
+    box_open(&box);
+    for (n = 0; rc == HOLOG_OK && n < 400; n++) {
+        for (unsigned i = 0; i < BATCH; i++) {
+            (void)snprintf(paths[i], sizeof paths[i], "%08x-%u-a-name-of-some-length-here",
+                           (n * BATCH + i) * 2654435761u, n * BATCH + i);
+            items[i] = (holog_item){ paths[i], "x", 1 };
+        }
+        rc = holog_save_batch(box.store, items, BATCH, 0, NULL);
+    }
+    FAILS(HOLOG_E_BUDGET, rc, NULL);
+    cr_assert_eq(holog_last_number(box.store), n - 1);
+    cr_assert_eq(type_of(box.store, paths[0]), HOLOG_MISSING);
+    OK(holog_delete_all(box.store, "/", NULL));
+    OK(save_text(box.store, "again", "x", 0));
+    box_same_after_reopen(&box);
+}
