@@ -77,8 +77,8 @@ void hg_index_destroy(struct hg_index *ix);
 
 /* ---- edits: one writer at a time --------------------------------------------------------------*/
 
-/* Insert, or replace the locator. HOLOG_E_NOMEM, HOLOG_E_BUDGET, HOLOG_E_INVAL. *out_replaced (may be NULL): 1 when the key was there, its old
- * locator in *out_old (may be NULL). */
+/* Insert, or replace the locator. *out_replaced (may be NULL): 1 when the key was there, its old
+ * locator in *out_old (may be NULL). HOLOG_E_NOMEM, HOLOG_E_BUDGET, HOLOG_E_INVAL. */
 HG_MUST_CHECK int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
                                const struct hg_locator *loc, int *out_replaced,
                                struct hg_locator *out_old);

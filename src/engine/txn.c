@@ -622,7 +622,7 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
         memcpy(canonical, path, path_len + 1);
         rc = HOLOG_OK;
     } else {
-        rc = hg_path_canonical(path, strlen(path), canonical, &path_len);
+        rc = hg_user_path(path, canonical, &path_len);
         if (rc == HOLOG_OK && path_len == 0) {
             rc = refuse_root(type, flags, 0);
             if (rc < 0 || type == HG_OP_MKDIR)

@@ -163,12 +163,31 @@ static void drain(holog_store *s, struct chunk *c, unsigned n)
     }
 }
 
+/* A read failed. Where the file ends before what was asked for, that is no failure of the disk: the
+ * rest of an extent's last block may be missing, and anything more is damage. */
+static int read_to_end(holog_store *s, struct chunk *c, int rc)
+{
+    struct hg_file_info info;
+    size_t n = 0;
+
+    if (s->io->ops->info(c->file, &info) < 0 ||
+        info.size_bytes >= c->req.offset + c->req.len_bytes)
+        return rc;
+    rc = hg_files_read(s->files, c->segment, HG_KIND_EXTENTS, c->req.buf, c->req.len_bytes,
+                       c->req.offset, &n);
+    if (rc == HOLOG_OK && n < c->len)
+        rc = hg_corrupt(c->segment, c->req.offset + n, "the extent segment ends inside a value");
+    return rc;
+}
+
 static int finish_chunk(holog_store *s, struct chunk *c, const struct hg_record *rec,
                         const char *path, struct hg_mem *m)
 {
     int rc = s->io->ops->wait(s->io, &c->req);
 
     c->used = 0;
+    if (rc == HOLOG_E_IO)
+        rc = read_to_end(s, c, rc);
     hg_files_put(s->files, c->segment);
     if (rc == HOLOG_OK)
         rc = hg_blocks_verify(m->data + c->value_at, c->len, rec->table,
@@ -234,6 +253,12 @@ static int read_blocks(holog_store *s, const struct hg_record *rec, const char *
     return rc;
 }
 
+/* The record was there and its pieces are not: not a segment that went, a record that is damaged. */
+static int lost_piece(const struct hg_locator *loc, const char *path, int rc)
+{
+    return rc == HOLOG_E_STALE ? wrong_record(loc, path, "names a segment that is not there") : rc;
+}
+
 static int load_large(holog_store *s, const struct hg_locator *loc, const struct hg_record *rec,
                       const char *path, holog_value *v)
 {
@@ -244,11 +269,11 @@ static int load_large(holog_store *s, const struct hg_locator *loc, const struct
     if (m == NULL) {
         rc = hg_mem_new(s->cache, (size_t)rec->value_len, &m);
         if (rc == HOLOG_OK) {
-            rc = read_blocks(s, rec, path, m);
+            rc = lost_piece(loc, path, read_blocks(s, rec, path, m));
             if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
                 /* SYNC_NONE: it may still be on its way to the disk. */
                 hg_log_extents_settle(s->log);
-                rc = read_blocks(s, rec, path, m);
+                rc = lost_piece(loc, path, read_blocks(s, rec, path, m));
             }
             if (rc < 0)
                 hg_mem_put(m);
@@ -382,10 +407,10 @@ int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *pat
         rc = hg_record_read(s, loc, path, &r);
         if (rc == HOLOG_OK) {
             if (r.rec.type == HG_REC_LARGE) {
-                rc = range_from_disk(s, &r.rec, path, offset, buf, len);
+                rc = lost_piece(loc, path, range_from_disk(s, &r.rec, path, offset, buf, len));
                 if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
                     hg_log_extents_settle(s->log);
-                    rc = range_from_disk(s, &r.rec, path, offset, buf, len);
+                    rc = lost_piece(loc, path, range_from_disk(s, &r.rec, path, offset, buf, len));
                 }
             } else if (len > 0)
                 memcpy(buf, r.rec.value + offset, len);

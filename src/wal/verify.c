@@ -227,6 +227,12 @@ static int verify_segment(struct hg_verifier *v, size_t i)
     int has_later = hg_listing_next_log(&v->list, i + 1) < v->list.n;
     const struct hg_segment_header *next = witness_of(v, i);
 
+    if (i > 0 && v->list.e[i - 1].s.id == e->s.id) {
+        struct hg_damage_found d = hg_verify_in_segment(&e->s, 0, 0);
+        int rc2 = hg_verify_report(v, &d, "two files carry this segment id");
+        if (rc2 != 0)
+            return rc2;
+    }
     int rc = check_header(v, e);
     if (rc != 0 || e->s.kind != HG_KIND_FRAMES)
         return rc;

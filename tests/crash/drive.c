@@ -119,8 +119,8 @@ int drive_create(struct drive *d, struct hg_io *io)
 
     watch_new_handle();
     rc = hg_store_init_io(io, &d->opts);
-    if (rc == HOLOG_E_EXIST && d->failures > 0)
-        return HOLOG_OK; /* the one that failed had come that far; open will tell */
+    if (rc == HOLOG_E_EXIST && !d->store)
+        return HOLOG_OK; /* one that failed or was cut had come that far; open will tell */
     if (rc == HOLOG_OK)
         d->store = 1;
     return rc == HOLOG_OK ? rc : excused(d, "init", rc);
@@ -218,8 +218,6 @@ static int judge(struct drive *d, const struct step *s, int rc, int want, uint64
         d->poisoned = 1;
         return rc;
     }
-    if (d->poisoned && rc != HOLOG_E_INDOUBT)
-        return drive_wrong(d, "a poisoned store gives %s", holog_error_name(rc));
     return excused(d, "a commit", rc);
 }
 
@@ -252,7 +250,8 @@ static int sync_all(struct drive *d, holog_store *store)
         d->poisoned = 1;
         return rc;
     }
-    d->poisoned = 1; /* a sync that failed is not tried again */
+    if (rc == HOLOG_E_INDOUBT || rc == HOLOG_E_IO)
+        d->poisoned = 1; /* a sync that failed is not tried again */
     return excused(d, "sync", rc);
 }
 

@@ -93,18 +93,22 @@ static void drop_tree(struct model *m, const char *path)
     m->n = to;
 }
 
+/* The type of what contains path: the first ancestor, from the root on, that is no directory. */
 static int parent_type(const struct model *m, const char *path)
 {
-    char parent[MODEL_PATH];
-    const char *slash = strrchr(path, '/');
-    const struct model_entry *e;
+    char dir[MODEL_PATH];
 
-    if (slash == NULL)
-        return HOLOG_DIRECTORY;
-    memcpy(parent, path, (size_t)(slash - path));
-    parent[slash - path] = 0;
-    e = find(m, parent);
-    return e == NULL ? HOLOG_MISSING : e->type;
+    for (size_t i = 1; path[0] != 0 && path[i] != 0; i++) {
+        const struct model_entry *e;
+        if (path[i] != '/')
+            continue;
+        memcpy(dir, path, i);
+        dir[i] = 0;
+        e = find(m, dir);
+        if (e == NULL || e->type != HOLOG_DIRECTORY)
+            return e == NULL ? HOLOG_MISSING : e->type;
+    }
+    return HOLOG_DIRECTORY;
 }
 
 static int need_parent(struct model *m, const char *path, unsigned flags)

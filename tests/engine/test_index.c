@@ -921,7 +921,7 @@ Test(index, a_golden_page_reads_as_it_was_written)
 {
     /* "ab", "abc", "abz" with locators of 0x11 ..., 0x22 ..., 0x33 ...: format 1 for ever */
     static const uint8_t head[] = {
-        3,  0, 105, 0,   2,   0, 1, 0,   /* count, used, prefix, runs */
+        3,  0, 101, 0,   2,   0, 1, 0,   /* count, used, prefix, runs */
         0,  0, 0,   0,   0,   0, 0, 0,   /* head: nothing behind the prefix */
         21, 0, 3,   'a', 'b',            /* start, fill, prefix */
         0,  0, 0,   1,   'c', 0, 1, 'z', /* shared, length, bytes */
