@@ -41,7 +41,8 @@ static int mark_directory(struct hg_state *st, const uint8_t *key, size_t len, u
     }
     rc = hg_index_get(st->index, key, len, &loc);
     if (rc < 0)
-        return rc == HOLOG_E_NOENT ? hg_error(HOLOG_E_NOENT, "the parent directory is missing") : rc;
+        return rc == HOLOG_E_NOENT ? hg_error(HOLOG_E_NOENT, "the parent directory is missing")
+                                   : rc;
     if (loc.type != HG_ENTRY_DIR)
         return hg_error(HOLOG_E_NOTDIR, "the parent is not a directory");
     if (loc.size == number)
@@ -200,8 +201,7 @@ int hg_apply_copy(struct hg_state *st, const struct hg_key *from, const struct h
     if (rc == HOLOG_OK && loc.type == HG_ENTRY_DIR) {
         rc = hg_cursor_open(&c, root, prefix, prefix_len, 0);
         opened = rc == HOLOG_OK;
-        while (rc == HOLOG_OK && c.key_len > prefix_len &&
-               memcmp(c.key, prefix, prefix_len) == 0) {
+        while (rc == HOLOG_OK && c.key_len > prefix_len && memcmp(c.key, prefix, prefix_len) == 0) {
             rc = transfer_one(st, from, to, c.key, c.key_len, c.loc, number);
             if (rc == HOLOG_OK)
                 rc = hg_cursor_next(&c);

@@ -149,7 +149,7 @@ struct seq {
     uint32_t birth_segment; /* of the records: the frame's, or the extent that holds them */
     uint32_t birth_base;    /* offset of the body in it */
     uint64_t number;
-    int again; /* the body had to be encoded again: start over */
+    int again;                  /* the body had to be encoded again: start over */
     struct hg_checked *checked; /* the operation in hand; 33 KiB, so not part of this */
 };
 
@@ -237,30 +237,22 @@ static int apply_op(struct seq *q, struct hg_op *op, struct hg_checked *c)
                               .check = op->check };
 
     switch (op->type) {
-    case HG_OP_SAVE:
-        loc.type = HG_ENTRY_BLOB;
-        return hg_apply_put(st, &c->at.key, &loc);
-    case HG_OP_SYMLINK:
-        loc.type = HG_ENTRY_SYMLINK;
-        return hg_apply_put(st, &c->at.key, &loc);
+    case HG_OP_SAVE: loc.type = HG_ENTRY_BLOB; return hg_apply_put(st, &c->at.key, &loc);
+    case HG_OP_SYMLINK: loc.type = HG_ENTRY_SYMLINK; return hg_apply_put(st, &c->at.key, &loc);
     case HG_OP_MKDIR:
         loc.type = HG_ENTRY_DIR;
         loc.size = q->number;
         loc.check = 0;
         return c->nothing_to_do ? HOLOG_OK : hg_apply_mkdir(st, &c->at.key, &loc);
     case HG_OP_DELETE:
-    case HG_OP_DELETE_TREE:
-        return hg_apply_delete_tree(st, &c->at.key, q->number);
-    case HG_OP_COPY:
-        return hg_apply_copy(st, &c->at.key, &c->to.key, q->number);
-    case HG_OP_MOVE:
-        return hg_apply_move(st, &c->at.key, &c->to.key, q->number);
+    case HG_OP_DELETE_TREE: return hg_apply_delete_tree(st, &c->at.key, q->number);
+    case HG_OP_COPY: return hg_apply_copy(st, &c->at.key, &c->to.key, q->number);
+    case HG_OP_MOVE: return hg_apply_move(st, &c->at.key, &c->to.key, q->number);
     case HG_OP_CONFIG:
         return hg_setting_put(q->s, text(q->txn, op->path), op->path_len, text(q->txn, op->to),
                               op->to_len);
     case HG_OP_EXPECT:
-    default:
-        return HOLOG_OK;
+    default: return HOLOG_OK;
     }
 }
 
@@ -321,10 +313,10 @@ static int check_reads(struct seq *q)
             return rc;
         now = rc == HOLOG_E_NOENT ? 0 : r->listing ? loc.size : loc.number;
         if (now != r->number)
-            return hg_error_path(HOLOG_E_CONFLICT, text(txn, r->path), r->path_len,
-                                 "%s has been changed by commit %llu since this transaction read it",
-                                 r->path_len == 0 ? "/" : text(txn, r->path),
-                                 (unsigned long long)now);
+            return hg_error_path(
+                HOLOG_E_CONFLICT, text(txn, r->path), r->path_len,
+                "%s has been changed by commit %llu since this transaction read it",
+                r->path_len == 0 ? "/" : text(txn, r->path), (unsigned long long)now);
     }
     return HOLOG_OK;
 }
@@ -498,9 +490,9 @@ static void offer_values(holog_txn *txn, const struct seq *q)
         const struct hg_op *op = op_at(txn, i);
         if (op->staged != NULL)
             if (op->staged != NULL && op->staged->mem != NULL)
-            hg_cache_offer(q->s->cache,
-                           hg_pos_make(q->birth_segment, q->birth_base + (uint32_t)op->record),
-                           op->staged->mem);
+                hg_cache_offer(q->s->cache,
+                               hg_pos_make(q->birth_segment, q->birth_base + (uint32_t)op->record),
+                               op->staged->mem);
     }
 }
 

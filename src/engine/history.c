@@ -2,6 +2,7 @@
  * holog_log: the commits, newest first. Reads the frames of one segment at a time, from the newest
  * segment back; nothing about commits is kept in memory.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -288,19 +289,45 @@ static int one_segment(struct walk *w, uint32_t id)
     return rc;
 }
 
+struct dir_list {
+    struct hg_buf *out;
+    int rc;
+};
+
+static int each_segment(void *ctx, const char *name, int is_dir)
+{
+    struct dir_list *l = ctx;
+    struct hg_segment_entry e = { 0 };
+    enum hg_segment_kind kind;
+
+    if (!is_dir && hg_segment_parse_name(name, &e.segment, &kind) == 1 &&
+        kind == HG_KIND_FRAMES) {
+        e.kind = (uint8_t)kind;
+        l->rc = hg_buf_append(l->out, &e, sizeof e);
+    }
+    return l->rc;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct hg_segment_entry *x = a;
+    const struct hg_segment_entry *y = b;
+    return (x->segment > y->segment) - (x->segment < y->segment);
+}
+
+/* In the order of their ids. A reader looks at the directory: its writer may have made more. */
 static int list_segments(holog_store *s, struct hg_buf *out)
 {
+    struct dir_list l = { .out = out };
+    int rc;
+
     if (s->log != NULL)
         return hg_log_segments(s->log, out);
-    for (size_t i = 0; i < s->reader_segments.len / sizeof(struct hg_log_segment); i++) {
-        const struct hg_log_segment *g =
-            (const struct hg_log_segment *)(const void *)s->reader_segments.data + i;
-        struct hg_segment_entry e = { g->id, (uint8_t)g->kind, g->file_size };
-        int rc = hg_buf_append(out, &e, sizeof e);
-        if (rc < 0)
-            return rc;
-    }
-    return HOLOG_OK;
+    rc = s->io->ops->read_dir(s->io, HG_SEG_DIR, each_segment, &l);
+    if (out->len > 0)
+        qsort(out->data, out->len / sizeof(struct hg_segment_entry),
+              sizeof(struct hg_segment_entry), by_id);
+    return rc < 0 ? rc : l.rc;
 }
 
 int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t limit,

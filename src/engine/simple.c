@@ -192,8 +192,9 @@ int holog_readlink(holog_store *store, const char *path, char *buf, size_t buf_s
     if (rc < 0)
         return rc;
     if (buf == NULL || len + 1 > buf_size)
-        return hg_error(HOLOG_E_RANGE, "the target has %zu bytes; the buffer takes %zu with the NUL",
-                        len, buf_size);
+        return hg_error(HOLOG_E_RANGE,
+                        "the target has %zu bytes; the buffer takes %zu with the NUL", len,
+                        buf_size);
     memcpy(buf, target, len + 1);
     return HOLOG_OK;
 }

@@ -180,14 +180,10 @@ static int encode_op(holog_txn *txn, struct hg_op *op, const void *data, size_t 
     if (!has_record(op))
         return HOLOG_OK;
     switch (op->type) {
-    case HG_OP_SAVE:
-        return encode_save(txn, op, data, len);
-    case HG_OP_MKDIR:
-        return hg_rec_dir(body, path, op->path_len, &op->record);
-    case HG_OP_DELETE:
-        return hg_rec_delete(body, path, op->path_len, 0, &op->record);
-    case HG_OP_DELETE_TREE:
-        return hg_rec_delete_tree(body, path, op->path_len, &op->record);
+    case HG_OP_SAVE: return encode_save(txn, op, data, len);
+    case HG_OP_MKDIR: return hg_rec_dir(body, path, op->path_len, &op->record);
+    case HG_OP_DELETE: return hg_rec_delete(body, path, op->path_len, 0, &op->record);
+    case HG_OP_DELETE_TREE: return hg_rec_delete_tree(body, path, op->path_len, &op->record);
     case HG_OP_MOVE:
     case HG_OP_COPY:
         return hg_rec_transfer(body, op->type == HG_OP_MOVE ? HG_REC_MOVE : HG_REC_COPY, path,
@@ -199,8 +195,7 @@ static int encode_op(holog_txn *txn, struct hg_op *op, const void *data, size_t 
     case HG_OP_CONFIG:
         return hg_rec_config(body, path, op->path_len, text(txn, op->to), op->to_len, &op->record);
     case HG_OP_EXPECT:
-    default:
-        return HOLOG_OK;
+    default: return HOLOG_OK;
     }
 }
 
@@ -413,16 +408,11 @@ static int overlay_apply(holog_txn *txn, size_t i, const struct hg_checked *c)
         break;
     case HG_OP_MKDIR:
         own.type = HG_ENTRY_DIR;
-        rc = c->nothing_to_do ? HOLOG_OK
-                              : overlay_put(txn, c->at.key.bytes, c->at.key.len, own);
+        rc = c->nothing_to_do ? HOLOG_OK : overlay_put(txn, c->at.key.bytes, c->at.key.len, own);
         break;
     case HG_OP_DELETE:
-    case HG_OP_DELETE_TREE:
-        rc = overlay_drop(txn, &c->at);
-        break;
-    case HG_OP_COPY:
-        rc = overlay_copy(txn, c);
-        break;
+    case HG_OP_DELETE_TREE: rc = overlay_drop(txn, &c->at); break;
+    case HG_OP_COPY: rc = overlay_copy(txn, c); break;
     case HG_OP_MOVE:
         rc = overlay_copy(txn, c);
         if (rc == HOLOG_OK)
@@ -430,8 +420,7 @@ static int overlay_apply(holog_txn *txn, size_t i, const struct hg_checked *c)
         break;
     case HG_OP_EXPECT:
     case HG_OP_CONFIG:
-    default:
-        return HOLOG_OK;
+    default: return HOLOG_OK;
     }
     if (rc == HOLOG_OK)
         rc = overlay_mark_parent(txn, &c->at.key);
@@ -469,7 +458,8 @@ static int add_parent_ops(holog_txn *txn, const char *path, size_t len)
     } else {
         hg_txn_lookup(txn, &l);
     }
-    if (hg_path_parent(path, len) > 0 && parent_is_missing(&l, path, hg_path_parent(path, len)) == 1) {
+    if (hg_path_parent(path, len) > 0 &&
+        parent_is_missing(&l, path, hg_path_parent(path, len)) == 1) {
         for (size_t at = 1; rc == HOLOG_OK && at < len; at++) {
             char dir[HG_PATH_MAX + 1];
             if (path[at] != '/' || parent_is_missing(&l, path, at) != 1)
@@ -602,11 +592,9 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
     size_t arena_was;
     size_t body_was;
     size_t ops_was;
-    struct hg_op op = { .type = type,
-                        .flags = flags,
-                        .record = SIZE_MAX,
-                        .expect = txn->expecting,
-                        .staged = staged };
+    struct hg_op op = {
+        .type = type, .flags = flags, .record = SIZE_MAX, .expect = txn->expecting, .staged = staged
+    };
     struct hg_checked *c = NULL;
     int rc;
 

@@ -170,8 +170,7 @@ static int read_to_end(holog_store *s, struct chunk *c, int rc)
     struct hg_file_info info;
     size_t n = 0;
 
-    if (s->io->ops->info(c->file, &info) < 0 ||
-        info.size_bytes >= c->req.offset + c->req.len_bytes)
+    if (s->io->ops->info(c->file, &info) < 0 || info.size_bytes >= c->req.offset + c->req.len_bytes)
         return rc;
     rc = hg_files_read(s->files, c->segment, HG_KIND_EXTENTS, c->req.buf, c->req.len_bytes,
                        c->req.offset, &n);

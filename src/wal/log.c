@@ -47,8 +47,8 @@ int hg_log_poisoned(const struct hg_log *log)
 static int poisoned_error(struct hg_log *log)
 {
     struct holog_error_detail d = log->poison_detail;
-    return hg_error(HOLOG_E_POISONED, "an earlier write failed (%.300s); close and reopen the store",
-                    d.message);
+    return hg_error(HOLOG_E_POISONED,
+                    "an earlier write failed (%.300s); close and reopen the store", d.message);
 }
 
 void hg_log_poison(struct hg_log *log, uint64_t seq, int rc)
@@ -99,7 +99,9 @@ static void queue_dones(struct hg_log *log, struct hg_group *g, int rc)
     const struct hg_group_done *d = (const struct hg_group_done *)(const void *)g->dones.data;
 
     for (size_t i = 0; i < n; i++) {
-        struct done_call call = { .fn = d[i].fn, .ctx = d[i].ctx, .number = d[i].number, .code = rc };
+        struct done_call call = {
+            .fn = d[i].fn, .ctx = d[i].ctx, .number = d[i].number, .code = rc
+        };
         if (hg_buf_append(&log->done_queue, &call, sizeof call) < 0)
             call.fn(call.ctx, call.code, call.number); /* no memory to defer: tell it here */
     }
@@ -464,8 +466,8 @@ int hg_log_seal_group(struct hg_log *log, struct hg_group *g)
         log->prev_hash = f->head_hash;
         log->last_frame = hg_pos_make(log->active.id, offset);
         if (log->footer != NULL) {
-            int rc = hg_footer_add(log->footer, f, offset,
-                                   g->buf + frames[i].at + HG_FRAME_HEADER_SIZE);
+            int rc =
+                hg_footer_add(log->footer, f, offset, g->buf + frames[i].at + HG_FRAME_HEADER_SIZE);
             if (rc < 0) { /* no memory for it: the roll rebuilds it from the file */
                 hg_footer_builder_destroy(log->footer);
                 log->footer = NULL;
@@ -552,8 +554,8 @@ void hg_log_write_group(struct hg_log *log, struct hg_group *g)
     if (slow)
         rc = write_then_sync(log, g, padded);
     else
-        rc = hg_io_write_full(log->file, g->buf, padded, g->base,
-                              g->need_sync ? HG_WRITE_DSYNC : 0);
+        rc =
+            hg_io_write_full(log->file, g->buf, padded, g->base, g->need_sync ? HG_WRITE_DSYNC : 0);
     took = log->io->ops->now_ns(log->io) - t0;
     hg_log_lock(log);
     log->patience_ns = HG_MIN(took / 4, (uint64_t)HG_PATIENCE_MAX_NS);
@@ -585,7 +587,11 @@ int hg_log_lead(struct hg_log *log)
 /* Leading at once would split what belongs together: after a group of n commits its n threads come
  * back one by one, and the first of them would write alone. Half of the last group is worth a
  * transfer; below that the leader waits, a fraction of a transfer at the most. */
-enum lead { LEAD_NO, LEAD_SOON, LEAD_NOW };
+enum lead {
+    LEAD_NO,
+    LEAD_SOON,
+    LEAD_NOW
+};
 
 static enum lead may_lead(struct hg_log *log)
 {
@@ -605,9 +611,10 @@ static int group_result(struct hg_log *log, uint64_t seq)
     if (seq < log->fail_seq)
         return HOLOG_OK;
     d = log->poison_detail;
-    return hg_error(HOLOG_E_INDOUBT,
-                    "the commit's write failed (%.300s): it may or may not be there after reopening",
-                    d.message);
+    return hg_error(
+        HOLOG_E_INDOUBT,
+        "the commit's write failed (%.300s): it may or may not be there after reopening",
+        d.message);
 }
 
 /* Without the lock: 1 when the group is known to have completed well. */

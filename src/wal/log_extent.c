@@ -5,6 +5,7 @@
  * handed out, so a frame can only name what is there. What is handed out and never named is garbage
  * from birth.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -214,17 +215,31 @@ static struct hg_file *begin_write(struct hg_log *log, uint32_t segment, int dur
         __atomic_store_n(&log->ext_dirty, 1, __ATOMIC_RELEASE);
     }
     *out_gen = log->ext_gen;
-    log->ext_writes[log->ext_gen]++;
+    __atomic_add_fetch(&log->ext_writes[log->ext_gen], 1, __ATOMIC_RELAXED);
     unlock(log);
     return e->file;
 }
 
+/* Also from a request's done, which may not block: no lock. */
 static void end_write(struct hg_log *log, unsigned gen)
 {
-    lock(log);
-    if (--log->ext_writes[gen] == 0)
-        hg_cond_wake_all(log->io, &log->ext_changed);
-    unlock(log);
+    struct hg_io *io = log->io; /* with the count at 0 the log may go */
+    uint32_t *writes = &log->ext_writes[gen];
+
+    if (__atomic_sub_fetch(writes, 1, __ATOMIC_ACQ_REL) == 0)
+        io->ops->word_wake(io, writes, INT_MAX);
+}
+
+/* Until no write of a generation is under way. ext_lock held, dropped while waiting. */
+static void wait_for_writes(struct hg_log *log, unsigned gen)
+{
+    uint32_t n;
+
+    while ((n = __atomic_load_n(&log->ext_writes[gen], __ATOMIC_ACQUIRE)) > 0) {
+        unlock(log);
+        log->io->ops->word_wait(log->io, &log->ext_writes[gen], n, UINT64_MAX);
+        lock(log);
+    }
 }
 
 int hg_log_extent_write(struct hg_log *log, uint32_t segment, uint64_t offset, const void *data,
@@ -303,8 +318,7 @@ void hg_log_extents_settle(struct hg_log *log)
     while (log->ext_syncing)
         hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
     gen = log->ext_gen;
-    while (log->ext_writes[gen] > 0 && gen == log->ext_gen)
-        hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
+    wait_for_writes(log, gen);
     unlock(log);
 }
 
@@ -320,8 +334,7 @@ int hg_log_extents_sync(struct hg_log *log)
     log->ext_syncing = 1;
     gen = log->ext_gen;
     log->ext_gen ^= 1; /* the other generation ran empty in the sync before this one */
-    while (log->ext_writes[gen] > 0)
-        hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
+    wait_for_writes(log, gen);
     __atomic_store_n(&log->ext_dirty, 0, __ATOMIC_RELEASE);
     for (;;) {
         struct hg_ext_seg *e = log->exts;

@@ -146,7 +146,7 @@ struct hg_log {
     struct hg_cond ext_changed;
     struct hg_ext_seg *exts;  /* ext_lock */
     uint64_t ext_last_capacity;
-    unsigned ext_writes[2]; /* submitted and not over, by generation */
+    uint32_t ext_writes[2]; /* atomic: submitted and not over, by generation */
     unsigned ext_gen;
     int ext_dirty;   /* atomic */
     int ext_failed;  /* atomic: a submitted write failed with this */

@@ -281,7 +281,10 @@ static int append_list(struct hg_log *log, const struct hg_segment_entry *entrie
 /* R6. Lock held. A list too long for one frame (tiny segments) goes on in the next. */
 static int append_opening(struct hg_log *log, const struct hg_segment_entry *entries, size_t n)
 {
-    enum { ENTRY_MAX = 13, ROOM = 64 }; /* 4 + 1 + 8; the record's and body's own fields */
+    enum {
+        ENTRY_MAX = 13,
+        ROOM = 64
+    }; /* 4 + 1 + 8; the record's and body's own fields */
     size_t frame = hg_frame_len_max(log->active.capacity) - HG_FRAME_HEADER_SIZE - ROOM;
     size_t each = HG_MAX(frame / ENTRY_MAX, (size_t)1);
     int rc;
@@ -450,8 +453,8 @@ static int reopen_active(struct hg_log *log, const struct hg_log_segment *seg,
     log->end = log->sealed_end = r->end;
     log->zero_end = HG_ALIGN_UP(r->end, (uint64_t)HG_BLOCK);
     if (r->end % HG_BLOCK != 0) {
-        rc = hg_files_read(log->files, seg->id, HG_KIND_FRAMES, log->tail,
-                           (size_t)(r->end - block), block, &n);
+        rc = hg_files_read(log->files, seg->id, HG_KIND_FRAMES, log->tail, (size_t)(r->end - block),
+                           block, &n);
         if (rc == HOLOG_OK && n != r->end - block)
             rc = hg_error(HOLOG_E_IO, "%s is shorter than it was a moment ago", name);
     }
@@ -486,9 +489,8 @@ int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r)
     log->last_time_ns = r->last_time_ns;
     log->done_segment = r->last_segment;
     log->sealed_end_of_done = r->end;
-    log->durable_pos = r->last_segment == 0
-                           ? 0
-                           : hg_pos_make(r->last_segment, (uint32_t)HG_ALIGN_UP(r->end, 8u));
+    log->durable_pos =
+        r->last_segment == 0 ? 0 : hg_pos_make(r->last_segment, (uint32_t)HG_ALIGN_UP(r->end, 8u));
     log->next_segment = HG_MAX(r->next_segment, 1u);
     if (last != NULL)
         log->pred_epoch = last->header.epoch;

@@ -34,7 +34,7 @@ static int write_a_group(struct hg_log *log)
         }
     }
     if (fill->state == HG_GROUP_FILLING && fill->frames.len > 0 && log->in_flight == 0 &&
-        (fill->unattended || fill->waiters == 0)) {
+        (fill->unattended || __atomic_load_n(&fill->waiters, __ATOMIC_SEQ_CST) == 0)) {
         log->kicked = 0;
         (void)hg_log_lead(log); /* a failure poisons: everybody is told */
         return 1;

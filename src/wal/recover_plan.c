@@ -569,9 +569,10 @@ int hg_plan_may_write(const struct hg_plan *p)
         if (p->list.e[i].header_rc == HOLOG_OK)
             features |= p->list.e[i].s.header.feat_ro_compat;
     }
-    return features == 0 ? HOLOG_OK
-                         : hg_error(HOLOG_E_VERSION,
-                                    "%s: a later version of holog wrote it (features %#llx): it can "
-                                    "be read here, not written; open it read-only",
-                                    p->io->root, (unsigned long long)features);
+    return features == 0
+               ? HOLOG_OK
+               : hg_error(HOLOG_E_VERSION,
+                          "%s: a later version of holog wrote it (features %#llx): it can "
+                          "be read here, not written; open it read-only",
+                          p->io->root, (unsigned long long)features);
 }

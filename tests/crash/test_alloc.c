@@ -2,10 +2,11 @@
  * Every allocation fails in turn, once and for ever: the caller is told, nothing leaks, what was
  * acknowledged stays, and the store goes on or is poisoned, never wrong.
  */
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <criterion/criterion.h>
 
 #include "base/alloc.h"
 #include "drive.h"
@@ -97,16 +98,17 @@ static void every_allocation(size_t which)
             within = one(script, &so, &c, &t);
         }
     }
-    (void)fprintf(stderr, "%s: %lu runs without memory (%lu told, %lu poisoned), %lu cuts after, %lu wrong\n",
-                  script->name, t.runs, t.told, t.poisoned, t.states, t.bad);
+    (void)fprintf(
+        stderr, "%s: %lu runs without memory (%lu told, %lu poisoned), %lu cuts after, %lu wrong\n",
+        script->name, t.runs, t.told, t.poisoned, t.states, t.bad);
     cr_assert_eq(t.bad, 0);
 }
 
-#define ALLOC(n, name, from_level)                                                              \
-    Test(alloc, name)                                                                           \
-    {                                                                                           \
-        if (kit_level() >= (from_level))                                                        \
-            every_allocation(n);                                                                \
+#define ALLOC(n, name, from_level)       \
+    Test(alloc, name)                    \
+    {                                    \
+        if (kit_level() >= (from_level)) \
+            every_allocation(n);         \
     }
 
 ALLOC(0, any_allocation_may_fail_while_values_are_saved, 0)

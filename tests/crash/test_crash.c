@@ -10,11 +10,9 @@
 
 #include "kit.h"
 
-static const char strategy_letters[] = "nakotuszgr";
-
 static unsigned seeds_for(enum hg_sim_strategy s, unsigned pending, int level)
 {
-    static const unsigned random_seeds[3] = { 1, 3, 60 };
+    static const unsigned random_seeds[3] = { 1, 3, 420 };
 
     switch (s) {
     case HG_SIM_CRASH_NONE:
@@ -47,9 +45,7 @@ static int one_state(const struct played *p, uint64_t step, enum hg_sim_strategy
     kit_bounds(p, step, &durable, &submitted, &store);
     wrong = kit_check(after, p, durable, submitted, store);
     if (wrong != NULL)
-        (void)fprintf(stderr, "script %s, step %llu, strategy %c, seed %llu: %s\n", p->script->name,
-                      (unsigned long long)step, strategy_letters[strategy],
-                      (unsigned long long)seed, wrong);
+        (void)kit_fail(wrong);
     hg_sim_destroy(after);
     return wrong == NULL;
 }

@@ -2,11 +2,12 @@
  * Every call to the operating system that can fail does, once and for ever, one after the other:
  * what the caller is told is right, what it was told before stays true, nothing leaks.
  */
-#include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <criterion/criterion.h>
 
 #include "drive.h"
 #include "watch.h"
@@ -23,15 +24,22 @@ struct fault {
 #define TRANSFERS (HG_SIM_F_READ | HG_SIM_F_WRITE)
 static const struct fault faults[] = {
     { "EIO", HG_SIM_FAULT_ERRNO, EIO, HG_SIM_F_ALL, { HOLOG_E_IO, HOLOG_E_INDOUBT }, 0 },
-    { "ENOSPC", HG_SIM_FAULT_ERRNO, ENOSPC,
+    { "ENOSPC",
+      HG_SIM_FAULT_ERRNO,
+      ENOSPC,
       HG_SIM_F_OPEN | HG_SIM_F_WRITE | HG_SIM_F_SYNC | HG_SIM_F_SYNC_DIR | HG_SIM_F_FALLOCATE |
           HG_SIM_F_RENAME | HG_SIM_F_MKDIR,
-      { HOLOG_E_NOSPC, HOLOG_E_INDOUBT }, 0 },
+      { HOLOG_E_NOSPC, HOLOG_E_INDOUBT },
+      0 },
     { "short-one", HG_SIM_FAULT_SHORT_ONE, 0, TRANSFERS, { 0 }, 2 },
     { "short-half", HG_SIM_FAULT_SHORT_HALF, 0, TRANSFERS, { 0 }, 2 },
     { "EINTR", HG_SIM_FAULT_EINTR, 0, TRANSFERS | HG_SIM_F_SYNC | HG_SIM_F_OPEN, { 0 }, 2 },
-    { "EDQUOT", HG_SIM_FAULT_ERRNO, EDQUOT, HG_SIM_F_OPEN | HG_SIM_F_WRITE | HG_SIM_F_FALLOCATE,
-      { HOLOG_E_NOSPC, HOLOG_E_INDOUBT }, 2 },
+    { "EDQUOT",
+      HG_SIM_FAULT_ERRNO,
+      EDQUOT,
+      HG_SIM_F_OPEN | HG_SIM_F_WRITE | HG_SIM_F_FALLOCATE,
+      { HOLOG_E_NOSPC, HOLOG_E_INDOUBT },
+      2 },
     { "stuck", HG_SIM_FAULT_STUCK, 0, TRANSFERS, { HOLOG_E_IO, HOLOG_E_INDOUBT }, 2 },
 };
 
@@ -77,7 +85,8 @@ static void judge(struct drive *d, const struct fault *f, const struct hg_sim_op
         (void)drive_wrong(d, "a sync that failed was tried again");
     if (out_of_space(f) && takes_space(so->fault_classes, d) && d->poisoned)
         (void)drive_wrong(d, "a full disk has poisoned the store: %s", d->first_message);
-    if (out_of_space(f) && takes_space(so->fault_classes, d) && !so->fault_sticky && d->failures > 1)
+    if (out_of_space(f) && takes_space(so->fault_classes, d) && !so->fault_sticky &&
+        d->failures > 1)
         (void)drive_wrong(d, "one failure to take space has failed %d calls", d->failures);
 }
 
@@ -121,8 +130,10 @@ static void every_call(size_t which)
         if (level < f->level && getenv("HOLOG_TEST_CASE") == NULL)
             continue;
         for (unsigned i = 0; i < 15; i++) {
-            struct hg_sim_options so = { .seed = kit_seed(), .fault_classes = 1u << i,
-                                         .fault_kind = f->kind, .fault_errno = f->err };
+            struct hg_sim_options so = { .seed = kit_seed(),
+                                         .fault_classes = 1u << i,
+                                         .fault_kind = f->kind,
+                                         .fault_errno = f->err };
             if ((f->classes & so.fault_classes) == 0)
                 continue;
             for (so.fault_sticky = 0; so.fault_sticky < 2; so.fault_sticky++) {
@@ -144,16 +155,17 @@ static void every_call(size_t which)
             }
         }
     }
-    (void)fprintf(stderr, "%s: %lu runs with a fault, %lu cuts after, %lu failed syncs, %lu wrong\n",
+    (void)fprintf(stderr,
+                  "%s: %lu runs with a fault, %lu cuts after, %lu failed syncs, %lu wrong\n",
                   script->name, runs, states, watch_failed_syncs(), bad);
     cr_assert_eq(bad, 0);
 }
 
-#define FAULTS(n, name, from_level)                                                              \
-    Test(faults, name)                                                                           \
-    {                                                                                            \
-        if (kit_level() >= (from_level))                                                         \
-            every_call(n);                                                                       \
+#define FAULTS(n, name, from_level)      \
+    Test(faults, name)                   \
+    {                                    \
+        if (kit_level() >= (from_level)) \
+            every_call(n);               \
     }
 
 FAULTS(0, any_call_may_fail_while_values_are_saved, 0)
@@ -270,7 +282,9 @@ static void full_disks(int give_back)
         for (uint64_t room = 0; room <= DISK_BYTES / 2 && bad < 8; room += stride[kit_level()]) {
             struct hg_sim_options so = { .seed = kit_seed(), .capacity = DISK_BYTES };
             struct drive d;
-            struct full c = { .script = &kit_scripts[i], .d = &d, .give_back = give_back,
+            struct full c = { .script = &kit_scripts[i],
+                              .d = &d,
+                              .give_back = give_back,
                               .ballast = DISK_BYTES - room };
             struct hg_sim *sim = NULL;
             if (!kit_case("%s room %llu %s", kit_scripts[i].name, (unsigned long long)room,

@@ -242,7 +242,7 @@ static void print_plan(const struct plan *p)
 
 static void campaign(unsigned part)
 {
-    static const unsigned counts[3] = { 15, 250, 5000 };
+    static const unsigned counts[3] = { 50, 1500, 50000 };
     static struct plan p;
     char why[500];
     unsigned n = counts[kit_level()];

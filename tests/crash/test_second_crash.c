@@ -2,19 +2,39 @@
  * A second power cut: at each step of the recovery from the first one, and of the commits and the
  * close that follow. What the first recovery found is what every later one must find.
  */
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <criterion/criterion.h>
+
 #include "drive.h"
 
 static const struct step afterwards[] = {
-    { .op = STEP_SAVE, .path = "again/1", .len = 300, .seed = 801, .flags = HOLOG_PARENTS | HOLOG_REPLACE },
-    { .op = STEP_SAVE, .path = "again/2", .len = 900, .seed = 802, .flags = HOLOG_REPLACE, .sync = HOLOG_SYNC_OS },
+    { .op = STEP_SAVE,
+      .path = "again/1",
+      .len = 300,
+      .seed = 801,
+      .flags = HOLOG_PARENTS | HOLOG_REPLACE },
+    { .op = STEP_SAVE,
+      .path = "again/2",
+      .len = 900,
+      .seed = 802,
+      .flags = HOLOG_REPLACE,
+      .sync = HOLOG_SYNC_OS },
     { .op = STEP_SAVE, .path = "again/3", .len = 66000, .seed = 803, .flags = HOLOG_REPLACE },
-    { .op = STEP_BATCH, .path = "again/b", .len = 500, .seed = 804, .count = 4, .flags = HOLOG_PARENTS | HOLOG_REPLACE },
-    { .op = STEP_SAVE, .path = "again/4", .len = 200, .seed = 810, .flags = HOLOG_REPLACE, .sync = HOLOG_SYNC_NONE },
+    { .op = STEP_BATCH,
+      .path = "again/b",
+      .len = 500,
+      .seed = 804,
+      .count = 4,
+      .flags = HOLOG_PARENTS | HOLOG_REPLACE },
+    { .op = STEP_SAVE,
+      .path = "again/4",
+      .len = 200,
+      .seed = 810,
+      .flags = HOLOG_REPLACE,
+      .sync = HOLOG_SYNC_NONE },
 };
 
 static int scenario(struct hg_io *io, void *ctx)
@@ -106,9 +126,9 @@ static unsigned long all_seconds(const struct first *f, unsigned seeds, uint64_t
     int is = undisturbed(f->p, f->step, disk, &found, &steps, wrong, sizeof wrong);
 
     hg_sim_destroy(disk);
-    if (wrong[0] != 0 && kit_case("%s step %llu %c seed %llu", f->p->script->name,
-                                  (unsigned long long)f->step, kit_strategy(f->strategy),
-                                  (unsigned long long)f->seed))
+    if (wrong[0] != 0 &&
+        kit_case("%s step %llu %c seed %llu", f->p->script->name, (unsigned long long)f->step,
+                 kit_strategy(f->strategy), (unsigned long long)f->seed))
         return (unsigned long)kit_fail(wrong);
     for (uint64_t step = 0; is && step <= steps && bad < 3; step += stride) {
         const char *why;
@@ -126,8 +146,8 @@ static unsigned long all_seconds(const struct first *f, unsigned seeds, uint64_t
 static void sweep(size_t script)
 {
     static const enum hg_sim_strategy strategies[] = {
-        HG_SIM_CRASH_RANDOM, HG_SIM_CRASH_SECTORS, HG_SIM_CRASH_TORN_HEAD, HG_SIM_CRASH_ALL,
-        HG_SIM_CRASH_GARBAGE, HG_SIM_CRASH_DROP_ONE, HG_SIM_CRASH_NONE, HG_SIM_CRASH_TORN_TAIL
+        HG_SIM_CRASH_RANDOM,  HG_SIM_CRASH_SECTORS,  HG_SIM_CRASH_TORN_HEAD, HG_SIM_CRASH_ALL,
+        HG_SIM_CRASH_GARBAGE, HG_SIM_CRASH_DROP_ONE, HG_SIM_CRASH_NONE,      HG_SIM_CRASH_TORN_TAIL
     };
     static const unsigned firsts[3] = { 2, 7, 150 };
     unsigned n = firsts[kit_level()];
@@ -156,10 +176,10 @@ static void sweep(size_t script)
     cr_assert_eq(bad, 0);
 }
 
-#define SECOND(n, name)                                                                         \
-    Test(second_crash, name)                                                                    \
-    {                                                                                           \
-        sweep(n);                                                                               \
+#define SECOND(n, name)      \
+    Test(second_crash, name) \
+    {                        \
+        sweep(n);            \
     }
 
 SECOND(0, recovery_of_small_saves_can_be_cut_anywhere)

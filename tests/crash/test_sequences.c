@@ -2,10 +2,11 @@
  * All short sequences of calls, each cut at each step. Most bugs of this kind need no more than
  * three calls to show.
  */
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <criterion/criterion.h>
 
 #include "kit.h"
 
@@ -25,7 +26,10 @@ static const struct step alphabet[] = {
     { .op = STEP_REOPEN },
     { .op = STEP_SAVE, .path = "a", .len = 900, .flags = HOLOG_REPLACE, .sync = HOLOG_SYNC_NONE },
 };
-enum { LETTERS = sizeof alphabet / sizeof alphabet[0], LONGEST = 4 };
+enum {
+    LETTERS = sizeof alphabet / sizeof alphabet[0],
+    LONGEST = 4
+};
 static const char letters[LETTERS + 1] = "aBbmdDvceSrw";
 
 struct totals {
@@ -89,8 +93,8 @@ static void one(const unsigned *pick, size_t n, struct totals *t)
     struct step steps[LONGEST];
     char name[LONGEST + 1];
     struct script script = { .name = name, .steps = steps, .n = n };
-    struct hg_sim_options so = { .seed = kit_seed(), .dirs = n % 2 == 0 ? HG_SIM_DIRS_JOURNAL
-                                                                      : HG_SIM_DIRS_POSIX };
+    struct hg_sim_options so = { .seed = kit_seed(),
+                                 .dirs = n % 2 == 0 ? HG_SIM_DIRS_JOURNAL : HG_SIM_DIRS_POSIX };
     struct played p;
 
     if (!make(pick, n, steps, name)) {
@@ -121,17 +125,18 @@ static void all_from(unsigned first)
                 pick[at] = 0;
         }
     }
-    (void)fprintf(stderr, "from %c: %lu sequences (%lu more are refused), %lu crash states, %lu wrong\n",
+    (void)fprintf(stderr,
+                  "from %c: %lu sequences (%lu more are refused), %lu crash states, %lu wrong\n",
                   letters[first], t.sequences, t.refused, t.states, t.bad);
     cr_assert_eq(t.bad, 0);
 }
 
-#define FROM(a, b, c, name)                                                                     \
-    Test(sequences, name)                                                                       \
-    {                                                                                           \
-        all_from(a);                                                                            \
-        all_from(b);                                                                            \
-        all_from(c);                                                                            \
+#define FROM(a, b, c, name) \
+    Test(sequences, name)   \
+    {                       \
+        all_from(a);        \
+        all_from(b);        \
+        all_from(c);        \
     }
 
 FROM(0, 4, 8, that_begin_with_a_small_value_survive_any_cut)

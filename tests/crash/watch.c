@@ -8,7 +8,9 @@
 
 #include "holog/error.h"
 
-enum { NAMES = 64 };
+enum {
+    NAMES = 64
+};
 
 struct names {
     char name[NAMES][64];

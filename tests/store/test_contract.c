@@ -2,11 +2,11 @@
  * The path contract and bad input, on a real directory: one test for each claim, and after each the
  * store is closed, verified and opened again, and must show the same.
  */
-#include "storekit.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "storekit.h"
 
 #define RP (HOLOG_REPLACE | HOLOG_PARENTS)
 
@@ -172,7 +172,9 @@ Test(contract, missing_and_directory_and_wrong_type_are_told_apart)
 
 Test(contract, ranges_are_what_the_value_has_there)
 {
-    enum { LEN = 200000 };
+    enum {
+        LEN = 200000
+    };
     uint8_t *want = malloc(LEN);
     uint8_t *got = malloc(LEN);
     uint64_t rng = test_seed();
@@ -264,7 +266,7 @@ Test(contract, one_bad_item_and_nothing_of_a_batch_is_there)
     static const struct {
         const char *path;
         int code;
-    } bad[] = { { "there", HOLOG_E_EXIST },  { "no/parent", HOLOG_E_NOENT },
+    } bad[] = { { "there", HOLOG_E_EXIST },    { "no/parent", HOLOG_E_NOENT },
                 { "there/x", HOLOG_E_NOTDIR }, { "dir", HOLOG_E_EXIST },
                 { "a/../b", HOLOG_E_BADPATH }, { "\xff", HOLOG_E_BADPATH } };
 
@@ -350,8 +352,8 @@ static void save_names(const char *const *names, size_t n)
 
 Test(contract, children_are_listed_in_natural_order)
 {
-    static const char *const names[] = { "d/z10", "d/z9", "d/z2", "d/A01", "d/a", "d/z2/x",
-                                         "d/b/deep/er", "e" };
+    static const char *const names[] = { "d/z10", "d/z9",   "d/z2",        "d/A01",
+                                         "d/a",   "d/z2/x", "d/b/deep/er", "e" };
     save_names(names, 6 - 1);
     FAILS(HOLOG_E_NOTDIR, save_text(box.store, names[5], "x", RP), "d/z2");
     save_names(names + 6, 2);
@@ -432,7 +434,7 @@ Test(contract, exists_is_true_when_a_path_resolves_and_changes_nothing)
     static const struct {
         const char *path;
         int there;
-    } asked[] = { { "f", 1 },   { "d", 1 },       { "/", 1 },    { "gone", 0 },  { "link", 1 },
+    } asked[] = { { "f", 1 },        { "d", 1 },   { "/", 1 },      { "gone", 0 }, { "link", 1 },
                   { "dangling", 0 }, { "f/x", 0 }, { "no/way", 0 }, { "loop", 0 } };
 
     OK(save_text(box.store, "f", "x", 0));
@@ -667,8 +669,9 @@ Test(contract, commit_times_never_go_back)
 
 Test(contract, one_entry_however_its_path_is_spelt)
 {
-    static const char *const spelt[] = { "a/b",  "/a/b",   "//a//b//", "./a/./b/.",
-                                         "a/b/", "././a/b" };
+    static const char *const spelt[] = {
+        "a/b", "/a/b", "//a//b//", "./a/./b/.", "a/b/", "././a/b"
+    };
 
     OK(save_text(box.store, "a/b", "x", HOLOG_PARENTS));
     for (size_t i = 0; i < sizeof spelt / sizeof spelt[0]; i++) {
@@ -694,9 +697,10 @@ Test(contract, dot_dot_is_refused_wherever_it_stands)
 
 Test(contract, what_is_not_utf8_is_refused)
 {
-    static const char *const bad[] = { "\xff",         "a/\x80",         "\xc0\x80",
-                                       "\xc1\xbf",     "\xe0\x80\xaf",   "\xed\xa0\x80",
-                                       "\xf4\x90\x80\x80", "\xe2\x82",   "x\xf0\x9f\x98" };
+    static const char *const bad[] = {
+        "\xff",         "a/\x80",           "\xc0\x80", "\xc1\xbf",     "\xe0\x80\xaf",
+        "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "x\xf0\x9f\x98"
+    };
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         FAILS(HOLOG_E_BADPATH, save_text(box.store, bad[i], "x", RP), "UTF-8");

@@ -11,20 +11,26 @@
  * HOLOG_TEST_LEVEL: quick tries every 61st byte, normal all of them (without checkpoints every 5th, of
  * a crashed store every 11th) and every 3rd length, full every bit and every length.
  */
-#include "storekit.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../crash/kit.h"
 #include "base/hash.h"
+#include "storekit.h"
 #include "wal/super.h"
 
-enum file_kind { F_SUPER, F_SEALED, F_LAST, F_EXTENTS, F_CHECKPOINT, F_OTHER, FILE_KINDS };
-static const char *const file_names[FILE_KINDS] = {
-    "SUPER", "sealed segment", "last segment", "extents", "checkpoint", "LOCK, ctl"
+enum file_kind {
+    F_SUPER,
+    F_SEALED,
+    F_LAST,
+    F_EXTENTS,
+    F_CHECKPOINT,
+    F_OTHER,
+    FILE_KINDS
 };
+static const char *const file_names[FILE_KINDS] = { "SUPER",   "sealed segment", "last segment",
+                                                    "extents", "checkpoint",     "LOCK, ctl" };
 
 enum damage_kind {
     D_FLIP,
@@ -43,9 +49,9 @@ enum damage_kind {
     DAMAGE_KINDS
 };
 static const char *const damage_names[DAMAGE_KINDS] = {
-    "byte flipped",     "cut to each length", "512 B zeroed",    "4 KiB zeroed",   "512 B stale",
-    "4 KiB stale",      "512 B swapped",      "4 KiB swapped",   "file deleted",   "file duplicated",
-    "two files swapped", "file renamed",      "old frames there"
+    "byte flipped",      "cut to each length", "512 B zeroed",    "4 KiB zeroed", "512 B stale",
+    "4 KiB stale",       "512 B swapped",      "4 KiB swapped",   "file deleted", "file duplicated",
+    "two files swapped", "file renamed",       "old frames there"
 };
 
 struct count {
@@ -54,7 +60,11 @@ struct count {
 
 /* ---- what a store shows ----------------------------------------------------------------------------*/
 
-enum { ENTRIES = 128, COMMITS = 40, PART_CORRUPT = 1 };
+enum {
+    ENTRIES = 128,
+    COMMITS = 40,
+    PART_CORRUPT = 1
+};
 
 struct shown {
     struct {
@@ -217,7 +227,9 @@ static const struct step script[] = {
     { .op = STEP_SAVE, .path = "last", .len = 600, .seed = 99 },
     { .op = STEP_DELETE, .path = "page" },
 };
-enum { STEPS = sizeof script / sizeof script[0] };
+enum {
+    STEPS = sizeof script / sizeof script[0]
+};
 
 static struct shown states[STEPS + 1]; /* without the log */
 static struct shown closed;            /* with it */
@@ -311,8 +323,8 @@ static void list_files(struct hg_sim *sim, struct files *out)
     for (size_t i = 0; i < out->n; i++) {
         const char *name = out->f[i].name;
         const char *dot = strrchr(name, '.');
-        out->f[i].kind = strcmp(name, "SUPER") == 0       ? F_SUPER
-                         : strncmp(name, "chk/", 4) == 0  ? F_CHECKPOINT
+        out->f[i].kind = strcmp(name, "SUPER") == 0                 ? F_SUPER
+                         : strncmp(name, "chk/", 4) == 0            ? F_CHECKPOINT
                          : dot != NULL && strcmp(dot, ".hext") == 0 ? F_EXTENTS
                          : dot != NULL && strcmp(dot, ".hlog") == 0 ? F_SEALED
                                                                     : F_OTHER;
@@ -380,7 +392,12 @@ static int try_store(struct hg_io *io, void *ctx)
     return HOLOG_OK;
 }
 
-enum outcome { DETECTED, HARMLESS, UNDECIDABLE, UNDETECTED };
+enum outcome {
+    DETECTED,
+    HARMLESS,
+    UNDECIDABLE,
+    UNDETECTED
+};
 
 static enum outcome judge_closed(const struct trial *t, const char **out_why)
 {
@@ -480,8 +497,8 @@ static uint64_t stride_now;
 
 static void set_stride(uint64_t normal)
 {
-    stride_now = test_level() == 2   ? 1
-                 : test_level() == 1 ? normal
+    stride_now = test_level() == 2                   ? 1
+                 : test_level() == 1                 ? normal
                  : getenv("HOLOG_SANITIZER") != NULL ? 307
                                                      : 61;
 }
@@ -762,7 +779,10 @@ static struct {
     uint8_t *file;
     uint64_t size;
 } smuggled;
-enum { MARK_ACK = 9, SMUGGLED = 12 };
+enum {
+    MARK_ACK = 9,
+    SMUGGLED = 12
+};
 static struct hg_sim *smuggler;
 
 static size_t smuggled_len(uint64_t number)
@@ -840,7 +860,8 @@ Test(damage, frames_stored_as_values_are_never_taken_for_frames_of_the_log)
                 struct hg_sim *after = NULL;
                 uint64_t ack = hg_sim_marked_max(smuggler, MARK_ACK, step, 0);
                 cr_assert_eq(hg_sim_crash(smuggler, step, (enum hg_sim_strategy)how,
-                                          test_seed() + step, &after), HOLOG_OK);
+                                          test_seed() + step, &after),
+                             HOLOG_OK);
                 OK(hg_sim_run(after, look_for_smuggled, &ack));
                 hg_sim_destroy(after);
                 tried++;

@@ -320,7 +320,7 @@ static void one_kill(unsigned cycle, uint64_t *rng)
         for (unsigned i = 0; i < 20000 && atomic_load(&sh->opened) == opened &&
                              atomic_load(&sh->failed) == 0; i++)
             sleep_us(500);
-    sleep_us(rng_next(rng) % 30000);
+    sleep_us(rng_next(rng) % 50000);
     (void)kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0)
         cr_assert_eq(errno, EINTR);

@@ -2,8 +2,6 @@
  * What is not a store, not yet, no longer, or not for this version; options that make no sense; who
  * may open beside whom; budgets; forks. Each has its own code and a message that says where.
  */
-#include "storekit.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -17,6 +15,7 @@
 
 #include "base/byteorder.h"
 #include "base/hash.h"
+#include "storekit.h"
 #include "wal/super.h"
 
 static struct box box;
@@ -71,7 +70,7 @@ Test(opening, options_of_an_earlier_version_leave_the_rest_at_its_default)
 {
     holog_options o = box.opts;
 
-    o.struct_size = 16; /* up to sync_interval_ms */
+    o.struct_size = 16;     /* up to sync_interval_ms */
     o.segment_size_max = 3; /* beyond it: not read */
     OK(holog_open(box.dir, &o, &box.store));
 }
@@ -329,8 +328,7 @@ Test(opening, a_store_on_a_read_only_file_system_can_be_read)
     int rc;
 
     small_store();
-    if (unshare(CLONE_NEWNS) != 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount(box.dir, box.dir, NULL, MS_BIND, NULL) != 0 ||
         mount(NULL, box.dir, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) != 0)
         cr_skip_test("read-only file system: this process may not mount (%s)", strerror(errno));
@@ -409,7 +407,10 @@ Test(opening, a_value_over_the_budget_is_refused_whole_and_the_store_goes_on)
 
 Test(opening, a_value_larger_than_the_budget_is_written_and_read_in_pieces)
 {
-    enum { PIECE = 1 << 20, PIECES = 72 };
+    enum {
+        PIECE = 1 << 20,
+        PIECES = 72
+    };
     uint8_t *piece = malloc(PIECE);
     uint8_t *got = malloc(PIECE);
     holog_writer *w = NULL;
@@ -476,7 +477,9 @@ Test(opening, an_aborted_or_refused_writer_leaves_nothing)
 
 Test(opening, an_index_over_its_budget_refuses_and_keeps_what_it_has)
 {
-    enum { BATCH = 500 };
+    enum {
+        BATCH = 500
+    };
     static char paths[BATCH][64];
     static holog_item items[BATCH];
     int rc = HOLOG_OK;

@@ -2,14 +2,14 @@
  * Transactions, batches, asynchronous commits, durability, views, the log, settings and counters,
  * on a real directory; after each test the store is reopened and must show the same.
  */
-#include "storekit.h"
-
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "storekit.h"
 
 static struct box box;
 
@@ -308,9 +308,11 @@ Test(txn, going_back_to_a_savepoint_undoes_what_came_after)
 
 Test(txn, a_batch_too_long_for_a_frame_is_one_commit_all_the_same)
 {
-    enum { N = 3000 };
+    enum {
+        N = 3000
+    };
     holog_item *items = calloc(N, sizeof *items);
-    char (*paths)[32] = calloc(N, sizeof *paths);
+    char(*paths)[32] = calloc(N, sizeof *paths);
     uint64_t number = 0;
 
     cr_assert(items != NULL && paths != NULL);
@@ -346,7 +348,7 @@ static void on_done(void *ctx, int code, uint64_t number)
     d->wrong += code != HOLOG_OK;
     if (d->n < 300)
         d->numbers[d->n] = number;
-    d->n++;
+    __atomic_store_n(&d->n, d->n + 1, __ATOMIC_RELEASE); /* the test waits for it unlocked */
     (void)pthread_mutex_unlock(&d->lock);
 }
 
