@@ -1,6 +1,7 @@
 /*
  * Result codes in words, and the detail of a thread's last failure.
  */
+#define HG_ERROR_C
 #include "base/error.h"
 
 #include <errno.h>
