@@ -50,6 +50,18 @@ static struct hg_ext_seg *active(struct hg_log *log)
     return e;
 }
 
+static int is_dirty(const struct hg_ext_seg *e)
+{
+    return __atomic_load_n(&e->dirty, __ATOMIC_SEQ_CST);
+}
+
+/* The segment first: a sync clears these in the other order. */
+static void set_dirty(struct hg_log *log, struct hg_ext_seg *e)
+{
+    __atomic_store_n(&e->dirty, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&log->ext_dirty, 1, __ATOMIC_SEQ_CST);
+}
+
 /* Close what nobody uses any more. ext_lock held, dropped while a file is cut and closed. */
 static void retire_idle(struct hg_log *log)
 {
@@ -57,14 +69,14 @@ static void retire_idle(struct hg_log *log)
 
     while (*at != NULL) {
         struct hg_ext_seg *e = *at;
-        if (e->active || e->users > 0 || e->dirty) {
+        if (e->active || e->users > 0 || is_dirty(e)) {
             at = &e->next;
             continue;
         }
         *at = e->next;
         unlock(log);
         (void)log->io->ops->truncate(e->file, e->used); /* only gives back what was not used */
-        (void)log->io->ops->close(e->file); /* all its bytes were synced: dirty is 0 */
+        (void)log->io->ops->close(e->file);             /* all its bytes were synced: dirty is 0 */
         hg_free(e);
         lock(log);
         at = &log->exts;
@@ -144,8 +156,7 @@ static uint64_t take(struct hg_log *log, uint64_t want, int contiguous, struct h
     return len;
 }
 
-int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous,
-                        struct hg_buf *out_pieces)
+int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous, struct hg_buf *out_pieces)
 {
     uint64_t left = len;
     size_t had = out_pieces->len;
@@ -154,9 +165,10 @@ int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous,
     if (hg_log_poisoned(log) != 0)
         return hg_error(HOLOG_E_POISONED, "an earlier write failed; close and reopen the store");
     if (contiguous && len > log->fixed.extent_size_max - HG_SEGMENT_HEADER_SIZE)
-        return hg_error(HOLOG_E_TOOBIG, "%llu bytes in one run: the limit is the extent segment size "
-                        "(%llu); split the batch", (unsigned long long)len,
-                        (unsigned long long)log->fixed.extent_size_max);
+        return hg_error(HOLOG_E_TOOBIG,
+                        "%llu bytes in one run: the limit is the extent segment size "
+                        "(%llu); split the batch",
+                        (unsigned long long)len, (unsigned long long)log->fixed.extent_size_max);
     lock(log);
     while (left > 0 && rc == HOLOG_OK) {
         struct hg_piece p;
@@ -202,22 +214,20 @@ void hg_log_extent_release(struct hg_log *log, uint32_t segment)
     (void)hg_log_set_used(log, segment, HG_KIND_EXTENTS, used); /* the entry is there: no failure */
 }
 
-static struct hg_file *begin_write(struct hg_log *log, uint32_t segment, int durable,
-                                   unsigned *out_gen)
+static struct hg_ext_seg *begin_write(struct hg_log *log, uint32_t segment, int durable,
+                                      unsigned *out_gen)
 {
     struct hg_ext_seg *e;
 
     lock(log);
     e = find(log, segment);
     HG_ASSERT(e != NULL && e->users > 0);
-    if (!durable) {
-        e->dirty = 1;
-        __atomic_store_n(&log->ext_dirty, 1, __ATOMIC_RELEASE);
-    }
+    if (!durable)
+        set_dirty(log, e);
     *out_gen = log->ext_gen;
     __atomic_add_fetch(&log->ext_writes[log->ext_gen], 1, __ATOMIC_RELAXED);
     unlock(log);
-    return e->file;
+    return e;
 }
 
 /* Also from a request's done, which may not block: no lock. */
@@ -246,10 +256,12 @@ int hg_log_extent_write(struct hg_log *log, uint32_t segment, uint64_t offset, c
                         size_t len, int durable)
 {
     unsigned gen;
-    struct hg_file *file = begin_write(log, segment, durable, &gen);
-    int rc = hg_io_write_full(file, data, HG_ALIGN_UP(len, (size_t)HG_BLOCK), offset,
+    struct hg_ext_seg *e = begin_write(log, segment, durable, &gen);
+    int rc = hg_io_write_full(e->file, data, HG_ALIGN_UP(len, (size_t)HG_BLOCK), offset,
                               durable ? HG_WRITE_DSYNC : 0);
 
+    if (!durable)
+        set_dirty(log, e); /* a sync that came meanwhile has cleared it, not covering this */
     end_write(log, gen);
     __atomic_add_fetch(&log->counters.extent_bytes, len, __ATOMIC_RELAXED);
     if (rc < 0) {
@@ -264,6 +276,7 @@ int hg_log_extent_write(struct hg_log *log, uint32_t segment, uint64_t offset, c
 struct ext_req {
     struct hg_req req;
     struct hg_log *log;
+    struct hg_ext_seg *seg; /* its piece is not released before `done` */
     unsigned gen;
     hg_extent_done done;
     void *ctx;
@@ -276,6 +289,7 @@ static void ext_req_done(struct hg_req *r)
 
     if (r->rc < 0) /* not while holding io's locks: the next sync sees it */
         __atomic_store_n(&log->ext_failed, r->rc, __ATOMIC_RELEASE);
+    set_dirty(log, e->seg); /* a sync that came meanwhile has cleared it, not covering this */
     e->done(e->ctx, r->rc);
     end_write(log, e->gen);
     hg_free(e);
@@ -294,7 +308,8 @@ int hg_log_extent_submit(struct hg_log *log, uint32_t segment, uint64_t offset, 
     e->done = done;
     e->ctx = ctx;
     e->req.op = HG_REQ_WRITE;
-    e->req.file = begin_write(log, segment, 0, &e->gen);
+    e->seg = begin_write(log, segment, 0, &e->gen);
+    e->req.file = e->seg->file;
     memcpy(&e->req.buf, &data, sizeof data); /* io does not write through it */
     e->req.len_bytes = HG_ALIGN_UP(len, (size_t)HG_BLOCK);
     e->req.offset = offset;
@@ -335,14 +350,14 @@ int hg_log_extents_sync(struct hg_log *log)
     gen = log->ext_gen;
     log->ext_gen ^= 1; /* the other generation ran empty in the sync before this one */
     wait_for_writes(log, gen);
-    __atomic_store_n(&log->ext_dirty, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&log->ext_dirty, 0, __ATOMIC_SEQ_CST);
     for (;;) {
         struct hg_ext_seg *e = log->exts;
-        while (e != NULL && (!e->dirty || e->syncing))
+        while (e != NULL && (!is_dirty(e) || e->syncing))
             e = e->next;
         if (e == NULL || rc < 0)
             break;
-        e->dirty = 0;
+        __atomic_store_n(&e->dirty, 0, __ATOMIC_SEQ_CST);
         e->syncing = 1;
         e->users++;
         unlock(log);
@@ -368,7 +383,7 @@ int hg_log_extents_shutdown(struct hg_log *log)
 
     lock(log);
     for (struct hg_ext_seg *e = log->exts; e != NULL && rc == HOLOG_OK; e = e->next) {
-        HG_ASSERT(e->users == 0 && !e->dirty);
+        HG_ASSERT(e->users == 0 && !is_dirty(e));
         rc = log->io->ops->truncate(e->file, e->used);
         if (rc == HOLOG_OK)
             rc = log->io->ops->fdatasync(e->file);
@@ -380,6 +395,10 @@ int hg_log_extents_shutdown(struct hg_log *log)
 
 void hg_log_extents_destroy(struct hg_log *log)
 {
+    lock(log); /* a poisoned log may have writes under way: they use its memory */
+    wait_for_writes(log, 0);
+    wait_for_writes(log, 1);
+    unlock(log);
     while (log->exts != NULL) {
         struct hg_ext_seg *e = log->exts;
         log->exts = e->next;

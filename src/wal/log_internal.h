@@ -11,18 +11,18 @@
 #include "wal/segment.h"
 #include "wal/super.h"
 
-#define HG_GROUP_BYTES (1u << 20)  /* a group is written when it has grown to this */
-#define HG_GROUP_SLOTS 12u         /* W <= 8 in flight, one filling, some handed over */
-#define HG_WINDOW_BYTES (2u << 20) /* zeros written ahead of the end, when groups are small */
-#define HG_WINDOW_STEP (512u << 10)
-#define HG_SMALL_GROUP (32u << 10) /* larger groups gain nothing from pre-written space */
+#define HG_GROUP_BYTES     (1u << 20) /* a group is written when it has grown to this */
+#define HG_GROUP_SLOTS     12u        /* W <= 8 in flight, one filling, some handed over */
+#define HG_WINDOW_BYTES    (2u << 20) /* zeros written ahead of the end, when groups are small */
+#define HG_WINDOW_STEP     (512u << 10)
+#define HG_SMALL_GROUP     (32u << 10) /* larger groups gain nothing from pre-written space */
 #define HG_PATIENCE_MAX_NS (100u * 1000u)
-#define HG_IDLE_NS (20u * 1000u * 1000u) /* pause after which the watermark goes to SUPER */
+#define HG_IDLE_NS         (20u * 1000u * 1000u) /* pause after which the watermark goes to SUPER */
 
 enum hg_group_state {
     HG_GROUP_FREE = 0,
     HG_GROUP_FILLING,
-    HG_GROUP_SEALED,  /* headers final, waits for a writer */
+    HG_GROUP_SEALED, /* headers final, waits for a writer */
     HG_GROUP_WRITING,
     HG_GROUP_WRITTEN, /* its own transfer is over; completes when those before it have */
 };
@@ -54,7 +54,7 @@ struct hg_group {
     uint32_t commits;
     uint64_t last_number;
     void *token;
-    uint32_t word; /* bumped when waiters should look again */
+    uint32_t word;    /* bumped when waiters should look again */
     uint32_t waiters; /* atomic */
     uint64_t opened_ns;
     struct hg_buf frames; /* struct hg_group_frame */
@@ -77,7 +77,7 @@ struct hg_ext_seg {
     uint64_t used;  /* bytes handed out, multiple of 4096 */
     unsigned users; /* pieces handed out and not released */
     int active;
-    int dirty;   /* written without DSYNC since the last sync */
+    int dirty;   /* atomic: written without DSYNC since the last sync */
     int syncing; /* the sync under way has taken it */
 };
 
@@ -88,15 +88,16 @@ struct hg_log {
     struct hg_log_options opts; /* fixed */
 
     struct hg_mutex lock; /* rank 1: everything below unless said otherwise */
-    struct hg_cond changed; /* a group completed, a slot is free, a roll or sync or zero-write over */
+    struct hg_cond
+        changed; /* a group completed, a slot is free, a roll or sync or zero-write over */
 
     /* groups */
     struct hg_group groups[HG_GROUP_SLOTS]; /* seq % slots */
-    uint64_t fill_seq;   /* the group that fills, or would be filled next */
-    uint64_t done_seq;   /* atomic: all groups up to here have completed */
-    uint64_t patience_ns; /* what a leader waits for others: a fraction of the last transfer */
-    uint64_t fail_seq;   /* first group that failed; UINT64_MAX = none */
-    unsigned in_flight;  /* sealed or writing or written, not complete */
+    uint64_t fill_seq;                      /* the group that fills, or would be filled next */
+    uint64_t done_seq;                      /* atomic: all groups up to here have completed */
+    uint64_t patience_ns;  /* what a leader waits for others: a fraction of the last transfer */
+    uint64_t fail_seq;     /* first group that failed; UINT64_MAX = none */
+    unsigned in_flight;    /* sealed or writing or written, not complete */
     uint32_t last_commits; /* commits in the group sealed last */
     int poison;
     struct holog_error_detail poison_detail;
@@ -104,31 +105,31 @@ struct hg_log {
     struct hg_log_undo undo;
 
     /* the chain */
-    struct hg_super fixed;   /* uuid, salt, limits: fixed after open, read without the lock */
-    struct hg_super super;   /* as last written */
+    struct hg_super fixed; /* uuid, salt, limits: fixed after open, read without the lock */
+    struct hg_super super; /* as last written */
     struct hg_file *super_file;
     struct hg_segment_header active; /* active.id == 0: none yet, the next reserve rolls */
     struct hg_file *file;            /* of the active segment */
-    uint64_t end;          /* of the last frame sealed or appended, unrounded */
-    uint64_t sealed_end;   /* of the last frame sealed */
-    uint32_t prev_len;     /* last frame sealed */
+    uint64_t end;                    /* of the last frame sealed or appended, unrounded */
+    uint64_t sealed_end;             /* of the last frame sealed */
+    uint32_t prev_len;               /* last frame sealed */
     uint64_t prev_hash;
     hg_pos last_frame;
-    uint64_t last_number;    /* last commit appended */
+    uint64_t last_number; /* last commit appended */
     uint64_t highest_number;
     uint64_t last_time_ns;
     uint64_t pred_cut;
-    uint64_t pred_epoch; /* of the newest frame segment */
-    uint32_t next_segment; /* ext_lock */
-    uint8_t tail[HG_BLOCK]; /* the block that holds `sealed_end`, as written */
+    uint64_t pred_epoch;              /* of the newest frame segment */
+    uint32_t next_segment;            /* ext_lock */
+    uint8_t tail[HG_BLOCK];           /* the block that holds `sealed_end`, as written */
     struct hg_footer_builder *footer; /* NULL: the segment was opened half full; rebuilt at roll */
     int rolling;
 
     /* durability */
     hg_pos durable_pos;
     uint64_t durable_number;
-    uint64_t unsynced_seq; /* newest group written without DSYNC */
-    uint64_t synced_seq;   /* a sync of everything up to this group has completed */
+    uint64_t unsynced_seq;       /* newest group written without DSYNC */
+    uint64_t synced_seq;         /* a sync of everything up to this group has completed */
     uint64_t sealed_end_of_done; /* end of the last completed group */
     uint64_t done_number;
     uint32_t done_segment;
@@ -137,14 +138,14 @@ struct hg_log {
     uint64_t last_sync_ns;
 
     /* the window of zeros; offsets in the active segment */
-    uint64_t zero_end;  /* zeros are on disk up to here */
+    uint64_t zero_end;                     /* zeros are on disk up to here */
     uint64_t zero_busy_from, zero_busy_to; /* a zero-write is under way there */
-    int small_groups;   /* recent groups were small: the window is worth it */
+    int small_groups;                      /* recent groups were small: the window is worth it */
 
     /* extents */
     struct hg_mutex ext_lock; /* rank 2 */
     struct hg_cond ext_changed;
-    struct hg_ext_seg *exts;  /* ext_lock */
+    struct hg_ext_seg *exts; /* ext_lock */
     uint64_t ext_last_capacity;
     uint32_t ext_writes[2]; /* atomic: submitted and not over, by generation */
     unsigned ext_gen;
@@ -172,13 +173,13 @@ struct hg_log {
 
 /* log.c */
 void hg_log_poison(struct hg_log *log, uint64_t seq, int rc);
-void hg_log_complete(struct hg_log *log);        /* lock held: complete in order what can be */
-int hg_log_lead(struct hg_log *log);             /* lock held: seal and write the filling group */
+void hg_log_complete(struct hg_log *log); /* lock held: complete in order what can be */
+int hg_log_lead(struct hg_log *log);      /* lock held: seal and write the filling group */
 void hg_log_write_group(struct hg_log *log, struct hg_group *g); /* lock held, dropped inside */
 int hg_log_seal_group(struct hg_log *log, struct hg_group *g);   /* lock held */
-int hg_log_quiesce(struct hg_log *log);          /* lock held: nothing filling or in flight */
-int hg_log_sync_held(struct hg_log *log);        /* lock held, dropped inside */
-void hg_log_run_dones(struct hg_log *log);       /* lock held, dropped inside */
+int hg_log_quiesce(struct hg_log *log);    /* lock held: nothing filling or in flight */
+int hg_log_sync_held(struct hg_log *log);  /* lock held, dropped inside */
+void hg_log_run_dones(struct hg_log *log); /* lock held, dropped inside */
 void hg_log_advance_durable(struct hg_log *log, uint64_t seq); /* lock held */
 struct hg_group *hg_log_filling(struct hg_log *log);
 int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *out, int rolling);

@@ -235,6 +235,7 @@ static int seal_active(struct hg_log *log, const struct hg_buf *footer, uint64_t
 
     if (block == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory to seal segment %u", log->active.id);
+    HG_ASSERT(footer->data != NULL); /* a tail at the least */
     memcpy(block, footer->data, footer->len);
     memset(block + footer->len, 0, padded - footer->len);
     rc = hg_io_write_full(log->file, block, padded, base, 0);

@@ -82,7 +82,8 @@ static int write_zeros(struct hg_log *log)
 static int sync_at_interval(struct hg_log *log, uint64_t now)
 {
     if (log->poison != 0 || log->opts.sync_interval_ms == 0 ||
-        (log->unsynced_seq <= log->synced_seq && !__atomic_load_n(&log->ext_dirty, __ATOMIC_ACQUIRE)) ||
+        (log->unsynced_seq <= log->synced_seq &&
+         !__atomic_load_n(&log->ext_dirty, __ATOMIC_ACQUIRE)) ||
         now - log->last_sync_ns < (uint64_t)log->opts.sync_interval_ms * 1000000u)
         return 0;
     (void)hg_log_sync_held(log); /* a failure poisons */
@@ -105,8 +106,7 @@ static uint64_t sleep_time(struct hg_log *log)
     if (log->poison != 0)
         return UINT64_MAX;
     if (log->opts.sync_interval_ms != 0 &&
-        (log->unsynced_seq > log->synced_seq ||
-         __atomic_load_n(&log->ext_dirty, __ATOMIC_ACQUIRE)))
+        (log->unsynced_seq > log->synced_seq || __atomic_load_n(&log->ext_dirty, __ATOMIC_ACQUIRE)))
         return (uint64_t)log->opts.sync_interval_ms * 1000000u / 2;
     if (log->super.floor < log->durable_pos)
         return HG_IDLE_NS;
