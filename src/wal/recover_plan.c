@@ -500,8 +500,12 @@ static void find_tail(struct hg_plan *p)
     const struct hg_log_segment *s = &p->list.e[p->last].s;
     int untouched =
         p->behind.frames == 0 && (p->behind.nonzero == 0 || s->file_size <= HG_ALIGN4K(p->end));
+    /* A recovery that was cut between cutting the tail and sealing leaves no tail either. The copy
+     * it made remembers the numbers: to go on in this segment would leave a gap in them. */
+    int numbers_cut =
+        !s->sealed && p->list.number_max > HG_MAX(p->link.number, s->header.highest_number);
     p->clean = !p->damaged && p->super.state == HG_SUPER_CLEAN &&
-               p->super.floor == hg_plan_end(p) && untouched;
+               p->super.floor == hg_plan_end(p) && untouched && !numbers_cut;
     p->cut = p->damaged || (!p->clean && p->behind.nonzero > 0);
 }
 

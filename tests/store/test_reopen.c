@@ -1,0 +1,105 @@
+/*
+ * What an open finds in the page cache only, left there by a handle that ended without a sync, must
+ * be durable before anything is built on it; on the simulated disk.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../crash/kit.h"
+#include "storekit.h"
+
+enum {
+    LEN = 70000
+};
+
+static struct hg_sim *sim;
+static uint64_t built_at; /* step at which a durable commit stands on what was found; 0: never */
+
+static int make(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+
+    (void)ctx;
+    kit_options(&o);
+    return hg_store_init_io(io, &o);
+}
+
+static int save_weakly(holog_store *s, const char *path, size_t len, uint64_t seed)
+{
+    const struct step step = {
+        .op = STEP_SAVE, .path = path, .len = len, .seed = seed, .sync = HOLOG_SYNC_OS
+    };
+    uint64_t number;
+    return store_apply(s, &step, &number);
+}
+
+/* A large value in a mode without syncs; a write that fails; the end without a clean close; an open;
+ * and one commit more, durable. */
+static int end_badly_and_go_on(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+    int saved;
+    int rc = HOLOG_OK;
+
+    (void)ctx;
+    built_at = 0;
+    kit_options(&o);
+    if (hg_store_open_io(io, &o, &s) < 0)
+        return HOLOG_OK;
+    saved =
+        save_weakly(s, "large", LEN, 1) == HOLOG_OK && save_weakly(s, "small", 300, 2) == HOLOG_OK;
+    for (unsigned i = 0; i < 20 && saved && rc == HOLOG_OK; i++)
+        rc = save_weakly(s, i % 2 == 0 ? "x" : "y", 200, i);
+    if (holog_close(s) != HOLOG_E_POISONED || !saved)
+        return HOLOG_OK; /* the fault lay elsewhere */
+    if (hg_store_open_io(io, &o, &s) < 0)
+        return HOLOG_OK;
+    has_seed(s, "large", LEN, 1);
+    OK(save_seed(s, "after", 100, 3, 0));
+    built_at = hg_sim_steps(sim);
+    return holog_close(s);
+}
+
+static int look(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+
+    (void)ctx;
+    kit_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    has_seed(s, "after", 100, 3);
+    has_seed(s, "large", LEN, 1);
+    has_seed(s, "small", 300, 2);
+    return holog_close(s);
+}
+
+Test(reopen, what_is_found_is_durable_before_anything_stands_on_it)
+{
+    unsigned tried = 0;
+
+    for (uint64_t at = 1; at < 40; at++) {
+        struct hg_sim_options so = { .seed = test_seed() };
+        cr_assert_eq(hg_sim_create(&so, &sim), HOLOG_OK);
+        OK(hg_sim_run(sim, make, NULL));
+        so.fault_classes = HG_SIM_F_WRITE;
+        so.fault_at = at;
+        so.fault_kind = HG_SIM_FAULT_ERRNO;
+        so.fault_errno = EIO;
+        hg_sim_set_options(sim, &so);
+        OK(hg_sim_run(sim, end_badly_and_go_on, NULL));
+        for (unsigned how = 0; built_at != 0 && how < HG_SIM_CRASH_STRATEGIES; how++) {
+            struct hg_sim *after = NULL;
+            cr_assert_eq(hg_sim_crash(sim, built_at, (enum hg_sim_strategy)how, at, &after),
+                         HOLOG_OK);
+            OK(hg_sim_run(after, look, NULL));
+            hg_sim_destroy(after);
+            tried++;
+        }
+        hg_sim_destroy(sim);
+    }
+    (void)fprintf(stderr, "# %u power cuts\n", tried);
+    cr_assert_geq(tried, 10);
+}
