@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #define PATIENCE_NS 1000000000u /* shorter waits are not worth a line */
 #define REPEAT_NS   200000000u
 
-static volatile sig_atomic_t signal_seen;
+static atomic_int signal_seen; /* lock-free: the handler and all threads may use it */
 
 uint64_t now_ns(void)
 {

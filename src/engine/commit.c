@@ -555,8 +555,10 @@ static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ct
     hg_lookup_sequenced(s, &q.check.lookup);
     if (in_extent)
         rc = stage_long_body(&q, &frame_body, &body_staged);
-    if (rc < 0)
+    if (rc < 0) {
+        hg_buf_release(&frame_body);
         return rc;
+    }
     hg_log_lock(s->log);
     if (async && hg_log_inflight_bytes(s->log) > ASYNC_BYTES_MAX)
         rc = hg_error(HOLOG_E_AGAIN, "%u MiB of commits are in flight: wait for some of them",

@@ -300,8 +300,7 @@ static int each_segment(void *ctx, const char *name, int is_dir)
     struct hg_segment_entry e = { 0 };
     enum hg_segment_kind kind;
 
-    if (!is_dir && hg_segment_parse_name(name, &e.segment, &kind) == 1 &&
-        kind == HG_KIND_FRAMES) {
+    if (!is_dir && hg_segment_parse_name(name, &e.segment, &kind) == 1 && kind == HG_KIND_FRAMES) {
         e.kind = (uint8_t)kind;
         l->rc = hg_buf_append(l->out, &e, sizeof e);
     }

@@ -6,18 +6,31 @@
 #include "base/error.h"
 #include "engine/store_internal.h"
 
+/* A writer that is followed makes segments that were not there when this handle was opened. */
+static int tell_cache(holog_store *s, uint32_t segment, uint64_t end)
+{
+    int rc = HOLOG_OK;
+
+    if (segment != s->followed_segment)
+        rc = hg_cache_add_segment(s->cache, segment, HG_KIND_FRAMES,
+                                  s->recovered.super.segment_size_max);
+    if (rc < 0)
+        return rc;
+    s->followed_segment = segment;
+    hg_cache_set_written(s->cache, segment, end);
+    return HOLOG_OK;
+}
+
 static int on_frame(void *ctx, const struct hg_frame *f, uint32_t segment, uint32_t offset,
                     uint64_t time_ns)
 {
     holog_store *s = ctx;
 
-    HG_UNUSED(segment);
-    HG_UNUSED(offset);
     if (f->type == HG_FRAME_COMMIT) {
         s->last_number = f->number;
         s->last_time_ns = time_ns;
     }
-    return HOLOG_OK;
+    return s->follower != NULL ? tell_cache(s, segment, (uint64_t)offset + f->len) : HOLOG_OK;
 }
 
 static int apply(holog_store *s, const struct hg_record *r)

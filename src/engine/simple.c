@@ -33,7 +33,7 @@ static int one_op(holog_store *s, enum hg_op_type type, unsigned flags, const ch
 
     if (rc == HOLOG_OK)
         rc = hg_txn_begin(s, 1, &txn);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = hg_txn_op(txn, type, flags, path, to, NULL, 0, NULL);
     return commit_simple(txn, rc, out_number);
@@ -47,7 +47,7 @@ int holog_save(holog_store *store, const char *path, const void *data, size_t le
 
     if (rc == HOLOG_OK)
         rc = hg_txn_begin(store, 1, &txn);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = hg_txn_save(txn, path, data, len_bytes, flags);
     return commit_simple(txn, rc, out_number);
@@ -282,7 +282,7 @@ int holog_load_batch(holog_store *store, const char *const *paths, size_t n,
     rc = published(store, &v);
     if (rc < 0)
         return rc;
-    values = hg_calloc(HG_MAX(n, (size_t)1), sizeof *values);
+    values = hg_calloc(HG_MAX(n, (size_t)1), sizeof(void *));
     if (values == NULL) {
         hg_version_put(store, v);
         return hg_error(HOLOG_E_NOMEM, "no memory for a batch of %zu", n);

@@ -246,7 +246,7 @@ int holog_init(const char *dir, const holog_options *opts)
         rc = HOLOG_OK;
     if (rc == HOLOG_OK)
         rc = hg_io_open(dir, io_choice(&o), &io);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = hg_store_init_io(io, &o);
     io->ops->destroy(io);

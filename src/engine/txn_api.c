@@ -165,7 +165,7 @@ int holog_txn_load(holog_txn *txn, const char *path, holog_value **out_value)
         rc = resolve(txn, path, 1, &r);
     if (rc == HOLOG_OK)
         rc = hg_must_be_blob(&r);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     if (r.loc.segment == 0)
         return load_own(txn, &r.loc, out_value);

@@ -147,9 +147,9 @@ struct chunk {
     struct hg_req req;
     struct hg_file *file;
     uint32_t segment;
+    int used;
     uint64_t value_at; /* offset in the value */
     size_t len;        /* bytes of the value in it */
-    int used;
 };
 
 static void drain(holog_store *s, struct chunk *c, unsigned n)

@@ -341,7 +341,7 @@ static int start_after(holog_cursor *c, const char *after)
     memcpy(path, c->dir, len);
     if (len > 0)
         path[len++] = '/';
-    memcpy(path + len, after, strlen(after));
+    memcpy(path + len, after, strlen(after) + 1);
     rc = hg_path_canonical(path, len + strlen(after), canonical, &n);
     if (rc < 0)
         return rc;

@@ -88,7 +88,7 @@ static int send_chunk(holog_writer *w)
 
     if (rc == HOLOG_OK)
         rc = hg_stage(w->store, w->buf, w->buf_len, &g);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     w->chunks[slot] = g;
     rc = hg_buf_append(&w->whole->pieces, g->pieces.data, g->pieces.len);
@@ -159,7 +159,7 @@ static int finish(holog_writer *w, uint64_t *out_number)
         rc = collect(w, i);
     if (rc == HOLOG_OK)
         rc = hg_txn_begin(w->store, 1, &txn);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     w->whole->hash = hg_hash128(w->whole->table.data, w->whole->table.len);
     txn->staged = w->whole; /* the transaction's now */

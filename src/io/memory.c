@@ -5,23 +5,24 @@
 
 #include <sched.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 
 static uint64_t read_limit(const char *file)
 {
-    char line[64] = "";
-    unsigned long long v = 0;
+    char line[64];
+    char *end = line;
+    uint64_t v = 0;
     FILE *f = fopen(file, "re");
 
     if (f == NULL)
         return UINT64_MAX;
-    if (fgets(line, sizeof line, f) == NULL || sscanf(line, "%llu", &v) != 1)
-        v = UINT64_MAX; /* "max" */
-    (void)fclose(f);    /* only read */
-    return v;
+    if (fgets(line, sizeof line, f) != NULL)
+        v = strtoull(line, &end, 10);
+    (void)fclose(f);                     /* only read */
+    return end != line ? v : UINT64_MAX; /* "max" is no number */
 }
 
 uint64_t hg_memory_available(void)
