@@ -10,8 +10,7 @@ them must fail with the patch, and none without. The tree is copied to a scratch
 and built again with one patch at a time.
 
     run.py SOURCE --check          every patch applies
-    run.py SOURCE                  what HOLOG_TEST_LEVEL says: normal a few patches, full all of them
-    run.py SOURCE --all            all of them
+    run.py SOURCE                  all of them
     run.py SOURCE 07 12-successor  those whose name begins so
 """
 
@@ -23,8 +22,6 @@ import sys
 import tempfile
 import time
 
-# Of different kinds; the rest are for the full run.
-NORMAL = ("01-", "05-", "14-", "17-")
 SCRATCH_LEAVES_OUT = shutil.ignore_patterns(".git", "build*", "bugs", "*.o", "__pycache__")
 TIMEOUT_S = 600
 
@@ -163,10 +160,7 @@ def main(arguments):
     rest = arguments[1:]
     if rest == ["--check"]:
         return check(source, patches)
-    if rest == ["--all"] or (not rest and os.environ.get("HOLOG_TEST_LEVEL") == "full"):
-        return run(source, patches)
-    chosen = tuple(rest) or NORMAL
-    return run(source, [p for p in patches if p.name.startswith(chosen)])
+    return run(source, [p for p in patches if not rest or p.name.startswith(tuple(rest))])
 
 
 if __name__ == "__main__":

@@ -145,7 +145,8 @@ int drive_open(struct drive *d, struct hg_io *io, holog_store **out_store)
                            (unsigned long long)d->submitted);
     d->store = 1;
     d->poisoned = 0;
-    d->last = d->durable = d->submitted = number; /* found: it stays; absent: it stays so */
+    d->found = d->last = d->durable = d->submitted =
+        number; /* found: it stays; absent: it stays so */
     set_now(d, &d->states[number]);
     return HOLOG_OK;
 }
@@ -213,8 +214,9 @@ static int judge(struct drive *d, const struct step *s, int rc, int want, uint64
         d->poisoned = 1;
     }
     if (rc == HOLOG_E_POISONED) {
-        if (d->failures == 0)
+        if (d->failures == 0 && d->durable == d->submitted) /* nobody waits for weak commits */
             return drive_wrong(d, "poisoned, but no call has failed before");
+        d->failures++;
         d->poisoned = 1;
         return rc;
     }

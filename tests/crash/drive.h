@@ -19,6 +19,7 @@ struct drive {
     uint64_t n_states;
     struct model now; /* what the open store shows */
     uint64_t last;    /* its number */
+    uint64_t found;   /* what it was when it was opened */
     uint64_t durable, submitted;
     int store;    /* init has returned: a store must be found */
     int poisoned; /* the open store has said that a commit is in doubt, or that it is poisoned */

@@ -2,14 +2,18 @@
  * Random steps on a store and on the shadow model, with power cuts and reopens in between. A
  * sequence that goes wrong is shrunk, by leaving out what it fails without, and printed.
  */
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <criterion/criterion.h>
+
 #include "drive.h"
 
-enum { STEPS_MAX = 60, RUNS_MAX = 6 };
+enum {
+    STEPS_MAX = 60,
+    RUNS_MAX = 6
+};
 
 /* One sequence: runs of steps, each ended by a power cut, at its end or before. */
 struct plan {
@@ -31,10 +35,10 @@ static void random_path(char *out, uint64_t *rng)
 
 static void random_step(struct plan *p, size_t i, uint64_t *rng)
 {
-    static const enum step_op ops[] = { STEP_SAVE,   STEP_SAVE,  STEP_SAVE,       STEP_SAVE,
-                                        STEP_SAVE,   STEP_BATCH, STEP_BATCH,      STEP_MKDIR,
-                                        STEP_DELETE, STEP_DELETE_ALL, STEP_MOVE,  STEP_COPY,
-                                        STEP_SYMLINK, STEP_SYNC, STEP_REOPEN,     STEP_IDLE };
+    static const enum step_op ops[] = { STEP_SAVE,    STEP_SAVE,       STEP_SAVE,   STEP_SAVE,
+                                        STEP_SAVE,    STEP_BATCH,      STEP_BATCH,  STEP_MKDIR,
+                                        STEP_DELETE,  STEP_DELETE_ALL, STEP_MOVE,   STEP_COPY,
+                                        STEP_SYMLINK, STEP_SYNC,       STEP_REOPEN, STEP_IDLE };
     static const size_t lens[] = { 0, 1, 100, 700, 1024, 1025, 4096, 20000, 65536, 70000 };
     static const enum holog_sync syncs[] = { HOLOG_SYNC_COMMIT, HOLOG_SYNC_COMMIT,
                                              HOLOG_SYNC_DEFAULT, HOLOG_SYNC_OS, HOLOG_SYNC_NONE };
@@ -228,8 +232,8 @@ static void shrink(struct plan *p)
 
 static void print_plan(const struct plan *p)
 {
-    static const char *const ops[] = { "SAVE", "MKDIR", "DELETE", "DELETE_ALL", "MOVE", "COPY",
-                                       "SYMLINK", "BATCH", "SYNC", "REOPEN", "IDLE" };
+    static const char *const ops[] = { "SAVE",    "MKDIR", "DELETE", "DELETE_ALL", "MOVE", "COPY",
+                                       "SYMLINK", "BATCH", "SYNC",   "REOPEN",     "IDLE" };
     for (size_t i = 0; i < p->n; i++) {
         const struct step *s = &p->steps[i];
         (void)fprintf(stderr,
@@ -266,10 +270,10 @@ static void campaign(unsigned part)
     cr_assert_eq(bad, 0);
 }
 
-#define CAMPAIGN(n)                                                                             \
-    Test(model, random_steps_and_cuts_agree_with_the_shadow_model_##n)                          \
-    {                                                                                           \
-        campaign(n);                                                                            \
+#define CAMPAIGN(n)                                                    \
+    Test(model, random_steps_and_cuts_agree_with_the_shadow_model_##n) \
+    {                                                                  \
+        campaign(n);                                                   \
     }
 
 CAMPAIGN(1)

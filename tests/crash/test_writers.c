@@ -4,14 +4,21 @@
  * the log's own thread. Then power cuts: what is found is the commits up to some number, all of
  * them, each whole, and nothing that was acknowledged is missing.
  */
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <criterion/criterion.h>
+
 #include "kit.h"
 
-enum { WRITERS = 3, READERS = 2, EACH = 9, BATCH = 3, NUMBERS = 200 };
+enum {
+    WRITERS = 3,
+    READERS = 2,
+    EACH = 9,
+    BATCH = 3,
+    NUMBERS = 200
+};
 #define RP (HOLOG_REPLACE | HOLOG_PARENTS)
 
 struct world {
@@ -43,7 +50,12 @@ static void complain(struct world *w, const char *what, unsigned a, uint64_t b)
 
 /* ---- what a writer's i-th commit does ----------------------------------------------------------*/
 
-enum kind { KIND_PLAIN, KIND_BATCH, KIND_SHARED, KIND_LARGE };
+enum kind {
+    KIND_PLAIN,
+    KIND_BATCH,
+    KIND_SHARED,
+    KIND_LARGE
+};
 
 static enum kind kind_of(unsigned writer, unsigned i)
 {
@@ -205,7 +217,8 @@ static void check_view(struct world *w, holog_view *view, int all_known)
         for (unsigned i = 1; i <= EACH; i++) {
             uint64_t m = w->number[writer][i];
             if (m != 0 && (m <= n) != (i <= count))
-                complain(w, i <= count ? "a later commit is seen" : "a commit is missing", writer, m);
+                complain(w, i <= count ? "a later commit is seen" : "a commit is missing", writer,
+                         m);
             if (m != 0 && m <= n && m > shared && kind_of(writer, i) == KIND_SHARED) {
                 shared = m;
                 seed = seed_of(writer, i);
@@ -386,10 +399,10 @@ static void schedules(unsigned part)
     cr_assert_eq(t.bad, 0);
 }
 
-#define SCHEDULES(n)                                                                            \
-    Test(writers, at_once_leave_a_prefix_of_whole_commits_##n)                                  \
-    {                                                                                           \
-        schedules(n);                                                                           \
+#define SCHEDULES(n)                                           \
+    Test(writers, at_once_leave_a_prefix_of_whole_commits_##n) \
+    {                                                          \
+        schedules(n);                                          \
     }
 
 SCHEDULES(1)
