@@ -163,6 +163,16 @@ static void flush_map(struct hg_sim *sim, uint32_t ino, struct sim_node *n)
     record(sim, ev, SIM_STEP_INSTANT);
 }
 
+void hg_sim_settle(struct hg_sim *sim, uint32_t ino)
+{
+    struct sim_node *n = hg_sim_node(sim, ino);
+
+    if (n->doubt != SIM_DOUBT_OPEN)
+        return;
+    n->doubt = SIM_DOUBT_SETTLED;
+    record(sim, hg_sim_event_new(SIM_EV_SETTLE, ino, 0), SIM_STEP_INSTANT);
+}
+
 void hg_sim_flush_maps(struct hg_sim *sim)
 {
     for (uint32_t ino = 1; sim->maps != 0 && ino < sim->n_node && !sim->crashed; ino++)
@@ -201,6 +211,8 @@ int hg_sim_begin(struct hg_sim *sim, struct sim_event *ev)
 
 void hg_sim_end(struct hg_sim *sim, struct sim_event *ev)
 {
+    if (ev->failed && (ev->type == SIM_EV_SYNC || ev->dsync))
+        hg_sim_node(sim, ev->ino)->doubt = SIM_DOUBT_OPEN;
     record(sim, ev, SIM_STEP_END);
 }
 

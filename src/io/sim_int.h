@@ -93,6 +93,7 @@ enum sim_event_type {
     SIM_EV_REMOVE,   /* dir[0]/name[0] := nothing */
     SIM_EV_RENAME,   /* dir[0]/name[0] := nothing, dir[1]/name[1] := ino */
     SIM_EV_SYNC_DIR, /* ino, a directory */
+    SIM_EV_SETTLE,   /* ino; the disk was read past the cache: what it lost is lost */
 };
 
 /* One call with an effect: in flight from step `begin` to step `end`. */
@@ -182,6 +183,7 @@ void hg_sim_state_free(struct sim_state *st);
 void hg_sim_state_step(struct sim_state *st, const struct sim_step *s);
 /* The state at step, rolled forward from a cached one; owned by the sim. */
 struct sim_state *hg_sim_state_at(const struct hg_sim *sim, uint64_t step);
+struct sim_image *hg_sim_device_image(const struct hg_sim *sim, uint32_t ino); /* caller unrefs */
 
 /* ---- the volatile file system -------------------------------------------------------------------- */
 
@@ -194,9 +196,17 @@ struct sim_lock {
     int exclusive;
 };
 
+/* After a failed sync or durable write the page cache may hold what the disk lost. */
+enum sim_doubt {
+    SIM_DOUBT_NONE,
+    SIM_DOUBT_OPEN,   /* the disk may have it or not */
+    SIM_DOUBT_SETTLED /* somebody has looked: it has not */
+};
+
 struct sim_node {
     uint8_t is_dir;
     uint8_t removed;        /* no name left */
+    uint8_t doubt;          /* enum sim_doubt */
     struct sim_image *data; /* files */
     struct sim_dir dir;     /* directories */
     unsigned links;
@@ -335,6 +345,8 @@ struct sim_event *hg_sim_event_new(enum sim_event_type type, uint32_t ino, uint6
 HG_MUST_CHECK int hg_sim_begin(struct hg_sim *sim, struct sim_event *ev);
 HG_MUST_CHECK int hg_sim_fly(struct hg_sim *sim, struct sim_event *ev); /* begin, no switching */
 void hg_sim_end(struct hg_sim *sim, struct sim_event *ev);
+/* A reader goes past the cache of a file in doubt: from here on the disk has lost what it lost. */
+void hg_sim_settle(struct hg_sim *sim, uint32_t ino);
 int hg_sim_dead(struct hg_sim *sim, const char *what, const char *name); /* the code, detail set */
 
 /* What happens to one fallible call. EINTR is retried here. 0, or an errno to fail with;

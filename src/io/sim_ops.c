@@ -187,21 +187,40 @@ static size_t cut_short(const struct sim_file *f, enum hg_sim_fault_kind kind, s
     return HG_MIN(some, len);
 }
 
+/* Beyond what the disk has of a file there are zeros, up to the size the file system gives it. */
+static void copy_from_device(uint8_t *to, const struct sim_image *img, uint64_t at, size_t len)
+{
+    size_t have = at < img->size ? (size_t)HG_MIN(img->size - at, (uint64_t)len) : 0;
+
+    if (have > 0)
+        memcpy(to, img->data + at, have);
+    memset(to + have, 0, len - have);
+}
+
 size_t hg_sim_read(struct sim_file *f, const struct iovec *iov, int n_iov, uint64_t offset,
                    size_t max)
 {
     struct sim_node *n = node_of(f);
+    struct sim_image *past_cache = NULL;
     size_t done = 0;
     hg_sim_flush_maps(f->sim);
+    if (f->direct && n->doubt != SIM_DOUBT_NONE) {
+        hg_sim_settle(f->sim, f->ino);
+        past_cache = hg_sim_device_image(f->sim, f->ino);
+    }
     for (int i = 0; i < n_iov; i++) {
         uint64_t at = offset + done;
         size_t len = HG_MIN(iov[i].iov_len, max - done);
         if (at >= n->data->size || len == 0)
             break;
         len = (size_t)HG_MIN((uint64_t)len, n->data->size - at);
-        memcpy(iov[i].iov_base, n->data->data + at, len);
+        if (past_cache == NULL)
+            memcpy(iov[i].iov_base, n->data->data + at, len);
+        else
+            copy_from_device(iov[i].iov_base, past_cache, at, len);
         done += len;
     }
+    hg_sim_image_unref(past_cache);
     return done;
 }
 

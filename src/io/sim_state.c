@@ -112,6 +112,21 @@ static void end_sync(struct sim_state *st, const struct sim_event *ev)
         hg_sim_image_all_known(hg_sim_image_own(&n->data));
 }
 
+static void settle(struct sim_state *st, uint32_t ino)
+{
+    struct sim_dnode *n = file_node(st, ino);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n->list.n; i++) {
+        if (n->list.p[i].dropped)
+            drop_event(st, n->list.p[i].ev);
+        else
+            n->list.p[kept++] = n->list.p[i];
+    }
+    n->list.n = kept;
+    fold(st, n);
+}
+
 /* ---- changes of directories ---------------------------------------------------------------------- */
 
 /* No name of this file can come back. */
@@ -253,6 +268,8 @@ static void end_event(struct sim_state *st, struct sim_event *ev)
         end_sync(st, ev);
     else if (ev->type == SIM_EV_SYNC_DIR)
         end_sync_dir(st, ev);
+    else if (ev->type == SIM_EV_SETTLE)
+        settle(st, ev->ino);
     drop_event(st, ev);
 }
 
@@ -373,4 +390,18 @@ struct sim_state *hg_sim_state_at(const struct hg_sim *sim, uint64_t step)
         }
     }
     return c->state;
+}
+
+/* What the disk gives to whoever goes past the page cache: all that completed, less what a failed
+ * sync or a failed durable write left in the cache only. */
+struct sim_image *hg_sim_device_image(const struct hg_sim *sim, uint32_t ino)
+{
+    const struct sim_state *st = hg_sim_state_at(sim, sim->step);
+    struct sim_dnode n = { 0 };
+
+    n.data = ino < st->n_node && st->node[ino].data != NULL ? hg_sim_image_ref(st->node[ino].data)
+                                                            : hg_sim_image_new();
+    for (size_t i = 0; ino < st->n_node && i < st->node[ino].list.n; i++)
+        make_durable(&n, st->node[ino].list.p[i].ev);
+    return n.data;
 }

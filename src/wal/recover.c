@@ -120,7 +120,9 @@ int hg_recover(struct hg_io *io, const struct hg_recover_options *o, const struc
         .io = io,
         .mode = o->mode,
         .limit = o->limit,
-        .flags = o->limit != 0 ? HG_OPEN_DIRECT : 0, /* beside a writer that bypasses the cache */
+        /* Past the page cache: a failed write may have left there what the disk never got, and a
+         * live writer bypasses it. */
+        .flags = HG_OPEN_DIRECT,
         .progress = o->progress,
         .progress_ctx = o->progress_ctx,
     };

@@ -178,7 +178,7 @@ FAULTS(6, any_call_may_fail_in_reopens, 1)
 
 /* A failed sync may leave pages in the cache that the disk never got, clean: whoever reads them
  * afterwards sees what a power cut takes away, and a second sync has nothing to write. */
-Test(faults, a_reopen_after_a_failed_sync_trusts_only_the_disk, .disabled = true)
+Test(faults, a_reopen_after_a_failed_sync_trusts_only_the_disk)
 {
     reopen_after_failure = 1;
     every_call(3);

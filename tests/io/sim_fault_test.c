@@ -150,9 +150,19 @@ Test(sim_fault, every_class_can_be_hit_alone)
         class_is_hit(1u << bit);
 }
 
+static int read_past_the_cache(struct hg_io *io, void *out4)
+{
+    static _Alignas(4096) char block[4096];
+    struct hg_file *f = world_open(io, "f", HG_OPEN_DIRECT);
+    size_t n = 0;
+    int rc = hg_io_read_upto(f, block, sizeof block, 0, &n);
+    memcpy(out4, block, 4);
+    world_close(f);
+    return rc;
+}
+
 static int reopened_sync(struct hg_io *io, void *ctx)
 {
-    (void)ctx;
     struct hg_file *f = world_open(io, "f", NEW);
     OK(io->ops->sync_dir(io, ""));
     OK(hg_io_write_full(f, "lost", 4, 0, 0));
@@ -163,6 +173,8 @@ static int reopened_sync(struct hg_io *io, void *ctx)
     char buf[5] = "";
     OK(hg_io_read_full(f, buf, 4, 0));
     cr_assert_str_eq(buf, "lost", "the page cache still has it");
+    if (ctx != NULL)
+        OK(read_past_the_cache(io, ctx));
     OK(hg_io_write_full(f, "kept", 4, 512, 0));
     OK(io->ops->fdatasync(f)); /* a new handle knows nothing, and promises only what is new */
     world_close(f);
@@ -189,6 +201,27 @@ Test(sim_fault, what_a_failed_sync_covered_is_not_saved_by_a_later_one)
     OK(hg_sim_crash(sim, hg_sim_steps(sim), HG_SIM_CRASH_ALL, 0, &after));
     p = hg_sim_file_data(after, "f", &size);
     cr_assert_arr_eq(p, "lost", 4, "it may have reached the disk all the same");
+    hg_sim_destroy(after);
+    hg_sim_destroy(sim);
+}
+
+Test(sim_fault, who_reads_past_the_cache_sees_what_a_failed_sync_lost_and_it_stays_lost)
+{
+    struct hg_sim_options opts = { .fault_kind = HG_SIM_FAULT_ERRNO,
+                                   .fault_errno = EIO,
+                                   .fault_classes = HG_SIM_F_SYNC,
+                                   .fault_at = 1 };
+    struct hg_sim *sim = NULL;
+    struct hg_sim *after = NULL;
+    char seen[4];
+    uint64_t size;
+    OK(hg_sim_create(&opts, &sim));
+    OK(hg_sim_run(sim, reopened_sync, seen));
+    cr_assert_arr_neq(seen, "lost", 4);
+    OK(hg_sim_crash(sim, hg_sim_steps(sim), HG_SIM_CRASH_ALL, 0, &after));
+    const uint8_t *p = hg_sim_file_data(after, "f", &size);
+    cr_assert_arr_neq(p, "lost", 4);
+    cr_assert_arr_eq(p + 512, "kept", 4);
     hg_sim_destroy(after);
     hg_sim_destroy(sim);
 }
