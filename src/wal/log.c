@@ -82,7 +82,7 @@ static void promote_filling(struct hg_log *log)
         __atomic_add_fetch(&g->word, 1, __ATOMIC_SEQ_CST);
         log->io->ops->word_wake(log->io, &g->word, 1);
     } else {
-        hg_log_thread_wake(log);
+        hg_log_wake_a_writer(log);
     }
 }
 
@@ -232,6 +232,7 @@ static int begin_filling(struct hg_log *log, struct hg_group *g)
     if (!durable)
         start = HG_ALIGN_UP(start, (uint64_t)HG_BLOCK);
     g->seq = log->fill_seq;
+    g->opened_ns = log->io->ops->now_ns(log->io);
     g->state = HG_GROUP_FILLING;
     g->base = HG_ALIGN_DOWN(start, (uint64_t)HG_BLOCK);
     g->start = start;
@@ -279,7 +280,7 @@ static int close_filling(struct hg_log *log)
     }
     if (log->thread != NULL && !hg_log_filling(log)->need_sync) {
         int rc = hg_log_seal_group(log, hg_log_filling(log));
-        hg_log_thread_wake(log);
+        hg_log_wake_a_writer(log);
         return rc;
     }
     return hg_log_lead(log);
@@ -484,6 +485,7 @@ int hg_log_seal_group(struct hg_log *log, struct hg_group *g)
     log->in_flight++;
     log->last_commits = g->commits;
     log->fill_seq++;
+    log->kicked = HG_LEAD_NO;
     log->small_groups = padded < HG_SMALL_GROUP;
     if (!g->need_sync)
         log->unsynced_seq = g->seq;
@@ -587,21 +589,15 @@ int hg_log_lead(struct hg_log *log)
 /* Leading at once would split what belongs together: after a group of n commits its n threads come
  * back one by one, and the first of them would write alone. Half of the last group is worth a
  * transfer; below that the leader waits, a fraction of a transfer at the most. */
-enum lead {
-    LEAD_NO,
-    LEAD_SOON,
-    LEAD_NOW
-};
-
-static enum lead may_lead(struct hg_log *log)
+enum hg_lead hg_log_may_lead(struct hg_log *log)
 {
     struct hg_group *g = hg_log_filling(log);
 
     if (g->state != HG_GROUP_FILLING || g->frames.len == 0)
-        return LEAD_NO;
+        return HG_LEAD_NO;
     if (g->commits * 2 >= log->last_commits)
-        return log->in_flight < log->opts.groups_in_flight ? LEAD_NOW : LEAD_NO;
-    return log->in_flight == 0 ? LEAD_SOON : LEAD_NO;
+        return log->in_flight < log->opts.groups_in_flight ? HG_LEAD_NOW : HG_LEAD_NO;
+    return log->in_flight == 0 ? HG_LEAD_SOON : HG_LEAD_NO;
 }
 
 static int group_result(struct hg_log *log, uint64_t seq)
@@ -646,8 +642,9 @@ static int wait_for_group(struct hg_log *log, uint64_t seq)
 
     while (log->done_seq < seq) {
         struct hg_group *g = slot_of(log, seq);
-        enum lead lead = seq == log->fill_seq && log->poison == 0 ? may_lead(log) : LEAD_NO;
-        if (lead == LEAD_NOW || (lead == LEAD_SOON && !patient)) {
+        enum hg_lead lead =
+            seq == log->fill_seq && log->poison == 0 ? hg_log_may_lead(log) : HG_LEAD_NO;
+        if (lead == HG_LEAD_NOW || (lead == HG_LEAD_SOON && !patient)) {
             (void)hg_log_lead(log); /* its failure is the group's result */
             continue;
         }
@@ -655,9 +652,9 @@ static int wait_for_group(struct hg_log *log, uint64_t seq)
             hg_log_write_group(log, g); /* handed over, and there is no thread to take it */
             continue;
         }
-        if (park(log, g, seq, lead == LEAD_SOON ? log->patience_ns : UINT64_MAX))
+        if (park(log, g, seq, lead == HG_LEAD_SOON ? log->patience_ns : UINT64_MAX))
             return 1;
-        patient = patient && lead != LEAD_SOON;
+        patient = patient && lead != HG_LEAD_SOON;
     }
     return 0;
 }
@@ -690,10 +687,12 @@ void hg_log_kick(struct hg_log *log)
 {
     struct hg_group *g = hg_log_filling(log);
 
+    enum hg_lead lead = hg_log_may_lead(log);
+
     g->unattended = 1;
-    if (log->in_flight == 0 && !log->kicked) {
-        log->kicked = 1;
-        hg_log_thread_wake(log);
+    if (lead > log->kicked) {
+        log->kicked = lead;
+        hg_log_wake_a_writer(log);
     }
 }
 

@@ -19,6 +19,13 @@
 #define HG_PATIENCE_MAX_NS (100u * 1000u)
 #define HG_IDLE_NS         (20u * 1000u * 1000u) /* pause after which the watermark goes to SUPER */
 
+/* Whether the group that fills may be sealed and written. */
+enum hg_lead {
+    HG_LEAD_NO,
+    HG_LEAD_SOON, /* unless more comes, after log->patience_ns */
+    HG_LEAD_NOW
+};
+
 enum hg_group_state {
     HG_GROUP_FREE = 0,
     HG_GROUP_FILLING,
@@ -157,12 +164,16 @@ struct hg_log {
     /* all segments of the store: struct hg_segment_entry */
     struct hg_buf segments; /* ext_lock */
 
-    /* the thread */
+    /* the threads: one for all that there is to do, one that only writes groups, so that two of
+     * those nobody waits for can be in flight */
     struct hg_thread *thread;
+    struct hg_thread *writer;
     uint32_t thread_word;
+    uint32_t writer_word;
+    int thread_busy;
     int stop;
-    int kicked;
-    int thread_parked; /* it sleeps until woken: nothing to watch */
+    enum hg_lead kicked; /* what a thread has been woken for since the last group was sealed */
+    int thread_parked;   /* it sleeps until woken: nothing to watch */
 
     /* callbacks run in order, by one thread at a time, without the lock */
     struct hg_buf done_queue; /* struct done_call of log.c */
@@ -173,6 +184,7 @@ struct hg_log {
 
 /* log.c */
 void hg_log_poison(struct hg_log *log, uint64_t seq, int rc);
+enum hg_lead hg_log_may_lead(struct hg_log *log);
 void hg_log_complete(struct hg_log *log); /* lock held: complete in order what can be */
 int hg_log_lead(struct hg_log *log);      /* lock held: seal and write the filling group */
 void hg_log_write_group(struct hg_log *log, struct hg_group *g); /* lock held, dropped inside */
@@ -212,5 +224,6 @@ void hg_log_extents_destroy(struct hg_log *log);
 int hg_log_thread_start(struct hg_log *log);
 void hg_log_thread_stop(struct hg_log *log);
 void hg_log_thread_wake(struct hg_log *log);
+void hg_log_wake_a_writer(struct hg_log *log); /* lock held: one of the two is to look */
 
 #endif

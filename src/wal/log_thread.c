@@ -1,7 +1,7 @@
 /*
- * The log's own thread: leads groups that nobody waits for, writes zeros ahead of the end, syncs
- * at the interval, and puts the watermark into SUPER when commits pause. It does one thing at a
- * time and sleeps on a word.
+ * The log's own threads. One leads groups that nobody waits for, writes zeros ahead of the end,
+ * syncs at the interval, and puts the watermark into SUPER when commits pause; it does one thing at
+ * a time and sleeps on a word. The other one writes groups while the first is busy.
  */
 #include <limits.h>
 #include <string.h>
@@ -18,11 +18,36 @@ void hg_log_thread_wake(struct hg_log *log)
     log->io->ops->word_wake(log->io, &log->thread_word, 1);
 }
 
+void hg_log_wake_a_writer(struct hg_log *log)
+{
+    if (log->writer == NULL || !log->thread_busy) {
+        hg_log_thread_wake(log);
+        return;
+    }
+    __atomic_add_fetch(&log->writer_word, 1, __ATOMIC_RELEASE);
+    log->io->ops->word_wake(log->io, &log->writer_word, 1);
+}
+
 /* ---- what there may be to do; each returns 1 when it did something. Lock held, dropped inside ---- */
+
+/* A group that fills and that nobody waits for. */
+static int is_ours(const struct hg_group *g)
+{
+    return g->state == HG_GROUP_FILLING && g->frames.len > 0 &&
+           (g->unattended || __atomic_load_n(&g->waiters, __ATOMIC_SEQ_CST) == 0);
+}
+
+/* Nanoseconds until the group that fills should be led although it is small; 0: now. */
+static uint64_t patience_left(struct hg_log *log, uint64_t now)
+{
+    uint64_t until = hg_log_filling(log)->opened_ns + log->patience_ns;
+
+    return until > now ? until - now : 0;
+}
 
 static int write_a_group(struct hg_log *log)
 {
-    struct hg_group *fill = hg_log_filling(log);
+    enum hg_lead lead;
 
     if (log->poison != 0)
         return 0;
@@ -33,13 +58,12 @@ static int write_a_group(struct hg_log *log)
             return 1;
         }
     }
-    if (fill->state == HG_GROUP_FILLING && fill->frames.len > 0 && log->in_flight == 0 &&
-        (fill->unattended || __atomic_load_n(&fill->waiters, __ATOMIC_SEQ_CST) == 0)) {
-        log->kicked = 0;
-        (void)hg_log_lead(log); /* a failure poisons: everybody is told */
-        return 1;
-    }
-    return 0;
+    lead = is_ours(hg_log_filling(log)) ? hg_log_may_lead(log) : HG_LEAD_NO;
+    if (lead == HG_LEAD_NO ||
+        (lead == HG_LEAD_SOON && patience_left(log, log->io->ops->now_ns(log->io)) > 0))
+        return 0;
+    (void)hg_log_lead(log); /* a failure poisons: everybody is told */
+    return 1;
 }
 
 static int write_zeros(struct hg_log *log)
@@ -101,10 +125,12 @@ static int write_watermark(struct hg_log *log, uint64_t now)
     return 1;
 }
 
-static uint64_t sleep_time(struct hg_log *log)
+static uint64_t sleep_time(struct hg_log *log, uint64_t now)
 {
     if (log->poison != 0)
         return UINT64_MAX;
+    if (is_ours(hg_log_filling(log)) && hg_log_may_lead(log) == HG_LEAD_SOON)
+        return HG_MAX(patience_left(log, now), (uint64_t)1);
     if (log->opts.sync_interval_ms != 0 &&
         (log->unsynced_seq > log->synced_seq || __atomic_load_n(&log->ext_dirty, __ATOMIC_ACQUIRE)))
         return (uint64_t)log->opts.sync_interval_ms * 1000000u / 2;
@@ -118,6 +144,7 @@ static void run(void *arg)
     struct hg_log *log = arg;
 
     hg_log_lock(log);
+    log->thread_busy = 1;
     while (!log->stop) {
         uint32_t seen = __atomic_load_n(&log->thread_word, __ATOMIC_ACQUIRE);
         uint64_t now;
@@ -131,19 +158,43 @@ static void run(void *arg)
         now = log->io->ops->now_ns(log->io);
         if (sync_at_interval(log, now) || write_watermark(log, now))
             continue;
-        ns = sleep_time(log);
+        ns = sleep_time(log, now);
         log->thread_parked = ns == UINT64_MAX;
+        log->thread_busy = 0;
         hg_log_unlock(log);
         log->io->ops->word_wait(log->io, &log->thread_word, seen, ns);
         hg_log_lock(log);
+        log->thread_busy = 1;
         log->thread_parked = 0;
+    }
+    hg_log_unlock(log);
+}
+
+static void run_writer(void *arg)
+{
+    struct hg_log *log = arg;
+
+    hg_log_lock(log);
+    while (!log->stop) {
+        uint32_t seen = __atomic_load_n(&log->writer_word, __ATOMIC_ACQUIRE);
+
+        hg_log_run_dones(log);
+        if (write_a_group(log))
+            continue;
+        hg_log_unlock(log);
+        log->io->ops->word_wait(log->io, &log->writer_word, seen, UINT64_MAX);
+        hg_log_lock(log);
     }
     hg_log_unlock(log);
 }
 
 int hg_log_thread_start(struct hg_log *log)
 {
-    return log->io->ops->thread_start(log->io, "holog-log", run, log, &log->thread);
+    int rc = log->io->ops->thread_start(log->io, "holog-log", run, log, &log->thread);
+
+    if (rc == HOLOG_OK && log->opts.groups_in_flight > 1)
+        rc = log->io->ops->thread_start(log->io, "holog-log2", run_writer, log, &log->writer);
+    return rc;
 }
 
 void hg_log_thread_stop(struct hg_log *log)
@@ -156,4 +207,10 @@ void hg_log_thread_stop(struct hg_log *log)
     hg_log_thread_wake(log);
     log->io->ops->thread_join(log->io, log->thread);
     log->thread = NULL;
+    if (log->writer == NULL)
+        return;
+    __atomic_add_fetch(&log->writer_word, 1, __ATOMIC_RELEASE);
+    log->io->ops->word_wake(log->io, &log->writer_word, 1);
+    log->io->ops->thread_join(log->io, log->writer);
+    log->writer = NULL;
 }
