@@ -185,7 +185,8 @@ static int rebuild_footer(struct hg_log *log, struct hg_footer_builder **out)
         struct hg_frame_place place = { log->fixed.salt, log->active.epoch, log->active.id,
                                         (uint32_t)at };
         enum hg_frame_verdict v = hg_frame_decode(data + at, &place, log->active.capacity, &f);
-        if (v == HG_FRAME_ZERO && at % HG_BLOCK != 0) {
+        /* Nearer to the block's end than a header is long, the zeros are not all that is decoded. */
+        if ((v == HG_FRAME_ZERO || v == HG_FRAME_BAD) && at % HG_BLOCK != 0) {
             at = HG_ALIGN_UP(at, (uint64_t)HG_BLOCK);
             continue;
         }
