@@ -149,12 +149,12 @@ static void flush_map(struct hg_sim *sim, uint32_t ino, struct sim_node *n)
 {
     size_t from = 0;
     size_t to = HG_MIN(n->map_len, (size_t)n->data->size);
+    if (to == 0 || memcmp(n->map, n->data->data, to) == 0) /* nearly always, at every step */
+        return;
     while (from < to && n->map[from] == n->data->data[from])
         from++;
     while (to > from && n->map[to - 1] == n->data->data[to - 1])
         to--;
-    if (from == to)
-        return;
     struct sim_event *ev = hg_sim_event_new(SIM_EV_WRITE, ino, to - from);
     ev->off = from;
     memcpy(ev->data, n->map + from, to - from);
