@@ -23,7 +23,7 @@ import tempfile
 import time
 
 SCRATCH_LEAVES_OUT = shutil.ignore_patterns(".git", "build*", "bugs", "*.o", "__pycache__")
-TIMEOUT_S = 600
+TIMEOUT_S = 180
 
 
 class Patch:
