@@ -88,8 +88,7 @@ int kit_fail(const char *what)
 
     (void)fprintf(stderr,
                   "HOLOG_TEST_CASE='%s' HOLOG_TEST_SEED=%llu HOLOG_TEST_LEVEL=%s %s\n    %s\n",
-                  case_name, (unsigned long long)kit_seed(), levels[kit_level()],
-                  program(), what);
+                  case_name, (unsigned long long)kit_seed(), levels[kit_level()], program(), what);
     return 1;
 }
 

@@ -7,6 +7,7 @@
 #include "engine/store_internal.h"
 #include "io/sim.h"
 #include "model.h"
+#include "total.h"
 
 enum {
     MARK_SUBMITTED = 1,

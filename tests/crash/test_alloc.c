@@ -101,6 +101,7 @@ static void every_allocation(size_t which)
     (void)fprintf(
         stderr, "%s: %lu runs without memory (%lu told, %lu poisoned), %lu cuts after, %lu wrong\n",
         script->name, t.runs, t.told, t.poisoned, t.states, t.bad);
+    print_total(t.states, 0, 0, t.bad);
     cr_assert_eq(t.bad, 0);
 }
 

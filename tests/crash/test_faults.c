@@ -158,6 +158,7 @@ static void every_call(size_t which)
     (void)fprintf(stderr,
                   "%s: %lu runs with a fault, %lu cuts after, %lu failed syncs, %lu wrong\n",
                   script->name, runs, states, watch_failed_syncs(), bad);
+    print_total(states, 0, 0, bad);
     cr_assert_eq(bad, 0);
 }
 

@@ -128,6 +128,7 @@ static void all_from(unsigned first)
     (void)fprintf(stderr,
                   "from %c: %lu sequences (%lu more are refused), %lu crash states, %lu wrong\n",
                   letters[first], t.sequences, t.refused, t.states, t.bad);
+    print_total(t.states, 0, 0, t.bad);
     cr_assert_eq(t.bad, 0);
 }
 

@@ -871,5 +871,6 @@ Test(damage, frames_stored_as_values_are_never_taken_for_frames_of_the_log)
         free(smuggled.file);
     }
     (void)fprintf(stderr, "# %u crash states of a store that holds its own segments\n", tried);
+    print_total(tried, 0, 0, 0);
     cr_assert_gt(tried, 100);
 }

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../crash/total.h"
 #include "storekit.h"
 
 enum {
@@ -395,6 +396,7 @@ static void kill_again_and_again(enum holog_io_choice world, const char *name)
     acks_all += total_acks();
     (void)fprintf(stderr, "# %s: %u kills, %llu acknowledged commits, seed %llu\n", name, n,
                   (unsigned long long)acks_all, (unsigned long long)test_seed());
+    print_total(0, 0, n, 0);
     cr_assert_gt(acks_all, 0); /* a busy machine may be killed before it gets far */
     (void)munmap(sh, sizeof *sh);
     remove_tree(dir);

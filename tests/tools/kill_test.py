@@ -65,10 +65,12 @@ class Kill(Case):
         rng = random.Random(seed)
         self.init("--segment-size", "32K", "--extent-segment-size", "4M", "--inline-max", "2K")
         known = {}
+        kills = 0
         for at in range(ROUNDS[os.environ.get("HOLOG_TEST_LEVEL", "quick")]):
             values, lines = self.make_batch(rng)
             kill_after_s = rng.random() * 0.06 if rng.random() < 0.8 else None
             status = self.run_batch(lines, kill_after_s)
+            kills += status != 0
             self.holog("config", self.store, f"user.round={at}")
             if status == 0 or self.whole_or_not_at_all(values, known):
                 known.update(values)
@@ -77,6 +79,7 @@ class Kill(Case):
                 self.check_values(dict(rng.sample(sorted(known.items()), min(10, len(known)))))
         self.check_values(known)
         self.assertEqual({path for path in self.names("-r") if "/" in path}, set(known))
+        print(f"# total: 0 crash states, 0 second crashes, {kills} kills, 0 wrong", flush=True)
 
 
 if __name__ == "__main__":
