@@ -33,6 +33,11 @@ int kit_level(void)
     return strcmp(l, "full") == 0 ? 2 : 1;
 }
 
+unsigned kit_thin(void)
+{
+    return getenv("HOLOG_SANITIZER") != NULL ? 4 : 1;
+}
+
 uint64_t kit_seed(void)
 {
     const char *s = getenv("HOLOG_TEST_SEED");

@@ -47,6 +47,7 @@ void kit_bounds(const struct played *p, uint64_t step, uint64_t *out_durable,
                 uint64_t *out_submitted, int *out_store);
 
 int kit_level(void);     /* 0 quick, 1 normal, 2 full */
+unsigned kit_thin(void); /* 4 under a sanitizer, where all takes ten times as long; else 1 */
 uint64_t kit_seed(void); /* HOLOG_TEST_SEED or fixed; printed by tests that use it */
 char kit_strategy(enum hg_sim_strategy s); /* its letter */
 

@@ -141,8 +141,9 @@ static void every_call(size_t which)
                 /* For ever and interrupted is stuck: somebody has to give up. */
                 if (f->kind == HG_SIM_FAULT_EINTR && so.fault_sticky)
                     continue;
-                for (so.fault_at = 1; within && bad < 8; so.fault_at++) {
-                    so.dirs = so.fault_at % 2 == 0 ? HG_SIM_DIRS_POSIX : HG_SIM_DIRS_JOURNAL;
+                for (so.fault_at = 1; within && bad < 8; so.fault_at += kit_thin()) {
+                    so.dirs =
+                        so.fault_at / kit_thin() % 2 == 0 ? HG_SIM_DIRS_POSIX : HG_SIM_DIRS_JOURNAL;
                     if (!kit_case("%s class %u %s at %llu %s", script->name, i, f->name,
                                   (unsigned long long)so.fault_at,
                                   so.fault_sticky ? "for ever" : "once")) {
@@ -281,7 +282,8 @@ static void full_disks(int give_back)
     unsigned long full = 0;
 
     for (size_t i = 0; i < kit_script_count; i++) {
-        for (uint64_t room = 0; room <= DISK_BYTES / 2 && bad < 8; room += stride[kit_level()]) {
+        for (uint64_t room = 0; room <= DISK_BYTES / 2 && bad < 8;
+             room += stride[kit_level()] * kit_thin()) {
             struct hg_sim_options so = { .seed = kit_seed(), .capacity = DISK_BYTES };
             struct drive d;
             struct full c = { .script = &kit_scripts[i],
