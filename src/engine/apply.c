@@ -39,19 +39,15 @@ static int mark_directory(struct hg_state *st, const uint8_t *key, size_t len, u
         st->sums.root_number = number;
         return HOLOG_OK;
     }
-    rc = hg_index_get(st->index, key, len, &loc);
-    if (rc < 0)
-        return rc == HOLOG_E_NOENT ? hg_error(HOLOG_E_NOENT, "the parent directory is missing")
-                                   : rc;
-    if (loc.type != HG_ENTRY_DIR)
+    rc = hg_index_mark(st->index, key, len, number, &loc);
+    if (rc == HOLOG_E_NOENT)
+        return hg_error(HOLOG_E_NOENT, "the parent directory is missing");
+    if (rc == HOLOG_OK && loc.type != HG_ENTRY_DIR)
         return hg_error(HOLOG_E_NOTDIR, "the parent is not a directory");
-    if (loc.size == number)
-        return HOLOG_OK;
-    loc.size = number;
-    return hg_index_put(st->index, key, len, &loc, NULL, NULL);
+    return rc;
 }
 
-static void count(struct hg_sums *s, const struct hg_locator *loc, size_t path_len, int sign)
+void hg_sums_count(struct hg_sums *s, const struct hg_locator *loc, size_t path_len, int sign)
 {
     uint64_t n = sign > 0 ? 1 : UINT64_MAX; /* modulo 2^64 */
 
@@ -74,8 +70,8 @@ int hg_apply_put(struct hg_state *st, const struct hg_key *k, const struct hg_lo
     if (rc < 0)
         return rc;
     if (replaced)
-        count(&st->sums, &old, k->path_len, -1);
-    count(&st->sums, loc, k->path_len, +1);
+        hg_sums_count(&st->sums, &old, k->path_len, -1);
+    hg_sums_count(&st->sums, loc, k->path_len, +1);
     return HOLOG_OK;
 }
 
@@ -116,7 +112,7 @@ static int uncount_below(struct hg_state *st, const uint8_t *prefix, size_t pref
     int opened = rc == HOLOG_OK;
 
     while (rc == HOLOG_OK && c.key_len >= prefix_len && memcmp(c.key, prefix, prefix_len) == 0) {
-        count(&st->sums, &c.loc, key_path_len(c.key, c.key_len), -1);
+        hg_sums_count(&st->sums, &c.loc, key_path_len(c.key, c.key_len), -1);
         rc = hg_cursor_next(&c);
     }
     if (opened)
@@ -150,7 +146,7 @@ int hg_apply_delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t n
     }
     rc = hg_index_remove(st->index, k->bytes, k->len, &old);
     if (rc == HOLOG_OK)
-        count(&st->sums, &old, k->path_len, -1);
+        hg_sums_count(&st->sums, &old, k->path_len, -1);
     return rc;
 }
 
@@ -177,9 +173,9 @@ static int transfer_one(struct hg_state *st, const struct hg_key *from, const st
         loc.size = number;
     rc = hg_index_put(st->index, dest, dest_len, &loc, &replaced, &old);
     if (rc == HOLOG_OK && replaced)
-        count(&st->sums, &old, path_len, -1);
+        hg_sums_count(&st->sums, &old, path_len, -1);
     if (rc == HOLOG_OK)
-        count(&st->sums, &loc, path_len, +1);
+        hg_sums_count(&st->sums, &loc, path_len, +1);
     return rc;
 }
 

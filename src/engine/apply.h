@@ -21,6 +21,9 @@ struct hg_sums {
     uint64_t root_number; /* last commit that changed a child of the root */
 };
 
+/* An entry comes (sign +1) or goes (-1). */
+void hg_sums_count(struct hg_sums *s, const struct hg_locator *loc, size_t path_len, int sign);
+
 struct hg_state {
     struct hg_index *index;
     struct hg_sums sums;

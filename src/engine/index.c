@@ -597,6 +597,164 @@ int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
     return rc;
 }
 
+int hg_index_mark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint64_t number,
+                  struct hg_locator *out_loc)
+{
+    uint8_t bytes[HG_LOCATOR_SIZE];
+    struct hg_locator loc;
+    struct hg_path path;
+    struct hg_page_pos pos;
+    struct edit e;
+
+    int rc = check_key(key_len);
+    if (rc == HOLOG_OK)
+        rc = hg_head_prepare(ix, EDIT_DROP_MAX);
+    if (rc < 0)
+        return rc;
+    if (ix->head->top == NULL)
+        return HOLOG_E_NOENT;
+    key = pad_key(ix, key, key_len);
+    find(ix, key, key_len, &path, &pos);
+    if (!pos.found)
+        return HOLOG_E_NOENT;
+    hg_locator_decode(hg_page_locator(path.leaf->page, &pos), &loc);
+    *out_loc = loc;
+    if (loc.type != HG_ENTRY_DIR || loc.size >= number)
+        return HOLOG_OK;
+    loc.size = number;
+    rc = check_locator(&loc);
+    if (rc < 0)
+        return rc;
+    hg_locator_encode(bytes, &loc);
+    edit_begin(ix, &e, 1);
+    rc = replace_locator(&e, &path, &pos, bytes);
+    return edit_end(&e, rc, ix->head->count);
+}
+
+/* ---- many puts in order ------------------------------------------------------------------------*/
+
+#define SORTED_MIN   4   /* fewer new keys for a leaf: one by one, in the page */
+#define SORTED_MAX   160 /* more at once only make lists longer than caches are */
+#define SORTED_PAGES 4   /* or keys of so many pages: inner nodes are not made for jumps */
+
+static int before_separator(const uint8_t *key, size_t key_len, const struct hg_inner *in,
+                            uint32_t i)
+{
+    uint32_t sep_len;
+    const uint8_t *sep = hg_inner_sep(in, i, &sep_len);
+    size_t shared = HG_MIN(key_len, (size_t)in->prefix_len);
+    int c = memcmp(key, hg_inner_bytes(in), shared);
+    if (c != 0 || key_len < in->prefix_len)
+        return c <= 0;
+    key += shared;
+    key_len -= shared;
+    c = memcmp(key, sep, HG_MIN(key_len, (size_t)sep_len));
+    return c != 0 ? c < 0 : key_len < sep_len;
+}
+
+/* How many of the items, the first among them, belong to the leaf of path. */
+static size_t items_of_leaf(const struct hg_index *ix, const struct hg_path *path,
+                            const struct hg_index_item *items, size_t n)
+{
+    uint32_t depth = path->depth;
+    while (depth > 0 && path->child[depth - 1] + 1 == path->node[depth - 1]->count)
+        depth--;
+    size_t bytes = 0;
+    size_t i = 0;
+    for (n = HG_MIN(n, (size_t)SORTED_MAX); i < n && bytes < SORTED_PAGES * ix->page_bytes; i++) {
+        if (i > 0 && depth > 0 &&
+            !before_separator(items[i].key, items[i].key_len, path->node[depth - 1],
+                              path->child[depth - 1] + 1))
+            break;
+        bytes += items[i].key_len;
+    }
+    return i;
+}
+
+static int key_order(const struct hg_page_list *l, uint32_t at, const struct hg_index_item *item)
+{
+    size_t len = l->entries[at].len;
+    int c = memcmp(hg_page_list_key(l, at), item->key, HG_MIN(len, item->key_len));
+    return c != 0 ? c : (len > item->key_len) - (len < item->key_len);
+}
+
+/* All in one rewriting of the leaf. *out_added: keys that were not there. */
+static int put_in_leaf(struct edit *e, const struct hg_path *path, struct hg_index_item *items,
+                       size_t n, uint64_t *out_added)
+{
+    struct hg_page_list *l = &e->ix->list;
+    uint32_t at = 0;
+    uint64_t added = 0;
+    int rc = hg_page_list_add(l, 0, path->leaf->page);
+
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+        struct hg_index_item *item = &items[i];
+        int c = 1;
+        while (at < l->count && (c = key_order(l, at, item)) < 0)
+            at++;
+        hg_locator_encode(item->bytes, &item->loc);
+        item->old.type = 0;
+        if (at < l->count && c == 0) {
+            hg_locator_decode(l->entries[at].loc, &item->old);
+            if (item->loc.type != HG_ENTRY_DIR || item->old.type != HG_ENTRY_DIR)
+                l->entries[at].loc = item->bytes;
+        } else {
+            rc = hg_page_list_insert(l, at, item->key, item->key_len, item->bytes);
+            added++;
+        }
+        at++;
+    }
+    *out_added = added;
+    return rc < 0 ? rc : edit_leaf(e, path, 0, 0);
+}
+
+static int put_item(struct hg_index *ix, struct hg_index_item *item)
+{
+    int replaced = 0;
+    item->old.type = 0;
+    if (item->loc.type == HG_ENTRY_DIR) {
+        int rc = hg_index_get(ix, item->key, item->key_len, &item->old);
+        if (rc != HOLOG_E_NOENT && (rc < 0 || item->old.type == HG_ENTRY_DIR))
+            return rc;
+    }
+    return hg_index_put(ix, item->key, item->key_len, &item->loc, &replaced, &item->old);
+}
+
+int hg_index_put_sorted(struct hg_index *ix, struct hg_index_item *items, size_t n)
+{
+    int rc = HOLOG_OK;
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+        rc = check_key(items[i].key_len);
+        if (rc == HOLOG_OK)
+            rc = check_locator(&items[i].loc);
+    }
+    while (n > 0 && rc == HOLOG_OK) {
+        struct hg_path path;
+        struct hg_page_pos pos;
+        struct edit e;
+        uint64_t added;
+        size_t take = 1;
+        if (ix->head->top != NULL) {
+            find(ix, items->key, items->key_len, &path, &pos);
+            take = items_of_leaf(ix, &path, items, n);
+        }
+        if (take < SORTED_MIN) {
+            for (size_t i = 0; i < take && rc == HOLOG_OK; i++)
+                rc = put_item(ix, &items[i]);
+        } else {
+            rc = hg_head_prepare(ix, EDIT_DROP_MAX);
+            if (rc < 0)
+                return rc;
+            edit_begin(ix, &e, 1);
+            rc = put_in_leaf(&e, &path, items, take, &added);
+            rc = edit_end(&e, rc, ix->head->count + added);
+        }
+        items += take;
+        n -= take;
+    }
+    return rc;
+}
+
 /* ---- remove ------------------------------------------------------------------------------------*/
 
 static int remove_found(struct edit *e, const struct hg_path *path, const struct hg_page_pos *pos)

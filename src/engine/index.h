@@ -82,6 +82,21 @@ void hg_index_destroy(struct hg_index *ix);
 HG_MUST_CHECK int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
                                const struct hg_locator *loc, int *out_replaced,
                                struct hg_locator *out_old);
+/* Of many puts in order. */
+struct hg_index_item {
+    const uint8_t *key; /* HG_KEY_PAD readable zero bytes behind it (index_page.h) */
+    size_t key_len;
+    struct hg_locator loc;
+    struct hg_locator old;          /* out: what was there; type 0: nothing */
+    uint8_t bytes[HG_LOCATOR_SIZE]; /* work space */
+};
+/* Put n items whose keys ascend; a directory where there is one leaves it as it is. Keys that share
+ * a leaf cost a fraction of a put each. After a failure some of them are in. */
+HG_MUST_CHECK int hg_index_put_sorted(struct hg_index *ix, struct hg_index_item *items, size_t n);
+/* The directory's last change of a child becomes `number`, unless it is newer. *out_loc is what was
+ * there: any other type stays as it is. HOLOG_E_NOENT when missing. */
+HG_MUST_CHECK int hg_index_mark(struct hg_index *ix, const uint8_t *key, size_t key_len,
+                                uint64_t number, struct hg_locator *out_loc);
 /* HOLOG_E_NOENT when missing. */
 HG_MUST_CHECK int hg_index_remove(struct hg_index *ix, const uint8_t *key, size_t key_len,
                                   struct hg_locator *out_old);

@@ -74,8 +74,7 @@ static int follow(holog_store *s)
         return HOLOG_OK; /* no writer: what there was has been read at open */
     if (rc == HOLOG_OK)
         rc = hg_version_spare(s);
-    if (rc == HOLOG_OK)
-        rc = hg_replay_into(s, &replay);
+    hg_replay_into(s, &replay);
     if (rc == HOLOG_OK)
         rc = hg_follow_refresh(s->follower, limit, &replay);
     if (rc < 0)

@@ -1,5 +1,8 @@
 /*
  * The log back into the index: recovery and followers call these for every commit that stays.
+ *
+ * Recovery collects puts in a run (run.h), as long as nothing else comes between. Followers, and
+ * recovery of a log that a run found gaps in, apply each record as it comes.
  */
 #include <string.h>
 
@@ -33,6 +36,29 @@ static int on_frame(void *ctx, const struct hg_frame *f, uint32_t segment, uint3
     return s->follower != NULL ? tell_cache(s, segment, (uint64_t)offset + f->len) : HOLOG_OK;
 }
 
+static int put(holog_store *s, const struct hg_key *k, const struct hg_locator *loc)
+{
+    int rc;
+
+    if (s->run_bytes_max == 0)
+        return loc->type == HG_ENTRY_DIR ? hg_apply_mkdir(&s->sequenced, k, loc)
+                                         : hg_apply_put(&s->sequenced, k, loc);
+    rc = hg_run_add(&s->run, k, loc);
+    if (rc == HOLOG_OK && hg_run_bytes(&s->run) >= s->run_bytes_max)
+        rc = hg_run_flush(&s->run, &s->sequenced);
+    return rc;
+}
+
+static int put_as(holog_store *s, const struct hg_key *k, struct hg_locator *loc, uint8_t type)
+{
+    loc->type = type;
+    if (type == HG_ENTRY_DIR) {
+        loc->size = s->last_number;
+        loc->check = 0;
+    }
+    return put(s, k, loc);
+}
+
 static int apply(holog_store *s, const struct hg_record *r)
 {
     struct hg_state *st = &s->sequenced;
@@ -43,6 +69,7 @@ static int apply(holog_store *s, const struct hg_record *r)
                               .size = r->value_len,
                               .number = s->last_number,
                               .check = r->check };
+    int rc;
 
     if (r->type == HG_REC_CONFIG)
         return hg_setting_put(s, r->path, r->path_len, (const char *)r->value,
@@ -52,13 +79,15 @@ static int apply(holog_store *s, const struct hg_record *r)
     hg_key_make(r->path, r->path_len, a);
     switch (r->type) {
     case HG_REC_BLOB:
-    case HG_REC_LARGE: loc.type = HG_ENTRY_BLOB; return hg_apply_put(st, a, &loc);
-    case HG_REC_SYMLINK: loc.type = HG_ENTRY_SYMLINK; return hg_apply_put(st, a, &loc);
-    case HG_REC_DIR:
-        loc.type = HG_ENTRY_DIR;
-        loc.size = s->last_number;
-        loc.check = 0;
-        return hg_apply_mkdir(st, a, &loc);
+    case HG_REC_LARGE: return put_as(s, a, &loc, HG_ENTRY_BLOB);
+    case HG_REC_SYMLINK: return put_as(s, a, &loc, HG_ENTRY_SYMLINK);
+    case HG_REC_DIR: return put_as(s, a, &loc, HG_ENTRY_DIR);
+    default: break;
+    }
+    rc = hg_run_flush(&s->run, st);
+    if (rc < 0)
+        return rc;
+    switch (r->type) {
     case HG_REC_DELETE:
     case HG_REC_DELETE_TREE: return hg_apply_delete_tree(st, a, s->last_number);
     case HG_REC_MOVE:
@@ -122,8 +151,12 @@ static int on_record(void *ctx, const struct hg_record *r)
     return rc;
 }
 
-int hg_replay_into(holog_store *s, struct hg_replay *out)
+void hg_replay_into(holog_store *s, struct hg_replay *out)
 {
     *out = (struct hg_replay){ .ctx = s, .frame = on_frame, .record = on_record };
-    return HOLOG_OK;
+}
+
+int hg_replay_end(holog_store *s)
+{
+    return hg_run_flush(&s->run, &s->sequenced);
 }

@@ -427,6 +427,52 @@ static int add_segments(holog_store *s)
     return rc;
 }
 
+#define RUN_BYTES_MAX ((size_t)32 << 20) /* some 250,000 puts: ten for each leaf of 1 M paths */
+
+/* Nothing else of the budget is in use yet but the index. */
+static size_t run_bytes_max(const holog_store *s)
+{
+    return (size_t)HG_MIN((uint64_t)RUN_BYTES_MAX, s->opts.budget_bytes / 16);
+}
+
+static int recover_log(holog_store *s, const struct hg_recover_options *ro)
+{
+    struct hg_replay replay;
+    int rc;
+
+    hg_replay_into(s, &replay);
+    rc = hg_recover(s->io, ro, &replay, &s->recovered);
+    if (rc < 0)
+        return rc;
+    rc = hg_replay_end(s);
+    if (rc < 0) {
+        hg_free(s->recovered.segments);
+        s->recovered.segments = NULL;
+        s->recovered.n_segments = 0;
+    }
+    return rc;
+}
+
+/* From the checkpoint and with runs of puts, if they fit the log. */
+static int recover_index(holog_store *s, struct hg_recover_options *ro)
+{
+    int rc;
+
+    s->run_bytes_max = run_bytes_max(s);
+    rc = recover_log(s, ro);
+    while (rc == HOLOG_E_STALE && (ro->from != 0 || s->run.misfit)) {
+        if (s->run.misfit)
+            s->run_bytes_max = 0;
+        hg_run_release(&s->run);
+        rc = forget_checkpoint(s, ro);
+        if (rc == HOLOG_OK)
+            rc = recover_log(s, ro);
+    }
+    hg_run_release(&s->run);
+    s->run_bytes_max = 0;
+    return rc;
+}
+
 static int recover(holog_store *s)
 {
     struct hg_super super;
@@ -434,22 +480,16 @@ static int recover(holog_store *s)
     struct hg_recover_options ro = { .read_only = (s->opts.flags & HOLOG_OPEN_READONLY) != 0,
                                      .progress = s->opts.progress,
                                      .progress_ctx = s->opts.progress_ctx };
-    struct hg_replay replay;
     uint64_t t0 = s->io->ops->now_ns(s->io);
     uint64_t limit_number = UINT64_MAX;
-    int rc = hg_replay_into(s, &replay);
+    int rc = HOLOG_OK;
 
-    if (rc == HOLOG_OK && ro.read_only)
+    if (ro.read_only)
         rc = hg_reader_limit(s, &ro.limit, &limit_number);
     if (rc == HOLOG_OK && hg_super_read(s->io, &super, &slots) == HOLOG_OK)
         rc = load_checkpoint(s, &super, limit_number, &ro);
     if (rc == HOLOG_OK)
-        rc = hg_recover(s->io, &ro, &replay, &s->recovered);
-    if (rc == HOLOG_E_STALE && ro.from != 0) {
-        rc = forget_checkpoint(s, &ro);
-        if (rc == HOLOG_OK)
-            rc = hg_recover(s->io, &ro, &replay, &s->recovered);
-    }
+        rc = recover_index(s, &ro);
     if (rc < 0)
         return rc;
     s->inline_max = s->recovered.super.inline_max;

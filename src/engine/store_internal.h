@@ -10,6 +10,7 @@
  *   txn.c        transactions: collecting changes, reading through them
  *   commit.c     the commit path
  *   replay.c     the log back into the index
+ *   run.c        puts of many commits, sorted, for replay
  *   view.c       views, cursors, stat
  *   simple.c     the simple path: one call, one commit
  *   writer.c     values written piece by piece
@@ -31,6 +32,7 @@
 #include "engine/cache.h"
 #include "engine/index.h"
 #include "engine/pathkey.h"
+#include "engine/run.h"
 #include "holog/holog.h"
 #include "io/io.h"
 #include "wal/ctl.h"
@@ -92,6 +94,8 @@ struct holog_store {
     uint64_t bytes_loaded;
 
     struct hg_key replay_keys[2]; /* replay's: too large for the stack of a loop */
+    struct hg_run run;            /* replay's */
+    size_t run_bytes_max;         /* 0: replay applies records one by one */
 
     /* read-only handles */
     struct hg_follower *follower;
@@ -286,7 +290,9 @@ HG_MUST_CHECK int hg_commit(holog_txn *txn, int async, holog_commit_fn done, voi
 void hg_commit_hooks(holog_store *s, struct hg_log_hooks *out);
 
 /* ---- replay.c ---- */
-HG_MUST_CHECK int hg_replay_into(holog_store *s, struct hg_replay *out);
+void hg_replay_into(holog_store *s, struct hg_replay *out);
+/* After the last record: what s->run still holds. */
+HG_MUST_CHECK int hg_replay_end(holog_store *s);
 
 /* ---- view.c ---- */
 struct holog_view {
