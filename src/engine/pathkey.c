@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/byteorder.h"
 #include "base/error.h"
 #include "engine/index.h"
 
@@ -99,8 +100,46 @@ static int check_path(const char *path, size_t path_len, size_t *out_total)
     return HOLOG_OK;
 }
 
+#define ONES  UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
+
+/* 1 for the usual path: ASCII, canonical as it stands. 0 says nothing. Eight bytes a step. */
+static int is_plain(const char *path, size_t len)
+{
+    size_t start = 0; /* of the component */
+    unsigned depth = 1;
+    if (len == 0 || len > HG_PATH_MAX || path[0] == '.')
+        return 0;
+    for (size_t at = 0; at < len; at += 8) {
+        uint64_t word = ONES; /* fills the last step: neither slash nor NUL */
+        memcpy(&word, path + at, HG_MIN(len - at, sizeof word));
+        word = hg_get_le64((const uint8_t *)&word);
+        uint64_t x = word ^ (ONES * '/');
+        uint64_t slashes = (x - ONES) & ~x & HIGHS; /* bytes behind a slash may be marked too */
+        if (((word | ((word - ONES) & ~word)) & HIGHS) != 0)
+            return 0;
+        for (; slashes != 0; slashes &= slashes - 1) {
+            size_t end = at + (size_t)__builtin_ctzll(slashes) / 8;
+            if (path[end] != '/')
+                continue;
+            if (end == start || end - start > HG_NAME_MAX || ++depth > HG_DEPTH_MAX)
+                return 0;
+            start = end + 1;
+            if (start < len && path[start] == '.')
+                return 0; /* "." and "..", and names that only look like them */
+        }
+    }
+    return start < len && len - start <= HG_NAME_MAX;
+}
+
 int hg_path_canonical(const char *path, size_t path_len, char *out, size_t *out_len)
 {
+    if (is_plain(path, path_len)) {
+        memcpy(out, path, path_len);
+        out[path_len] = '\0';
+        *out_len = path_len;
+        return HOLOG_OK;
+    }
     size_t at = 0;
     size_t start;
     size_t len;
@@ -155,29 +194,52 @@ static struct digits read_digits(const uint8_t *s, const uint8_t *end)
     return d;
 }
 
+/* Where a copy has come to. By value: a byte written through a pointer could be the pointer's. */
+struct copy {
+    const uint8_t *in;
+    uint8_t *out;
+};
+
+/* A digit run. Byte by byte: runs are short. */
+static inline struct copy copy_digits(struct copy c, const uint8_t *end)
+{
+    const uint8_t *start = c.in;
+    const uint8_t *in = start;
+    uint8_t *o = c.out;
+    while (in < end && *in == '0')
+        in++;
+    const uint8_t *first = in;
+    uint8_t *out = o + 1;
+    while (in < end && is_digit(*in))
+        *out++ = *in++;
+    size_t count = (size_t)(in - first);
+    size_t zeros = (size_t)(first - start) - (count == 0 ? 1 : 0);
+    HG_ASSERT(count <= HG_NAME_MAX && zeros < HG_NAME_MAX); /* the path is canonical */
+    *o = (uint8_t)('0' + HG_MIN(count, (size_t)LONG_RUN));
+    if (count >= LONG_RUN) {
+        memmove(o + 2, o + 1, count);
+        o[1] = (uint8_t)count;
+        out++;
+    }
+    *out = (uint8_t)(1 + zeros);
+    return (struct copy){ .in = in, .out = out + 1 };
+}
+
 size_t hg_path_to_key(const char *path, size_t path_len, uint8_t *out)
 {
-    const uint8_t *s = (const uint8_t *)path;
-    const uint8_t *end = s + path_len;
-    uint8_t *o = out;
+    struct copy c = { .in = (const uint8_t *)path, .out = out };
+    const uint8_t *end = c.in + path_len;
     HG_ASSERT(path_len <= HG_PATH_MAX);
-    while (s < end) {
-        if (!is_digit(*s)) {
-            *o++ = *s == '/' ? COMPONENT_END : *s;
-            s++;
+    while (c.in < end) {
+        uint8_t byte = *c.in;
+        if (is_digit(byte)) {
+            c = copy_digits(c, end);
             continue;
         }
-        struct digits d = read_digits(s, end);
-        HG_ASSERT(d.count <= HG_NAME_MAX && d.zeros < HG_NAME_MAX); /* the path is canonical */
-        *o++ = (uint8_t)('0' + HG_MIN(d.count, (size_t)LONG_RUN));
-        if (d.count >= LONG_RUN)
-            *o++ = (uint8_t)d.count;
-        memcpy(o, d.first, d.count);
-        o += d.count;
-        *o++ = (uint8_t)(1 + d.zeros);
-        s = d.end;
+        *c.out++ = byte == '/' ? COMPONENT_END : byte;
+        c.in++;
     }
-    return (size_t)(o - out);
+    return (size_t)(c.out - out);
 }
 
 /* A path being written, at most HG_PATH_MAX bytes. */

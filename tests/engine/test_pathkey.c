@@ -296,6 +296,32 @@ Test(pathkey, the_order_of_keys_is_that_of_names_component_by_component)
     }
 }
 
+/* "./" in front changes nothing but the way a path is judged: no longer as one of the usual kind. */
+Test(pathkey, the_usual_path_is_judged_as_any_other)
+{
+    static const char bytes[] = "ab1./\x01\x7f\x80\xc3\xa4";
+    char path[2 * HG_PATH_MAX];
+    char out[2][HG_PATH_MAX + 1];
+    uint32_t fine = 0;
+    seed(23);
+    for (uint32_t n = 0; n < 100000; n++) {
+        uint32_t kinds = below(3) > 0 ? 5 : (uint32_t)sizeof bytes - 1;
+        size_t len = 2 + (below(50) > 0 ? below(60) : below(HG_PATH_MAX + 200));
+        uint32_t slashes = 2 + below(300);
+        memcpy(path, "./", 2);
+        for (size_t i = 2; i < len; i++)
+            path[i] = below(slashes) == 0 ? '/' : bytes[below(kinds)];
+        size_t a_len = 0;
+        size_t b_len = 0;
+        int a = hg_path_canonical(path + 2, len - 2, out[0], &a_len);
+        int b = hg_path_canonical(path, len, out[1], &b_len);
+        CHECK(a == b && a_len == b_len);
+        CHECK(a < 0 || memcmp(out[0], out[1], a_len + 1) == 0);
+        fine += a == HOLOG_OK;
+    }
+    CHECK(fine > 10000 && fine < 100000);
+}
+
 Test(pathkey, every_path_comes_back_from_its_key)
 {
     static uint8_t key[HG_KEY_MAX];
