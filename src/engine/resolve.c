@@ -134,9 +134,13 @@ static int step(struct walk *w, int follow, struct hg_key *key, struct hg_locato
 static int walk_all(const struct hg_lookup *l, const char *path, size_t len, int follow,
                     struct hg_resolved *out)
 {
-    struct walk w = { .l = l };
+    struct walk w; /* 12 KiB: only what counts is set */
     int rc = look(l, "", 0, &out->key, &out->loc);
 
+    w.l = l;
+    w.links = 0;
+    w.done[0] = 0;
+    w.done_len = 0;
     memcpy(w.rest, path, len);
     w.rest_len = len;
     while (rc == HOLOG_OK && w.rest_len > 0)
