@@ -1,7 +1,6 @@
 /*
  * The simple path: one call, one commit; and batches.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -201,45 +200,39 @@ int holog_readlink(holog_store *store, const char *path, char *buf, size_t buf_s
 
 /* ---- batches -----------------------------------------------------------------------------------------------*/
 
-struct named {
-    const char *path; /* canonical, in the transaction's arena */
-    size_t len;
-    size_t item;
-};
-
-static int by_path(const void *a, const void *b)
+static int same_text(const holog_txn *txn, const struct hg_op *a, const struct hg_op *b)
 {
-    const struct named *x = a;
-    const struct named *y = b;
-    int d = memcmp(x->path, y->path, HG_MIN(x->len, y->len));
-
-    return d != 0 ? d : (x->len > y->len) - (x->len < y->len);
+    return a->user_path_len == b->user_path_len &&
+           memcmp(txn->arena.data + a->user_path, txn->arena.data + b->user_path,
+                  a->user_path_len) == 0;
 }
 
+/* By a hash table of the operations, at most half full. */
 static int refuse_duplicates(const holog_txn *txn, size_t n_items)
 {
     const struct hg_op *ops = (const struct hg_op *)(const void *)txn->ops.data;
     size_t n_ops = txn->ops.len / sizeof *ops;
-    struct named *names = hg_calloc(n_items, sizeof *names);
-    size_t n = 0;
+    size_t size = 4;
     int rc = HOLOG_OK;
 
-    if (names == NULL)
+    while (size < 2 * n_items)
+        size *= 2;
+    uint32_t *table = hg_calloc(size, sizeof *table); /* numbers of operations, from 1 */
+    if (table == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a batch of %zu", n_items);
-    for (size_t i = 0; i < n_ops && n < n_items; i++) {
-        if (ops[i].type == HG_OP_SAVE) {
-            names[n] = (struct named){ (const char *)txn->arena.data + ops[i].user_path,
-                                       ops[i].user_path_len, n };
-            n++;
-        }
+    for (size_t i = 0; i < n_ops && rc == HOLOG_OK; i++) {
+        const char *path = (const char *)txn->arena.data + ops[i].user_path;
+        if (ops[i].type != HG_OP_SAVE)
+            continue;
+        size_t at = hg_hash64(path, ops[i].user_path_len) & (size - 1);
+        while (table[at] != 0 && !same_text(txn, &ops[table[at] - 1], &ops[i]))
+            at = (at + 1) & (size - 1);
+        if (table[at] != 0)
+            rc = hg_error_path(HOLOG_E_INVAL, path, ops[i].user_path_len,
+                               "%s is in the batch twice", path);
+        table[at] = (uint32_t)i + 1;
     }
-    qsort(names, n, sizeof *names, by_path);
-    for (size_t i = 1; i < n && rc == HOLOG_OK; i++) {
-        if (by_path(&names[i - 1], &names[i]) == 0)
-            rc = hg_error_path(HOLOG_E_INVAL, names[i].path, (uint32_t)names[i].len,
-                               "%s is in the batch twice", names[i].path);
-    }
-    hg_free(names);
+    hg_free(table);
     return rc;
 }
 
