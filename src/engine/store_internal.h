@@ -250,7 +250,7 @@ struct hg_read { /* something the transaction has read */
 };
 struct holog_txn {
     holog_store *store;
-    struct hg_version *base; /* what it reads below its own changes */
+    struct hg_version *base; /* what it reads below its own changes; simple: NULL until needed */
     struct hg_buf arena;     /* paths */
     struct hg_buf body;      /* time (8 zero bytes), fields, records */
     struct hg_buf fields;
@@ -263,6 +263,8 @@ struct holog_txn {
     uint32_t nrec;
     uint64_t expecting; /* number for the HG_OP_EXPECT being collected */
     int simple;         /* one call, one commit: no overlay, nothing to read */
+#define HG_TXN_MADE 64
+    uint32_t made[HG_TXN_MADE]; /* directories: numbers of operations, by hash of the path */
 };
 HG_MUST_CHECK int hg_txn_begin(holog_store *s, int simple, holog_txn **out_txn);
 void hg_txn_free(holog_txn *txn);
@@ -277,7 +279,6 @@ static inline int hg_is_gone(const struct hg_locator *loc)
 HG_MUST_CHECK int hg_txn_note_read(holog_txn *txn, const struct hg_resolved *r, int listing);
 void hg_txn_lookup(holog_txn *txn, struct hg_lookup *out);
 HG_MUST_CHECK int hg_txn_settle(holog_txn *txn);
-int hg_txn_made_dir(const holog_txn *txn, const char *path, size_t len);
 HG_MUST_CHECK int hg_txn_truncate(holog_txn *txn, size_t n_ops);
 HG_MUST_CHECK int hg_txn_encode(holog_txn *txn); /* body from ops */
 /* MKDIR operations for the missing parents of operation i, put before it. */

@@ -444,50 +444,50 @@ static int has_children_through(void *ctx, const struct hg_key *dir)
 
 /* ---- collecting an operation -------------------------------------------------------------------------------------------*/
 
+/* One of the directories that the transaction makes already: no need to say it again. A guess by
+ * hash; that it misses some costs a record that changes nothing. */
+static uint32_t *made_slot(holog_txn *txn, const char *path, size_t len)
+{
+    return &txn->made[hg_hash64(path, len) % HG_TXN_MADE];
+}
+
+static int made_dir(holog_txn *txn, const char *path, size_t len)
+{
+    size_t i = *made_slot(txn, path, len);
+    const struct hg_op *op = op_at(txn, i);
+
+    return i < op_count(txn) && op->type == HG_OP_MKDIR && op->path_len == len &&
+           memcmp(text(txn, op->path), path, len) == 0;
+}
+
+static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t path_len,
+                   const char *to, const void *data, size_t len);
+
+/* From the deepest directory that is there, down. */
 static int add_parent_ops(holog_txn *txn, const char *path, size_t len)
 {
     struct hg_lookup l;
-    struct hg_version *v = NULL;
+    size_t there = hg_path_parent(path, len);
     int rc = HOLOG_OK;
 
     if (txn->simple) {
-        v = hg_version_get_published(txn->store);
-        if (v == NULL)
-            return hg_error(HOLOG_E_NOMEM, "no memory");
-        hg_lookup_version(txn->store, v, &l);
+        if (txn->base == NULL)
+            txn->base = hg_version_get_published(txn->store);
+        if (txn->base == NULL)
+            return hg_error(HOLOG_E_NOMEM, "no memory for a transaction");
+        hg_lookup_version(txn->store, txn->base, &l);
     } else {
         hg_txn_lookup(txn, &l);
     }
-    if (hg_path_parent(path, len) > 0 &&
-        parent_is_missing(&l, path, hg_path_parent(path, len)) == 1) {
-        for (size_t at = 1; rc == HOLOG_OK && at < len; at++) {
-            char dir[HG_PATH_MAX + 1];
-            if (path[at] != '/' || parent_is_missing(&l, path, at) != 1)
-                continue;
-            memcpy(dir, path, at);
-            dir[at] = 0;
-            if (!hg_txn_made_dir(txn, dir, at))
-                rc = hg_txn_op(txn, HG_OP_MKDIR, HOLOG_PARENTS, dir, NULL, NULL, 0, NULL);
-        }
+    while (there > 0 && parent_is_missing(&l, path, there) == 1 && !made_dir(txn, path, there))
+        there = hg_path_parent(path, there);
+    for (size_t at = there + 1; rc == HOLOG_OK && at < len; at++) {
+        struct hg_op op = { .type = HG_OP_MKDIR, .flags = HOLOG_PARENTS, .record = SIZE_MAX };
+        if (path[at] != '/')
+            continue;
+        rc = collect(txn, op, path, at, NULL, NULL, 0);
     }
-    hg_version_put(txn->store, v);
     return rc;
-}
-
-/* One of the last operations makes that directory already: no need to say it again. */
-int hg_txn_made_dir(const holog_txn *txn, const char *path, size_t len)
-{
-    size_t n = op_count(txn);
-    const struct hg_op *ops = (const struct hg_op *)(const void *)txn->ops.data;
-    unsigned looked = 0;
-
-    for (size_t i = n; i > 0 && looked < 256; i--, looked++) {
-        const struct hg_op *op = &ops[i - 1];
-        if (op->type == HG_OP_MKDIR && op->path_len == len &&
-            memcmp(text(txn, op->path), path, len) == 0)
-            return 1;
-    }
-    return 0;
 }
 
 static int add_parents_of_target(holog_txn *txn, const char *to)
@@ -584,50 +584,22 @@ static int set_texts(holog_txn *txn, struct hg_op *op, const char *path, size_t 
     return keep_text(txn, to, strlen(to), &op->to, &op->to_len);
 }
 
-int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *path,
-              const char *to, const void *data, size_t len, struct hg_staged *staged)
+/* Check the operation, encode its record, remember it. On failure all is as it was. */
+static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t path_len,
+                   const char *to, const void *data, size_t len)
 {
-    char canonical[HG_PATH_MAX + 1];
-    size_t path_len = 0;
-    size_t arena_was;
-    size_t body_was;
-    size_t ops_was;
-    struct hg_op op = {
-        .type = type, .flags = flags, .record = SIZE_MAX, .expect = txn->expecting, .staged = staged
-    };
     struct hg_checked *c = NULL;
-    int rc;
+    size_t arena_was;
+    size_t body_was = txn->body.len;
+    size_t ops_was = txn->ops.len;
+    int rc = hg_txn_settle(txn); /* those before it must be seen */
 
-    if ((flags & ~(unsigned)(HOLOG_REPLACE | HOLOG_PARENTS)) != 0)
-        return hg_error(HOLOG_E_INVAL, "unknown flags %#x", flags);
-    rc = hg_txn_settle(txn);
     if (rc < 0)
         return rc;
+    arena_was = txn->arena.len;
     if (op_count(txn) >= OPS_MAX)
         return hg_error(HOLOG_E_TOOBIG, "more than %u operations in one commit", OPS_MAX);
-    if (type == HG_OP_CONFIG) {
-        path_len = strlen(path);
-        memcpy(canonical, path, path_len + 1);
-        rc = HOLOG_OK;
-    } else {
-        rc = hg_user_path(path, canonical, &path_len);
-        if (rc == HOLOG_OK && path_len == 0) {
-            rc = refuse_root(type, flags, 0);
-            if (rc < 0 || type == HG_OP_MKDIR)
-                return rc; /* the root is there: nothing to do */
-        }
-    }
-    if (rc == HOLOG_OK && (flags & HOLOG_PARENTS) != 0 && type != HG_OP_EXPECT)
-        rc = type == HG_OP_MOVE || type == HG_OP_COPY ? add_parents_of_target(txn, to)
-                                                      : add_parent_ops(txn, canonical, path_len);
-    if (rc == HOLOG_OK)
-        rc = hg_txn_settle(txn); /* the parents, if any were made, must be seen */
-    if (rc < 0)
-        return rc;
-    arena_was = txn->arena.len; /* parents' operations stay: they are whole */
-    ops_was = txn->ops.len;
-    body_was = txn->body.len;
-    rc = set_texts(txn, &op, canonical, path_len, to);
+    rc = set_texts(txn, &op, path, path_len, to);
     if (rc == HOLOG_OK && !txn->simple) {
         c = hg_malloc(sizeof *c);
         rc = c == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for an operation")
@@ -646,8 +618,40 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
         txn->ops.len = ops_was;
         return rc;
     }
+    if (op.type == HG_OP_MKDIR)
+        *made_slot(txn, path, path_len) = (uint32_t)op_count(txn) - 1;
     txn->nrec += has_record(&op) ? 1 : 0;
     return HOLOG_OK;
+}
+
+int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *path,
+              const char *to, const void *data, size_t len, struct hg_staged *staged)
+{
+    char canonical[HG_PATH_MAX + 1];
+    size_t path_len = 0;
+    struct hg_op op = {
+        .type = type, .flags = flags, .record = SIZE_MAX, .expect = txn->expecting, .staged = staged
+    };
+    int rc;
+
+    if ((flags & ~(unsigned)(HOLOG_REPLACE | HOLOG_PARENTS)) != 0)
+        return hg_error(HOLOG_E_INVAL, "unknown flags %#x", flags);
+    if (type == HG_OP_CONFIG)
+        return collect(txn, op, path, strlen(path), to, data, len);
+    rc = hg_user_path(path, canonical, &path_len);
+    if (rc == HOLOG_OK && path_len == 0) {
+        rc = refuse_root(type, flags, 0);
+        if (rc < 0 || type == HG_OP_MKDIR)
+            return rc; /* the root is there: nothing to do */
+    }
+    if (rc == HOLOG_OK && (flags & HOLOG_PARENTS) != 0 && type != HG_OP_EXPECT) {
+        rc = hg_txn_settle(txn);
+        if (rc == HOLOG_OK)
+            rc = type == HG_OP_MOVE || type == HG_OP_COPY
+                     ? add_parents_of_target(txn, to)
+                     : add_parent_ops(txn, canonical, path_len);
+    }
+    return rc < 0 ? rc : collect(txn, op, canonical, path_len, to, data, len);
 }
 
 int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t number)
