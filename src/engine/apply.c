@@ -59,9 +59,10 @@ void hg_sums_count(struct hg_sums *s, const struct hg_locator *loc, size_t path_
         s->live_value_bytes += n * loc->size;
 }
 
-int hg_apply_put(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc)
+int hg_apply_put_over(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc,
+                      struct hg_locator *out_old)
 {
-    struct hg_locator old;
+    struct hg_locator old = { 0 };
     int replaced = 0;
     int rc = mark_directory(st, k->bytes, k->parent_len, loc->number);
 
@@ -72,7 +73,15 @@ int hg_apply_put(struct hg_state *st, const struct hg_key *k, const struct hg_lo
     if (replaced)
         hg_sums_count(&st->sums, &old, k->path_len, -1);
     hg_sums_count(&st->sums, loc, k->path_len, +1);
+    *out_old = old;
     return HOLOG_OK;
+}
+
+int hg_apply_put(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc)
+{
+    struct hg_locator old;
+
+    return hg_apply_put_over(st, k, loc, &old);
 }
 
 int hg_apply_mkdir(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc)

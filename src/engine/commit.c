@@ -227,23 +227,35 @@ static int settle_paths(struct seq *q, size_t i, const struct hg_checked *c)
     return rc;
 }
 
-static int apply_op(struct seq *q, struct hg_op *op, struct hg_checked *c)
+/* Of the entry that a save, a symlink or a mkdir makes. */
+static struct hg_locator op_locator(const struct seq *q, const struct hg_op *op)
 {
-    struct hg_state *st = &q->s->sequenced;
     struct hg_locator loc = { .segment = q->birth_segment,
                               .offset = q->birth_base + (uint32_t)op->record,
                               .size = op->size,
                               .number = q->number,
+                              .type = HG_ENTRY_BLOB,
                               .check = op->check };
 
-    switch (op->type) {
-    case HG_OP_SAVE: loc.type = HG_ENTRY_BLOB; return hg_apply_put(st, &c->at.key, &loc);
-    case HG_OP_SYMLINK: loc.type = HG_ENTRY_SYMLINK; return hg_apply_put(st, &c->at.key, &loc);
-    case HG_OP_MKDIR:
+    if (op->type == HG_OP_SYMLINK) {
+        loc.type = HG_ENTRY_SYMLINK;
+    } else if (op->type == HG_OP_MKDIR) {
         loc.type = HG_ENTRY_DIR;
         loc.size = q->number;
         loc.check = 0;
-        return c->nothing_to_do ? HOLOG_OK : hg_apply_mkdir(st, &c->at.key, &loc);
+    }
+    return loc;
+}
+
+static int apply_op(struct seq *q, struct hg_op *op, struct hg_checked *c)
+{
+    struct hg_state *st = &q->s->sequenced;
+    struct hg_locator loc = op_locator(q, op);
+
+    switch (op->type) {
+    case HG_OP_SAVE:
+    case HG_OP_SYMLINK: return hg_apply_put(st, &c->at.key, &loc);
+    case HG_OP_MKDIR: return c->nothing_to_do ? HOLOG_OK : hg_apply_put(st, &c->at.key, &loc);
     case HG_OP_DELETE:
     case HG_OP_DELETE_TREE: return hg_apply_delete_tree(st, &c->at.key, q->number);
     case HG_OP_COPY: return hg_apply_copy(st, &c->at.key, &c->to.key, q->number);
@@ -413,19 +425,77 @@ static int run_single(struct seq *q, const struct finish *f)
     return rc;
 }
 
-/* Each operation sees those before it; a failure resets the index to where it was. */
-static int run_many(struct seq *q, const struct finish *f)
+static int apply_checked(struct seq *q)
 {
-    holog_store *s = q->s;
     size_t n = op_count(q->txn);
-    struct hg_sums sums = s->sequenced.sums;
-    struct hg_root *before = hg_index_freeze(s->sequenced.index);
     int rc = HOLOG_OK;
 
     for (size_t i = 0; rc == HOLOG_OK && !q->again && i < n; i++) {
         rc = check_one(q, i, q->checked);
         if (rc == HOLOG_OK && !q->again)
             rc = apply_op(q, op_at(q->txn, i), q->checked);
+    }
+    return rc;
+}
+
+/* A save or mkdir of the path as it stands, put without a look before: the put itself tells what it
+ * met. 1 when all is as hg_check_op would have had it; else 0 or a negative code. */
+static int apply_unchecked(struct seq *q, const struct hg_op *op)
+{
+    struct hg_key *k = &q->checked->at.key;
+    struct hg_locator old = { 0 };
+    struct hg_locator loc = op_locator(q, op);
+    int rc;
+
+    if (op->path_len != op->user_path_len ||
+        (op->path != op->user_path &&
+         memcmp(text(q->txn, op->path), text(q->txn, op->user_path), op->path_len) != 0))
+        return 0;
+    hg_key_make(text(q->txn, op->path), op->path_len, k);
+    if (op->type == HG_OP_SAVE) {
+        rc = hg_apply_put_over(&q->s->sequenced, k, &loc, &old);
+        return rc < 0
+                   ? rc
+                   : old.type == 0 || ((op->flags & HOLOG_REPLACE) != 0 &&
+                                       (old.type == HG_ENTRY_BLOB || old.type == HG_ENTRY_SYMLINK));
+    }
+    rc = hg_state_get(&q->s->sequenced, k->bytes, k->len, &old);
+    if (rc == HOLOG_OK)
+        return old.type == HG_ENTRY_DIR && (op->flags & HOLOG_PARENTS) != 0;
+    rc = rc == HOLOG_E_NOENT ? hg_apply_put(&q->s->sequenced, k, &loc) : rc;
+    return rc < 0 ? rc : 1;
+}
+
+/* 0: something is unusual; what has been applied must be taken back. */
+static int apply_all_unchecked(struct seq *q)
+{
+    size_t n = op_count(q->txn);
+    int rc = 1;
+
+    for (size_t i = 0; i < n; i++)
+        if (op_at(q->txn, i)->type != HG_OP_SAVE && op_at(q->txn, i)->type != HG_OP_MKDIR)
+            return 0;
+    for (size_t i = 0; rc > 0 && i < n; i++)
+        rc = apply_unchecked(q, op_at(q->txn, i));
+    return rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR ? 0 : rc;
+}
+
+/* Each operation sees those before it; a failure resets the index to where it was. Most batches
+ * need no look at what is there; whatever is unusual in one is taken back and checked step by
+ * step. */
+static int run_many(struct seq *q, const struct finish *f)
+{
+    holog_store *s = q->s;
+    struct hg_sums sums = s->sequenced.sums;
+    struct hg_root *before = hg_index_freeze(s->sequenced.index);
+    int rc = apply_all_unchecked(q);
+
+    if (rc == 0) {
+        s->sequenced.sums = sums;
+        hg_index_reset(s->sequenced.index, before);
+        rc = apply_checked(q);
+    } else if (rc > 0) {
+        rc = HOLOG_OK;
     }
     if (rc == HOLOG_OK && !q->again) {
         set_time(q, f->body);
