@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "engine/index.h"
 
+#define ONES          UINT64_C(0x0101010101010101)
+#define HIGHS         UINT64_C(0x8080808080808080)
 #define COMPONENT_END 0x00
 #define LONG_RUN      9 /* digits from which on their number takes a byte of its own */
 
@@ -100,9 +102,6 @@ static int check_path(const char *path, size_t path_len, size_t *out_total)
     return HOLOG_OK;
 }
 
-#define ONES  UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
-
 /* 1 for the usual path: ASCII, canonical as it stands. 0 says nothing. Eight bytes a step. */
 static int is_plain(const char *path, size_t len)
 {
@@ -112,7 +111,10 @@ static int is_plain(const char *path, size_t len)
         return 0;
     for (size_t at = 0; at < len; at += 8) {
         uint64_t word = ONES; /* fills the last step: neither slash nor NUL */
-        memcpy(&word, path + at, HG_MIN(len - at, sizeof word));
+        if (len - at >= 8)
+            memcpy(&word, path + at, 8);
+        else
+            memcpy(&word, path + at, len - at);
         word = hg_get_le64((const uint8_t *)&word);
         uint64_t x = word ^ (ONES * '/');
         uint64_t slashes = (x - ONES) & ~x & HIGHS; /* bytes behind a slash may be marked too */
