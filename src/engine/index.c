@@ -165,10 +165,23 @@ static void find(const struct hg_index *ix, const uint8_t *key, size_t key_len,
     hg_page_find(out_path->leaf->page, key, key_len, out_pos);
 }
 
-/* Let n stand where the path goes on below `depth` inner levels: copies of older inner nodes, up
- * to the first that is the head's own, or to the root. */
-static int edit_relink(struct edit *e, const struct hg_path *path, uint32_t depth,
-                       struct hg_node *n)
+/* As find, but first where the last mark was, which spares the way down. */
+static void find_near(const struct hg_index *ix, const uint8_t *key, size_t key_len,
+                      struct hg_path *out_path, struct hg_page_pos *out_pos)
+{
+    if (ix->near.leaf != NULL) {
+        hg_page_find(ix->near.leaf->page, key, key_len, out_pos);
+        if (hg_page_within(ix->near.leaf->page, out_pos)) {
+            *out_path = ix->near;
+            return;
+        }
+    }
+    find(ix, key, key_len, out_path, out_pos);
+}
+
+/* Let n stand where the path goes on below `depth` inner levels: copies of older inner nodes, which
+ * take their place in the path, up to the first that is the head's own, or to the root. */
+static int edit_relink(struct edit *e, struct hg_path *path, uint32_t depth, struct hg_node *n)
 {
     while (depth > 0) {
         struct hg_inner *in = path->node[--depth];
@@ -184,6 +197,7 @@ static int edit_relink(struct edit *e, const struct hg_path *path, uint32_t dept
         edit_made(e, &copy->node);
         edit_drop(e, &in->node);
         hg_inner_children(copy)[path->child[depth]] = n;
+        path->node[depth] = copy;
         n = &copy->node;
     }
     e->slot = &e->ix->head->top;
@@ -421,6 +435,7 @@ static int edit_leaf(struct edit *e, const struct hg_path *path, uint32_t first,
 static void edit_begin(struct hg_index *ix, struct edit *e, int budget)
 {
     *e = (struct edit){ .ix = ix, .budget = budget };
+    ix->near.leaf = NULL;
     ix->seps.len = 0;
     hg_page_list_clear(&ix->list);
 }
@@ -446,7 +461,7 @@ static const uint8_t *pad_key(struct hg_index *ix, const uint8_t *key, size_t ke
 
 /* The leaf of path, made the head's own with room for `room` bytes; its page's content is the
  * caller's to write. *out_same: it is the one that was there, to be edited in place. */
-static int writable_leaf(struct edit *e, const struct hg_path *path, uint32_t room,
+static int writable_leaf(struct edit *e, struct hg_path *path, uint32_t room,
                          struct hg_leaf **out_leaf)
 {
     struct hg_index *ix = e->ix;
@@ -465,12 +480,13 @@ static int writable_leaf(struct edit *e, const struct hg_path *path, uint32_t ro
         return rc;
     edit_made(e, &copy->node);
     edit_drop(e, &leaf->node);
+    path->leaf = copy;
     *out_leaf = copy;
     return edit_relink(e, path, path->depth, &copy->node);
 }
 
 /* Put into the page. 1 when that is not possible: the prefix or the size would change. */
-static int put_in_page(struct edit *e, const struct hg_path *path, struct hg_page_pos *pos,
+static int put_in_page(struct edit *e, struct hg_path *path, struct hg_page_pos *pos,
                        const uint8_t *key, size_t key_len, const uint8_t *loc)
 {
     struct hg_index *ix = e->ix;
@@ -528,8 +544,8 @@ static int put_first(struct edit *e, const uint8_t *key, size_t key_len, const u
     return rc < 0 ? rc : edit_top(e, count);
 }
 
-static int replace_locator(struct edit *e, const struct hg_path *path,
-                           const struct hg_page_pos *pos, const uint8_t *loc)
+static int replace_locator(struct edit *e, struct hg_path *path, const struct hg_page_pos *pos,
+                           const uint8_t *loc)
 {
     const uint8_t *page = path->leaf->page;
     struct hg_leaf *leaf;
@@ -575,11 +591,12 @@ int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
         return rc;
     hg_locator_encode(bytes, loc);
     key = pad_key(ix, key, key_len);
-    edit_begin(ix, &e, 1);
     if (ix->head->top == NULL) {
+        edit_begin(ix, &e, 1);
         rc = put_first(&e, key, key_len, bytes);
     } else {
-        find(ix, key, key_len, &path, &pos);
+        find_near(ix, key, key_len, &path, &pos);
+        edit_begin(ix, &e, 1);
         if (pos.found) {
             hg_locator_decode(hg_page_locator(path.leaf->page, &pos), &old);
             rc = replace_locator(&e, &path, &pos, bytes);
@@ -614,11 +631,12 @@ int hg_index_mark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint6
     if (ix->head->top == NULL)
         return HOLOG_E_NOENT;
     key = pad_key(ix, key, key_len);
-    find(ix, key, key_len, &path, &pos);
+    find_near(ix, key, key_len, &path, &pos);
     if (!pos.found)
         return HOLOG_E_NOENT;
     hg_locator_decode(hg_page_locator(path.leaf->page, &pos), &loc);
     *out_loc = loc;
+    ix->near = path;
     if (loc.type != HG_ENTRY_DIR || loc.size >= number)
         return HOLOG_OK;
     loc.size = number;
@@ -628,7 +646,10 @@ int hg_index_mark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint6
     hg_locator_encode(bytes, &loc);
     edit_begin(ix, &e, 1);
     rc = replace_locator(&e, &path, &pos, bytes);
-    return edit_end(&e, rc, ix->head->count);
+    rc = edit_end(&e, rc, ix->head->count);
+    if (rc == HOLOG_OK)
+        ix->near = path;
+    return rc;
 }
 
 /* ---- many puts in order ------------------------------------------------------------------------*/
@@ -757,7 +778,7 @@ int hg_index_put_sorted(struct hg_index *ix, struct hg_index_item *items, size_t
 
 /* ---- remove ------------------------------------------------------------------------------------*/
 
-static int remove_found(struct edit *e, const struct hg_path *path, const struct hg_page_pos *pos)
+static int remove_found(struct edit *e, struct hg_path *path, const struct hg_page_pos *pos)
 {
     struct hg_index *ix = e->ix;
     const uint8_t *page = path->leaf->page;

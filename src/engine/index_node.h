@@ -113,6 +113,14 @@ struct hg_root {
     int dropped; /* its last count was put */
 };
 
+/* The way from the root to a leaf. */
+struct hg_path {
+    struct hg_inner *node[HG_HEIGHT_MAX];
+    uint32_t child[HG_HEIGHT_MAX];
+    uint32_t depth; /* inner levels */
+    struct hg_leaf *leaf;
+};
+
 struct hg_index {
     struct hg_epoch_domain *domain; /* fixed; may be NULL */
     size_t page_bytes;              /* fixed: a page of two entries or more is not longer */
@@ -130,8 +138,10 @@ struct hg_index {
     struct hg_buf seps; /* separators of the edit at work */
     struct hg_child *items[2];
     uint32_t items_cap[2];
-    uint8_t *scratch; /* HG_PAGE_SCRATCH_SIZE, twice */
-    uint8_t *key;     /* padded copy of the caller's key */
+    uint8_t *scratch;    /* HG_PAGE_SCRATCH_SIZE, twice */
+    uint8_t *key;        /* padded copy of the caller's key */
+    struct hg_path near; /* to where a directory was just marked: its children are there, and the
+                            next one to be marked; leaf NULL: something else was done since */
 };
 
 /* A child to be, with the separator on its left (in ix->seps; none for the first). */
@@ -206,14 +216,6 @@ const uint8_t *hg_inner_sep(const struct hg_inner *in, uint32_t i, uint32_t *out
 uint64_t hg_inner_head(const struct hg_inner *in, const uint8_t *rest, size_t rest_len);
 /* The child that has key (padded), if any has. */
 uint32_t hg_inner_find(const struct hg_inner *in, const uint8_t *key, size_t key_len);
-
-/* The way from the root to a leaf. */
-struct hg_path {
-    struct hg_inner *node[HG_HEIGHT_MAX];
-    uint32_t child[HG_HEIGHT_MAX];
-    uint32_t depth; /* inner levels */
-    struct hg_leaf *leaf;
-};
 
 /* The leaf that most likely has key (padded): only heads are compared, which spares cache misses
  * in each node. It is the right one if hg_page_within says so; else go down with hg_inner_find.

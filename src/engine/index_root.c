@@ -308,6 +308,7 @@ void hg_index_reset(struct hg_index *ix, struct hg_root *root)
 
     HG_ASSERT(root->ix == ix && root != head);
     head_discard(ix);
+    ix->near.leaf = NULL;
     head->top = root->top;
     head->count = root->count;
     if (root == before)

@@ -128,7 +128,7 @@ static void random_path(char *out, struct hg_key *k, uint32_t wide)
     size_t len = 0;
     for (uint32_t i = 0; i < depth; i++) {
         len += (size_t)sprintf(out + len, "%s%s", i > 0 ? "/" : "", names[below(NAMES)]);
-        if (wide > 1 && i + 1 == depth)
+        if (wide > 1 && i + 1 == depth && below(4) > 0)
             len += (size_t)sprintf(out + len, " %u", below(wide));
     }
     hg_key_make(out, len, k);
@@ -272,6 +272,44 @@ Test(run, a_child_before_its_directory_is_noticed)
     hg_key_make("d", 1, &t->a);
     CHECK(put(t, HG_ENTRY_DIR) == HOLOG_OK);
     CHECK(hg_run_flush(&t->run, &t->sorted) == HOLOG_E_STALE);
+    end(t);
+}
+
+/* The index remembers where it marked last: an edit elsewhere, or a state that comes back, must not
+ * lead the next put astray. */
+Test(run, puts_find_their_way_after_a_state_came_back)
+{
+    seed(7);
+    struct both *t = begin();
+    for (uint32_t i = 0; i < 20000 * effort(); i++) {
+        struct hg_state *detour = below(2) == 0 ? &t->plain : &t->sorted;
+        struct hg_root *before = hg_index_freeze(detour->index);
+        struct hg_sums sums = detour->sums;
+        for (uint32_t k = below(4); k > 0; k--) {
+            random_path(t->path_a, &t->a, 100);
+            struct hg_locator put = locator(t, HG_ENTRY_BLOB);
+            if (put_allowed(t, HG_ENTRY_BLOB))
+                CHECK(hg_apply_put(detour, &t->a, &put) == HOLOG_OK);
+        }
+        struct hg_locator loc;
+        int rc = hg_index_mark(detour->index, t->a.bytes, t->a.parent_len, t->number, &loc);
+        CHECK(rc == HOLOG_OK || rc == HOLOG_E_NOENT);
+        detour->sums = sums;
+        hg_index_reset(detour->index, before);
+        hg_root_put(before);
+        if (below(2) == 0)
+            random_path(t->path_a, &t->a, 100);
+        uint8_t type = below(3) == 0 ? HG_ENTRY_DIR : HG_ENTRY_BLOB;
+        loc = locator(t, type);
+        if (!put_allowed(t, type) || type_at(t, t->a.bytes, t->a.len) == HG_ENTRY_DIR)
+            continue;
+        CHECK(hg_apply_put(&t->plain, &t->a, &loc) == HOLOG_OK);
+        CHECK(hg_apply_put(&t->sorted, &t->a, &loc) == HOLOG_OK);
+        if (below(1000) == 0)
+            expect_same(t);
+    }
+    expect_same(t);
+    CHECK(t->plain.sums.entries > 500);
     end(t);
 }
 
