@@ -55,6 +55,8 @@ static uint32_t effort(void)
 
 /* ---- two states --------------------------------------------------------------------------------*/
 
+#define PATH_ROOM 512
+
 struct both {
     struct hg_state plain; /* one by one */
     struct hg_state sorted;
@@ -62,7 +64,7 @@ struct both {
     uint64_t number;
     uint32_t offset;
     struct hg_key a, b;
-    char path_a[512], path_b[512];
+    char path_a[PATH_ROOM], path_b[PATH_ROOM];
 };
 
 static struct both *begin(void)
@@ -122,14 +124,15 @@ static const char *const names[] = { "a",
                                      "a long name that goes of" };
 #define NAMES (sizeof names / sizeof names[0])
 
-static void random_path(char *out, struct hg_key *k, uint32_t wide)
+static void random_path(char out[PATH_ROOM], struct hg_key *k, uint32_t wide)
 {
     uint32_t depth = 1 + below(4);
     size_t len = 0;
     for (uint32_t i = 0; i < depth; i++) {
-        len += (size_t)sprintf(out + len, "%s%s", i > 0 ? "/" : "", names[below(NAMES)]);
+        len += (size_t)snprintf(out + len, PATH_ROOM - len, "%s%s", i > 0 ? "/" : "",
+                                names[below(NAMES)]);
         if (wide > 1 && i + 1 == depth && below(4) > 0)
-            len += (size_t)sprintf(out + len, " %u", below(wide));
+            len += (size_t)snprintf(out + len, PATH_ROOM - len, " %u", below(wide));
     }
     hg_key_make(out, len, k);
 }
@@ -345,7 +348,7 @@ Test(run, no_memory_is_told_and_nothing_leaks)
         int rc = HOLOG_OK;
         for (uint32_t i = 0; i < 300 && rc == HOLOG_OK; i++) {
             struct hg_locator loc = locator(t, HG_ENTRY_BLOB);
-            size_t len = (size_t)sprintf(t->path_a, "%u", i * 7919 % 300);
+            size_t len = (size_t)snprintf(t->path_a, sizeof t->path_a, "%u", i * 7919 % 300);
             hg_key_make(t->path_a, len, &t->a);
             rc = hg_run_add(&t->run, &t->a, &loc);
         }
