@@ -229,6 +229,18 @@ class Damage(Case):
         self.missing("small")
         self.holog("verify", self.store)
 
+    def test_salvage_makes_the_directories_that_are_lost(self):
+        needle = random.Random(7).randbytes(300)
+        self.save("lost/with/this", needle, "-p")
+        self.save("lost/with/kept", b"kept")
+        self.flip(needle)
+        self.holog("repair", self.store, "--mode", "salvage")
+        self.assertEqual(self.load("lost/with/kept"), b"kept")
+        self.missing("lost/with/this")
+        self.save("lost/with/this", b"again")
+        self.assertEqual(self.load("lost/with/this"), b"again")
+        self.holog("verify", self.store)
+
     def test_a_segment_that_is_gone(self):
         os.unlink(self.segments(".hlog")[0])
         self.holog("verify", self.store, status=DAMAGE)
