@@ -308,6 +308,12 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *
                 return rc;
             continue;
         }
+        if (log->opening_due && !rolling) {
+            rc = hg_log_write_opening(log);
+            if (rc < 0)
+                return rc;
+            continue;
+        }
         if (g->state != HG_GROUP_FREE && g->state != HG_GROUP_FILLING) {
             /* every slot is taken */
             hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
@@ -399,6 +405,7 @@ int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ti
     log->inflight_bytes += at + len - (frames_were == 0 ? 0 : g->len);
     g->len = at + len;
     log->end = g->base + g->len;
+    log->last_time_ns = HG_MAX(log->last_time_ns, hg_get_le64(a->body));
     if (a->type == HG_FRAME_COMMIT) {
         g->commits++;
         g->last_number = a->number;

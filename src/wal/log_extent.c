@@ -33,13 +33,12 @@ static struct hg_ext_seg *find(struct hg_log *log, uint32_t id)
     return e;
 }
 
-static uint64_t drop_user(struct hg_log *log, uint32_t id)
+static void drop_user(struct hg_log *log, uint32_t id)
 {
     struct hg_ext_seg *e = find(log, id);
 
     HG_ASSERT(e != NULL && e->users > 0);
     e->users--;
-    return e->used;
 }
 
 static struct hg_ext_seg *active(struct hg_log *log)
@@ -83,38 +82,48 @@ static void retire_idle(struct hg_log *log)
     }
 }
 
-static uint64_t next_capacity(const struct hg_log *log, uint64_t need)
+static uint64_t next_capacity(const struct hg_log *log, uint64_t need, int contiguous)
 {
     uint64_t limit = log->fixed.extent_size_max;
+    uint64_t whole = HG_ALIGN_UP(need, (uint64_t)HG_BLOCK) + HG_SEGMENT_HEADER_SIZE;
     uint64_t c = log->ext_last_capacity == 0 ? EXT_FIRST : log->ext_last_capacity * 2;
 
-    while (c < limit && c < need + HG_SEGMENT_HEADER_SIZE)
+    while (c < limit && c < whole)
         c *= 2;
-    return HG_MIN(c, limit);
+    c = HG_MIN(c, limit);
+    return contiguous ? HG_MAX(c, whole) : c;
 }
 
-/* A new active extent segment. Called without any lock; ext_growing keeps others waiting. */
-static int grow(struct hg_log *log, uint64_t need)
+static void poison(struct hg_log *log, int rc)
+{
+    hg_log_lock(log);
+    hg_log_poison(log, log->fill_seq, rc);
+    hg_log_complete(log);
+    hg_log_unlock(log);
+}
+
+/* A new active extent segment. Called without any lock; ext_growing keeps others waiting. What
+ * fails before its name may be there fails one commit: no frame names it. */
+static int grow(struct hg_log *log, uint64_t need, int contiguous)
 {
     struct hg_segment_header h;
     struct hg_ext_seg *e = hg_calloc(1, sizeof *e);
+    int in_doubt = 0;
     int rc;
 
     if (e == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for an extent segment");
-    rc = hg_log_new_header(log, HG_KIND_EXTENTS, next_capacity(log, need), &h);
+    rc = hg_log_new_header(log, HG_KIND_EXTENTS, next_capacity(log, need, contiguous), &h);
     if (rc == HOLOG_OK)
         rc = hg_log_make_segment(log, &h, &e->file);
-    if (rc < 0) {
-        hg_free(e);
-        return rc;
+    if (rc == HOLOG_OK) {
+        rc = hg_log_publish_segment(log, &h, e->file, &in_doubt);
+        if (rc < 0)
+            hg_log_drop_segment(log, h.id, e->file);
     }
-    rc = hg_log_publish_segment(log, &h, e->file);
-    if (rc == HOLOG_OK)
-        rc = hg_log_set_used(log, h.id, HG_KIND_EXTENTS, HG_SEGMENT_HEADER_SIZE);
+    if (rc < 0 && in_doubt)
+        poison(log, rc); /* a sync of seg/ that fails is not tried again */
     if (rc < 0) {
-        /* Nothing of the log was touched: a file that no frame names. The commit fails alone. */
-        (void)log->io->ops->close(e->file);
         hg_free(e);
         return rc;
     }
@@ -153,10 +162,21 @@ static uint64_t take(struct hg_log *log, uint64_t want, int contiguous, struct h
     *out = (struct hg_piece){ .segment = e->id, .offset = e->used, .len = len };
     e->used += HG_ALIGN_UP(len, (uint64_t)HG_BLOCK);
     e->users++;
+    hg_log_set_used(log, e->id, e->used); /* now: a list written before the release has it */
     return len;
 }
 
 int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous, struct hg_buf *out_pieces)
+{
+    if (contiguous && len > log->fixed.extent_size_max - HG_SEGMENT_HEADER_SIZE)
+        return hg_error(HOLOG_E_TOOBIG,
+                        "%llu bytes in one run: the limit is the extent segment size "
+                        "(%llu); split the batch",
+                        (unsigned long long)len, (unsigned long long)log->fixed.extent_size_max);
+    return hg_log_extent_room(log, len, contiguous, out_pieces);
+}
+
+int hg_log_extent_room(struct hg_log *log, uint64_t len, int contiguous, struct hg_buf *out_pieces)
 {
     uint64_t left = len;
     size_t had = out_pieces->len;
@@ -164,11 +184,6 @@ int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous, struct
 
     if (hg_log_poisoned(log) != 0)
         return hg_error(HOLOG_E_POISONED, "an earlier write failed; close and reopen the store");
-    if (contiguous && len > log->fixed.extent_size_max - HG_SEGMENT_HEADER_SIZE)
-        return hg_error(HOLOG_E_TOOBIG,
-                        "%llu bytes in one run: the limit is the extent segment size "
-                        "(%llu); split the batch",
-                        (unsigned long long)len, (unsigned long long)log->fixed.extent_size_max);
     lock(log);
     while (left > 0 && rc == HOLOG_OK) {
         struct hg_piece p;
@@ -186,7 +201,7 @@ int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous, struct
         }
         log->ext_growing = 1;
         unlock(log);
-        rc = grow(log, left);
+        rc = grow(log, left, contiguous);
         lock(log);
         log->ext_growing = 0;
         hg_cond_wake_all(log->io, &log->ext_changed);
@@ -206,12 +221,9 @@ int hg_log_extent_alloc(struct hg_log *log, uint64_t len, int contiguous, struct
 
 void hg_log_extent_release(struct hg_log *log, uint32_t segment)
 {
-    uint64_t used;
-
     lock(log);
-    used = drop_user(log, segment);
+    drop_user(log, segment);
     unlock(log);
-    (void)hg_log_set_used(log, segment, HG_KIND_EXTENTS, used); /* the entry is there: no failure */
 }
 
 static struct hg_ext_seg *begin_write(struct hg_log *log, uint32_t segment, int durable,
@@ -264,12 +276,8 @@ int hg_log_extent_write(struct hg_log *log, uint32_t segment, uint64_t offset, c
         set_dirty(log, e); /* a sync that came meanwhile has cleared it, not covering this */
     end_write(log, gen);
     __atomic_add_fetch(&log->counters.extent_bytes, len, __ATOMIC_RELAXED);
-    if (rc < 0) {
-        hg_log_lock(log);
-        hg_log_poison(log, log->fill_seq, rc);
-        hg_log_complete(log);
-        hg_log_unlock(log);
-    }
+    if (rc < 0)
+        poison(log, rc);
     return rc;
 }
 

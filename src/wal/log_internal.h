@@ -115,8 +115,8 @@ struct hg_log {
     struct hg_super fixed; /* uuid, salt, limits: fixed after open, read without the lock */
     struct hg_super super; /* as last written */
     struct hg_file *super_file;
-    struct hg_segment_header active; /* active.id == 0: none yet, the next reserve rolls */
-    struct hg_file *file;            /* of the active segment */
+    struct hg_segment_header active; /* active.id == 0: none, the next reserve rolls */
+    struct hg_file *file;            /* of the active segment; NULL when there is none */
     uint64_t end;                    /* of the last frame sealed or appended, unrounded */
     uint64_t sealed_end;             /* of the last frame sealed */
     uint32_t prev_len;               /* last frame sealed */
@@ -124,13 +124,14 @@ struct hg_log {
     hg_pos last_frame;
     uint64_t last_number; /* last commit appended */
     uint64_t highest_number;
-    uint64_t last_time_ns;
+    uint64_t last_time_ns; /* of the last frame appended: times never go back */
     uint64_t pred_cut;
     uint64_t pred_epoch;              /* of the newest frame segment */
     uint32_t next_segment;            /* ext_lock */
     uint8_t tail[HG_BLOCK];           /* the block that holds `sealed_end`, as written */
-    struct hg_footer_builder *footer; /* NULL: the segment was opened half full; rebuilt at roll */
-    int rolling;
+    struct hg_footer_builder *footer; /* NULL: opened half full, or no memory; rebuilt at roll */
+    int opening_due; /* the active segment has no list of segments yet: its first frame */
+    int rolling;     /* somebody is in a roll, or writes that frame: nobody else appends */
 
     /* durability */
     hg_pos durable_pos;
@@ -202,20 +203,28 @@ int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ti
 int hg_log_roll(struct hg_log *log, size_t need);
 int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r);
 int hg_log_write_super(struct hg_log *log, uint32_t state); /* lock held or single-threaded */
-/* seg/<id>.tmp with space for h->capacity bytes taken; its file is open for direct writing. */
+/* seg/<id>.tmp with space for h->capacity bytes taken, and a place in the list of segments; its
+ * file is open for direct writing. */
 int hg_log_make_segment(struct hg_log *log, const struct hg_segment_header *h,
                         struct hg_file **out_file);
 /* Header, sync, rename, sync of seg/: from here on the segment exists. */
+/* *out_in_doubt is set once the name may be there: a failure after that poisons. */
 int hg_log_publish_segment(struct hg_log *log, const struct hg_segment_header *h,
-                           struct hg_file *file);
-void hg_log_drop_tmp(struct hg_log *log, uint32_t id, struct hg_file *file);
+                           struct hg_file *file, int *out_in_doubt);
+/* A segment that was made and not published is not to be; closes file. Keeps the error. */
+void hg_log_drop_segment(struct hg_log *log, uint32_t id, struct hg_file *file);
+/* The first frame of a segment: the list of all. Lock held, dropped inside. */
+int hg_log_write_opening(struct hg_log *log);
 /* Identity fields of a new segment's header; the lock or ext_lock held for the id. */
 int hg_log_new_header(struct hg_log *log, enum hg_segment_kind kind, uint64_t capacity,
                       struct hg_segment_header *out);
 void hg_log_note(struct hg_log *log, int level, const char *fmt, ...) HG_PRINTF(3, 4);
-int hg_log_set_used(struct hg_log *log, uint32_t segment, uint32_t kind, uint64_t used);
+void hg_log_set_used(struct hg_log *log, uint32_t segment, uint64_t used); /* ext_lock held */
 
 /* log_extent.c */
+/* hg_log_extent_alloc, for the log itself: a contiguous run may make its segment larger than the
+ * store's limit. */
+int hg_log_extent_room(struct hg_log *log, uint64_t len, int contiguous, struct hg_buf *out_pieces);
 int hg_log_extents_sync(struct hg_log *log); /* lock not held */
 int hg_log_extents_shutdown(struct hg_log *log);
 void hg_log_extents_destroy(struct hg_log *log);

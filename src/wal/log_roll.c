@@ -3,12 +3,16 @@
  *
  * A roll, in order (docs/DURABILITY.md says what a cut after each step leaves):
  *   R1  nothing in flight, everything durable (T4)
- *   R2  seg/<new>.tmp, its space taken; the space for the footer of the old one taken. No space:
- *       the commit that needed the roll fails with HOLOG_E_NOSPC and nothing has changed
- *   R3  footer of the old segment, synced; the file cut to its end, synced
+ *   R2  seg/<new>.tmp, its space taken; the footer of the old one built, and its space taken
+ *   R3  footer of the old segment written; the file cut to its end, synced
  *   R4  header of the new one, synced; rename; sync of seg/
  *   R5  SUPER: active segment and floor
  *   R6  the opening frame (SEGMENTS) joins the first group
+ *
+ * What fails in R2, or in R4 before the rename, fails the commit that needed the roll and no other:
+ * the .tmp is dropped, and the next commit rolls again, from the old segment or from its seal. What
+ * fails in R6 is tried again by the next commit. Whatever else fails poisons: a footer may be half
+ * written, a name or SUPER in doubt.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,24 +60,49 @@ int hg_log_write_super(struct hg_log *log, uint32_t state)
 
 /* ---- the list of segments ---------------------------------------------------------------------------*/
 
-int hg_log_set_used(struct hg_log *log, uint32_t segment, uint32_t kind, uint64_t used)
+/* From the end: what changes is among the newest. NULL: not in the list. */
+static struct hg_segment_entry *find_entry(struct hg_log *log, uint32_t segment)
+{
+    struct hg_segment_entry *e = (struct hg_segment_entry *)(void *)log->segments.data;
+
+    for (size_t i = log->segments.len / sizeof *e; i-- > 0;) {
+        if (e[i].segment == segment)
+            return &e[i];
+    }
+    return NULL;
+}
+
+static int add_entry(struct hg_log *log, uint32_t segment, uint32_t kind, uint64_t used)
 {
     struct hg_segment_entry e = { .segment = segment, .kind = (uint8_t)kind, .used = used };
-    int rc = HOLOG_OK;
-    size_t i;
+    int rc;
 
     hg_mutex_lock(log->io, &log->ext_lock);
-    for (i = 0; i < log->segments.len; i += sizeof e) {
-        struct hg_segment_entry *have = (struct hg_segment_entry *)(void *)(log->segments.data + i);
-        if (have->segment == segment) {
-            have->used = used;
-            break;
-        }
-    }
-    if (i >= log->segments.len)
-        rc = hg_buf_append(&log->segments, &e, sizeof e);
+    rc = hg_buf_append(&log->segments, &e, sizeof e);
     hg_mutex_unlock(log->io, &log->ext_lock);
     return rc;
+}
+
+static void drop_entry(struct hg_log *log, uint32_t segment)
+{
+    struct hg_segment_entry *e;
+
+    hg_mutex_lock(log->io, &log->ext_lock);
+    e = find_entry(log, segment);
+    if (e != NULL) {
+        size_t behind = log->segments.len - ((size_t)((uint8_t *)(e + 1) - log->segments.data));
+        memmove(e, e + 1, behind);
+        log->segments.len -= sizeof *e;
+    }
+    hg_mutex_unlock(log->io, &log->ext_lock);
+}
+
+void hg_log_set_used(struct hg_log *log, uint32_t segment, uint64_t used)
+{
+    struct hg_segment_entry *e = find_entry(log, segment);
+
+    HG_ASSERT(e != NULL);
+    e->used = used;
 }
 
 int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries)
@@ -105,14 +134,18 @@ int hg_log_new_header(struct hg_log *log, enum hg_segment_kind kind, uint64_t ca
     return HOLOG_OK;
 }
 
-void hg_log_drop_tmp(struct hg_log *log, uint32_t id, struct hg_file *file)
+void hg_log_drop_segment(struct hg_log *log, uint32_t id, struct hg_file *file)
 {
+    struct holog_error_detail first;
     char name[HG_FILE_NAME_MAX];
 
+    hg_error_get(&first);
     if (file != NULL)
         (void)log->io->ops->close(file); /* a temporary: the next open deletes it anyway */
     hg_segment_tmp_name(name, id);
     (void)log->io->ops->unlink(log->io, name);
+    drop_entry(log, id);
+    hg_error_set(&first);
 }
 
 int hg_log_make_segment(struct hg_log *log, const struct hg_segment_header *h,
@@ -129,8 +162,10 @@ int hg_log_make_segment(struct hg_log *log, const struct hg_segment_header *h,
     rc = log->io->ops->fallocate(file, 0, h->capacity);
     if (rc == HOLOG_E_NOTSUP)
         rc = HOLOG_OK; /* space is taken as it is written; a full disk then poisons */
+    if (rc == HOLOG_OK)
+        rc = add_entry(log, h->id, h->kind, HG_SEGMENT_HEADER_SIZE);
     if (rc < 0) {
-        hg_log_drop_tmp(log, h->id, file);
+        hg_log_drop_segment(log, h->id, file);
         return rc;
     }
     *out_file = file;
@@ -138,24 +173,25 @@ int hg_log_make_segment(struct hg_log *log, const struct hg_segment_header *h,
 }
 
 int hg_log_publish_segment(struct hg_log *log, const struct hg_segment_header *h,
-                           struct hg_file *file)
+                           struct hg_file *file, int *out_in_doubt)
 {
+    _Alignas(HG_BLOCK) uint8_t block[HG_SEGMENT_HEADER_SIZE]; /* not of the heap: cannot fail */
     char tmp[HG_FILE_NAME_MAX];
     char name[HG_FILE_NAME_MAX];
-    uint8_t *block = hg_alloc_aligned(HG_BLOCK, HG_SEGMENT_HEADER_SIZE);
     int rc;
 
-    if (block == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory for a segment header");
+    *out_in_doubt = 0;
     hg_segment_header_encode(h, block);
     hg_segment_tmp_name(tmp, h->id);
     hg_segment_name(name, h->id, h->kind);
-    rc = hg_io_write_full(file, block, HG_SEGMENT_HEADER_SIZE, 0, 0);
-    hg_free(block);
+    rc = hg_io_write_full(file, block, sizeof block, 0, 0);
     if (rc == HOLOG_OK)
         rc = log->io->ops->fdatasync(file); /* the header and the taken space */
-    if (rc == HOLOG_OK)
-        rc = log->io->ops->rename(log->io, tmp, name);
+    if (rc < 0)
+        return rc;
+    rc = log->io->ops->rename(log->io, tmp, name);
+    /* Without room or memory it was not begun; after any other failure nobody knows. */
+    *out_in_doubt = rc != HOLOG_E_NOSPC && rc != HOLOG_E_NOMEM;
     if (rc == HOLOG_OK)
         rc = log->io->ops->sync_dir(log->io, HG_SEG_DIR);
     return rc;
@@ -205,44 +241,62 @@ static int rebuild_footer(struct hg_log *log, struct hg_footer_builder **out)
     return HOLOG_OK;
 }
 
-/* The footer's bytes from the block on that holds the end of the frames: same bytes in front. */
-static int build_footer(struct hg_log *log, struct hg_buf *out, uint64_t *out_base)
+/* The bytes that end the old segment, from the block on that holds the end of its frames. */
+struct seal {
+    uint8_t *data; /* page-aligned, zeros behind len up to a block */
+    size_t len;
+    uint64_t base; /* where they go */
+};
+
+/* R2. Everything that needs memory or space; nothing is written. */
+static int prepare_seal(struct hg_log *log, struct seal *out)
 {
     struct hg_footer_tail t = { .segment = log->active.id,
                                 .epoch = log->active.epoch,
                                 .salt = log->fixed.salt,
                                 .frames_end = log->sealed_end };
     uint64_t at = HG_ALIGN_UP(log->sealed_end, (uint64_t)8);
-    uint64_t base = HG_ALIGN_DOWN(at, (uint64_t)HG_BLOCK);
+    struct hg_buf footer = { 0 };
+    size_t in_front = (size_t)(at % HG_BLOCK); /* of the block: the same bytes once more */
+    size_t padded;
     int rc = HOLOG_OK;
 
+    out->base = at - in_front;
     memcpy(t.uuid, log->fixed.uuid, sizeof t.uuid);
     if (log->footer == NULL)
         rc = rebuild_footer(log, &log->footer);
     if (rc == HOLOG_OK)
-        rc = hg_buf_append(out, log->tail, (size_t)(at - base));
-    if (rc == HOLOG_OK)
-        rc = hg_footer_finish(log->footer, &t, out);
-    *out_base = base;
+        rc = hg_footer_finish(log->footer, &t, &footer);
+    out->len = in_front + footer.len;
+    padded = HG_ALIGN_UP(out->len, (size_t)HG_BLOCK);
+    if (rc == HOLOG_OK) {
+        rc = log->io->ops->fallocate(log->file, 0, out->base + padded);
+        if (rc == HOLOG_E_NOTSUP)
+            rc = HOLOG_OK;
+    }
+    if (rc == HOLOG_OK) {
+        out->data = hg_alloc_aligned(HG_BLOCK, padded);
+        if (out->data == NULL)
+            rc = hg_error(HOLOG_E_NOMEM, "no memory to seal segment %u", log->active.id);
+    }
+    if (rc == HOLOG_OK) {
+        HG_ASSERT(footer.data != NULL); /* a tail at the least */
+        memcpy(out->data, log->tail, in_front);
+        memcpy(out->data + in_front, footer.data, footer.len);
+        memset(out->data + out->len, 0, padded - out->len);
+    }
+    hg_buf_release(&footer);
     return rc;
 }
 
-/* R3. Lock not held, nothing in flight. */
-static int seal_active(struct hg_log *log, const struct hg_buf *footer, uint64_t base)
+/* R3. */
+static int write_seal(struct hg_log *log, const struct seal *seal)
 {
-    size_t padded = HG_ALIGN_UP(footer->len, (size_t)HG_BLOCK);
-    uint8_t *block = hg_alloc_aligned(HG_BLOCK, padded);
-    int rc;
+    size_t padded = HG_ALIGN_UP(seal->len, (size_t)HG_BLOCK);
+    int rc = hg_io_write_full(log->file, seal->data, padded, seal->base, 0);
 
-    if (block == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to seal segment %u", log->active.id);
-    HG_ASSERT(footer->data != NULL); /* a tail at the least */
-    memcpy(block, footer->data, footer->len);
-    memset(block + footer->len, 0, padded - footer->len);
-    rc = hg_io_write_full(log->file, block, padded, base, 0);
-    hg_free(block);
     if (rc == HOLOG_OK)
-        rc = log->io->ops->truncate(log->file, base + footer->len);
+        rc = log->io->ops->truncate(log->file, seal->base + seal->len);
     if (rc == HOLOG_OK)
         rc = log->io->ops->fdatasync(log->file);
     return rc;
@@ -251,144 +305,100 @@ static int seal_active(struct hg_log *log, const struct hg_buf *footer, uint64_t
 static uint64_t next_capacity(const struct hg_log *log, size_t need)
 {
     uint64_t limit = log->fixed.segment_size_max;
-    uint64_t c = log->active.id == 0 ? HG_SEGMENT_FIRST : log->active.capacity * 2;
+    uint64_t c = log->active.capacity == 0 ? HG_SEGMENT_FIRST : log->active.capacity * 2;
 
     while (c < limit && hg_frame_len_max(c) < need)
         c *= 2;
     return HG_MIN(c, limit);
 }
 
-static int append_list(struct hg_log *log, const struct hg_segment_entry *entries, size_t n)
+/* The active segment is sealed: the log goes on in the next, whoever makes it. Lock held. */
+static void leave_segment(struct hg_log *log, uint64_t size)
 {
-    struct hg_buf body = { 0 };
-    struct hg_log_place place;
-    struct hg_ticket ticket;
-    struct hg_append a = { .type = HG_FRAME_SYSTEM, .nrec = 1, .number = log->last_number };
-    int rc = hg_body_begin(&body, log->last_time_ns, NULL, 0);
-
-    if (rc == HOLOG_OK)
-        rc = hg_rec_segments(&body, entries, n, NULL);
-    if (rc == HOLOG_OK)
-        rc = hg_log_reserve_in(log, body.len, &place, 1);
-    if (rc == HOLOG_OK) {
-        a.body = body.data;
-        a.body_len = body.len;
-        a.body_hash = hg_hash64(body.data, body.len);
-        rc = hg_log_append_in(log, &a, &ticket);
-    }
-    hg_buf_release(&body);
-    return rc;
+    hg_mutex_lock(log->io, &log->ext_lock);
+    hg_log_set_used(log, log->active.id, size);
+    hg_mutex_unlock(log->io, &log->ext_lock);
+    (void)log->io->ops->close(log->file); /* synced and sealed: nothing left to lose */
+    log->file = NULL;
+    log->active.id = 0;
+    hg_footer_builder_destroy(log->footer);
+    log->footer = NULL;
 }
 
-/* R6. Lock held. A list too long for one frame (tiny segments) goes on in the next. */
-static int append_opening(struct hg_log *log, const struct hg_segment_entry *entries, size_t n)
+/* Lock held. */
+static void enter_segment(struct hg_log *log, const struct hg_segment_header *h,
+                          struct hg_file *file)
 {
-    enum {
-        ENTRY_MAX = 13,
-        ROOM = 64
-    }; /* 4 + 1 + 8; the record's and body's own fields */
-    size_t frame = hg_frame_len_max(log->active.capacity) - HG_FRAME_HEADER_SIZE - ROOM;
-    size_t each = HG_MAX(frame / ENTRY_MAX, (size_t)1);
-    int rc;
-
-    do {
-        size_t m = HG_MIN(n, each);
-        rc = append_list(log, entries, m);
-        entries += m;
-        n -= m;
-    } while (rc == HOLOG_OK && n > 0);
-    return rc;
-}
-
-static void adopt_segment(struct hg_log *log, const struct hg_segment_header *h,
-                          struct hg_file *file, struct hg_footer_builder *footer)
-{
-    if (log->file != NULL)
-        (void)log->io->ops->close(log->file); /* synced and sealed: nothing left to lose */
     log->file = file;
     log->active = *h;
+    log->pred_epoch = h->epoch;
     log->end = log->sealed_end = HG_SEGMENT_HEADER_SIZE;
     log->zero_end = HG_SEGMENT_HEADER_SIZE;
     memset(log->tail, 0, sizeof log->tail);
-    hg_footer_builder_destroy(log->footer);
-    log->footer = footer;
+    if (hg_footer_builder_create(h->first_number, &log->footer) < 0)
+        log->footer = NULL; /* no memory for it: the roll rebuilds it from the file */
     log->pred_cut = 0;
+    log->opening_due = 1;
     log->counters.segment_rolls++;
+    if (log->opts.hooks.segment_added != NULL)
+        log->opts.hooks.segment_added(log->opts.hooks.ctx, h->id, h->kind, h->capacity);
 }
 
-/* R2-R5 without the lock; log->rolling keeps everybody else out. */
-static int roll_files(struct hg_log *log, struct hg_segment_header *h, struct hg_file **out_file,
-                      int *out_poison)
+/* R2-R5. Lock held, dropped inside; log->rolling keeps everybody else out. *out_broken: what failed
+ * cannot be done again. */
+static int roll_files(struct hg_log *log, const struct hg_segment_header *h, int *out_broken)
 {
-    struct hg_buf footer = { 0 };
     struct hg_file *file = NULL;
-    uint64_t base = 0;
+    struct seal seal = { 0 };
     int have_old = log->active.id != 0;
-    int rc = hg_log_make_segment(log, h, &file);
+    int sealed = 0;
+    int rc;
 
-    *out_poison = 0;
-    if (rc < 0)
-        return rc;
-    if (have_old) {
-        rc = build_footer(log, &footer, &base);
+    *out_broken = 0;
+    hg_log_unlock(log);
+    rc = hg_log_make_segment(log, h, &file);
+    if (rc == HOLOG_OK && have_old) {
+        rc = prepare_seal(log, &seal);
         if (rc == HOLOG_OK) {
-            rc = log->io->ops->fallocate(log->file, 0,
-                                         base + HG_ALIGN_UP((uint64_t)footer.len, HG_BLOCK));
-            if (rc == HOLOG_E_NOTSUP)
-                rc = HOLOG_OK;
+            rc = write_seal(log, &seal);
+            sealed = rc == HOLOG_OK;
+            *out_broken = !sealed;
         }
     }
-    if (rc < 0) {
-        hg_log_drop_tmp(log, h->id, file);
-        hg_buf_release(&footer);
-        return rc;
-    }
-    *out_poison = 1; /* from here on bytes are handed out */
-    if (have_old)
-        rc = seal_active(log, &footer, base);
-    if (rc == HOLOG_OK && have_old)
-        rc = hg_log_set_used(log, log->active.id, HG_KIND_FRAMES, base + footer.len);
-    hg_buf_release(&footer);
     if (rc == HOLOG_OK)
-        rc = hg_log_publish_segment(log, h, file);
-    if (rc < 0) {
-        (void)log->io->ops->close(file); /* the first cause is told */
+        rc = hg_log_publish_segment(log, h, file, out_broken);
+    if (rc < 0 && file != NULL)
+        hg_log_drop_segment(log, h->id, file);
+    hg_free(seal.data);
+    hg_log_lock(log);
+    if (sealed)
+        leave_segment(log, seal.base + seal.len);
+    if (rc < 0)
         return rc;
-    }
-    *out_file = file;
-    return HOLOG_OK;
+    enter_segment(log, h, file);
+    return hg_log_write_super(log, HG_SUPER_OPEN);
 }
 
-static int finish_roll(struct hg_log *log, const struct hg_segment_header *h, struct hg_file *file)
+/* What the successor's header says of the segment before it. */
+static void set_predecessor(const struct hg_log *log, struct hg_segment_header *h)
 {
-    struct hg_footer_builder *footer = NULL;
-    struct hg_buf entries = { 0 };
-    int rc = hg_footer_builder_create(h->first_number, &footer);
-
-    if (rc < 0) {
-        (void)log->io->ops->close(file); /* the first cause is told */
-        return rc;
+    h->first_number = log->highest_number + 1;
+    h->highest_number = log->highest_number;
+    h->pred_number = log->last_number;
+    h->pred_cut = log->pred_cut;
+    if (hg_pos_segment(log->last_frame) == log->done_segment) { /* else it holds no frame */
+        h->pred_last_len = log->prev_len;
+        h->pred_last_hash = log->prev_hash;
     }
-    adopt_segment(log, h, file, footer);
-    rc = hg_log_set_used(log, h->id, HG_KIND_FRAMES, HG_SEGMENT_HEADER_SIZE);
-    if (rc == HOLOG_OK)
-        rc = hg_log_write_super(log, HG_SUPER_OPEN);
-    if (rc == HOLOG_OK && log->opts.hooks.segment_added != NULL)
-        log->opts.hooks.segment_added(log->opts.hooks.ctx, h->id, h->kind, h->capacity);
-    if (rc == HOLOG_OK)
-        rc = hg_log_segments(log, &entries);
-    if (rc == HOLOG_OK)
-        rc = append_opening(log, (const struct hg_segment_entry *)(void *)entries.data,
-                            entries.len / sizeof(struct hg_segment_entry));
-    hg_buf_release(&entries);
-    return rc;
+    h->pred_id = log->done_segment;
+    h->pred_end = log->sealed_end_of_done;
+    h->pred_epoch = log->pred_epoch;
 }
 
 int hg_log_roll(struct hg_log *log, size_t need)
 {
     struct hg_segment_header h;
-    struct hg_file *file = NULL;
-    int poison = 0;
+    int broken = 0;
     int rc;
 
     while (log->rolling)
@@ -410,29 +420,99 @@ int hg_log_roll(struct hg_log *log, size_t need)
     if (rc == HOLOG_OK)
         rc = hg_log_new_header(log, HG_KIND_FRAMES, next_capacity(log, need), &h);
     if (rc == HOLOG_OK) {
-        h.first_number = log->highest_number + 1;
-        h.highest_number = log->highest_number;
-        h.pred_number = log->last_number;
-        h.pred_cut = log->pred_cut;
-        if (hg_pos_segment(log->last_frame) == log->done_segment) { /* else it holds no frame */
-            h.pred_last_len = log->prev_len;
-            h.pred_last_hash = log->prev_hash;
-        }
-        h.pred_id = log->done_segment;
-        h.pred_end = log->sealed_end_of_done;
-        h.pred_epoch = log->pred_epoch;
-        hg_log_unlock(log);
-        rc = roll_files(log, &h, &file, &poison);
-        hg_log_lock(log);
-        if (rc == HOLOG_OK)
-            rc = finish_roll(log, &h, file);
-        if (rc == HOLOG_OK)
-            log->pred_epoch = h.epoch;
-        else if (poison)
+        set_predecessor(log, &h);
+        rc = roll_files(log, &h, &broken);
+        if (rc < 0 && broken)
             hg_log_poison(log, log->fill_seq, rc);
     }
     log->rolling = 0;
     hg_cond_wake_all(log->io, &log->changed);
+    return rc;
+}
+
+/* ---- the opening frame -------------------------------------------------------------------------------*/
+
+/* A list too long for a frame of this segment (there are thousands of tiny ones) goes to an extent,
+ * durable before the frame that names it. Lock not held. */
+static int list_to_extent(struct hg_log *log, const struct hg_buf *list, struct hg_buf *out_body)
+{
+    size_t padded = HG_ALIGN_UP(list->len, (size_t)HG_BLOCK);
+    uint8_t *data = hg_alloc_aligned(HG_BLOCK, padded);
+    struct hg_buf pieces = { 0 };
+    struct hg_piece piece;
+    int rc;
+
+    if (data == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a list of segments");
+    memcpy(data, list->data, list->len);
+    memset(data + list->len, 0, padded - list->len);
+    rc = hg_log_extent_room(log, list->len, 1, &pieces);
+    if (rc == HOLOG_OK) {
+        memcpy(&piece, pieces.data, sizeof piece);
+        rc = hg_log_extent_write(log, piece.segment, piece.offset, data, list->len, 1);
+        hg_log_extent_release(log, piece.segment);
+    }
+    if (rc == HOLOG_OK)
+        rc = hg_body_begin(out_body, log->last_time_ns, NULL, 0);
+    if (rc == HOLOG_OK)
+        rc = hg_rec_body(out_body, &piece, hg_hash64(list->data, list->len), NULL);
+    hg_buf_release(&pieces);
+    hg_free(data);
+    return rc;
+}
+
+static int make_list(struct hg_log *log, struct hg_buf *out_body)
+{
+    struct hg_buf entries = { 0 };
+    int rc = hg_log_segments(log, &entries);
+
+    if (rc == HOLOG_OK)
+        rc = hg_body_begin(out_body, log->last_time_ns, NULL, 0);
+    if (rc == HOLOG_OK)
+        rc = hg_rec_segments(out_body, (const struct hg_segment_entry *)(void *)entries.data,
+                             entries.len / sizeof(struct hg_segment_entry), NULL);
+    hg_buf_release(&entries);
+    return rc;
+}
+
+static int append_opening(struct hg_log *log, const struct hg_buf *body)
+{
+    struct hg_append a = { .type = HG_FRAME_SYSTEM,
+                           .body = body->data,
+                           .body_len = body->len,
+                           .body_hash = hg_hash64(body->data, body->len),
+                           .nrec = 1,
+                           .number = log->last_number };
+    struct hg_log_place place;
+    struct hg_ticket ticket;
+    int rc = hg_log_reserve_in(log, body->len, &place, 1);
+
+    return rc == HOLOG_OK ? hg_log_append_in(log, &a, &ticket) : rc;
+}
+
+int hg_log_write_opening(struct hg_log *log)
+{
+    struct hg_buf list = { 0 };
+    struct hg_buf body = { 0 };
+    int in_extent;
+    int rc;
+
+    log->rolling = 1;
+    rc = make_list(log, &list);
+    in_extent = list.len + HG_FRAME_HEADER_SIZE > hg_frame_len_max(log->active.capacity);
+    if (rc == HOLOG_OK && in_extent) {
+        hg_log_unlock(log);
+        rc = list_to_extent(log, &list, &body);
+        hg_log_lock(log);
+    }
+    if (rc == HOLOG_OK)
+        rc = append_opening(log, in_extent ? &body : &list);
+    if (rc == HOLOG_OK)
+        log->opening_due = 0;
+    log->rolling = 0;
+    hg_cond_wake_all(log->io, &log->changed);
+    hg_buf_release(&list);
+    hg_buf_release(&body);
     return rc;
 }
 
@@ -479,7 +559,7 @@ int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r)
 
     for (size_t i = 0; i < r->n_segments && rc == HOLOG_OK; i++) {
         const struct hg_log_segment *s = &r->segments[i];
-        rc = hg_log_set_used(log, s->id, s->kind, s->sealed ? s->file_size : s->used);
+        rc = add_entry(log, s->id, s->kind, s->sealed ? s->file_size : s->used);
         if (s->id == r->last_segment)
             last = s;
     }

@@ -227,12 +227,9 @@ out:
 
 int hg_super_write(struct hg_file *f, const struct hg_super *s)
 {
-    uint8_t *slot = hg_alloc_aligned(HG_BLOCK, HG_SUPER_SLOT_SIZE); /* f may be O_DIRECT */
-    if (slot == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to write SUPER");
+    _Alignas(HG_BLOCK) uint8_t slot[HG_SUPER_SLOT_SIZE]; /* f may be O_DIRECT; no memory to miss */
+
     hg_super_encode(s, slot);
-    int rc = hg_io_write_full(f, slot, HG_SUPER_SLOT_SIZE, s->generation % 2 * HG_SUPER_SLOT_SIZE,
-                              HG_WRITE_DSYNC);
-    hg_free(slot);
-    return rc;
+    return hg_io_write_full(f, slot, sizeof slot, s->generation % 2 * HG_SUPER_SLOT_SIZE,
+                            HG_WRITE_DSYNC);
 }
