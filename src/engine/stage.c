@@ -43,10 +43,40 @@ static void destroy(struct hg_staged *g)
     hg_free(g);
 }
 
+static int drop_ref(struct hg_staged *g)
+{
+    return __atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
 void hg_staged_put(struct hg_staged *g)
 {
-    if (g != NULL && __atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    if (g != NULL && drop_ref(g))
         destroy(g);
+}
+
+/* The end of a write may not wait for a lock, and taking a value apart needs some: that is left to
+ * the next caller who may. */
+static void leave(struct hg_staged *g)
+{
+    struct hg_staged **left = &g->store->left;
+
+    g->next = __atomic_load_n(left, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(left, &g->next, g, 1, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        continue;
+}
+
+void hg_staged_collect(holog_store *s)
+{
+    struct hg_staged *g;
+
+    if (__atomic_load_n(&s->left, __ATOMIC_RELAXED) == NULL)
+        return;
+    g = __atomic_exchange_n(&s->left, NULL, __ATOMIC_ACQUIRE);
+    while (g != NULL) {
+        struct hg_staged *next = g->next;
+        destroy(g);
+        g = next;
+    }
 }
 
 static void write_done(void *ctx, int rc)
@@ -58,7 +88,8 @@ static void write_done(void *ctx, int rc)
         (void)__atomic_compare_exchange_n(&g->rc, &none, rc, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
     __atomic_sub_fetch(&g->pending, 1, __ATOMIC_RELEASE);
     g->store->io->ops->word_wake(g->store->io, &g->pending, 1);
-    hg_staged_put(g);
+    if (drop_ref(g))
+        leave(g);
 }
 
 static int submit(struct hg_staged *g, uint32_t segment, uint64_t offset, const void *data,
@@ -102,6 +133,7 @@ static int stage(holog_store *s, const void *data, size_t len, int contiguous,
     uint64_t at = 0;
     int rc = HOLOG_OK;
 
+    hg_staged_collect(s); /* their memory may be what this one needs */
     if (g == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a value of %zu bytes", len);
     g->store = s;

@@ -802,6 +802,10 @@ int holog_close(holog_store *store)
         return HOLOG_OK;
     }
     hg_fork_unwatch(store->io);
+    if (store->log != NULL) { /* values acknowledged before they were written */
+        hg_log_extents_settle(store->log);
+        hg_staged_collect(store);
+    }
     if (store->log != NULL && hg_log_poisoned(store->log) == 0)
         rc = close_writer(store);
     else if (store->log != NULL)

@@ -61,7 +61,8 @@ struct holog_store {
     struct hg_files *files;
     struct hg_epoch_domain *domain;
     struct hg_cache *cache;
-    struct hg_log *log; /* NULL when read-only */
+    struct hg_log *log;     /* NULL when read-only */
+    struct hg_staged *left; /* atomic: values that the end of a write was the last to use */
     struct hg_ctl *ctl;
     struct hg_file *lock_file;
     holog_options opts;
@@ -201,7 +202,7 @@ struct hg_staged {
     struct hg_hash128 hash;
     uint32_t pending; /* atomic: writes not over */
     int rc;           /* atomic: first failure */
-    uint32_t refs;    /* atomic: owner + pending writes */
+    uint32_t refs;    /* atomic: owner + pending writes; the last one gone, `next` is in left */
     holog_store *store;
 };
 HG_MUST_CHECK int hg_stage(holog_store *s, const void *data, size_t len, struct hg_staged **out);
@@ -209,7 +210,8 @@ HG_MUST_CHECK int hg_stage(holog_store *s, const void *data, size_t len, struct 
 HG_MUST_CHECK int hg_stage_body(holog_store *s, const void *data, size_t len,
                                 struct hg_staged **out);
 int hg_staged_wait(struct hg_staged *g); /* until no write is under way; the first failure */
-void hg_staged_put(struct hg_staged *g);
+void hg_staged_put(struct hg_staged *g); /* not from the end of a write */
+void hg_staged_collect(holog_store *s);  /* frees what ends of writes have left */
 HG_MUST_CHECK int hg_staged_record(const struct hg_staged *g, struct hg_buf *body, const char *path,
                                    size_t path_len, size_t *out_at);
 

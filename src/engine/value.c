@@ -266,6 +266,7 @@ static int load_large(holog_store *s, const struct hg_locator *loc, const struct
     int rc;
 
     if (m == NULL) {
+        hg_staged_collect(s); /* their memory may be what this one needs */
         rc = hg_mem_new(s->cache, (size_t)rec->value_len, &m);
         if (rc == HOLOG_OK) {
             rc = lost_piece(loc, path, read_blocks(s, rec, path, m));
