@@ -4,18 +4,25 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "engine/store_internal.h"
+
+static int test_writer(holog_store *s, int *out_alive)
+{
+    *out_alive = 0;
+    if (s->lock_file == NULL)
+        return HOLOG_OK; /* a copy without LOCK: nobody writes it */
+    return s->io->ops->lock_test(s->lock_file, HG_LOCK_WRITER, 1, 0, out_alive);
+}
 
 static int look_at_writer(holog_store *s, hg_pos *out_limit, uint64_t *out_number)
 {
     int alive = 0;
-    int rc = HOLOG_OK;
+    int rc = test_writer(s, &alive);
 
     *out_limit = 0;
     *out_number = UINT64_MAX;
-    if (s->lock_file != NULL)
-        rc = s->io->ops->lock_test(s->lock_file, HG_LOCK_WRITER, 1, 0, &alive);
     if (rc < 0 || !alive)
         return rc;
     if (s->ctl == NULL)
@@ -62,23 +69,81 @@ void hg_reader_sizes(holog_store *s, holog_stats *st)
     st->segments = n;
 }
 
+/* ctl's sequence changes with everything that any writer publishes, its opening the first. 0: no ctl
+ * to tell. */
+static uint32_t ctl_sequence(holog_store *s)
+{
+    struct holog_error_detail first;
+
+    hg_error_get(&first);
+    if (s->ctl == NULL && hg_ctl_open(s->io, 0, &s->ctl) < 0) {
+        hg_error_set(&first);
+        s->ctl = NULL;
+    }
+    return s->ctl == NULL ? 0 : hg_ctl_sequence(s->ctl);
+}
+
+/* Where the log ends, by recovery's decision; from the frame on that was read last. */
+static int find_end(holog_store *s, hg_pos *out_limit)
+{
+    struct hg_recover_options ro = { .read_only = 1 };
+    struct hg_recovered r;
+
+    hg_follow_from(s->follower, &ro);
+    int rc = hg_recover(s->io, &ro, NULL, &r);
+    if (rc != HOLOG_OK)
+        return rc;
+    hg_free(r.segments);
+    *out_limit = r.last_segment == 0
+                     ? 0
+                     : hg_pos_make(r.last_segment, (uint32_t)HG_ALIGN_UP(r.end, (uint64_t)8));
+    return HOLOG_OK;
+}
+
+/* How far to follow; *out_limit 0: no further than we are. What a writer that is gone had not told
+ * is found by recovery; a writer that comes meanwhile spoils that, and is asked instead. */
+static int find_limit(holog_store *s, hg_pos *out_limit)
+{
+    for (;;) {
+        uint32_t before = ctl_sequence(s);
+        uint64_t number;
+        int alive = 0;
+        int rc = hg_reader_limit(s, out_limit, &number);
+        if (rc == HOLOG_OK && number != UINT64_MAX && number == s->last_number)
+            *out_limit = 0;
+        if (rc < 0 || number != UINT64_MAX)
+            return rc;
+        if (before != 0 && before == s->ctl_at_end)
+            return HOLOG_OK; /* nobody has been there since we read to the end */
+        rc = find_end(s, out_limit);
+        int rc2 = test_writer(s, &alive);
+        if (rc2 < 0)
+            return rc2;
+        if (!alive && before == ctl_sequence(s)) {
+            s->ctl_at_end = rc == HOLOG_OK ? before : 0;
+            return rc;
+        }
+    }
+}
+
 static int follow(holog_store *s)
 {
     struct hg_replay replay;
     struct hg_version *v;
-    hg_pos limit;
-    uint64_t number;
-    int rc = hg_reader_limit(s, &limit, &number);
+    hg_pos limit = 0;
+    int rc = find_limit(s, &limit);
 
-    if (rc == HOLOG_OK && (limit == 0 || number == s->last_number))
-        return HOLOG_OK; /* no writer: what there was has been read at open */
+    if (rc == HOLOG_OK && limit == 0)
+        return HOLOG_OK;
     if (rc == HOLOG_OK)
         rc = hg_version_spare(s);
     hg_replay_into(s, &replay);
     if (rc == HOLOG_OK)
         rc = hg_follow_refresh(s->follower, limit, &replay);
-    if (rc < 0)
+    if (rc < 0) {
+        s->ctl_at_end = 0; /* not there yet */
         return rc;
+    }
     hg_cache_set_written(s->cache, hg_pos_segment(limit), hg_pos_offset(limit));
     v = hg_version_freeze(s);
     hg_version_publish(s, v);

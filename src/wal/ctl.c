@@ -36,7 +36,7 @@ enum ctl_field {
     CTL_SEQUENCE_AT = 12,
     CTL_DURABLE_AT = 16,
     CTL_NUMBER_AT = 24,
-    CTL_EPOCH_AT = 32, /* zero: the log does not tell it to us */
+    CTL_RESERVED_AT = 32,
     CTL_PID_AT = 40
 };
 
@@ -113,7 +113,7 @@ static void prepare_page(struct hg_ctl *c)
     store32(c, CTL_SEQUENCE_AT, load32(c, CTL_SEQUENCE_AT) | 1);
     store64(c, CTL_MAGIC_AT, c->magic);
     store32(c, CTL_VERSION_AT, CTL_VERSION);
-    store64(c, CTL_EPOCH_AT, 0);
+    store64(c, CTL_RESERVED_AT, 0);
     store32(c, CTL_PID_AT, (uint32_t)getpid());
 }
 
@@ -185,4 +185,9 @@ int hg_ctl_read(const struct hg_ctl *c, hg_pos *out_durable, uint64_t *out_numbe
         return HOLOG_OK;
     }
     return hg_error(HOLOG_E_AGAIN, "ctl says nothing: no writer has published yet");
+}
+
+uint32_t hg_ctl_sequence(const struct hg_ctl *c)
+{
+    return load32(c, CTL_SEQUENCE_AT);
 }

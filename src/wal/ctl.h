@@ -9,7 +9,7 @@
  *       12    4 sequence: odd while the writer changes what follows
  *       16    8 durable position (rounded-up end of the last durable frame)
  *       24    8 number of the last durable commit
- *       32    8 epoch of the active frame segment
+ *       32    8 reserved, zero
  *       40    4 writer's process id
  */
 #ifndef HG_WAL_CTL_H
@@ -30,6 +30,8 @@ void hg_ctl_close(struct hg_ctl *c);
 void hg_ctl_publish(struct hg_ctl *c, hg_pos durable, uint64_t number); /* writer only */
 /* HOLOG_E_AGAIN when no consistent content could be read (no writer yet). */
 HG_MUST_CHECK int hg_ctl_read(const struct hg_ctl *c, hg_pos *out_durable, uint64_t *out_number);
+/* Goes up with every writer that opens the store and with all it publishes. 0: no writer yet. */
+uint32_t hg_ctl_sequence(const struct hg_ctl *c);
 
 /* Byte ranges of LOCK. */
 #define HG_LOCK_WRITER  0 /* held exclusively by the writer */

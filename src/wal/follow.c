@@ -84,6 +84,15 @@ int hg_follow_create(struct hg_io *io, const struct hg_recovered *r, struct hg_f
     return HOLOG_OK;
 }
 
+void hg_follow_from(const struct hg_follower *f, struct hg_recover_options *o)
+{
+    const struct hg_link *last = &f->walk.link;
+
+    o->from = last->frame == 0 ? 0 : HG_ALIGN8(last->frame + last->len);
+    o->from_hash = last->hash;
+    o->from_len = last->len;
+}
+
 void hg_follow_destroy(struct hg_follower *f)
 {
     if (f == NULL)
