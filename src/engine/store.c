@@ -503,7 +503,7 @@ static int recover(holog_store *s)
     s->report.cut_offset = s->recovered.end;
     s->report.cut_bytes = s->recovered.cut_bytes;
     s->report.quarantined_bytes = s->recovered.quarantined_bytes;
-    if (rc == HOLOG_OK && !ro.read_only && !s->recovered.clean && s->recovered.last_segment != 0)
+    if (rc == HOLOG_OK && !ro.read_only && !s->recovered.clean)
         rc = hg_recover_seal(s->io, &s->recovered); /* O4 */
     if (rc == HOLOG_OK && !ro.read_only && s->recovered.last_segment == 0)
         rc = s->io->ops->sync_dir(s->io, ""); /* an init that was cut has not: SUPER's name */

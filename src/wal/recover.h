@@ -110,7 +110,7 @@ HG_MUST_CHECK int hg_recover(struct hg_io *io, const struct hg_recover_options *
  * After an unclean recovery, before the first new write: cut the last frame segment at `end`, write
  * its footer, sync it; after that the next segment's header states it as predecessor. Idempotent:
  * a crash at any point leaves what the next recovery finds the same. Truncates extent segments to
- * what is named. r->last_sealed is set.
+ * what is named, removes those of which nothing is. r->last_sealed is set, r->super may be new.
  */
 HG_MUST_CHECK int hg_recover_seal(struct hg_io *io, struct hg_recovered *r);
 /* Sync SUPER, unsealed segments and the directories: what is trusted must be durable first. Called

@@ -489,12 +489,20 @@ static void find_highest(struct hg_plan *p)
     p->highest = n;
 }
 
+/* A segment that SUPER has not heard of: made by a writer that came after it was written. */
+static int made_since(const struct hg_plan *p)
+{
+    return p->list.n > 0 && p->list.e[p->list.n - 1].s.id >= p->super.next_segment;
+}
+
 /* Clean: closed, and nobody has written since. A byte in the rest of the last block that is not
  * zero is then no tail of anything. */
 static void find_tail(struct hg_plan *p)
 {
+    int closed = p->limit == 0 && p->super.state == HG_SUPER_CLEAN && !made_since(p);
+
     if (p->limit != 0 || p->last == p->list.n) {
-        p->clean = p->limit == 0 && p->super.state == HG_SUPER_CLEAN;
+        p->clean = closed;
         return;
     }
     const struct hg_log_segment *s = &p->list.e[p->last].s;
@@ -504,8 +512,8 @@ static void find_tail(struct hg_plan *p)
      * it made remembers the numbers: to go on in this segment would leave a gap in them. */
     int numbers_cut =
         !s->sealed && p->list.number_max > HG_MAX(p->link.number, s->header.highest_number);
-    p->clean = !p->damaged && p->super.state == HG_SUPER_CLEAN &&
-               p->super.floor == hg_plan_end(p) && untouched && !numbers_cut;
+    p->clean =
+        !p->damaged && closed && p->super.floor == hg_plan_end(p) && untouched && !numbers_cut;
     p->cut = p->damaged || (!p->clean && p->behind.nonzero > 0);
 }
 

@@ -319,5 +319,10 @@ int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
         if (rc == 0)
             rc = hg_progress(p->progress, p->progress_ctx, out->bytes_read, 0);
     }
+    for (size_t i = 0; !out->used_known && i < out->n_segments; i++) {
+        struct hg_log_segment *e = &out->segments[i];
+        if (e->kind == HG_KIND_EXTENTS)
+            e->used = HG_ALIGN4K(e->file_size); /* any of it may be named */
+    }
     return rc;
 }

@@ -3,8 +3,11 @@
  *   S1  the last segment is cut at the end of its last frame, and synced
  *   S2  its footer is written behind, and synced: from now on its end is a fact
  *   S3  extent segments are cut to what frames name, and synced
+ *   S4  SUPER learns of the ids in use, where it has not, and extent segments that no frame names
+ *       are removed
  * A crash before S2 is over leaves a log that ends at the same frame, with nothing or a piece of a
- * footer behind; the next recovery cuts that again. One in S3 leaves extents that nobody names.
+ * footer behind; the next recovery cuts that again. One in S3 or S4 leaves extents that nobody
+ * names: after S2 no frame can come back that does.
  */
 #include <string.h>
 
@@ -114,13 +117,11 @@ static int seal_segment(struct hg_io *io, struct hg_log_segment *s, uint64_t end
     return rc;
 }
 
-/* S3. What quarantine holds frames of stays whole: they may name extents. */
+/* S3. */
 static int cut_extents(struct hg_io *io, struct hg_recovered *r)
 {
     int rc = HOLOG_OK;
 
-    if (!r->used_known || r->quarantined_bytes != 0)
-        return HOLOG_OK;
     for (size_t i = 0; rc >= 0 && i < r->n_segments; i++) {
         struct hg_log_segment *s = &r->segments[i];
         uint64_t keep = HG_MAX(s->used, (uint64_t)HG_SEGMENT_HEADER_SIZE);
@@ -141,6 +142,57 @@ static int cut_extents(struct hg_io *io, struct hg_recovered *r)
     return rc;
 }
 
+/* An id is never used twice, and the name of a file may be all that remembers one. */
+static int remember_ids(struct hg_io *io, struct hg_recovered *r)
+{
+    struct hg_super s = r->super;
+    struct hg_file *f = NULL;
+
+    s.generation++;
+    s.state = HG_SUPER_OPEN;
+    s.next_segment = r->next_segment;
+    if (r->last_segment != 0) {
+        s.floor = hg_pos_make(r->last_segment, (uint32_t)HG_ALIGN8(r->end));
+        s.floor_number = r->last_number;
+    }
+    int rc = io->ops->open(io, HG_SUPER_NAME, HG_OPEN_WRITE, &f);
+    if (rc < 0)
+        return rc;
+    rc = hg_close_keep(f, hg_super_write(f, &s));
+    if (rc >= 0)
+        r->super = s;
+    return rc;
+}
+
+static int is_unnamed(const struct hg_log_segment *s)
+{
+    return s->kind == HG_KIND_EXTENTS && s->used <= HG_SEGMENT_HEADER_SIZE;
+}
+
+/* S4. */
+static int drop_unnamed(struct hg_io *io, struct hg_recovered *r)
+{
+    uint32_t highest = 0;
+    size_t kept = 0;
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < r->n_segments; i++)
+        highest = is_unnamed(&r->segments[i]) ? r->segments[i].id : highest;
+    if (highest >= r->super.next_segment)
+        rc = remember_ids(io, r);
+    for (size_t i = 0; i < r->n_segments; i++) {
+        const struct hg_log_segment *s = &r->segments[i];
+        char name[HG_FILE_NAME_MAX];
+        hg_segment_name(name, s->id, s->kind);
+        if (rc >= 0 && is_unnamed(s))
+            rc = io->ops->unlink(io, name);
+        if (rc < 0 || !is_unnamed(s))
+            r->segments[kept++] = *s;
+    }
+    r->n_segments = kept;
+    return rc;
+}
+
 int hg_recover_seal(struct hg_io *io, struct hg_recovered *r)
 {
     for (size_t i = 0; i < r->n_segments && !r->last_sealed; i++) {
@@ -152,5 +204,8 @@ int hg_recover_seal(struct hg_io *io, struct hg_recovered *r)
             return rc;
         r->last_sealed = 1;
     }
-    return cut_extents(io, r);
+    if (!r->used_known || r->quarantined_bytes != 0)
+        return HOLOG_OK; /* what quarantine/ holds frames of stays whole: they may name extents */
+    int rc = cut_extents(io, r);
+    return rc < 0 ? rc : drop_unnamed(io, r);
 }

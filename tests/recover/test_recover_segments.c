@@ -288,3 +288,85 @@ Test(recover_segments, a_number_that_was_cut_is_remembered_by_quarantine)
     hg_sim_destroy(sim);
     kit_end(&k);
 }
+
+/* ---- extent segments that nobody names ----------------------------------------------------------*/
+
+static int is_there(struct hg_sim *sim, const char *name)
+{
+    uint64_t size = 0;
+    return hg_sim_file_data(sim, name, &size) != NULL;
+}
+
+/* The sample, and an extent segment that a writer made and was killed. */
+static void sample_with_stray(char *stray)
+{
+    kit_sample(&k);
+    kit_super(&k, kit_pos(&k), HG_SUPER_OPEN);
+    kit_extents(&k);
+    kit_name(stray, &k.file[k.n_files - 1]);
+    k.super.next_segment = k.file[k.n_files - 1].id; /* SUPER has not heard of it */
+}
+
+static void check_named(struct hg_sim *sim, const char *stray, const char *what)
+{
+    uint32_t id = k.file[k.n_files - 1].id;
+
+    expect_last(9, what);
+    cr_assert_not(is_there(sim, stray), "%s", what);
+    cr_assert(is_there(sim, "seg/00000001.hext"), "%s", what);
+    cr_assert_gt(run.r.next_segment, id, "%s: an id would be used again", what);
+}
+
+Test(recover_segments, an_extent_segment_that_nobody_names_is_removed)
+{
+    char stray[HG_FILE_NAME_MAX];
+
+    sample_with_stray(stray);
+    struct hg_sim *sim = kit_disk(&k);
+    cr_assert(is_there(sim, stray));
+    kit_open(sim, &run);
+    check_named(sim, stray, "once");
+    kit_open(sim, &run);
+    check_named(sim, stray, "twice");
+    hg_sim_destroy(sim);
+    kit_end(&k);
+}
+
+Test(recover_segments, a_second_crash_while_extent_segments_are_removed_changes_nothing)
+{
+    char stray[HG_FILE_NAME_MAX];
+    struct hg_sim *first = NULL;
+    unsigned states = 0;
+
+    sample_with_stray(stray);
+    first = kit_disk(&k);
+    kit_open(first, &run);
+    for (uint64_t step = 0; step <= hg_sim_steps(first); step++) {
+        for (unsigned how = 0; how < HG_SIM_CRASH_STRATEGIES; how++) {
+            struct hg_sim *after = NULL;
+            cr_assert_eq(hg_sim_crash(first, step, (enum hg_sim_strategy)how, step, &after), 0);
+            kit_open(after, &run);
+            check_named(after, stray, "after a second crash");
+            hg_sim_destroy(after);
+            states++;
+        }
+    }
+    cr_assert_gt(states, 100);
+    hg_sim_destroy(first);
+    kit_end(&k);
+}
+
+Test(recover_segments, a_segment_made_after_a_clean_close_makes_the_store_unclean)
+{
+    kit_sample(&k);
+    kit_super_clean(&k);
+    uint32_t next = k.super.next_segment;
+    kit_extents(&k);
+    k.super.next_segment = next;
+    struct hg_sim *sim = kit_disk(&k);
+    kit_open(sim, &run);
+    cr_assert_eq(run.r.clean, 0);
+    expect_last(9, "unclean");
+    hg_sim_destroy(sim);
+    kit_end(&k);
+}
