@@ -94,6 +94,52 @@ static void free_settings(holog_store *s)
     }
 }
 
+/* ---- the lock -----------------------------------------------------------------------------------------------------*/
+
+/* LOCK, open for writing; made when it is missing. Two may try to make it at once. */
+static int open_lock(struct hg_io *io, struct hg_file **out_file)
+{
+    int rc = io->ops->open(io, HG_LOCK_NAME, HG_OPEN_WRITE, out_file);
+
+    if (rc == HOLOG_E_NOENT)
+        rc = io->ops->open(io, HG_LOCK_NAME, HG_OPEN_WRITE | HG_OPEN_CREATE, out_file);
+    if (rc == HOLOG_E_EXIST)
+        rc = io->ops->open(io, HG_LOCK_NAME, HG_OPEN_WRITE, out_file);
+    return rc;
+}
+
+static int wait_for_lock(struct hg_io *io, struct hg_file *file, uint32_t wait_ms)
+{
+    uint64_t until = io->ops->now_ns(io) + (uint64_t)wait_ms * 1000000u;
+
+    for (;;) {
+        int rc = io->ops->lock(file, HG_LOCK_WRITER, 1, 1);
+        if (rc != HOLOG_E_BUSY)
+            return rc;
+        if (io->ops->now_ns(io) >= until)
+            break;
+        io->ops->sleep_ns(io, LOCK_POLL_NS);
+    }
+    return hg_error(HOLOG_E_BUSY,
+                    "%s is open for writing elsewhere (waited %u ms); open it read-only, or close "
+                    "it there",
+                    io->root, wait_ms);
+}
+
+static int take_lock(holog_store *s)
+{
+    int rc;
+
+    if ((s->opts.flags & HOLOG_OPEN_READONLY) == 0) {
+        rc = open_lock(s->io, &s->lock_file);
+        return rc < 0 ? rc : wait_for_lock(s->io, s->lock_file, s->opts.lock_wait_ms);
+    }
+    rc = s->io->ops->open(s->io, HG_LOCK_NAME, 0, &s->lock_file);
+    if (rc == HOLOG_E_NOENT)
+        return HOLOG_OK; /* a copy without LOCK: nobody writes it */
+    return rc < 0 ? rc : s->io->ops->lock(s->lock_file, HG_LOCK_READERS, 1, 0);
+}
+
 /* ---- init --------------------------------------------------------------------------------------------------------*/
 
 struct listing {
@@ -198,6 +244,19 @@ static int refuse_init(struct hg_io *io)
                : rc;
 }
 
+/* Everything but SUPER, which makes it a store. */
+static int make_dirs(struct hg_io *io)
+{
+    int rc = make_dir(io, HG_SEG_DIR);
+
+    if (rc == HOLOG_OK)
+        rc = make_dir(io, HG_CHK_DIR);
+    if (rc == HOLOG_OK)
+        rc = make_dir(io, HG_QUARANTINE_DIR);
+    return rc == HOLOG_OK ? io->ops->sync_dir(io, "") : rc;
+}
+
+/* Under the lock: another process may be at it, or may have committed already. */
 int hg_store_init_io(struct hg_io *io, const holog_options *opts)
 {
     holog_options o;
@@ -207,21 +266,22 @@ int hg_store_init_io(struct hg_io *io, const holog_options *opts)
     if (rc == HOLOG_OK)
         rc = refuse_init(io);
     if (rc == HOLOG_OK)
-        rc = make_dir(io, HG_SEG_DIR);
+        rc = open_lock(io, &lock);
     if (rc == HOLOG_OK)
-        rc = make_dir(io, HG_CHK_DIR);
+        rc = wait_for_lock(io, lock, o.lock_wait_ms);
     if (rc == HOLOG_OK)
-        rc = make_dir(io, HG_QUARANTINE_DIR);
-    if (rc == HOLOG_OK) {
-        rc = io->ops->open(io, HG_LOCK_NAME, HG_OPEN_WRITE | HG_OPEN_CREATE, &lock);
-        if (rc == HOLOG_E_EXIST)
-            rc = HOLOG_OK;
-        if (lock != NULL)
-            (void)io->ops->close(lock); /* it is empty */
+        rc = refuse_init(io);
+    if (rc == HOLOG_OK)
+        rc = make_dirs(io);
+    if (rc == HOLOG_OK)
+        rc = write_first_super(io, &o);
+    if (lock != NULL) {
+        struct holog_error_detail d;
+        hg_error_get(&d);
+        (void)io->ops->close(lock); /* it is empty */
+        hg_error_set(&d);
     }
-    if (rc == HOLOG_OK)
-        rc = io->ops->sync_dir(io, "");
-    return rc == HOLOG_OK ? write_first_super(io, &o) : rc;
+    return rc;
 }
 
 static enum hg_io_choice io_choice(const holog_options *o)
@@ -250,37 +310,6 @@ int holog_init(const char *dir, const holog_options *opts)
         return rc;
     rc = hg_store_init_io(io, &o);
     io->ops->destroy(io);
-    return rc;
-}
-
-/* ---- the lock -----------------------------------------------------------------------------------------------------*/
-
-static int take_lock(holog_store *s)
-{
-    int read_only = (s->opts.flags & HOLOG_OPEN_READONLY) != 0;
-    uint64_t until = s->io->ops->now_ns(s->io) + (uint64_t)s->opts.lock_wait_ms * 1000000u;
-    unsigned flags = read_only ? 0 : HG_OPEN_WRITE;
-    int rc = s->io->ops->open(s->io, HG_LOCK_NAME, flags, &s->lock_file);
-
-    if (rc == HOLOG_E_NOENT && !read_only)
-        rc = s->io->ops->open(s->io, HG_LOCK_NAME, HG_OPEN_WRITE | HG_OPEN_CREATE, &s->lock_file);
-    if (rc == HOLOG_E_NOENT && read_only)
-        return HOLOG_OK; /* a copy without LOCK: nobody writes it */
-    if (rc < 0)
-        return rc;
-    if (read_only)
-        return s->io->ops->lock(s->lock_file, HG_LOCK_READERS, 1, 0);
-    for (;;) {
-        rc = s->io->ops->lock(s->lock_file, HG_LOCK_WRITER, 1, 1);
-        if (rc != HOLOG_E_BUSY || s->io->ops->now_ns(s->io) >= until)
-            break;
-        s->io->ops->sleep_ns(s->io, LOCK_POLL_NS);
-    }
-    if (rc == HOLOG_E_BUSY)
-        return hg_error(HOLOG_E_BUSY,
-                        "%s is open for writing in another process (waited %u ms); open it "
-                        "read-only, or close it there",
-                        s->io->root, s->opts.lock_wait_ms);
     return rc;
 }
 
@@ -742,10 +771,13 @@ int holog_open(const char *dir, const holog_options *opts, holog_store **out_sto
     rc = is_store(io, &is);
     if (rc == HOLOG_OK && is && (o.flags & HOLOG_OPEN_MUST_CREATE) != 0)
         rc = hg_error(HOLOG_E_EXIST, "%s is a holog store already", dir);
-    if (rc == HOLOG_OK && !is)
-        rc = (o.flags & (HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE)) == 0
-                 ? hg_store_init_io(io, &o)
-                 : judge_without_super(io);
+    if (rc == HOLOG_OK && !is && (o.flags & (HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE)) != 0) {
+        rc = judge_without_super(io);
+    } else if (rc == HOLOG_OK && !is) {
+        rc = hg_store_init_io(io, &o);
+        if (rc == HOLOG_E_EXIST && (o.flags & HOLOG_OPEN_MUST_CREATE) == 0)
+            rc = HOLOG_OK; /* somebody else has just made it */
+    }
     if (rc == HOLOG_OK)
         rc = hg_store_open_io(io, &o, out_store);
     if (rc < 0) {

@@ -505,3 +505,67 @@ Test(opening, an_index_over_its_budget_refuses_and_keeps_what_it_has)
     OK(save_text(box.store, "again", "x", 0));
     box_same_after_reopen(&box);
 }
+
+/* ---- two at once -------------------------------------------------------------------------------------*/
+
+enum {
+    MAKERS = 3
+};
+
+/* Opens, creating, saves one entry; 1 when that was acknowledged. */
+static int make_and_save(unsigned who)
+{
+    holog_store *s = NULL;
+    char name[16];
+    int saved;
+
+    (void)snprintf(name, sizeof name, "by%u", who);
+    if (holog_open(box.dir, &box.opts, &s) < 0)
+        return 0;
+    saved = save_seed(s, name, 100, who, 0) == HOLOG_OK;
+    return holog_close(s) == HOLOG_OK && saved;
+}
+
+static void everybody_makes_it(void)
+{
+    pid_t pids[MAKERS];
+    int start[2];
+    int status;
+
+    cr_assert_eq(pipe(start), 0);
+    for (unsigned i = 0; i < MAKERS; i++) {
+        char c;
+        pids[i] = fork();
+        cr_assert_geq(pids[i], 0);
+        if (pids[i] != 0)
+            continue;
+        (void)close(start[1]);
+        (void)!read(start[0], &c, 1); /* until all are there */
+        _exit(make_and_save(i) ? 0 : 9);
+    }
+    (void)close(start[0]);
+    (void)close(start[1]);
+    for (unsigned i = 0; i < MAKERS; i++) {
+        cr_assert_eq(waitpid(pids[i], &status, 0), pids[i]);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "maker %u ended with %#x", i,
+                  (unsigned)status);
+    }
+    box_open(&box);
+    for (unsigned i = 0; i < MAKERS; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "by%u", i);
+        has_seed(box.store, name, 100, i);
+    }
+}
+
+Test(opening, who_create_one_store_at_once_all_find_the_same_one)
+{
+    box.opts.lock_wait_ms = 60000;
+    for (unsigned round = 0; round < 20; round++) {
+        everybody_makes_it();
+        OK(holog_close(box.store));
+        box.store = NULL;
+        remove_tree(box.dir);
+    }
+    box_begin(&box); /* for the end */
+}
