@@ -130,6 +130,9 @@ typedef struct holog_options {
     void *log_ctx;
     holog_progress_fn progress; /* recovery, verify; may be NULL */
     void *progress_ctx;
+    uint32_t no_side_table; /* 1: no hash table beside the index: 16 to 32 bytes less an entry, and
+                               loads of small values take about twice as long */
+    uint32_t reserved;      /* 0 */
 } holog_options;
 
 /* Zero with struct_size set. A struct_size larger than the library's is accepted when the tail is
@@ -428,6 +431,7 @@ typedef struct holog_stats {
     uint64_t views_open, oldest_view_number;
     uint64_t segment_rolls, checkpoints, window_waits, groups_beyond_window;
     holog_histogram commit_latency, group_write_latency, load_latency;
+    uint64_t side_table_bytes; /* the hash table beside the index; not in index_bytes */
 } holog_stats;
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
 

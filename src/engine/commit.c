@@ -102,7 +102,7 @@ static void on_completed(void *ctx, void *token, int rc, int durable)
             set_durable(s, v);
     }
     hg_version_put(s, v);
-    hg_budget_set_index(s->cache, hg_index_bytes(s->sequenced.index));
+    hg_store_tell_budget(s);
 }
 
 static void on_written(void *ctx, uint32_t segment, uint64_t end)
@@ -535,6 +535,7 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
         s->last_number = q->number;
         s->commits++;
         s->records += q->txn->nrec;
+        hg_point_note(s, q->txn, hg_pos_make(q->birth_segment, q->birth_base));
     }
     return rc;
 }

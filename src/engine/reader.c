@@ -145,6 +145,7 @@ static int follow(holog_store *s)
         return rc;
     }
     hg_cache_set_written(s->cache, hg_pos_segment(limit), hg_pos_offset(limit));
+    hg_point_forget(s);
     v = hg_version_freeze(s);
     hg_version_publish(s, v);
     return HOLOG_OK;

@@ -112,8 +112,17 @@ static int published(holog_store *s, struct hg_version **out_v)
 int holog_load(holog_store *store, const char *path, holog_value **out_value)
 {
     struct hg_version *v;
-    int rc = published(store, &v);
+    uint64_t t0;
+    int rc = hg_store_check(store);
 
+    if (rc < 0)
+        return rc;
+    t0 = store->io->ops->now_ns(store->io);
+    if (out_value != NULL && hg_point_load(store, path, out_value)) {
+        hg_store_count_load(store, store->io->ops->now_ns(store->io) - t0, (*out_value)->len);
+        return HOLOG_OK;
+    }
+    rc = published(store, &v);
     if (rc < 0)
         return rc;
     rc = hg_load_from(store, v, path, out_value);
@@ -125,8 +134,13 @@ int holog_load_range(holog_store *store, const char *path, uint64_t offset, void
                      size_t len_bytes, size_t *out_n)
 {
     struct hg_version *v;
-    int rc = published(store, &v);
+    int rc = hg_store_check(store);
 
+    if (rc < 0)
+        return rc;
+    if (buf != NULL && hg_point_range(store, path, offset, buf, len_bytes, out_n))
+        return HOLOG_OK;
+    rc = published(store, &v);
     if (rc < 0)
         return rc;
     rc = hg_load_range_from(store, v, path, offset, buf, len_bytes, out_n);

@@ -131,7 +131,8 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
         return rc;
     hg_cache_counters(store->cache, &cache);
     st.index_bytes = hg_index_bytes(store->sequenced.index);
-    st.cache_bytes = cache.bytes - HG_MIN(cache.bytes, st.index_bytes);
+    st.side_table_bytes = store->points != NULL ? hg_side_table_bytes(store->points) : 0;
+    st.cache_bytes = cache.bytes - HG_MIN(cache.bytes, st.index_bytes + st.side_table_bytes);
     st.budget_bytes = cache.budget;
     st.cache_hits = cache.hits;
     st.cache_misses = cache.misses;

@@ -588,6 +588,22 @@ static int drop_leftovers(holog_store *s)
     return rc < 0 ? rc : l.rc;
 }
 
+void hg_store_tell_budget(holog_store *s)
+{
+    hg_budget_set_index(s->cache, hg_index_bytes(s->sequenced.index) +
+                                      (s->points != NULL ? hg_side_table_bytes(s->points) : 0));
+}
+
+static int make_points(holog_store *s)
+{
+    uint64_t seed = 0;
+    int rc = s->opts.no_side_table ? HOLOG_OK : s->io->ops->random(s->io, &seed, sizeof seed);
+
+    if (rc < 0 || s->opts.no_side_table)
+        return rc;
+    return hg_side_table_create(s->domain, seed, &s->points);
+}
+
 /* The first version: what recovery found. */
 static int first_version(holog_store *s)
 {
@@ -602,7 +618,8 @@ static int first_version(holog_store *s)
     s->durable = v;
     s->latest = v;
     s->strict_number = v->number;
-    hg_budget_set_index(s->cache, hg_index_bytes(s->sequenced.index));
+    hg_point_fit(s);
+    hg_store_tell_budget(s);
     return HOLOG_OK;
 }
 
@@ -647,6 +664,8 @@ static int open_parts(holog_store *s)
     if (rc == HOLOG_OK)
         hg_index_set_limit(s->sequenced.index, s->opts.budget_bytes - s->opts.budget_bytes / 8);
     if (rc == HOLOG_OK)
+        rc = make_points(s);
+    if (rc == HOLOG_OK)
         rc = recover(s);
     if (rc == HOLOG_OK && !read_only)
         rc = drop_leftovers(s);
@@ -687,6 +706,7 @@ static void free_store(holog_store *s)
         hg_index_destroy(s->sequenced.index);
     if (s->cache != NULL)
         hg_cache_destroy(s->cache);
+    hg_side_table_destroy(s->points);
     if (s->domain != NULL)
         hg_epoch_destroy(s->domain);
     if (s->files != NULL)

@@ -33,6 +33,7 @@
 #include "engine/index.h"
 #include "engine/pathkey.h"
 #include "engine/run.h"
+#include "engine/side_table.h"
 #include "holog/holog.h"
 #include "io/io.h"
 #include "wal/ctl.h"
@@ -74,6 +75,7 @@ struct holog_store {
     int event_fd;
 
     struct hg_version *published; /* atomic; readers load it inside an epoch */
+    struct hg_side_table *points; /* fixed; NULL: not wanted */
 
     /* log lock (read-only: misc_lock) */
     struct hg_state sequenced;
@@ -111,6 +113,8 @@ struct holog_store {
 HG_MUST_CHECK int hg_store_check(holog_store *s);       /* NULL, fork */
 HG_MUST_CHECK int hg_store_check_write(holog_store *s); /* also read-only and poisoned */
 /* Open over an io that the caller keeps (tests: the simulated disk). */
+/* Index and hash side-table, to the cache, which has what is left. Log lock held, or nobody else. */
+void hg_store_tell_budget(holog_store *s);
 HG_MUST_CHECK int hg_store_open_io(struct hg_io *io, const holog_options *opts,
                                    holog_store **out_store);
 HG_MUST_CHECK int hg_store_init_io(struct hg_io *io, const holog_options *opts);
@@ -184,6 +188,7 @@ HG_MUST_CHECK int hg_record_read(holog_store *s, const struct hg_locator *loc, c
 void hg_record_release(struct hg_record_read *r);
 HG_MUST_CHECK int hg_record_time(holog_store *s, const struct hg_locator *loc,
                                  const struct hg_record *rec, size_t back, uint64_t *out_time_ns);
+holog_value *hg_value_copy(const void *data, size_t len, uint64_t number); /* NULL: no memory */
 HG_MUST_CHECK int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path,
                                 holog_value **out_value);
 HG_MUST_CHECK int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *path,
@@ -292,6 +297,20 @@ HG_MUST_CHECK int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t nu
 HG_MUST_CHECK int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx,
                             uint64_t *out_number);
 void hg_commit_hooks(holog_store *s, struct hg_log_hooks *out);
+
+/* ---- point.c ---- */
+/* The commit s->last_number, whose records begin at `body`, is sequenced and cannot be read yet. Log
+ * lock held. */
+void hg_point_note(holog_store *s, const holog_txn *txn, hg_pos body);
+/* Anything may have changed, up to s->last_number; nobody can read it yet. */
+void hg_point_forget(holog_store *s);
+void hg_point_fit(holog_store *s); /* to the number of entries */
+/* From the newest version. 1: done; 0, and no error: take the long way. */
+int hg_point_load(holog_store *s, const char *path, holog_value **out_value);
+int hg_point_range(holog_store *s, const char *path, uint64_t offset, void *buf, size_t len,
+                   size_t *out_n);
+/* A reader of version `seen` found the blob r. */
+void hg_point_learn(holog_store *s, const struct hg_resolved *r, uint64_t seen);
 
 /* ---- replay.c ---- */
 void hg_replay_into(holog_store *s, struct hg_replay *out);

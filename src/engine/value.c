@@ -289,6 +289,18 @@ static int load_large(holog_store *s, const struct hg_locator *loc, const struct
     return HOLOG_OK;
 }
 
+holog_value *hg_value_copy(const void *data, size_t len, uint64_t number)
+{
+    holog_value *v = hg_malloc(sizeof *v + len);
+
+    if (v == NULL)
+        return NULL;
+    *v = (holog_value){ .data = (uint8_t *)(v + 1), .len = len, .number = number };
+    if (len > 0)
+        memcpy(v + 1, data, len);
+    return v;
+}
+
 int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path,
                   holog_value **out_value)
 {

@@ -84,7 +84,11 @@ static int resolve_blob(holog_store *s, struct hg_version *v, const char *path,
 
     hg_lookup_version(s, v, &l);
     rc = hg_resolve_user(&l, path, 1, out);
-    return rc < 0 ? rc : hg_must_be_blob(out);
+    if (rc == HOLOG_OK)
+        rc = hg_must_be_blob(out);
+    if (rc == HOLOG_OK)
+        hg_point_learn(s, out, v->number);
+    return rc;
 }
 
 int hg_load_from(holog_store *s, struct hg_version *v, const char *path, holog_value **out_value)

@@ -724,6 +724,33 @@ int hg_rec_decode(const uint8_t *in, size_t avail, size_t back, struct hg_record
     return HOLOG_OK;
 }
 
+int hg_rec_is_blob_of(const uint8_t *in, size_t avail, const char *path, size_t path_len,
+                      struct hg_record *out)
+{
+    const uint8_t *content;
+    struct hg_rec_head head;
+    uint64_t len = 0;
+    size_t n;
+
+    if (avail == 0 || in[0] != HG_REC_BLOB || hg_rec_head_decode(in, avail, &head) < 0 ||
+        head.content > avail - head.size || head.content < BLOB_FIXED)
+        return 0;
+    content = in + head.size;
+    n = hg_get_varint(content + BLOB_FIXED, head.content - BLOB_FIXED, &len);
+    if (n == 0 || len != path_len || len > head.content - BLOB_FIXED - n ||
+        memcmp(content + BLOB_FIXED + n, path, path_len) != 0)
+        return 0;
+    *out = (struct hg_record){ .type = HG_REC_BLOB,
+                               .csum = content[0],
+                               .hash.lo = hg_get_le64(content + 1),
+                               .path = (const char *)content + BLOB_FIXED + n,
+                               .path_len = path_len,
+                               .value = content + BLOB_FIXED + n + path_len,
+                               .value_len = head.content - BLOB_FIXED - n - path_len };
+    out->check = (uint32_t)(out->hash.lo & 0xffffff);
+    return 1;
+}
+
 int hg_rec_peek(const uint8_t *in, size_t avail, size_t *out_whole_len)
 {
     struct hg_rec_head head = { 0 };

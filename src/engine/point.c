@@ -1,0 +1,165 @@
+/*
+ * The short way to a small value: the hash side-table names its record, the record lies in a cached
+ * page. What is not to be had so (the value is large, not cached, too new, reached through a
+ * symlink, or the table does not know it) is left to the tree.
+ */
+#include <string.h>
+
+#include "base/hash.h"
+#include "engine/store_internal.h"
+
+/* ---- commits --------------------------------------------------------------------------------------*/
+
+static uint64_t room_for(const holog_store *s)
+{
+    return s->opts.budget_bytes / 8;
+}
+
+void hg_point_fit(holog_store *s)
+{
+    if (s->points == NULL)
+        return;
+    hg_side_table_begin(s->points, s->last_number);
+    hg_side_table_fit(s->points, s->sequenced.sums.entries, room_for(s));
+    hg_side_table_end(s->points);
+}
+
+void hg_point_forget(holog_store *s)
+{
+    if (s->points == NULL)
+        return;
+    hg_side_table_begin(s->points, s->last_number);
+    hg_side_table_clear(s->points);
+    hg_side_table_fit(s->points, s->sequenced.sums.entries, room_for(s));
+    hg_side_table_end(s->points);
+}
+
+static uint64_t hash_at(const holog_store *s, const holog_txn *txn, uint32_t path, uint32_t len)
+{
+    return hg_side_table_hash(s->points, (const char *)txn->arena.data + path, len);
+}
+
+/* After the commit. What is not there any more may have been one. */
+static int is_directory(holog_store *s, const holog_txn *txn, uint32_t path, uint32_t len)
+{
+    struct hg_key *k = &s->replay_keys[0];
+    struct hg_locator loc;
+
+    hg_key_make((const char *)txn->arena.data + path, len, k);
+    return hg_state_get(&s->sequenced, k->bytes, k->len, &loc) != HOLOG_OK ||
+           loc.type == HG_ENTRY_DIR;
+}
+
+static void note_op(holog_store *s, const holog_txn *txn, const struct hg_op *op, hg_pos body)
+{
+    switch (op->type) {
+    case HG_OP_SAVE:
+        if (op->staged == NULL)
+            hg_side_table_put(s->points, hash_at(s, txn, op->path, op->path_len), body + op->record,
+                              s->last_number);
+        else
+            hg_side_table_remove(s->points, hash_at(s, txn, op->path, op->path_len));
+        break;
+    case HG_OP_SYMLINK:
+    case HG_OP_DELETE:
+        hg_side_table_remove(s->points, hash_at(s, txn, op->path, op->path_len));
+        break;
+    case HG_OP_COPY: hg_side_table_remove(s->points, hash_at(s, txn, op->to, op->to_len)); break;
+    case HG_OP_MOVE:
+        if (is_directory(s, txn, op->to, op->to_len)) {
+            hg_side_table_clear(s->points);
+            break;
+        }
+        hg_side_table_remove(s->points, hash_at(s, txn, op->path, op->path_len));
+        hg_side_table_remove(s->points, hash_at(s, txn, op->to, op->to_len));
+        break;
+    case HG_OP_DELETE_TREE: hg_side_table_clear(s->points); break;
+    case HG_OP_MKDIR:
+    case HG_OP_EXPECT:
+    case HG_OP_CONFIG: break; /* there was no value there, and there is none */
+    }
+}
+
+void hg_point_note(holog_store *s, const holog_txn *txn, hg_pos body)
+{
+    const struct hg_op *ops = (const struct hg_op *)(const void *)txn->ops.data;
+    size_t n = txn->ops.len / sizeof *ops;
+
+    if (s->points == NULL)
+        return;
+    hg_side_table_begin(s->points, s->last_number);
+    hg_side_table_fit(s->points, s->sequenced.sums.entries, room_for(s));
+    for (size_t i = 0; i < n; i++)
+        note_op(s, txn, &ops[i], body);
+    hg_side_table_end(s->points);
+}
+
+/* ---- loads ----------------------------------------------------------------------------------------*/
+
+/* Inside an epoch, which keeps the version and the page. 1 and the record, its value verified. */
+static int find(holog_store *s, const char *path, struct hg_record *out, uint64_t *out_number)
+{
+    char canonical[HG_PATH_MAX + 1];
+    size_t len = 0;
+    size_t avail = 0;
+    hg_pos birth;
+    const uint8_t *p;
+    const struct hg_version *v = __atomic_load_n(&s->published, __ATOMIC_ACQUIRE);
+
+    if (path == NULL || hg_path_canonical(path, strlen(path), canonical, &len) < 0)
+        return 0;
+    if (!hg_side_table_find(s->points, hg_side_table_hash(s->points, canonical, len), v->number,
+                            &birth, out_number))
+        return 0;
+    p = hg_cache_peek(s->cache, hg_pos_segment(birth), hg_pos_offset(birth), 8, &avail);
+    return p != NULL && hg_rec_is_blob_of(p, avail, canonical, len, out) &&
+           hg_hash64(out->value, (size_t)out->value_len) == out->hash.lo;
+}
+
+int hg_point_load(holog_store *s, const char *path, holog_value **out_value)
+{
+    struct hg_record r;
+    uint64_t number = 0;
+    holog_value *v = NULL;
+    struct hg_epoch_slot *slot = s->points != NULL ? hg_epoch_enter(s->domain) : NULL;
+
+    if (slot == NULL)
+        return 0;
+    if (find(s, path, &r, &number))
+        v = hg_value_copy(r.value, (size_t)r.value_len, number);
+    hg_epoch_leave(slot);
+    if (v == NULL)
+        return 0;
+    *out_value = v;
+    return 1;
+}
+
+int hg_point_range(holog_store *s, const char *path, uint64_t offset, void *buf, size_t len,
+                   size_t *out_n)
+{
+    struct hg_record r;
+    uint64_t number = 0;
+    size_t n = 0;
+    int found;
+    struct hg_epoch_slot *slot = s->points != NULL ? hg_epoch_enter(s->domain) : NULL;
+
+    if (slot == NULL)
+        return 0;
+    found = find(s, path, &r, &number) && offset <= r.value_len;
+    if (found) {
+        n = (size_t)HG_MIN((uint64_t)len, r.value_len - offset);
+        if (n > 0)
+            memcpy(buf, r.value + offset, n);
+    }
+    hg_epoch_leave(slot);
+    if (found && out_n != NULL)
+        *out_n = n;
+    return found;
+}
+
+void hg_point_learn(holog_store *s, const struct hg_resolved *r, uint64_t seen)
+{
+    if (s->points != NULL && r->loc.size <= s->inline_max && r->loc.segment != 0)
+        hg_side_table_learn(s->points, hg_side_table_hash(s->points, r->path, r->path_len),
+                            hg_pos_make(r->loc.segment, r->loc.offset), r->loc.number, seen);
+}

@@ -1,0 +1,191 @@
+/*
+ * Loads of small values take a short way beside the tree of the index. Whatever has been done to the
+ * store, they must find what a view finds, which goes by the tree.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storekit.h"
+
+#define RP (HOLOG_REPLACE | HOLOG_PARENTS)
+
+enum {
+    DIRS = 3,
+    NAMES = 5,
+    STEPS = 4000
+};
+
+static struct box box;
+
+static void setup(void)
+{
+    box_make(&box);
+    box.opts.sync = HOLOG_SYNC_OS;
+    box_open(&box);
+}
+
+static void teardown(void)
+{
+    box_end(&box);
+}
+
+TestSuite(point, .init = setup, .fini = teardown, .timeout = 120);
+
+static uint64_t rng;
+
+static unsigned below(unsigned n)
+{
+    rng = rng * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(rng >> 33) % n;
+}
+
+static const char *some_path(void)
+{
+    static char paths[4][32];
+    static unsigned next;
+    char *p = paths[next++ % 4];
+
+    (void)snprintf(p, 32, "d%u/n%u", below(DIRS), below(NAMES));
+    return p;
+}
+
+static const char *some_dir(void)
+{
+    static char paths[4][32];
+    static unsigned next;
+    char *p = paths[next++ % 4];
+
+    (void)snprintf(p, 32, "d%u", below(DIRS));
+    return p;
+}
+
+static int save(const char *path)
+{
+    static const size_t lens[] = { 0, 1, 100, 300, 5000, 70000 };
+
+    return save_seed(box.store, path, lens[below(6)], rng, RP);
+}
+
+/* Many changes of one commit, also to one path. */
+static int transaction(void)
+{
+    holog_txn *txn = NULL;
+    int rc = holog_begin(box.store, &txn);
+
+    for (unsigned i = 0; rc == HOLOG_OK && i < 4; i++) {
+        const char *path = some_path();
+        rc = below(3) == 0 ? holog_txn_delete_all(txn, path)
+                           : holog_txn_save(txn, path, "in a transaction", below(16), RP);
+        if (rc == HOLOG_E_NOENT)
+            rc = HOLOG_OK;
+    }
+    if (rc == HOLOG_OK && below(4) != 0)
+        return holog_commit(txn, NULL);
+    holog_abort(txn);
+    return rc;
+}
+
+static int one_step(void)
+{
+    switch (below(16)) {
+    case 0: return holog_delete(box.store, some_path(), NULL);
+    case 1: return holog_delete_all(box.store, some_dir(), NULL);
+    case 2: return holog_move(box.store, some_path(), some_path(), RP, NULL);
+    case 3: return holog_move(box.store, some_dir(), some_dir(), 0, NULL);
+    case 4: return holog_copy(box.store, some_path(), some_path(), RP, NULL);
+    case 5: return holog_copy(box.store, some_dir(), some_dir(), 0, NULL);
+    case 6: return holog_symlink(box.store, "n1", some_path(), RP, NULL);
+    case 7:
+    case 8: return transaction();
+    default: return save(some_path());
+    }
+}
+
+static void same_both_ways(holog_view *view, const char *path, unsigned step)
+{
+    static uint8_t bytes[70000];
+    holog_value *by_tree = NULL;
+    holog_value *quick = NULL;
+    size_t n = 0;
+    int rc = holog_view_load(view, path, &by_tree);
+
+    cr_assert_eq(holog_load(box.store, path, &quick), rc, "step %u: %s", step, path);
+    cr_assert_eq(holog_load_range(box.store, path, 0, bytes, sizeof bytes, &n), rc);
+    if (rc != HOLOG_OK)
+        return;
+    cr_assert_eq(holog_value_size(quick), holog_value_size(by_tree), "step %u: %s", step, path);
+    cr_assert_eq(holog_value_number(quick), holog_value_number(by_tree), "step %u: %s", step, path);
+    cr_assert_eq(memcmp(holog_value_data(quick), holog_value_data(by_tree),
+                        holog_value_size(quick)),
+                 0, "step %u: %s", step, path);
+    cr_assert_eq(n, holog_value_size(by_tree));
+    cr_assert_eq(memcmp(bytes, holog_value_data(by_tree), n), 0, "step %u: %s", step, path);
+    holog_value_release(quick);
+    holog_value_release(by_tree);
+}
+
+static void all_the_same(unsigned step)
+{
+    holog_view *view = NULL;
+
+    OK(holog_view_open(box.store, &view));
+    for (unsigned d = 0; d < DIRS; d++)
+        for (unsigned i = 0; i < NAMES; i++) {
+            char path[32];
+            (void)snprintf(path, sizeof path, "d%u/n%u", d, i);
+            same_both_ways(view, path, step);
+        }
+    holog_view_close(view);
+}
+
+static void random_history(void)
+{
+    rng = test_seed();
+    for (unsigned i = 0; i < STEPS; i++) {
+        if (one_step() == HOLOG_OK)
+            all_the_same(i);
+        if (i % 1000 == 500)
+            box_reopen(&box);
+    }
+}
+
+Test(point, the_short_way_finds_what_the_tree_has_whatever_was_done)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    random_history();
+    OK(holog_stats_get(box.store, &st));
+    cr_assert_gt(st.side_table_bytes, 0);
+}
+
+Test(point, without_the_table_all_is_found_too)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    OK(holog_close(box.store));
+    box.opts.no_side_table = 1;
+    box_open(&box);
+    random_history();
+    OK(holog_stats_get(box.store, &st));
+    cr_assert_eq(st.side_table_bytes, 0);
+}
+
+Test(point, a_reader_beside_the_writer_finds_the_new_value_after_a_refresh)
+{
+    holog_options o = box.opts;
+    holog_store *reader = NULL;
+
+    OK(save_text(box.store, "a", "old", 0));
+    OK(holog_sync(box.store));
+    o.flags = HOLOG_OPEN_READONLY;
+    OK(holog_open(box.dir, &o, &reader));
+    for (unsigned i = 0; i < 3; i++)
+        has_text(reader, "a", "old"); /* the table has learnt it */
+    OK(save_text(box.store, "a", "new", HOLOG_REPLACE));
+    OK(holog_sync(box.store));
+    has_text(reader, "a", "old");
+    OK(holog_refresh(reader, NULL));
+    has_text(reader, "a", "new");
+    OK(holog_close(reader));
+}
