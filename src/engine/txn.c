@@ -636,6 +636,9 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
 
     if ((flags & ~(unsigned)(HOLOG_REPLACE | HOLOG_PARENTS)) != 0)
         return hg_error(HOLOG_E_INVAL, "unknown flags %#x", flags);
+    rc = hg_log_check(txn->store->log); /* before what is not durable is found missing */
+    if (rc < 0)
+        return rc;
     if (type == HG_OP_CONFIG)
         return collect(txn, op, path, strlen(path), to, data, len);
     rc = hg_user_path(path, canonical, &path_len);

@@ -51,6 +51,11 @@ static int poisoned_error(struct hg_log *log)
                     "an earlier write failed (%.300s); close and reopen the store", d.message);
 }
 
+int hg_log_check(struct hg_log *log)
+{
+    return hg_log_poisoned(log) != 0 ? poisoned_error(log) : HOLOG_OK;
+}
+
 void hg_log_poison(struct hg_log *log, uint64_t seq, int rc)
 {
     if (log->poison == 0) {
