@@ -498,7 +498,7 @@ int hg_log_seal_group(struct hg_log *log, struct hg_group *g)
     log->last_commits = g->commits;
     log->fill_seq++;
     log->kicked = HG_LEAD_NO;
-    log->small_groups = padded < HG_SMALL_GROUP;
+    log->small_groups = padded < HG_SMALL_GROUP ? log->small_groups + 1 : 0;
     if (!g->need_sync)
         log->unsynced_seq = g->seq;
     return HOLOG_OK;

@@ -87,7 +87,7 @@ HG_MUST_CHECK int hg_log_shutdown(struct hg_log *log);
 
 void hg_log_lock(struct hg_log *log);
 void hg_log_unlock(struct hg_log *log);
-int hg_log_poisoned(const struct hg_log *log); /* 0, or the first cause */
+int hg_log_poisoned(const struct hg_log *log);      /* 0, or the first cause */
 HG_MUST_CHECK int hg_log_check(struct hg_log *log); /* HOLOG_E_POISONED, and why, after that */
 
 /* ---- committing (lock held) -------------------------------------------------------------------- */

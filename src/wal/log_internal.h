@@ -16,6 +16,7 @@
 #define HG_WINDOW_BYTES    (2u << 20) /* zeros written ahead of the end, when groups are small */
 #define HG_WINDOW_STEP     (512u << 10)
 #define HG_SMALL_GROUP     (32u << 10) /* larger groups gain nothing from pre-written space */
+#define HG_SMALL_MANY      8u          /* a few commits and a close do not pay for a window */
 #define HG_PATIENCE_MAX_NS (100u * 1000u)
 #define HG_IDLE_NS         (20u * 1000u * 1000u) /* pause after which the watermark goes to SUPER */
 
@@ -148,7 +149,7 @@ struct hg_log {
     /* the window of zeros; offsets in the active segment */
     uint64_t zero_end;                     /* zeros are on disk up to here */
     uint64_t zero_busy_from, zero_busy_to; /* a zero-write is under way there */
-    int small_groups;                      /* recent groups were small: the window is worth it */
+    unsigned small_groups; /* so many groups in a row were small: the window is worth it */
 
     /* extents */
     struct hg_mutex ext_lock; /* rank 2 */

@@ -586,6 +586,7 @@ int hg_log_shutdown(struct hg_log *log)
 {
     int rc;
 
+    hg_log_thread_stop(log); /* or it would write ahead of an end that has been cut */
     hg_log_lock(log);
     rc = hg_log_sync_held(log);
     if (rc == HOLOG_OK)

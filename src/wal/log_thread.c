@@ -77,8 +77,9 @@ static int write_zeros(struct hg_log *log)
     int rc;
 
     from = HG_ALIGN_UP(from, (uint64_t)HG_BLOCK);
-    if (log->poison != 0 || log->rolling || log->active.id == 0 || !log->small_groups ||
-        from >= limit || (log->zero_end > log->end + HG_WINDOW_BYTES / 2))
+    if (log->poison != 0 || log->rolling || log->active.id == 0 ||
+        log->small_groups < HG_SMALL_MANY || from >= limit ||
+        (log->zero_end > log->end + HG_WINDOW_BYTES / 2))
         return 0;
     len = (size_t)HG_MIN(limit - from, (uint64_t)HG_WINDOW_STEP);
     zeros = hg_alloc_aligned(HG_BLOCK, len);

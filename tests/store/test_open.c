@@ -506,6 +506,25 @@ Test(opening, an_index_over_its_budget_refuses_and_keeps_what_it_has)
     box_same_after_reopen(&box);
 }
 
+/* ---- closing ------------------------------------------------------------------------------------------*/
+
+Test(opening, a_closed_store_ends_where_its_log_does)
+{
+    for (unsigned round = 0; round < 36; round++) {
+        struct stat st;
+        box_open(&box);
+        for (unsigned i = 0; i <= round % 12; i++)
+            OK(save_text(box.store, "a", "some text", HOLOG_REPLACE));
+        OK(holog_close(box.store));
+        box.store = NULL;
+        cr_assert_eq(stat(in_box("seg/00000001.hlog"), &st), 0);
+        cr_assert_leq(st.st_size, 4096 + 12 * 4096, "%u commits: %lld bytes", round % 12 + 1,
+                      (long long)st.st_size);
+        remove_tree(box.dir);
+    }
+    box_open(&box); /* for the end */
+}
+
 /* ---- two at once -------------------------------------------------------------------------------------*/
 
 enum {
