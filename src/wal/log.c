@@ -824,7 +824,7 @@ int hg_log_wait_durable(struct hg_log *log, uint64_t number, uint64_t timeout_ns
                           (unsigned long long)number);
         else if (filling_is_empty(log) && log->in_flight == 0)
             rc = hg_log_sync_held(log); /* acknowledged in a weaker mode: this asks for more */
-        else if (until == UINT64_MAX) {
+        else if (until == UINT64_MAX || log->thread == NULL) { /* nobody else writes it */
             hg_log_filling(log)->need_sync = 1;
             wait_for_group_locked(log, log->done_seq + 1);
             hg_log_run_dones(log);

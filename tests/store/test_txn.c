@@ -385,6 +385,26 @@ Test(txn, callbacks_of_asynchronous_commits_come_once_and_in_order)
     cr_assert_eq(holog_last_number(box.store), 300);
 }
 
+Test(txn, without_threads_of_the_library_whoever_waits_writes_asynchronous_commits)
+{
+    struct done d = { .lock = PTHREAD_MUTEX_INITIALIZER };
+    uint64_t last = 0;
+
+    OK(holog_close(box.store));
+    box.opts.no_background = 1;
+    box_open(&box);
+    for (unsigned i = 0; i < 10; i++) {
+        char path[16];
+        holog_txn *t = begin();
+        (void)snprintf(path, sizeof path, "f%u", i);
+        OK(txn_text(t, path, path, 0));
+        OK(holog_commit_async(t, on_done, &d, &last));
+    }
+    OK(holog_wait_durable(box.store, last, 10000));
+    cr_assert_eq(d.n, 10);
+    cr_assert_eq(d.wrong, 0);
+}
+
 /* ---- durability ------------------------------------------------------------------------------------*/
 
 Test(txn, each_sync_mode_is_acknowledged_and_a_sync_raises_all_before_it)
