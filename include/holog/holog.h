@@ -459,7 +459,8 @@ enum holog_verify_flags {
     HOLOG_VERIFY_QUICK = 1 /* headers, footers, chain; no payload */
 };
 /* Reads and checks everything in directory `dir`; the store need not be openable, and may be open
- * here or elsewhere. Writes nothing. HOLOG_OK: sound (out counts may be NULL); HOLOG_E_CORRUPT
+ * here or elsewhere: what its writer has made durable is checked, nothing behind it is judged.
+ * Writes nothing. HOLOG_OK: sound (out counts may be NULL); HOLOG_E_CORRUPT
  * after reporting every damage found. */
 HOLOG_API int holog_verify(const char *dir, unsigned flags,
                            int (*each)(void *ctx, const holog_damage *damage), void *ctx,
@@ -479,7 +480,8 @@ typedef struct holog_repair_report {
 } holog_repair_report;
 /* Makes a damaged store open again. POINT_IN_TIME keeps everything before the first damage;
  * SALVAGE keeps every commit that verifies and lists what is gone (each lost path through `log`
- * style callback). What is cut is first copied to quarantine/. dry_run: reports only. Idempotent. */
+ * style callback). What is cut is first copied to quarantine/. dry_run: reports only. Idempotent.
+ * HOLOG_E_BUSY, of a dry run too: a process has the store open for writing. */
 HOLOG_API int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
                            int (*each)(void *ctx, const holog_damage *lost), void *ctx,
                            holog_repair_report *out_report);

@@ -45,7 +45,7 @@
 #define CHK_SEGMENTS_MAX (1u << 24)
 #define CHK_PAGE_MAX     HG_MAX(HG_PAGE_BYTES_MAX, HG_PAGE_LONE_MAX)
 
-#define CHK_TMP_NAME   HG_CHK_DIR "/new.tmp"
+#define CHK_TMP_NAME   HG_CHK_DIR "/" HG_CHK_TMP
 #define CHK_NAME_MAX   48
 #define CHK_SUFFIX     ".hidx"
 #define CHK_DIGITS     16

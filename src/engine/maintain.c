@@ -71,14 +71,18 @@ int holog_verify(const char *dir, unsigned flags,
     return rc;
 }
 
-static int lock_for_repair(struct hg_io *io, struct hg_file **out_lock)
+/* Nobody writes meanwhile: what a repair would do beside a writer is no answer either. A dry run
+ * shares the lock with others, and makes no file. */
+static int lock_for_repair(struct hg_io *io, int dry_run, struct hg_file **out_lock)
 {
-    int rc = io->ops->open(io, HG_LOCK_NAME, HG_OPEN_WRITE, out_lock);
+    int rc = io->ops->open(io, HG_LOCK_NAME, dry_run ? 0 : HG_OPEN_WRITE, out_lock);
 
+    if (rc == HOLOG_E_NOENT && dry_run)
+        return HOLOG_OK;
     if (rc == HOLOG_E_NOENT)
         rc = io->ops->open(io, HG_LOCK_NAME, HG_OPEN_WRITE | HG_OPEN_CREATE, out_lock);
     if (rc == HOLOG_OK)
-        rc = io->ops->lock(*out_lock, HG_LOCK_WRITER, 1, 1);
+        rc = io->ops->lock(*out_lock, HG_LOCK_WRITER, 1, !dry_run);
     return rc == HOLOG_E_BUSY
                ? hg_error(rc, "%s is open for writing in another process: close it first", io->root)
                : rc;
@@ -99,8 +103,7 @@ int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
     rc = open_dir(dir, &io);
     if (rc < 0)
         return rc;
-    if (!dry_run)
-        rc = lock_for_repair(io, &lock);
+    rc = lock_for_repair(io, dry_run, &lock);
     if (rc == HOLOG_OK)
         rc = hg_repair(io, mode, dry_run, on_damage, &r, &report);
     if (lock != NULL)

@@ -191,3 +191,19 @@ uint32_t hg_ctl_sequence(const struct hg_ctl *c)
 {
     return load32(c, CTL_SEQUENCE_AT);
 }
+
+int hg_writer_alive(struct hg_io *io, int *out_alive)
+{
+    struct hg_file *lock = NULL;
+    int alive = 0;
+
+    int rc = io->ops->open(io, HG_LOCK_NAME, 0, &lock);
+    if (rc == HOLOG_OK) {
+        rc = io->ops->lock_test(lock, HG_LOCK_WRITER, 1, 0, &alive);
+        (void)io->ops->close(lock); /* nothing was locked */
+    }
+    if (rc < 0 && rc != HOLOG_E_NOENT && rc != HOLOG_E_NOTSUP)
+        return rc;
+    *out_alive = alive; /* where there is no lock, or none can be had, there is no writer */
+    return HOLOG_OK;
+}

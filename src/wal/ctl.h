@@ -37,4 +37,7 @@ uint32_t hg_ctl_sequence(const struct hg_ctl *c);
 #define HG_LOCK_WRITER  0 /* held exclusively by the writer */
 #define HG_LOCK_READERS 1 /* held shared by every reader process, 1 byte */
 
+/* Whether any process has the store open for writing. */
+HG_MUST_CHECK int hg_writer_alive(struct hg_io *io, int *out_alive);
+
 #endif

@@ -16,6 +16,7 @@
 #define HG_CTL_NAME       "ctl"
 #define HG_SEG_DIR        "seg"
 #define HG_CHK_DIR        "chk"
+#define HG_CHK_TMP        "new.tmp" /* in it */
 #define HG_QUARANTINE_DIR "quarantine"
 
 enum hg_segment_kind {

@@ -190,8 +190,15 @@ int hg_listing_read(struct hg_io *io, unsigned flags, uint32_t id_limit, struct 
         rc = read_dir_if_any(io, HG_QUARANTINE_DIR, see_quarantine_name, &l);
     if (rc >= 0 && l.n > 1)
         qsort(l.e, l.n, sizeof *l.e, by_id);
-    for (size_t i = 0; rc >= 0 && i < l.n; i++)
+    for (size_t i = 0; rc >= 0 && i < l.n;) {
         rc = read_entry(io, flags, &l.e[i]);
+        if (rc == HOLOG_E_NOENT) { /* removed since, by a writer beside us */
+            memmove(&l.e[i], &l.e[i + 1], (--l.n - i) * sizeof *l.e);
+            rc = HOLOG_OK;
+        } else {
+            i++;
+        }
+    }
     if (rc < 0) {
         hg_listing_release(&l);
         return rc;

@@ -5,13 +5,21 @@
  * Frame segments are walked in order. Where the walk breaks before the segment's known end, the
  * damage is reported and the walk goes on at the next frame that verifies by itself. A tail that no
  * floor covers is no damage: the next open for writing cuts it, and the report says so.
+ *
+ * A writer may be at work. SUPER is read before seg/ is listed, names before headers: what either
+ * speaks of is there by then. The segment that is being written is verified up to the highest floor
+ * that is found in it: what lies before that was final when it is read again, what lies behind is
+ * not judged.
  */
 #include <string.h>
 
 #include "base/byteorder.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "wal/ctl.h"
 #include "wal/verify_internal.h"
+
+#define SUPER_READS 3
 
 /* ---- SUPER ----------------------------------------------------------------------------------- */
 
@@ -34,36 +42,49 @@ static int any_frame_segment(const struct hg_verifier *v)
     return hg_listing_next_log(&v->list, 0) < v->list.n;
 }
 
+/* A slot that is being written looks like a bad one: it is looked at more than once. */
+static void read_super(struct hg_verifier *v)
+{
+    for (int i = 0; i < SUPER_READS; i++) {
+        v->super_rc = hg_super_read(v->io, &v->super, &v->slots);
+        int torn = v->super_rc == HOLOG_OK ? v->slots.rc[1 - v->slots.best] < 0
+                                           : v->super_rc == HOLOG_E_CORRUPT;
+        if (!torn)
+            break;
+    }
+    hg_error_get(&v->super_error);
+    if (v->super_rc < 0)
+        memset(&v->super, 0, sizeof v->super);
+}
+
 static int verify_super(struct hg_verifier *v)
 {
     struct hg_damage_found d = { .file = HG_SUPER_NAME, .harmless = 1 };
-    struct hg_super_slots slots;
     int empty = 0;
 
-    v->super_rc = hg_super_read(v->io, &v->super, &slots);
     if (v->super_rc == HOLOG_E_NOENT && !any_frame_segment(v))
         return hg_error(HOLOG_E_NOTSTORE, "%s: no store here: there is no SUPER and no segment",
                         v->io->root);
     if (v->super_rc < 0) {
-        struct holog_error_detail e;
-        hg_error_get(&e);
-        memset(&v->super, 0, sizeof v->super);
         d.harmless = 0;
-        if (v->super_rc != HOLOG_E_NOENT && !hg_verify_is_finding(v->super_rc))
+        if (v->super_rc != HOLOG_E_NOENT && !hg_verify_is_finding(v->super_rc)) {
+            hg_error_set(&v->super_error);
             return v->super_rc;
+        }
         return hg_verify_report(v, &d, "SUPER is lost, holog repair rebuilds it: %.160s",
-                                e.message);
+                                v->super_error.message);
     }
-    if (slots.rc[1 - slots.best] == HOLOG_OK)
+    int other = 1 - v->slots.best;
+    if (v->slots.rc[other] == HOLOG_OK)
         return HOLOG_OK;
-    int rc = slot_is_empty(v, 1 - slots.best, &empty);
+    int rc = slot_is_empty(v, other, &empty);
     if (rc < 0 || (empty && v->super.generation <= 2))
         return rc;
-    d.offset = (uint64_t)(1 - slots.best) * HG_SUPER_SLOT_SIZE;
+    d.offset = (uint64_t)other * HG_SUPER_SLOT_SIZE;
     return hg_verify_report(v, &d,
                             "slot %d is not valid; if it was the newer one, less of the log's end "
                             "is known durable",
-                            1 - slots.best);
+                            other);
 }
 
 /* ---- segments -------------------------------------------------------------------------------- */
@@ -175,15 +196,44 @@ static int verify_padding(struct hg_verifier *v, const struct hg_listed *e,
                       : hg_verify_report(v, &d, "bytes behind the last frame are not zero");
 }
 
+static int read_frames(struct hg_verifier *v, const struct hg_listed *e, uint64_t end,
+                       struct hg_image *m)
+{
+    char name[HG_FILE_NAME_MAX];
+
+    hg_segment_name(name, e->s.id, e->s.kind);
+    return hg_image_read(v->io, name, v->extents.flags, 0, HG_MIN(end, HG_LOG_FILE_MAX), m);
+}
+
+/* The end of what anybody has called durable so far, as far as this segment goes. */
+static uint64_t durable_end(const struct hg_verifier *v, const struct hg_listed *e,
+                            const struct hg_image *m)
+{
+    struct hg_behind b;
+
+    hg_scan_behind(&e->s.header, m, HG_SEGMENT_HEADER_SIZE, hg_image_end(m), &b);
+    hg_pos floor = HG_MAX(b.floor, v->super.floor);
+    return hg_pos_segment(floor) == e->s.id ? hg_pos_offset(floor) : HG_SEGMENT_HEADER_SIZE;
+}
+
 static int verify_frames(struct hg_verifier *v, const struct hg_listed *e, int end_known,
                          uint64_t end)
 {
     struct hg_image m = { 0 };
-    char name[HG_FILE_NAME_MAX];
 
-    hg_segment_name(name, e->s.id, e->s.kind);
-    int rc = hg_image_read(v->io, name, v->extents.flags, 0,
-                           HG_MIN(end_known ? end : e->s.file_size, HG_LOG_FILE_MAX), &m);
+    int rc = read_frames(v, e, end_known ? end : e->s.file_size, &m);
+    if (rc >= 0 && !end_known) {
+        rc = hg_writer_alive(v->io, &v->live);
+        if (rc < 0) {
+            hg_image_release(&m);
+            return rc;
+        }
+        if (v->live) {
+            end = durable_end(v, e, &m);
+            end_known = 1;
+            rc = read_frames(v, e, end, &m);
+        }
+    }
     if (rc < 0 && hg_verify_is_finding(rc)) {
         v->broken = 1;
         return hg_verify_report_error(v, &e->s, 0, NULL, 0, 0);
@@ -282,7 +332,9 @@ static int verify_all(struct hg_verifier *v)
 
     for (size_t i = 0; i < v->list.n; i++)
         total += v->list.e[i].s.file_size;
-    int rc = verify_super(v);
+    int rc = hg_writer_alive(v->io, &v->live);
+    if (rc == HOLOG_OK)
+        rc = verify_super(v);
     v->last = v->list.n;
     for (size_t i = 0; rc == 0 && i < v->list.n; i++) {
         rc = verify_segment(v, i);
@@ -308,6 +360,7 @@ int hg_verify(struct hg_io *io, unsigned flags,
                              .progress_ctx = progress_ctx,
                              .extents = { .io = io, .flags = HG_OPEN_DIRECT } };
 
+    read_super(&v);
     int rc = hg_listing_read(io, HG_OPEN_DIRECT, 0, &v.list);
     if (rc >= 0)
         rc = verify_all(&v);

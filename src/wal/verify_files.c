@@ -118,6 +118,8 @@ static int judge_segment_name(struct hg_verifier *v, const char *name)
     switch (hg_segment_parse_name(name, &id, &kind)) {
     case 1: return HOLOG_OK;
     case 2:
+        if (v->live)
+            return HOLOG_OK; /* it is being made */
         return report_stray(
             v, HG_SEG_DIR, name,
             "a segment that was never finished; the next open for writing deletes it");
@@ -131,6 +133,8 @@ static int judge_checkpoint_name(struct hg_verifier *v, const char *name)
 
     if (len == 21 && strcmp(name + 16, ".hidx") == 0)
         return verify_checkpoint(v, name);
+    if (v->live && strcmp(name, HG_CHK_TMP) == 0)
+        return HOLOG_OK; /* it is being made */
     return report_stray(v, HG_CHK_DIR, name, "not a checkpoint; nobody reads it");
 }
 

@@ -206,7 +206,7 @@ int hg_verify_walk(struct hg_verifier *v, const struct hg_listed *e, int end_kno
         }
         if (walked < 0 && !hg_verify_is_finding(walked))
             return walked;
-        if (end_known && w.end == end)
+        if (end_known && w.next == HG_ALIGN8(end))
             return HOLOG_OK;
         int rc = end_known ? HOLOG_OK : judge_tail(v, &e->s, &w, &damaged);
         if (rc != 0 || !damaged)

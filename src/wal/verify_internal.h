@@ -15,8 +15,11 @@ struct hg_verifier {
     void *progress_ctx;
     uint64_t damages; /* reported and not harmless */
 
-    struct hg_super super;
+    int live;              /* a writer is at work */
+    struct hg_super super; /* zero when it is lost */
+    struct hg_super_slots slots;
     int super_rc;
+    struct holog_error_detail super_error;
     struct hg_listing list;
     struct hg_extent_reader extents;
 
