@@ -9,8 +9,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/store_internal.h"
-#include "wal/frame.h"
-#include "wal/segment.h"
+#include "wal/walk.h"
 
 struct found { /* a commit of the segment in hand */
     uint32_t offset;
@@ -32,10 +31,10 @@ struct walk {
     int stopped;
     /* the segment in hand */
     struct hg_segment_header header;
-    uint8_t *data;
-    size_t len;
+    struct hg_image image;
     struct hg_buf found; /* struct found, oldest first */
     uint64_t end;        /* of its frames */
+    uint64_t bad_at;     /* what is there is no frame */
     uint64_t last;       /* number that the newest segment must reach */
     uint64_t next_end;   /* end that its successor's header states; 0: it is the newest */
     /* one commit */
@@ -45,52 +44,48 @@ struct walk {
     uint64_t bytes;
 };
 
-static int read_segment(struct walk *w, uint32_t id, uint64_t end)
+static int read_segment(struct walk *w, uint32_t id)
 {
-    size_t n = 0;
-    int rc;
+    struct hg_file *f = NULL;
+    struct hg_file_info info;
+    int rc = hg_files_get(w->s->files, id, HG_KIND_FRAMES, &f);
 
-    w->data = hg_alloc_aligned(HG_BLOCK, (size_t)HG_ALIGN_UP(end, (uint64_t)HG_BLOCK));
-    if (w->data == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to read segment %u", id);
-    rc = hg_files_read(w->s->files, id, HG_KIND_FRAMES, w->data, (size_t)end, 0, &n);
     if (rc < 0)
         return rc;
-    w->len = n;
-    if (n < HG_SEGMENT_HEADER_SIZE)
+    rc = w->s->io->ops->info(f, &info);
+    if (rc == HOLOG_OK)
+        rc = hg_image_read_file(f, 0, HG_MIN(info.size_bytes, HG_LOG_FILE_MAX), &w->image);
+    hg_files_put(w->s->files, id);
+    if (rc < 0)
+        return rc;
+    if (w->image.len < HG_SEGMENT_HEADER_SIZE)
         return hg_corrupt(id, 0, "the segment is shorter than its header");
-    return hg_segment_header_decode(w->data, id, HG_KIND_FRAMES, &w->header);
+    return hg_segment_header_decode(w->image.data, id, HG_KIND_FRAMES, &w->header);
 }
 
 /* Frames up to the first that is none: the durable end, a footer, or zeros. That it is the end, and
- * not damage, the successor's header says, or the newest commit. */
+ * not damage, the successor's header says, or the newest commit. Bodies are verified when shown. */
 static int find_frames(struct walk *w)
 {
-    uint64_t at = HG_SEGMENT_HEADER_SIZE;
+    const struct hg_link before = { .number = w->header.pred_number };
+    struct hg_walk f;
+    int rc;
 
+    hg_walk_begin(&f, &w->header, &w->image, hg_image_end(&w->image), &before);
+    f.alone = 1;
+    f.bodies_ok = 1;
     w->found.len = 0;
-    w->end = at;
-    while (at + HG_FRAME_HEADER_SIZE <= w->len) {
-        struct hg_frame f;
-        struct hg_frame_place place = { w->header.salt, w->header.epoch, w->header.id,
-                                        (uint32_t)at };
-        enum hg_frame_verdict v = hg_frame_decode(w->data + at, &place, w->header.capacity, &f);
-        if (v == HG_FRAME_ZERO && at % HG_BLOCK != 0) {
-            at = HG_ALIGN_UP(at, (uint64_t)HG_BLOCK);
+    while ((rc = hg_walk_next(&f)) > 0) {
+        struct found c = { f.offset, f.f.len, f.f.nrec, f.f.number, f.f.body_hash };
+        if (f.f.type != HG_FRAME_COMMIT)
             continue;
-        }
-        if (v != HG_FRAME_OK || f.len > w->len - at)
-            break;
-        if (f.type == HG_FRAME_COMMIT) {
-            struct found c = { (uint32_t)at, f.len, f.nrec, f.number, f.body_hash };
-            int rc = hg_buf_append(&w->found, &c, sizeof c);
-            if (rc < 0)
-                return rc;
-        }
-        w->end = at + f.len;
-        at = HG_ALIGN_UP(w->end, (uint64_t)8);
+        rc = hg_buf_append(&w->found, &c, sizeof c);
+        if (rc < 0)
+            return rc;
     }
-    return HOLOG_OK;
+    w->end = f.end;
+    w->bad_at = f.bad_at;
+    return rc;
 }
 
 static int check_end(const struct walk *w)
@@ -101,7 +96,7 @@ static int check_end(const struct walk *w)
 
     if (w->next_end != 0 ? w->end == w->next_end : number >= w->last)
         return HOLOG_OK;
-    return hg_corrupt(w->header.id, w->end, "the frame here is damaged or missing");
+    return hg_corrupt(w->header.id, w->bad_at, "the frame here is damaged or missing");
 }
 
 static int at_or_below(const struct walk *w, const char *path, size_t len)
@@ -215,7 +210,7 @@ static int take_fields(struct walk *w, const struct hg_body *b, const char **out
 
 static int show(struct walk *w, const struct found *c)
 {
-    const uint8_t *body = w->data + c->offset + HG_FRAME_HEADER_SIZE;
+    const uint8_t *body = w->image.data + c->offset + HG_FRAME_HEADER_SIZE;
     size_t len = c->len - HG_FRAME_HEADER_SIZE;
     struct hg_body b;
     holog_commit_info info = {
@@ -250,29 +245,11 @@ static int show(struct walk *w, const struct found *c)
     return HOLOG_OK;
 }
 
-static int segment_size(struct walk *w, uint32_t id, uint64_t *out_size)
-{
-    struct hg_file *f = NULL;
-    struct hg_file_info info;
-    int rc = hg_files_get(w->s->files, id, HG_KIND_FRAMES, &f);
-
-    if (rc < 0)
-        return rc;
-    rc = w->s->io->ops->info(f, &info);
-    hg_files_put(w->s->files, id);
-    if (rc == HOLOG_OK)
-        *out_size = HG_MIN(info.size_bytes, (uint64_t)UINT32_MAX);
-    return rc;
-}
-
 static int one_segment(struct walk *w, uint32_t id)
 {
-    uint64_t size = 0;
-    int rc = segment_size(w, id, &size);
+    int rc = read_segment(w, id);
     size_t n;
 
-    if (rc == HOLOG_OK)
-        rc = read_segment(w, id, size);
     if (rc == HOLOG_OK)
         rc = find_frames(w);
     if (rc == HOLOG_OK)
@@ -284,8 +261,6 @@ static int one_segment(struct walk *w, uint32_t id)
         if (w->before == 0 || c->number < w->before)
             rc = show(w, c);
     }
-    hg_free(w->data);
-    w->data = NULL;
     return rc;
 }
 
@@ -366,6 +341,7 @@ int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t li
             rc = one_segment(w, e->segment);
     }
     hg_buf_release(&list);
+    hg_image_release(&w->image);
     hg_buf_release(&w->found);
     hg_buf_release(&w->meta);
     hg_buf_release(&w->meta_text);

@@ -172,7 +172,8 @@ static enum attempt try_at(struct hg_walk *w, uint64_t offset)
     }
     if (v == HG_FRAME_DAMAGED)
         w->why = "the header of a frame is damaged or the frame is cut short";
-    else if (w->f.prev_len != w->link.len || w->f.prev_hash != (uint32_t)w->link.hash)
+    else if (!w->alone &&
+             (w->f.prev_len != w->link.len || w->f.prev_hash != (uint32_t)w->link.hash))
         w->why = "this frame does not follow the one before it";
     else if (!w->bodies_ok && !body_verifies(w->image, offset, &w->f))
         w->why = "the body of a frame fails its hash";
@@ -234,6 +235,7 @@ int hg_walk_next(struct hg_walk *w)
     w->end = offset + w->f.len;
     w->next = HG_ALIGN8(w->end);
     w->floor = HG_MAX(w->floor, w->f.floor);
+    w->alone = 0;
     w->commits |= w->f.type == HG_FRAME_COMMIT;
     w->link = (struct hg_link){ .frame = hg_pos_make(w->header->id, w->offset),
                                 .len = w->f.len,
@@ -265,6 +267,22 @@ int hg_walk_file(struct hg_walk *w, struct hg_file *f, uint64_t to, struct hg_im
             return rc;
         piece = w->next != from ? PIECE_BYTES : w->need - from;
     }
+}
+
+int hg_walk_segment(const struct hg_segment_header *h, struct hg_file *f, uint64_t end,
+                    int (*each)(void *ctx, const struct hg_walk *w), void *ctx)
+{
+    const struct hg_link before = { .number = h->pred_number };
+    struct hg_image buf = { 0 };
+    struct hg_walk w;
+
+    hg_walk_begin(&w, h, NULL, end, &before);
+    w.alone = 1;
+    int rc = hg_walk_file(&w, f, end, &buf, each, ctx);
+    hg_image_release(&buf);
+    if (rc == 0 && w.end != end)
+        return hg_corrupt(h->id, w.bad_at, "%s", w.why != NULL ? w.why : "frames are missing here");
+    return rc;
 }
 
 /* ---- what lies behind ------------------------------------------------------------------------ */

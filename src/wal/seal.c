@@ -20,47 +20,6 @@ static int add_frame(void *ctx, const struct hg_walk *w)
     return hg_footer_add(ctx, &w->f, w->offset, w->body);
 }
 
-/* What the first frame of a segment joins is what it says itself: recovery has judged that. */
-static int first_link(const struct hg_log_segment *s, struct hg_file *f, struct hg_image *buf,
-                      struct hg_link *out)
-{
-    struct hg_frame_place at = { .salt = s->header.salt,
-                                 .epoch = s->header.epoch,
-                                 .segment = s->id,
-                                 .offset = HG_SEGMENT_HEADER_SIZE };
-    struct hg_frame first;
-
-    *out = (struct hg_link){ .number = s->header.pred_number };
-    int rc = hg_image_read_file(f, at.offset, at.offset + HG_FRAME_HEADER_SIZE, buf);
-    if (rc < 0)
-        return rc;
-    if (buf->len >= HG_FRAME_HEADER_SIZE &&
-        hg_frame_decode(buf->data, &at, s->header.capacity, &first) == HG_FRAME_OK) {
-        out->len = first.prev_len;
-        out->hash = first.prev_hash;
-    }
-    return HOLOG_OK;
-}
-
-/* The frames of a segment into a footer builder; they are verified once more on the way. */
-static int add_frames(const struct hg_log_segment *s, struct hg_file *f, uint64_t end,
-                      struct hg_footer_builder *b)
-{
-    struct hg_image buf = { 0 };
-    struct hg_link link;
-    struct hg_walk w;
-
-    int rc = first_link(s, f, &buf, &link);
-    if (rc < 0)
-        return rc;
-    hg_walk_begin(&w, &s->header, NULL, end, &link);
-    rc = hg_walk_file(&w, f, end, &buf, add_frame, b);
-    hg_image_release(&buf);
-    if (rc == HOLOG_OK && w.end != end)
-        return hg_corrupt(s->id, w.bad_at, "a frame that was there a moment ago cannot be read");
-    return rc;
-}
-
 /* Footer bytes for frames that end at `end`. */
 static int build_footer(struct hg_file *f, const struct hg_log_segment *s, uint64_t end,
                         struct hg_footer_tail *tail, struct hg_buf *out)
@@ -73,7 +32,7 @@ static int build_footer(struct hg_file *f, const struct hg_log_segment *s, uint6
     memcpy(tail->uuid, s->header.uuid, sizeof tail->uuid);
     int rc = hg_footer_builder_create(s->header.first_number, &b);
     if (rc >= 0)
-        rc = add_frames(s, f, end, b);
+        rc = hg_walk_segment(&s->header, f, end, add_frame, b);
     if (rc >= 0)
         rc = hg_buf_append_zeros(out, (size_t)(HG_ALIGN8(end) - end));
     if (rc >= 0)

@@ -151,3 +151,38 @@ Test(reopen, a_segment_that_was_open_is_sealed_whatever_lies_between_its_frames)
     OK(hg_sim_run(sim, go_on_until_it_is_sealed, NULL));
     hg_sim_destroy(sim);
 }
+
+static int count_commit(void *ctx, const holog_commit_info *info)
+{
+    uint64_t *last = ctx;
+
+    cr_assert(*last == 0 || info->number == *last - 1);
+    *last = info->number;
+    return 0;
+}
+
+static int log_all(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+    uint64_t last = 0;
+
+    (void)ctx;
+    kit_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    OK(holog_log(s, NULL, 0, 0, count_commit, &last));
+    cr_assert_eq(last, 1);
+    return holog_close(s);
+}
+
+Test(reopen, the_log_is_read_whatever_lies_between_its_frames)
+{
+    struct hg_sim_options so = { .seed = test_seed(), .no_trace = 1 };
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, fill_half_a_segment, NULL));
+    OK(hg_sim_run(sim, log_all, NULL));
+    OK(hg_sim_run(sim, go_on_until_it_is_sealed, NULL));
+    OK(hg_sim_run(sim, log_all, NULL));
+    hg_sim_destroy(sim);
+}
