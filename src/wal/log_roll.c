@@ -23,6 +23,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "wal/log_internal.h"
+#include "wal/walk.h"
 
 void hg_log_note(struct hg_log *log, int level, const char *fmt, ...)
 {
@@ -199,40 +200,25 @@ int hg_log_publish_segment(struct hg_log *log, const struct hg_segment_header *h
 
 /* ---- sealing --------------------------------------------------------------------------------------------*/
 
-/* The footer builder of a segment that was opened half full: from its frames on disk. */
+static int add_frame(void *ctx, const struct hg_walk *w)
+{
+    return hg_footer_add(ctx, &w->f, w->offset, w->body);
+}
+
+/* The footer builder of a segment that was opened half full: from its frames on disk, verified: a
+ * footer made of damaged ones would vouch for the damage. */
 static int rebuild_footer(struct hg_log *log, struct hg_footer_builder **out)
 {
-    size_t len = (size_t)HG_ALIGN_UP(log->sealed_end, (uint64_t)HG_BLOCK);
     struct hg_footer_builder *b = NULL;
-    uint8_t *data = hg_alloc_aligned(HG_BLOCK, len);
-    uint64_t at = HG_SEGMENT_HEADER_SIZE;
-    size_t n = 0;
-    int rc;
+    struct hg_file *f = NULL;
+    int rc = hg_files_get(log->files, log->active.id, HG_KIND_FRAMES, &f);
 
-    if (data == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to seal segment %u", log->active.id);
-    rc = hg_files_read(log->files, log->active.id, HG_KIND_FRAMES, data, len, 0, &n);
-    if (rc == HOLOG_OK && n < log->sealed_end)
-        rc = hg_error(HOLOG_E_IO, "segment %u is shorter than what was written", log->active.id);
+    if (rc < 0)
+        return rc;
+    rc = hg_footer_builder_create(log->active.first_number, &b);
     if (rc == HOLOG_OK)
-        rc = hg_footer_builder_create(log->active.first_number, &b);
-    while (rc == HOLOG_OK && at + HG_FRAME_HEADER_SIZE <= log->sealed_end) {
-        struct hg_frame f;
-        struct hg_frame_place place = { log->fixed.salt, log->active.epoch, log->active.id,
-                                        (uint32_t)at };
-        enum hg_frame_verdict v = hg_frame_decode(data + at, &place, log->active.capacity, &f);
-        /* Nearer to the block's end than a header is long, the zeros are not all that is decoded. */
-        if ((v == HG_FRAME_ZERO || v == HG_FRAME_BAD) && at % HG_BLOCK != 0) {
-            at = HG_ALIGN_UP(at, (uint64_t)HG_BLOCK);
-            continue;
-        }
-        if (v != HG_FRAME_OK || f.len > log->sealed_end - at)
-            rc = hg_corrupt(log->active.id, at, "a frame written earlier cannot be read back");
-        else
-            rc = hg_footer_add(b, &f, (uint32_t)at, data + at + HG_FRAME_HEADER_SIZE);
-        at = HG_ALIGN_UP(at + f.len, (uint64_t)8);
-    }
-    hg_free(data);
+        rc = hg_walk_segment(&log->active, f, log->sealed_end, add_frame, b);
+    hg_files_put(log->files, log->active.id);
     if (rc < 0) {
         hg_footer_builder_destroy(b);
         return rc;

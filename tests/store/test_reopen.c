@@ -186,3 +186,67 @@ Test(reopen, the_log_is_read_whatever_lies_between_its_frames)
     OK(hg_sim_run(sim, log_all, NULL));
     hg_sim_destroy(sim);
 }
+
+/* Flips a bit of the file, whoever has it open. */
+static void flip(struct hg_io *io, const char *name, uint64_t at)
+{
+    struct hg_file *f = NULL;
+    uint8_t byte;
+    size_t n = 0;
+
+    OK(io->ops->open(io, name, HG_OPEN_WRITE, &f));
+    OK(hg_io_read_upto(f, &byte, 1, at, &n));
+    byte ^= 4;
+    OK(hg_io_write_full(f, &byte, 1, at, 0));
+    OK(io->ops->close(f));
+}
+
+static uint64_t first_commit; /* in segment 1 */
+
+static int see_first(void *ctx, const holog_commit_info *info)
+{
+    (void)ctx;
+    first_commit = info->offset;
+    return 0;
+}
+
+static int damage_while_open(struct hg_io *io, void *ctx)
+{
+    struct holog_error_detail d;
+    holog_options o;
+    holog_store *s = NULL;
+    uint64_t last;
+    unsigned i = 0;
+    int rc = HOLOG_OK;
+
+    (void)ctx;
+    kit_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    OK(holog_log(s, NULL, 0, 0, see_first, NULL));
+    flip(io, "seg/00000001.hlog", first_commit + HG_FRAME_HEADER_SIZE + 200);
+    while (rc == HOLOG_OK && i < 2000)
+        rc = save_weakly(s, "z", 900, i++);
+    cr_assert_eq(rc, HOLOG_E_CORRUPT, "%d", rc);
+    holog_last_error(&d);
+    cr_assert(d.has_position);
+    cr_assert_eq(d.segment, 1);
+    cr_assert_eq(d.offset, first_commit);
+    last = holog_last_number(s);
+    cr_assert_eq(last, 100 + i - 1, "what was acknowledged is there");
+    FAILS(HOLOG_E_CORRUPT, save_weakly(s, "z", 900, 1), "hash"); /* nothing is poisoned */
+    has_seed(s, "z", 900, i - 2);
+    flip(io, "seg/00000001.hlog", first_commit + HG_FRAME_HEADER_SIZE + 200);
+    OK(save_weakly(s, "z", 900, 1));
+    return holog_close(s);
+}
+
+Test(reopen, a_seal_does_not_vouch_for_bytes_that_went_bad)
+{
+    struct hg_sim_options so = { .seed = test_seed(), .no_trace = 1 };
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, fill_half_a_segment, NULL));
+    OK(hg_sim_run(sim, damage_while_open, NULL));
+    OK(hg_sim_run(sim, log_all, NULL));
+    hg_sim_destroy(sim);
+}
