@@ -95,7 +95,9 @@ static int apply(holog_store *s, const struct hg_record *r)
         hg_key_make(r->to, r->to_len, b);
         return r->type == HG_REC_MOVE ? hg_apply_move(st, a, b, s->last_number)
                                       : hg_apply_copy(st, a, b, s->last_number);
-    default: return hg_error(HOLOG_E_VERSION, "record type %u is not of this version", r->type);
+    default:
+        return hg_error(HOLOG_E_VERSION, "record type %u is not of this version" HG_USE_NEWER,
+                        r->type);
     }
 }
 

@@ -189,9 +189,10 @@ int hg_field_next(const uint8_t *fields, size_t fields_len, size_t *at, struct h
         f.value = f.key + f.key_len;
         f.value_len = f.len - k - f.key_len;
     } else if (f.type < 128) {
-        return hg_error(f.type == 0 ? HOLOG_E_CORRUPT : HOLOG_E_VERSION,
-                        "the frame body has a field of type %u, which this holog does not know",
-                        (unsigned)f.type);
+        return hg_error(
+            f.type == 0 ? HOLOG_E_CORRUPT : HOLOG_E_VERSION,
+            "the frame body has a field of type %u, which this holog does not know" HG_USE_NEWER,
+            (unsigned)f.type);
     }
     *at += 1 + n + f.len;
     *out = f;

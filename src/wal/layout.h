@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define HG_FORMAT_VERSION 1u
+#define HG_USE_NEWER      ": use a newer holog" /* ends every message about a later version */
 #define HG_BLOCK          4096u
 #define HG_HASH_BLOCK     65536u /* block table granularity */
 

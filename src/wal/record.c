@@ -557,7 +557,7 @@ static int decode_large(const uint8_t *in, size_t len, struct hg_record *r)
     if (in == end)
         return bad("it is cut short");
     if (*in++ != HG_BLOCK_ENTRY_SIZE)
-        return hg_error(HOLOG_E_VERSION, "a block table of another version");
+        return hg_error(HOLOG_E_VERSION, "a block table of a later version" HG_USE_NEWER);
     if ((uint64_t)(end - in) != hg_block_count(r->value_len) * HG_BLOCK_ENTRY_SIZE)
         return bad("the block table does not fit the value");
     if (!table_sane(in, r->value_len, r->csum))
@@ -684,7 +684,8 @@ int hg_rec_content_decode(uint8_t type_byte, const uint8_t *content, size_t len,
     if (out->type <= HG_REC_BODY || out->type == HG_REC_SEGMENTS || out->type == HG_REC_CONFIG)
         return bad(out->type == 0 ? "it has no type" : "a type that is known may not be skipped");
     if (!out->ignorable)
-        return hg_error(HOLOG_E_VERSION, "a record of type %u, which this holog does not know",
+        return hg_error(HOLOG_E_VERSION,
+                        "a record of type %u, which this holog does not know" HG_USE_NEWER,
                         (unsigned)out->type);
     out->rest = content;
     out->rest_len = len;

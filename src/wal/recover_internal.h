@@ -66,6 +66,7 @@ struct hg_listed {
     struct hg_link before; /* what its first frame must join; set by the plan */
     int header_rc;         /* of decoding the header */
     char why[160];         /* when header_rc < 0 */
+    int misnamed;          /* 1: s.header verifies, and belongs to a file of another name */
 };
 
 struct hg_listing {
@@ -83,6 +84,11 @@ void hg_listing_release(struct hg_listing *l);
 /* The next frame segment at or behind index i; l->n when there is none. */
 size_t hg_listing_next_log(const struct hg_listing *l, size_t i);
 struct hg_listed *hg_listing_find(const struct hg_listing *l, uint32_t id);
+/* Whether e is a segment of this store under a name that is not its own, and what to do about it.
+ * super is NULL when it is lost. */
+#define HG_ADVICE_MAX 160
+int hg_listing_misnamed(const struct hg_listing *l, const struct hg_listed *e,
+                        const struct hg_super *super, char advice[HG_ADVICE_MAX]);
 /* Reads and verifies the footer, whose tail is in s. HOLOG_E_CORRUPT when it is not whole. */
 HG_MUST_CHECK int hg_footer_load(struct hg_io *io, unsigned flags, const struct hg_log_segment *s,
                                  const struct hg_footer_visitor *v);
@@ -125,6 +131,8 @@ struct hg_plan {
 
 /* Reads SUPER, the list and the frames that need it, and decides. Writes nothing. */
 HG_MUST_CHECK int hg_plan_make(struct hg_plan *p);
+/* HOLOG_E_CORRUPT, with what to do: e is a segment of this store under a name not its own. */
+HG_MUST_CHECK int hg_plan_check_name(const struct hg_plan *p, const struct hg_listed *e);
 /* HOLOG_E_VERSION: an unknown read-only compatible feature, in SUPER or in a segment's header. */
 HG_MUST_CHECK int hg_plan_may_write(const struct hg_plan *p);
 void hg_plan_release(struct hg_plan *p);

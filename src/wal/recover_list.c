@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/byteorder.h"
 #include "base/error.h"
 #include "wal/recover_internal.h"
 
@@ -133,9 +134,15 @@ static int read_head_and_tail(struct hg_file *f, struct hg_listed *e)
         rc = hg_corrupt(s->id, m.len, "the file is shorter than a segment header");
     else
         rc = hg_segment_header_decode(m.data, s->id, s->kind, &s->header);
-    hg_image_release(&m);
     if (rc < 0) {
         note_header_error(e, rc);
+        e->misnamed = rc == HOLOG_E_CORRUPT && m.len >= HG_SEGMENT_HEADER_SIZE &&
+                      hg_segment_header_decode(m.data, hg_get_le32(m.data + HG_SEGMENT_ID_AT),
+                                               hg_get_le32(m.data + HG_SEGMENT_KIND_AT),
+                                               &s->header) == HOLOG_OK;
+    }
+    hg_image_release(&m);
+    if (rc < 0) {
         return rc == HOLOG_E_NOMEM || rc == HOLOG_E_IO ? rc : HOLOG_OK;
     }
     if (s->kind != HG_KIND_FRAMES || s->file_size < HG_SEGMENT_HEADER_SIZE + HG_FOOTER_TAIL_SIZE)
@@ -232,6 +239,29 @@ struct hg_listed *hg_listing_find(const struct hg_listing *l, uint32_t id)
             high = mid;
     }
     return low < l->n && l->e[low].s.id == id ? &l->e[low] : NULL;
+}
+
+int hg_listing_misnamed(const struct hg_listing *l, const struct hg_listed *e,
+                        const struct hg_super *super, char advice[HG_ADVICE_MAX])
+{
+    const struct hg_segment_header *h = &e->s.header;
+    char own[HG_FILE_NAME_MAX];
+    int taken = 0;
+
+    if (!e->misnamed || (super != NULL && (memcmp(h->uuid, super->uuid, sizeof h->uuid) != 0 ||
+                                           h->salt != super->salt)))
+        return 0;
+    for (size_t i = 0; i < l->n; i++)
+        taken |= l->e[i].s.id == h->id && l->e[i].s.kind == h->kind;
+    hg_segment_name(own, h->id, h->kind);
+    if (taken)
+        (void)snprintf(advice, HG_ADVICE_MAX,
+                       "its header belongs to %s, which is there too: take this one out of seg/",
+                       own);
+    else
+        (void)snprintf(advice, HG_ADVICE_MAX, "its header belongs to segment %u: rename it to %s",
+                       (unsigned)h->id, own);
+    return 1;
 }
 
 int hg_footer_load(struct hg_io *io, unsigned flags, const struct hg_log_segment *s,

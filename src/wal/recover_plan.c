@@ -95,14 +95,27 @@ static int missing(uint32_t id, const struct hg_log_segment *who)
     return hg_corrupt_file(name, 0, "%s is missing: segment %08x follows it", name, who->id);
 }
 
+int hg_plan_check_name(const struct hg_plan *p, const struct hg_listed *e)
+{
+    char advice[HG_ADVICE_MAX];
+    char name[HG_FILE_NAME_MAX];
+
+    if (!hg_listing_misnamed(&p->list, e, p->super_rc == HOLOG_OK ? &p->super : NULL, advice))
+        return HOLOG_OK;
+    hg_segment_name(name, e->s.id, e->s.kind);
+    return hg_corrupt(e->s.id, 0, "%s, offset 0: %s", name, advice);
+}
+
 static int check_header(const struct hg_plan *p, const struct hg_listed *e)
 {
     const struct hg_segment_header *h = &e->s.header;
-
+    int rc = hg_plan_check_name(p, e);
+    if (rc < 0)
+        return rc;
     if (e->header_rc == HOLOG_E_CORRUPT)
         return hg_corrupt(e->s.id, 0, "segment %08x: %s", e->s.id, e->why);
     if (e->header_rc < 0)
-        return hg_error(e->header_rc, "segment %08x: %s", e->s.id, e->why);
+        return hg_error(e->header_rc, "%s", e->why); /* it names the segment */
     if (memcmp(h->uuid, p->super.uuid, sizeof h->uuid) != 0 || h->salt != p->super.salt)
         return hg_corrupt(e->s.id, 32, "segment %08x belongs to another store", e->s.id);
     if (e->s.file_size > HG_LOG_FILE_MAX)
@@ -585,6 +598,6 @@ int hg_plan_may_write(const struct hg_plan *p)
                ? HOLOG_OK
                : hg_error(HOLOG_E_VERSION,
                           "%s: a later version of holog wrote it (features %#llx): it can "
-                          "be read here, not written; open it read-only",
+                          "be read here, not written" HG_USE_NEWER " to write",
                           p->io->root, (unsigned long long)features);
 }

@@ -246,6 +246,15 @@ static int cut_and_seal(struct hg_repairer *r)
     return hg_repair_write_super(r->io, &s);
 }
 
+int hg_repair_check_names(const struct hg_plan *p)
+{
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; rc >= 0 && i < p->list.n; i++)
+        rc = hg_plan_check_name(p, &p->list.e[i]);
+    return rc;
+}
+
 int hg_repair_point_in_time(struct hg_repairer *r)
 {
     struct hg_plan *p = &r->plan;
@@ -253,6 +262,8 @@ int hg_repair_point_in_time(struct hg_repairer *r)
     p->mode = HG_RECOVER_POINT_IN_TIME;
     p->deep = 1;
     int rc = hg_plan_make(p);
+    if (rc >= 0)
+        rc = hg_repair_check_names(p);
     if (rc >= 0 && !r->dry_run)
         rc = hg_plan_may_write(p);
     if (rc < 0)

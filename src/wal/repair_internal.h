@@ -26,6 +26,9 @@ struct hg_repairer {
 
 HG_MUST_CHECK int hg_repair_report(struct hg_repairer *r, struct hg_damage_found *d,
                                    const char *fmt, ...) HG_PRINTF(3, 4);
+/* HOLOG_E_CORRUPT, with what to do, when a segment has another's name: nothing of it is lost, and
+ * repair would drop it. */
+HG_MUST_CHECK int hg_repair_check_names(const struct hg_plan *p);
 /* Reports every path that a lost commit of this segment changed, as far as its footer, or frames
  * that still verify, know them. Raises r->highest. */
 HG_MUST_CHECK int hg_repair_lost_paths(struct hg_repairer *r, const struct hg_log_segment *s);

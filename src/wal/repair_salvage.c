@@ -494,6 +494,8 @@ int hg_repair_salvage(struct hg_repairer *r)
     p->mode = HG_RECOVER_POINT_IN_TIME; /* it ends at damage, and says whether there is any */
     p->deep = 1;
     int rc = hg_plan_make(p);
+    if (rc >= 0)
+        rc = hg_repair_check_names(p);
     if (rc >= 0 && !r->dry_run)
         rc = hg_plan_may_write(p);
     if (rc < 0)

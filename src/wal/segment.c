@@ -154,20 +154,23 @@ static int understand(const uint8_t *in, const struct hg_segment_header *h, uint
 {
     uint32_t version = hg_get_le32(in + 8);
     if (version != HG_FORMAT_VERSION)
-        return hg_error(HOLOG_E_VERSION, "segment %08x has format version %u; this holog reads %u",
+        return hg_error(HOLOG_E_VERSION,
+                        "segment %08x has format version %u; this holog reads %u" HG_USE_NEWER,
                         (unsigned)id, (unsigned)version, HG_FORMAT_VERSION);
     if (h->feat_incompat != 0)
-        return hg_error(HOLOG_E_VERSION, "segment %08x needs features 0x%llx that this holog lacks",
+        return hg_error(HOLOG_E_VERSION,
+                        "segment %08x needs features 0x%llx that this holog lacks" HG_USE_NEWER,
                         (unsigned)id, (unsigned long long)h->feat_incompat);
     if (hg_get_le32(in + 80) != HASH_XXH3)
-        return hg_error(HOLOG_E_VERSION, "segment %08x uses hash %u; this holog knows %u",
-                        (unsigned)id, (unsigned)hg_get_le32(in + 80), HASH_XXH3);
+        return hg_error(HOLOG_E_VERSION,
+                        "segment %08x uses hash %u; this holog knows %u" HG_USE_NEWER, (unsigned)id,
+                        (unsigned)hg_get_le32(in + 80), HASH_XXH3);
     if (hg_get_le32(in + 84) != 0)
-        return hg_error(HOLOG_E_VERSION, "segment %08x is encrypted (cipher %u)", (unsigned)id,
-                        (unsigned)hg_get_le32(in + 84));
+        return hg_error(HOLOG_E_VERSION, "segment %08x is encrypted (cipher %u)" HG_USE_NEWER,
+                        (unsigned)id, (unsigned)hg_get_le32(in + 84));
     if (h->kind == HG_KIND_HWP || h->kind == HG_KIND_COLD)
-        return hg_error(HOLOG_E_VERSION, "segment %08x is of kind %u, of a later version",
-                        (unsigned)id, (unsigned)h->kind);
+        return hg_error(HOLOG_E_VERSION, "segment %08x is of kind %u" HG_USE_NEWER, (unsigned)id,
+                        (unsigned)h->kind);
     return HOLOG_OK;
 }
 

@@ -9,6 +9,10 @@
 
 #define HG_SEGMENT_HEADER_SIZE 4096u
 
+/* Where a header says what it is of. */
+#define HG_SEGMENT_KIND_AT 12u
+#define HG_SEGMENT_ID_AT   16u
+
 struct hg_segment_header {
     uint32_t kind; /* enum hg_segment_kind */
     uint32_t id;

@@ -144,11 +144,13 @@ static int decode_slot(const uint8_t *in, uint64_t base, struct hg_super *out)
         return hg_corrupt_file(HG_SUPER_NAME, base + SUPER_HASH_AT, "the slot's hash is wrong");
     uint32_t version = hg_get_le32(in + 8);
     if (version != HG_FORMAT_VERSION)
-        return hg_error(HOLOG_E_VERSION, "SUPER has format version %u; this holog reads %u",
+        return hg_error(HOLOG_E_VERSION,
+                        "SUPER has format version %u; this holog reads %u" HG_USE_NEWER,
                         (unsigned)version, HG_FORMAT_VERSION);
     read_fields(in, &s);
     if (s.feat_incompat != 0)
-        return hg_error(HOLOG_E_VERSION, "SUPER needs features 0x%llx that this holog lacks",
+        return hg_error(HOLOG_E_VERSION,
+                        "SUPER needs features 0x%llx that this holog lacks" HG_USE_NEWER,
                         (unsigned long long)s.feat_incompat);
     if (hg_get_le32(in + 12) != 0)
         return hg_corrupt_file(HG_SUPER_NAME, base + 12, "reserved bytes are not zero");

@@ -131,7 +131,14 @@ static int check_header(struct hg_verifier *v, const struct hg_listed *e)
     const struct hg_segment_header *h = &e->s.header;
     /* Of an extent segment the header says nothing that the frames do not. */
     struct hg_damage_found d = hg_verify_in_segment(&e->s, 0, e->s.kind != HG_KIND_FRAMES);
+    char advice[HG_ADVICE_MAX];
 
+    if (e->header_rc == HOLOG_E_VERSION)
+        return hg_error(e->header_rc, "%s", e->why);
+    if (hg_listing_misnamed(&v->list, e, v->super_rc == HOLOG_OK ? &v->super : NULL, advice)) {
+        d.harmless = 0;
+        return hg_verify_report(v, &d, "%s", advice);
+    }
     if (e->header_rc < 0)
         return hg_verify_report(v, &d, "%s", e->why);
     if (v->super_rc < 0 ||

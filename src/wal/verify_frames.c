@@ -33,7 +33,7 @@ struct hg_damage_found hg_verify_in_segment(const struct hg_log_segment *s, uint
 
 int hg_verify_is_finding(int rc)
 {
-    return rc == HOLOG_E_CORRUPT || rc == HOLOG_E_IO || rc == HOLOG_E_VERSION;
+    return rc == HOLOG_E_CORRUPT || rc == HOLOG_E_IO; /* a later version is no damage */
 }
 
 int hg_verify_report_error(struct hg_verifier *v, const struct hg_log_segment *s, uint64_t offset,

@@ -464,6 +464,8 @@ static int verify_io(struct hg_io *io, void *ctx)
     struct kit_verify *v = ctx;
     v->n_found = v->n_harmful = 0;
     v->rc = hg_verify(io, v->flags, keep_damage, v, NULL, NULL);
+    if (v->rc < 0)
+        holog_last_error(&v->error);
     return v->rc;
 }
 
@@ -487,6 +489,8 @@ int kit_repair_io(struct hg_io *io, void *ctx)
     memset(&r->report, 0, sizeof r->report);
     r->report.struct_size = sizeof r->report;
     r->rc = hg_repair(io, r->mode, r->dry_run, keep_loss, r, &r->report);
+    if (r->rc < 0)
+        holog_last_error(&r->error);
     return r->rc;
 }
 

@@ -110,6 +110,7 @@ uint64_t kit_fingerprint(struct hg_sim *sim);
 struct kit_verify {
     unsigned flags;
     int rc;
+    struct holog_error_detail error;
     struct hg_damage_found found[64];
     size_t n_found;
     size_t n_harmful;
@@ -120,6 +121,7 @@ struct kit_repair {
     enum holog_repair_mode mode;
     int dry_run;
     int rc;
+    struct holog_error_detail error;
     holog_repair_report report;
     struct hg_damage_found found[64];
     size_t n_found;

@@ -1,6 +1,8 @@
 /* Verify finds every damage, names it, and goes on. */
 #include <string.h>
 
+#include "base/byteorder.h"
+#include "base/hash.h"
 #include "kit.h"
 
 static struct kit k;
@@ -158,4 +160,91 @@ Test(verify, lost_super_is_damage_one_slot_is_not)
     cr_assert_eq(v.n_harmful, 1);
     hg_sim_destroy(sim);
     kit_end(&k);
+}
+
+/* What a later version may have written into a block whose hash stands at 4080. */
+static void from_the_future(uint8_t *block, size_t at, uint32_t value)
+{
+    hg_put_le32(block + at, value);
+    struct hg_hash128 h = hg_hash128(block, 4080);
+    hg_put_le64(block + 4080, h.lo);
+    hg_put_le64(block + 4088, h.hi);
+}
+
+static void expect_version(struct hg_sim *sim, const char *what)
+{
+    for (unsigned quick = 0; quick < 2; quick++) {
+        v.flags = quick ? HOLOG_VERIFY_QUICK : 0;
+        kit_verify(sim, &v);
+        cr_assert_eq(v.rc, HOLOG_E_VERSION, "%s: %d", what, v.rc);
+        cr_assert_eq(v.n_harmful, 0, "%s is no damage", what);
+        cr_assert(strstr(v.error.message, "newer holog") != NULL, "%s: %s", what, v.error.message);
+    }
+}
+
+Test(verify, a_store_of_a_later_version_is_not_called_damaged)
+{
+    static const struct {
+        const char *what;
+        size_t at;
+        uint32_t value;
+    } future[] = { { "version", 8, 2 },        { "features", 72, 1 }, { "hash", 80, 2 },
+                   { "cipher", 84, 1 },        { "kind", 12, 3 },     { "SUPER version", 8, 2 },
+                   { "SUPER features", 64, 1 } };
+
+    for (size_t i = 0; i < sizeof future / sizeof *future; i++) {
+        uint64_t size = 0;
+        begin();
+        struct hg_sim *sim = kit_disk(&k);
+        int super = strncmp(future[i].what, "SUPER", 5) == 0;
+        uint8_t *data = hg_sim_file_data(sim, super ? HG_SUPER_NAME : "seg/00000003.hlog", &size);
+        if (super) /* the newer slot */
+            data += k.super.generation % 2 * HG_SUPER_SLOT_SIZE;
+        from_the_future(data, future[i].at, future[i].value);
+        expect_version(sim, future[i].what);
+        hg_sim_destroy(sim);
+        kit_end(&k);
+    }
+}
+
+/* The files of the disk with one under another name. */
+static void misname(struct kit *kit, size_t file, uint32_t id, struct hg_sim **out)
+{
+    uint32_t own = kit->file[file].id;
+
+    kit->file[file].id = id;
+    *out = kit_disk(kit);
+    kit->file[file].id = own;
+}
+
+Test(verify, a_segment_under_another_name_is_told_to_be_renamed)
+{
+    static const char *const names[] = { "seg/00000002.hlog", "seg/00000003.hlog",
+                                         "seg/00000004.hlog" };
+
+    for (size_t file = 1; file < 4; file++) {
+        struct hg_sim *sim = NULL;
+        struct kit_repair rep;
+        int told = 0;
+        begin();
+        misname(&k, file, 9, &sim);
+        kit_verify(sim, &v);
+        cr_assert_eq(v.rc, HOLOG_E_CORRUPT);
+        for (size_t i = 0; i < v.n_found; i++)
+            told |= strcmp(v.found[i].file, "seg/00000009.hlog") == 0 &&
+                    strstr(v.found[i].message, "rename it to") != NULL &&
+                    strstr(v.found[i].message, names[file - 1]) != NULL;
+        cr_assert(told, "%s", v.found[0].message);
+        uint64_t before = kit_fingerprint(sim);
+        for (int mode = 1; mode <= 2; mode++) {
+            memset(&rep, 0, sizeof rep);
+            rep.mode = (enum holog_repair_mode)mode;
+            kit_repair(sim, &rep);
+            cr_assert_eq(rep.rc, HOLOG_E_CORRUPT, "repair must not drop what verifies");
+            cr_assert(strstr(rep.error.message, names[file - 1]) != NULL, "%s", rep.error.message);
+            cr_assert_eq(kit_fingerprint(sim), before);
+        }
+        hg_sim_destroy(sim);
+        kit_end(&k);
+    }
 }
