@@ -33,6 +33,7 @@
 #define SUPER_USED      140u
 #define SUPER_HASH_AT   4080u
 #define PROBE_FLAGS_ALL 7u
+#define GENERATION_END  (UINT64_C(1) << 62) /* no store was written that often */
 
 static_assert(SUPER_HASH_AT + 16 == HG_SUPER_SLOT_SIZE, "the hash ends the slot: format v1");
 static_assert(HG_SUPER_SLOT_SIZE == HG_BLOCK, "a slot is one block, written at once");
@@ -152,6 +153,8 @@ static int decode_slot(const uint8_t *in, uint64_t base, struct hg_super *out)
         return hg_error(HOLOG_E_VERSION,
                         "SUPER needs features 0x%llx that this holog lacks" HG_USE_NEWER,
                         (unsigned long long)s.feat_incompat);
+    if (s.generation >= GENERATION_END)
+        return hg_corrupt_file(HG_SUPER_NAME, base + 16, "the generation has no next one");
     if (hg_get_le32(in + 12) != 0)
         return hg_corrupt_file(HG_SUPER_NAME, base + 12, "reserved bytes are not zero");
     if (!hg_layout_zero(in + SUPER_USED, SUPER_HASH_AT - SUPER_USED))
