@@ -332,6 +332,22 @@ static void try_direct(struct hg_px_file *f)
     f->dio_align = align;
 }
 
+/* A FIFO waits, a device does something. Opened without waiting, then as a file is read: io_uring
+ * would not wait for a block of a file that is O_NONBLOCK. */
+static int demand_regular(int fd, const char *name)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return hg_io_fail(errno, "look at", name);
+    if (!S_ISREG(st.st_mode))
+        return hg_error_path(HOLOG_E_IO, name, (uint32_t)strlen(name),
+                             "%s is no regular file: take it away", name);
+    if (fcntl(fd, F_SETFL, 0) != 0)
+        return hg_io_fail(errno, "open", name);
+    return HOLOG_OK;
+}
+
 static int px_open(struct hg_io *io, const char *name, unsigned flags, struct hg_file **out_file)
 {
     int rc = hg_io_check_name(name, 0);
@@ -344,6 +360,8 @@ static int px_open(struct hg_io *io, const char *name, unsigned flags, struct hg
     int create = (flags & HG_OPEN_CREATE) != 0;
     if (create)
         how |= O_CREAT | O_EXCL;
+    else
+        how |= O_NONBLOCK;
 
     hg_io_set_file_name(&f->base, io, name);
     f->lock_slot = HG_PX_NO_SLOT;
@@ -352,6 +370,11 @@ static int px_open(struct hg_io *io, const char *name, unsigned flags, struct hg
     if (f->fd < 0) {
         rc = hg_io_fail(errno, "open", name);
         goto out;
+    }
+    if (!create) {
+        rc = demand_regular(f->fd, name);
+        if (rc < 0)
+            goto out;
     }
     if (create && fchmod(f->fd, MODE_FILE) != 0) {
         rc = hg_io_fail(errno, "set the mode of", name); /* the umask had taken bits away */

@@ -194,6 +194,26 @@ static void look_at_signals(void *arg)
           sigismember(&set, SIGTERM) == 1 && sigismember(&set, SIGSEGV) == 0;
 }
 
+Test(open, what_is_no_regular_file_is_refused_at_once)
+{
+    struct hg_io *io = open_world(HG_IO_POSIX);
+    struct hg_file *f = NULL;
+    char path[400];
+
+    (void)snprintf(path, sizeof path, "%s/fifo", dir);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    (void)snprintf(path, sizeof path, "%s/sub", dir);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    (void)alarm(10); /* an open of a FIFO waits for the other end */
+    for (unsigned flags = 0; flags < 2; flags++) {
+        FAILS(HOLOG_E_IO, io->ops->open(io, "fifo", flags, &f));
+        cr_assert_lt(io->ops->open(io, "sub", flags, &f), 0);
+    }
+    (void)alarm(0);
+    cr_assert_null(f);
+    io->ops->destroy(io);
+}
+
 Test(open, background_threads_take_no_signals)
 {
     struct hg_io *io = open_world(HG_IO_POSIX);
