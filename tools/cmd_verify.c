@@ -36,17 +36,18 @@ static void put_damage(const holog_damage *damage)
 {
     if (damage->file != NULL) {
         put_escaped(stdout, damage->file);
-        (void)fputs(": ", stdout);
+        (void)printf(", offset %" PRIu64 ": ", damage->offset);
     }
-    (void)printf("segment %" PRIu32 ", offset %" PRIu64 ": ", damage->segment, damage->offset);
     put_escaped(stdout, damage->message != NULL ? damage->message : "damaged");
-    if (damage->first_number != 0)
+    if (damage->first_number != 0 && damage->first_number == damage->last_number)
+        (void)printf("; commit %" PRIu64, damage->first_number);
+    else if (damage->first_number != 0)
         (void)printf("; commits %" PRIu64 "-%" PRIu64, damage->first_number, damage->last_number);
     if (damage->path != NULL) {
         (void)fputs("; entry ", stdout);
         put_escaped(stdout, damage->path);
     }
-    (void)puts(damage->harmless != 0 ? " (harmless: rebuilt by itself)" : "");
+    (void)puts(damage->harmless != 0 ? " (harmless)" : "");
 }
 
 static int show_damage(void *ctx, const holog_damage *damage)

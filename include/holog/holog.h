@@ -447,9 +447,9 @@ HOLOG_API int holog_config_list(holog_store *store,
                                 void *ctx);
 
 typedef struct holog_damage {
-    const char *file; /* "seg/00000001.hlog" */
+    const char *file; /* "seg/00000001.hlog"; NULL: what is said is of no one file */
     uint32_t segment;
-    uint32_t harmless; /* 1: rebuilt by itself (a checkpoint, one SUPER slot); nothing lost */
+    uint32_t harmless; /* 1: nothing is lost, and the store does without or rebuilds it */
     uint64_t offset;
     uint64_t first_number, last_number; /* commits concerned; 0 when unknown */
     const char *path;                   /* entry concerned, or NULL */

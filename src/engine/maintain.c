@@ -18,7 +18,7 @@ struct report {
 static int on_damage(void *ctx, const struct hg_damage_found *d)
 {
     struct report *r = ctx;
-    holog_damage out = { .file = d->file,
+    holog_damage out = { .file = d->file[0] == 0 ? NULL : d->file,
                          .segment = d->segment,
                          .harmless = d->harmless ? 1u : 0u,
                          .offset = d->offset,

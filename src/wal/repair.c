@@ -165,9 +165,7 @@ static int is_dropped(const struct hg_plan *p, size_t i)
 static int report_losses(struct hg_repairer *r)
 {
     struct hg_plan *p = &r->plan;
-    struct hg_damage_found d = { .segment = p->damage.segment,
-                                 .offset = p->damage.offset,
-                                 .first_number = p->link.number + 1 };
+    struct hg_damage_found d = { .segment = p->damage.segment, .offset = p->damage.offset };
     int rc = HOLOG_OK;
 
     r->is_lost = behind_kept;
@@ -185,6 +183,7 @@ static int report_losses(struct hg_repairer *r)
         r->report.lost_first_number = p->link.number + 1;
         r->report.lost_last_number = r->highest;
     }
+    d.first_number = r->report.lost_first_number; /* 0, 0: no commit is lost */
     d.last_number = r->report.lost_last_number;
     return rc == 0 ? hg_repair_report(r, &d, "%.250s", p->damage.message) : rc;
 }

@@ -181,7 +181,7 @@ class Damage(Case):
 
     def check_found(self, segment, offset):
         done = self.holog("verify", self.store, status=DAMAGE)
-        self.assertRegex(done.text, rf"segment {segment}, offset \d+")
+        self.assertRegex(done.text, rf"seg/{segment:08x}\.h(log|ext), offset \d+: ")
         doc = self.holog("verify", self.store, "--json", status=DAMAGE).json()
         self.assertFalse(doc["sound"])
         here = [d for d in doc["damage"] if d["segment"] == segment and not d["harmless"]]
@@ -245,6 +245,25 @@ class Damage(Case):
         os.unlink(self.segments(".hlog")[0])
         self.holog("verify", self.store, status=DAMAGE)
         self.save("new", b"x", status=DAMAGE)
+
+    def test_a_stray_file_is_not_called_rebuilt(self):
+        with open(os.path.join(self.store, "notes"), "wb"):
+            pass
+        self.assertEqual(self.holog("verify", self.store).text,
+                         "notes, offset 0: not a file of the store (harmless)\nsound\n")
+
+    def test_what_a_repair_says(self):
+        for mode in ("point-in-time", "salvage"):
+            self.setUp()
+            self.flip(self.needle)
+            text = self.holog("repair", self.store, "--mode", mode, "--dry-run",
+                              status=DAMAGE).text
+            self.assertNotRegex(text, r"(?m)^:|^, |commits 0|-0\b|segment 0,", text)
+        self.setUp()
+        os.remove(os.path.join(self.store, "SUPER"))
+        text = self.holog("repair", self.store, "--mode", "point-in-time", "--dry-run",
+                          status=DAMAGE).text
+        self.assertNotRegex(text.replace("through commit", ""), r"(?m)^:|commit")
 
     def test_verify_of_no_store(self):
         for options in ([], ["--json"]):
