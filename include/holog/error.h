@@ -77,7 +77,8 @@ struct holog_error_detail {
 HOLOG_API const char *holog_error_name(int code);
 HOLOG_API const char *holog_strerror(int code);
 
-/* Detail of this thread's last failed call. Undefined content after a call that succeeded. */
+/* Detail of this thread's last failed call. Undefined content after a call that succeeded. Nothing
+ * happens when out_detail is NULL. */
 HOLOG_API void holog_last_error(struct holog_error_detail *out_detail);
 
 #ifdef __cplusplus

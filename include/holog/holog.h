@@ -245,7 +245,7 @@ HOLOG_API int holog_copy(holog_store *store, const char *from, const char *to, u
 /* Atomic. Into itself: HOLOG_E_INVAL. Moves a symlink itself. */
 HOLOG_API int holog_move(holog_store *store, const char *from, const char *to, unsigned flags,
                          uint64_t *out_number);
-/* target is kept as given; it need not exist. Relative targets start at the link's directory. */
+/* target is UTF-8 (else HOLOG_E_BADPATH), kept as given; it need not exist. Relative targets start at the link's directory. */
 HOLOG_API int holog_symlink(holog_store *store, const char *target, const char *path,
                             unsigned flags, uint64_t *out_number);
 /* NUL-terminated into buf; HOLOG_E_RANGE when it does not fit; HOLOG_E_TYPE when no symlink. */

@@ -73,7 +73,8 @@ const char *holog_strerror(int code)
 
 void holog_last_error(struct holog_error_detail *out_detail)
 {
-    *out_detail = last_error;
+    if (out_detail != NULL)
+        *out_detail = last_error;
 }
 
 /* A fresh detail: all strings empty, no position. */

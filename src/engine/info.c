@@ -212,7 +212,7 @@ int holog_config(holog_store *store, const char *key, const char *value, char *o
         if (strcmp(fixed[i].key, key) == 0)
             return hg_error(HOLOG_E_INVAL, "%s is fixed when a store is created", key);
     }
-    if (strncmp(key, "user.", 5) != 0)
+    if (strncmp(key, "user.", 5) != 0 || key[5] == 0)
         return hg_error(HOLOG_E_INVAL, "no setting is called \"%s\" (your own begin with user.)",
                         key);
     if (strlen(value) > 4096)

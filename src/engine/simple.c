@@ -90,11 +90,9 @@ int holog_move(holog_store *store, const char *from, const char *to, unsigned fl
 int holog_symlink(holog_store *store, const char *target, const char *path, unsigned flags,
                   uint64_t *out_number)
 {
-    if (target == NULL || target[0] == 0)
-        return hg_error(HOLOG_E_INVAL, "a symlink needs a target");
-    if (strlen(target) > HG_PATH_MAX)
-        return hg_error(HOLOG_E_NAMETOOLONG, "a symlink's target is at most %d bytes", HG_PATH_MAX);
-    return one_op(store, HG_OP_SYMLINK, flags, path, target, out_number);
+    int rc = hg_check_target(target);
+
+    return rc < 0 ? rc : one_op(store, HG_OP_SYMLINK, flags, path, target, out_number);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------------*/

@@ -162,6 +162,8 @@ struct hg_resolved {
 HG_MUST_CHECK int hg_resolve(const struct hg_lookup *l, const char *path, size_t path_len,
                              int follow, struct hg_resolved *out);
 /* A caller's path made canonical. "" is refused: the root is "/". */
+/* What a symlink may name: not empty, not too long, UTF-8; it need not be a path of this store. */
+HG_MUST_CHECK int hg_check_target(const char *target);
 HG_MUST_CHECK int hg_user_path(const char *path, char *out, size_t *out_len);
 /* Canonicalise a caller's path, then resolve. */
 HG_MUST_CHECK int hg_resolve_user(const struct hg_lookup *l, const char *path, int follow,

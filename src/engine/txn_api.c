@@ -99,13 +99,24 @@ int holog_txn_move(holog_txn *txn, const char *from, const char *to, unsigned fl
     return transfer(txn, HG_OP_MOVE, from, to, flags);
 }
 
+int hg_check_target(const char *target)
+{
+    size_t len = target == NULL ? 0 : strlen(target);
+
+    if (len == 0)
+        return hg_error(HOLOG_E_INVAL, "a symlink needs a target");
+    if (len > HG_PATH_MAX)
+        return hg_error(HOLOG_E_NAMETOOLONG, "a symlink's target is at most %d bytes", HG_PATH_MAX);
+    if (!hg_rec_utf8_valid(target, len))
+        return hg_error(HOLOG_E_BADPATH, "a symlink's target is not UTF-8");
+    return HOLOG_OK;
+}
+
 int holog_txn_symlink(holog_txn *txn, const char *target, const char *path, unsigned flags)
 {
-    if (target == NULL || target[0] == 0)
-        return hg_error(HOLOG_E_INVAL, "a symlink needs a target");
-    if (strlen(target) > HG_PATH_MAX)
-        return hg_error(HOLOG_E_NAMETOOLONG, "a symlink's target is at most %d bytes", HG_PATH_MAX);
-    return op(txn, HG_OP_SYMLINK, flags, path, target);
+    int rc = hg_check_target(target);
+
+    return rc < 0 ? rc : op(txn, HG_OP_SYMLINK, flags, path, target);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------*/

@@ -142,3 +142,10 @@ Test(error, a_detail_can_be_kept_and_put_back)
     hg_error_clear();
     cr_assert_eq(last().code, HOLOG_OK);
 }
+
+Test(error, whoever_wants_no_detail_gets_none)
+{
+    (void)hg_error(HOLOG_E_IO, "something");
+    holog_last_error(NULL);
+    cr_assert_eq(last().code, HOLOG_E_IO);
+}

@@ -794,3 +794,20 @@ Test(contract, moving_a_tree_to_where_its_paths_would_be_too_long_is_refused)
     cr_assert_eq(type_of(box.store, path), HOLOG_DIRECTORY);
     cr_assert_eq(type_of(box.store, to), HOLOG_MISSING);
 }
+
+Test(contract, a_symlinks_target_is_utf8)
+{
+    holog_txn *txn = NULL;
+
+    FAILS(HOLOG_E_BADPATH, holog_symlink(box.store, "d/\xff", "l", 0, NULL), "UTF-8");
+    OK(holog_begin(box.store, &txn));
+    FAILS(HOLOG_E_BADPATH, holog_txn_symlink(txn, "\xc3", "l", 0), "UTF-8");
+    OK(holog_txn_symlink(txn, "\xc3\xa9", "l", 0));
+    holog_abort(txn);
+}
+
+Test(contract, a_setting_of_ones_own_has_a_name)
+{
+    FAILS(HOLOG_E_INVAL, holog_config(box.store, "user.", "x", NULL, 0), "user.");
+    OK(holog_config(box.store, "user.x", "x", NULL, 0));
+}
