@@ -8,6 +8,7 @@
 struct log_listing {
     const struct args *args;
     struct json_stream stream;
+    uint64_t count; /* commits shown */
 };
 
 static json_object *meta_json(const char *const *meta)
@@ -69,6 +70,7 @@ static int show_commit(void *ctx, const holog_commit_info *info)
 {
     struct log_listing *list = ctx;
 
+    list->count++;
     if (list->args->given[OPT_JSON])
         json_stream_item(&list->stream, commit_json(info));
     else
@@ -98,13 +100,21 @@ static int show_log(struct log_listing *list, holog_store *store, const char *pa
             json_add_error(tail, &detail);
         json_stream_end(&list->stream, tail);
     }
-    return rc < 0 ? cli_fail_detail(args, &detail, NULL, path) : EXIT_DONE;
+    if (rc < 0)
+        return cli_fail_detail(args, &detail, NULL, path);
+    /* Of the whole log: a page behind the last commit is just empty. */
+    if (path != NULL && list->count == 0 && !args->given[OPT_BEFORE])
+        return cli_fail_text(args, "%s: no commit has ever changed it", path);
+    return EXIT_DONE;
 }
 
 int verb_log(const struct args *args)
 {
     struct log_listing list = { .args = args };
     holog_store *store = NULL;
+
+    if (args->given[OPT_BEFORE] && args->number[OPT_BEFORE] == 0)
+        return cli_usage(args, "--before: no commit has a number below 0");
     int status = cli_open(args, OPEN_READ, &store);
 
     if (status != EXIT_DONE)

@@ -22,9 +22,12 @@ int verb_init(const struct args *args)
     holog_options opts;
 
     holog_options_init(&opts);
-    if (!fits_u32(args, OPT_SEGMENT_SIZE) || !fits_u32(args, OPT_EXTENT_SIZE) ||
-        !fits_u32(args, OPT_INLINE_MAX))
-        return cli_usage(args, "a size of 4G or more is out of range");
+    if (!fits_u32(args, OPT_SEGMENT_SIZE))
+        return cli_usage(args, "--segment-size: 4G or more is out of range");
+    if (!fits_u32(args, OPT_EXTENT_SIZE))
+        return cli_usage(args, "--extent-segment-size: 4G or more is out of range");
+    if (!fits_u32(args, OPT_INLINE_MAX))
+        return cli_usage(args, "--inline-max: 4G or more is out of range");
     opts.segment_size_max = (uint32_t)args->number[OPT_SEGMENT_SIZE];
     opts.extent_segment_size_max = (uint32_t)args->number[OPT_EXTENT_SIZE];
     opts.inline_max = (uint32_t)args->number[OPT_INLINE_MAX];

@@ -91,9 +91,13 @@ static const char *hint_for(const struct args *args, int code, const char *messa
 {
     switch (code) {
     case HOLOG_E_EXIST:
-        return takes(args, OPT_REPLACE) ? "--replace makes a new version of it" : "";
+        return takes(args, OPT_REPLACE) && !mentions(message, "a directory")
+                   ? "--replace makes a new version of it"
+                   : "";
     case HOLOG_E_NOENT:
-        return takes(args, OPT_PARENTS) && mentions(message, "parent") ? "--parents makes it" : "";
+        return takes(args, OPT_PARENTS) && mentions(message, "no such directory")
+                   ? "-p, --parents makes it"
+                   : "";
     case HOLOG_E_NOTEMPTY: return takes(args, OPT_RECURSIVE) ? "rm -r takes all that is in it" : "";
     case HOLOG_E_ISDIR: return takes(args, OPT_OUTPUT) ? "'holog ls' lists it" : "";
     case HOLOG_E_CONFLICT: return "look again with 'holog stat', then decide";

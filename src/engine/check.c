@@ -23,9 +23,7 @@ static int check_target(const struct hg_resolved *r, unsigned flags)
     case HG_ENTRY_ARRAY:
         return replace ? fail(HOLOG_E_ISDIR, r, "is a directory; delete it first")
                        : fail(HOLOG_E_EXIST, r, "exists (a directory)");
-    default:
-        return replace ? HOLOG_OK
-                       : fail(HOLOG_E_EXIST, r, "exists; ask for replace to save a new version");
+    default: return replace ? HOLOG_OK : fail(HOLOG_E_EXIST, r, "exists");
     }
 }
 

@@ -52,8 +52,6 @@ static int check_sizes(const holog_options *o)
         return hg_error(HOLOG_E_INVAL,
                         "extent_segment_size_max is %u: a multiple of 4096 from 128 KiB to 1 GiB",
                         o->extent_segment_size_max);
-    if (o->inline_max > 1u << 20)
-        return hg_error(HOLOG_E_INVAL, "inline_max is %u: at most 1 MiB", o->inline_max);
     if (!(o->max_space_amp >= 1.1 && o->max_space_amp <= 100))
         return hg_error(HOLOG_E_INVAL, "max_space_amp is %g: from 1.1 to 100", o->max_space_amp);
     return HOLOG_OK;
@@ -95,6 +93,8 @@ int hg_options_resolve(const holog_options *in, holog_options *out)
         out->extent_segment_size_max = 256u << 20;
     if (out->inline_max == 0)
         out->inline_max = HG_INLINE_DEFAULT;
+    if (out->inline_max > 1u << 20)
+        return hg_error(HOLOG_E_INVAL, "inline_max is %u: at most 1 MiB", out->inline_max);
     out->inline_max = HG_MIN(out->inline_max, out->segment_size_max / 8);
     if (out->groups_in_flight == 0)
         out->groups_in_flight = 2;

@@ -127,7 +127,8 @@ static int step(struct walk *w, int follow, struct hg_key *key, struct hg_locato
     if (last || loc->type == HG_ENTRY_DIR || loc->type == HG_ENTRY_ARRAY)
         return HOLOG_OK;
     return loc->type == 0
-               ? hg_error_path(HOLOG_E_NOENT, w->done, (uint32_t)w->done_len, "no such directory")
+               ? hg_error_path(HOLOG_E_NOENT, w->done, (uint32_t)w->done_len,
+                               "%s: no such directory", w->done)
                : hg_error_path(HOLOG_E_NOTDIR, w->done, (uint32_t)w->done_len, "not a directory");
 }
 

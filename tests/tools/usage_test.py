@@ -12,6 +12,41 @@ VERBS = """init save load ls stat rm mkdir mv cp ln batch log du verify repair d
     bench""".split()
 
 
+class Advice(Case):
+    def setUp(self):
+        super().setUp()
+        self.init()
+
+    def said(self, *args, status=FAILED):
+        return self.holog(*args, input=b"x", status=status).message
+
+    def test_a_missing_parent_is_named(self):
+        said = self.said("save", self.store, "d/e/x", "-")
+        self.assertIn(" d: no such directory", said)
+        self.assertIn("-p", said)
+
+    def test_replace_is_advised_once_and_where_it_helps(self):
+        self.holog("mkdir", self.store, "d")
+        self.holog("mkdir", self.store, "e")
+        self.save("y", b"1")
+        self.assertEqual(self.said("save", self.store, "y", "-").count("replace"), 1)
+        for source in ("e", "y"):
+            self.assertNotIn("--replace", self.said("mv", self.store, source, "d"))
+
+    def test_a_log_of_what_never_was_is_told(self):
+        self.save("y", b"1")
+        self.assertIn("never", self.said("log", self.store, "never"))
+        self.holog("rm", self.store, "y")
+        self.assertEqual(self.holog("log", self.store, "y").text.count("\n"), 2)
+        self.assertIn("--before", self.said("log", self.store, "--before", "0", status=USAGE))
+
+    def test_a_size_out_of_range_names_its_option(self):
+        for option in ("--segment-size", "--extent-segment-size", "--inline-max"):
+            self.assertIn(option, self.said("init", self.path("n"), option, "5G", status=USAGE))
+        self.assertIn("4294967295", self.said("init", self.path("n"), "--inline-max",
+                                              "4294967295"))
+
+
 class Help(Case):
     def options(self, verb):
         text = self.holog(verb, "--help").text
@@ -22,6 +57,9 @@ class Help(Case):
         for verb in VERBS:
             self.assertRegex(text, rf"(?m)^  {verb} ")
         self.assertEqual(self.holog("help").text, text)
+
+    def test_help_of_help_is_help(self):
+        self.assertEqual(self.holog("help", "help").text, self.holog("help").text)
 
     def test_each_verb_has_help(self):
         for verb in VERBS:
