@@ -365,7 +365,10 @@ HOLOG_API void holog_cursor_close(holog_cursor *cursor); /* NULL is fine */
 
 /* ---- values larger than memory -------------------------------------------------------------------*/
 
-/* Write a blob piece by piece; it appears when finished, in one commit. size_hint 0 = unknown. */
+/* Write a blob piece by piece; it appears when finished, in one commit. size_hint 0 = unknown.
+ * Opening refuses what holog_save would refuse now; finishing checks again. Any budget will do: a
+ * writer takes a sixteenth of it at most, and waits for its own writes before it takes more than
+ * one buffer (64 KiB to 8 MiB). An aborted or failed one gives its room on disk back. */
 HOLOG_API int holog_writer_open(holog_store *store, const char *path, uint64_t size_hint,
                                 unsigned flags, holog_writer **out_writer);
 HOLOG_API int holog_writer_write(holog_writer *writer, const void *data, size_t len_bytes);

@@ -353,7 +353,6 @@ static int stage_long_body(struct seq *q, struct hg_buf *frame_body, struct hg_s
     if (rc == HOLOG_OK)
         rc = hg_staged_wait(g); /* in every mode: readers find the records on the disk */
     if (rc < 0) {
-        (void)hg_staged_wait(g);
         hg_staged_put(g);
         return rc;
     }
@@ -578,6 +577,15 @@ static int wait_for_staged(holog_txn *txn)
     return rc;
 }
 
+/* From here on a frame may be found that names their extents, whatever becomes of this commit. */
+static void name_staged(holog_txn *txn, struct hg_staged *body)
+{
+    for (struct hg_staged *g = txn->staged; g != NULL; g = g->next)
+        g->named = 1;
+    if (body != NULL)
+        body->named = 1;
+}
+
 /* The lock is held on entry and released on return. */
 static int acknowledge(holog_txn *txn, int async, const struct hg_ticket *ticket)
 {
@@ -637,6 +645,7 @@ static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ct
     if (rc == HOLOG_OK)
         rc = sequence(&q, &frame_body, in_extent, done, ctx, &ticket);
     if (rc == HOLOG_OK && !q.again) {
+        name_staged(txn, body_staged);
         offer_values(txn, &q);
         if (out_number != NULL)
             *out_number = ticket.number;

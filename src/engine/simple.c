@@ -15,11 +15,9 @@ static int commit_simple(holog_txn *txn, int rc, uint64_t *out_number)
     if (rc == HOLOG_OK && txn->ops.len == 0) { /* the root, made once more */
         if (out_number != NULL)
             *out_number = holog_last_number(txn->store);
-    } else if (rc == HOLOG_OK)
+    } else if (rc == HOLOG_OK) {
         rc = hg_commit(txn, 0, NULL, NULL, out_number);
-    else
-        for (struct hg_staged *g = txn->staged; g != NULL; g = g->next)
-            (void)hg_staged_wait(g); /* garbage from birth; the first cause is told */
+    }
     hg_txn_free(txn);
     return rc;
 }

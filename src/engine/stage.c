@@ -30,13 +30,19 @@ void holog_buffer_free(void *buffer)
 
 /* ---- staging ----------------------------------------------------------------------------------------*/
 
+/* The last piece first: room that nothing names goes back while it is the end of what was taken. */
+static void release_pieces(struct hg_staged *g)
+{
+    for (; g->pieces.len > 0; g->pieces.len -= sizeof(struct hg_piece)) {
+        struct hg_piece p;
+        memcpy(&p, g->pieces.data + g->pieces.len - sizeof p, sizeof p);
+        hg_log_extent_release(g->store->log, &p, g->named);
+    }
+}
+
 static void destroy(struct hg_staged *g)
 {
-    for (size_t at = 0; at < g->pieces.len; at += sizeof(struct hg_piece)) {
-        struct hg_piece p;
-        memcpy(&p, g->pieces.data + at, sizeof p);
-        hg_log_extent_release(g->store->log, p.segment);
-    }
+    release_pieces(g);
     hg_mem_put(g->mem);
     hg_buf_release(&g->pieces);
     hg_buf_release(&g->table);
@@ -48,9 +54,23 @@ static int drop_ref(struct hg_staged *g)
     return __atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
+static void wait_for_writes(struct hg_staged *g)
+{
+    uint32_t n;
+
+    while ((n = __atomic_load_n(&g->pending, __ATOMIC_ACQUIRE)) > 0)
+        g->store->io->ops->word_wait(g->store->io, &g->pending, n, UINT64_MAX);
+}
+
 void hg_staged_put(struct hg_staged *g)
 {
-    if (g != NULL && drop_ref(g))
+    if (g == NULL)
+        return;
+    if (!g->named) { /* garbage from birth: its room is free when this returns */
+        wait_for_writes(g);
+        release_pieces(g);
+    }
+    if (drop_ref(g))
         destroy(g);
 }
 
@@ -107,7 +127,8 @@ static int submit(struct hg_staged *g, uint32_t segment, uint64_t offset, const 
     return rc;
 }
 
-/* Copy, hash and submit one piece. src and the copy are at the value's offset `at`. */
+/* Copy (unless src is NULL: the bytes are in place), hash and submit one piece. src and the copy are
+ * at the value's offset `at`. */
 static int stage_piece(struct hg_staged *g, const struct hg_piece *p, const uint8_t *src,
                        uint64_t at)
 {
@@ -117,7 +138,8 @@ static int stage_piece(struct hg_staged *g, const struct hg_piece *p, const uint
     while (rc == HOLOG_OK && done < p->len) {
         size_t n = (size_t)HG_MIN((uint64_t)CHUNK, p->len - done);
         uint8_t *bytes = g->mem->data + at + done;
-        memcpy(bytes, src + at + done, n);
+        if (src != NULL)
+            memcpy(bytes, src + at + done, n);
         rc = hg_block_table_add(&g->table, bytes, n, &g->csum);
         if (rc == HOLOG_OK)
             rc = submit(g, p->segment, p->offset + done, bytes, n);
@@ -126,22 +148,23 @@ static int stage_piece(struct hg_staged *g, const struct hg_piece *p, const uint
     return rc;
 }
 
-static int stage(holog_store *s, const void *data, size_t len, int contiguous,
+/* Takes over the caller's count of mem. */
+static int stage(holog_store *s, struct hg_mem *mem, const void *data, size_t len, int contiguous,
                  struct hg_staged **out)
 {
     struct hg_staged *g = hg_calloc(1, sizeof *g);
     uint64_t at = 0;
     int rc = HOLOG_OK;
 
-    hg_staged_collect(s); /* their memory may be what this one needs */
-    if (g == NULL)
+    if (g == NULL) {
+        hg_mem_put(mem);
         return hg_error(HOLOG_E_NOMEM, "no memory for a value of %zu bytes", len);
+    }
     g->store = s;
+    g->mem = mem;
     g->len = len;
     g->refs = 1;
-    rc = hg_mem_new(s->cache, len, &g->mem);
-    if (rc == HOLOG_OK)
-        rc = hg_log_extent_alloc(s->log, len, contiguous, &g->pieces);
+    rc = hg_log_extent_alloc(s->log, len, contiguous, &g->pieces);
     for (size_t i = 0; rc == HOLOG_OK && i < g->pieces.len; i += sizeof(struct hg_piece)) {
         struct hg_piece p;
         memcpy(&p, g->pieces.data + i, sizeof p);
@@ -149,7 +172,6 @@ static int stage(holog_store *s, const void *data, size_t len, int contiguous,
         at += p.len;
     }
     if (rc < 0) {
-        (void)hg_staged_wait(g); /* the first cause is told; writes in flight use our memory */
         hg_staged_put(g);
         return rc;
     }
@@ -158,23 +180,38 @@ static int stage(holog_store *s, const void *data, size_t len, int contiguous,
     return HOLOG_OK;
 }
 
+static int stage_copy(holog_store *s, const void *data, size_t len, int contiguous,
+                      struct hg_staged **out)
+{
+    struct hg_mem *mem = NULL;
+    int rc;
+
+    hg_staged_collect(s); /* their memory may be what this one needs */
+    rc = hg_mem_new(s->cache, len, &mem);
+    return rc < 0 ? rc : stage(s, mem, data, len, contiguous, out);
+}
+
 int hg_stage(holog_store *s, const void *data, size_t len, struct hg_staged **out)
 {
-    return stage(s, data, len, 0, out);
+    return stage_copy(s, data, len, 0, out);
 }
 
 int hg_stage_body(holog_store *s, const void *data, size_t len, struct hg_staged **out)
 {
-    return stage(s, data, len, 1, out);
+    return stage_copy(s, data, len, 1, out);
+}
+
+int hg_stage_mem(holog_store *s, struct hg_mem *mem, size_t len, struct hg_staged **out)
+{
+    memset(mem->data + len, 0, HG_ALIGN_UP(len, (size_t)HG_BLOCK) - len); /* of the last block */
+    return stage(s, mem, NULL, len, 0, out);
 }
 
 int hg_staged_wait(struct hg_staged *g)
 {
-    uint32_t n;
     int rc;
 
-    while ((n = __atomic_load_n(&g->pending, __ATOMIC_ACQUIRE)) > 0)
-        g->store->io->ops->word_wait(g->store->io, &g->pending, n, UINT64_MAX);
+    wait_for_writes(g);
     rc = __atomic_load_n(&g->rc, __ATOMIC_ACQUIRE);
     return rc < 0 ? hg_error(rc, "writing a value of %llu bytes failed", (unsigned long long)g->len)
                   : HOLOG_OK;

@@ -211,15 +211,21 @@ struct hg_staged {
     uint32_t pending; /* atomic: writes not over */
     int rc;           /* atomic: first failure */
     uint32_t refs;    /* atomic: owner + pending writes; the last one gone, `next` is in left */
+    int named;        /* a frame of the log names its pieces; owner only */
     holog_store *store;
 };
 HG_MUST_CHECK int hg_stage(holog_store *s, const void *data, size_t len, struct hg_staged **out);
+/* The same of bytes that are in a buffer of the cache's already; takes over the caller's count. */
+HG_MUST_CHECK int hg_stage_mem(holog_store *s, struct hg_mem *mem, size_t len,
+                               struct hg_staged **out);
 /* A run of bytes that is no value (a record list): its one piece and hash. */
 HG_MUST_CHECK int hg_stage_body(holog_store *s, const void *data, size_t len,
                                 struct hg_staged **out);
 int hg_staged_wait(struct hg_staged *g); /* until no write is under way; the first failure */
-void hg_staged_put(struct hg_staged *g); /* not from the end of a write */
-void hg_staged_collect(holog_store *s);  /* frees what ends of writes have left */
+/* The owner's end of it. Unless it is named, waits for its writes and gives its room back. Not from
+ * the end of a write. */
+void hg_staged_put(struct hg_staged *g);
+void hg_staged_collect(holog_store *s); /* frees what ends of writes have left */
 HG_MUST_CHECK int hg_staged_record(const struct hg_staged *g, struct hg_buf *body, const char *path,
                                    size_t path_len, size_t *out_at);
 

@@ -361,9 +361,5 @@ int holog_commit_async(holog_txn *txn, holog_commit_fn done, void *ctx, uint64_t
 
 void holog_abort(holog_txn *txn)
 {
-    if (txn == NULL)
-        return;
-    for (struct hg_staged *g = txn->staged; g != NULL; g = g->next)
-        (void)hg_staged_wait(g); /* garbage from birth: only its memory matters */
     hg_txn_free(txn);
 }

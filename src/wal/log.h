@@ -168,9 +168,10 @@ HG_MUST_CHECK int hg_log_extent_submit(struct hg_log *log, uint32_t segment, uin
                                        void *ctx);
 /* Until every extent write submitted before this call is over. */
 void hg_log_extents_settle(struct hg_log *log);
-/* The caller is done with a segment that hg_log_extent_alloc gave (once for each piece, after its
- * writes): lets the file be closed. */
-void hg_log_extent_release(struct hg_log *log, uint32_t segment);
+/* The caller is done with a piece that hg_log_extent_alloc gave, after its writes (or with the second
+ * of two that it has joined): lets the file be closed. keep 0: no frame names the piece; its room is
+ * taken again while nothing stands behind it, else it is garbage. */
+void hg_log_extent_release(struct hg_log *log, const struct hg_piece *p, int keep);
 
 /* ---- facts -----------------------------------------------------------------------------------------*/
 

@@ -3,7 +3,8 @@
  *
  * An extent segment exists (header synced, renamed, directory synced) before any of its room is
  * handed out, so a frame can only name what is there. What is handed out and never named is garbage
- * from birth.
+ * from birth; while nothing stands behind it, its room is handed out again. No frame, written or in
+ * doubt, can name it then: a commit whose frame was appended keeps its pieces.
  */
 #include <limits.h>
 #include <string.h>
@@ -33,12 +34,15 @@ static struct hg_ext_seg *find(struct hg_log *log, uint32_t id)
     return e;
 }
 
-static void drop_user(struct hg_log *log, uint32_t id)
+static void drop_user(struct hg_log *log, const struct hg_piece *p, int keep)
 {
-    struct hg_ext_seg *e = find(log, id);
+    struct hg_ext_seg *e = find(log, p->segment);
 
     HG_ASSERT(e != NULL && e->users > 0);
     e->users--;
+    if (!keep && p->offset + HG_ALIGN_UP(p->len, (uint64_t)HG_BLOCK) == e->used)
+        e->used = p->offset;
+    hg_log_set_used(log, e->id, e->used);
 }
 
 static struct hg_ext_seg *active(struct hg_log *log)
@@ -196,7 +200,7 @@ int hg_log_extent_room(struct hg_log *log, uint64_t len, int contiguous, struct 
             left -= got;
             rc = hg_buf_append(out_pieces, &p, sizeof p);
             if (rc < 0)
-                drop_user(log, p.segment); /* nobody knows of this piece */
+                drop_user(log, &p, 0); /* nobody knows of this piece */
             continue;
         }
         log->ext_growing = 1;
@@ -209,20 +213,20 @@ int hg_log_extent_room(struct hg_log *log, uint64_t len, int contiguous, struct 
     }
     unlock(log);
     if (rc < 0) { /* what was taken is garbage from birth */
-        for (size_t at = had; at < out_pieces->len; at += sizeof(struct hg_piece)) {
+        for (size_t at = out_pieces->len; at > had; at -= sizeof(struct hg_piece)) {
             struct hg_piece p;
-            memcpy(&p, out_pieces->data + at, sizeof p);
-            hg_log_extent_release(log, p.segment);
+            memcpy(&p, out_pieces->data + at - sizeof p, sizeof p);
+            hg_log_extent_release(log, &p, 0);
         }
         out_pieces->len = had;
     }
     return rc;
 }
 
-void hg_log_extent_release(struct hg_log *log, uint32_t segment)
+void hg_log_extent_release(struct hg_log *log, const struct hg_piece *p, int keep)
 {
     lock(log);
-    drop_user(log, segment);
+    drop_user(log, p, keep);
     unlock(log);
 }
 

@@ -436,7 +436,7 @@ static int list_to_extent(struct hg_log *log, const struct hg_buf *list, struct 
     if (rc == HOLOG_OK) {
         memcpy(&piece, pieces.data, sizeof piece);
         rc = hg_log_extent_write(log, piece.segment, piece.offset, data, list->len, 1);
-        hg_log_extent_release(log, piece.segment);
+        hg_log_extent_release(log, &piece, 1);
     }
     if (rc == HOLOG_OK)
         rc = hg_body_begin(out_body, log->last_time_ns, NULL, 0);

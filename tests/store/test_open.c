@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -447,6 +448,62 @@ Test(opening, a_value_larger_than_the_budget_is_written_and_read_in_pieces)
     free(got);
 }
 
+#define FILM_BYTES (20u << 20)
+
+static void *stream_film(void *arg)
+{
+    unsigned n = *(unsigned *)arg;
+    uint8_t *film = malloc(FILM_BYTES);
+    holog_writer *w = NULL;
+    char path[16];
+
+    cr_assert_not_null(film);
+    value_fill(film, FILM_BYTES, n);
+    (void)snprintf(path, sizeof path, "film%u", n);
+    OK(holog_writer_open(box.store, path, n % 2 == 0 ? 0 : 1000, 0, &w));
+    for (size_t at = 0; at < FILM_BYTES; at += 1000003)
+        OK(holog_writer_write(w, film + at, FILM_BYTES - at < 1000003 ? FILM_BYTES - at : 1000003));
+    OK(holog_writer_finish(w, NULL));
+    free(film);
+    return NULL;
+}
+
+Test(opening, many_writers_stream_at_once_in_the_smallest_budget)
+{
+    enum {
+        WRITERS = 8
+    };
+    pthread_t threads[WRITERS];
+    unsigned n[WRITERS];
+    uint8_t *film = malloc(FILM_BYTES);
+    uint8_t *got = malloc(FILM_BYTES);
+    holog_stats st = { .struct_size = sizeof st };
+
+    cr_assert(film != NULL && got != NULL);
+    box.opts.budget_bytes = 4 << 20;
+    box_open(&box);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        n[i] = i;
+        cr_assert_eq(pthread_create(&threads[i], NULL, stream_film, &n[i]), 0);
+    }
+    for (unsigned i = 0; i < WRITERS; i++)
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+    box_reopen(&box);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        char path[16];
+        size_t size = 0;
+        (void)snprintf(path, sizeof path, "film%u", i);
+        value_fill(film, FILM_BYTES, i);
+        OK(holog_load_range(box.store, path, 0, got, FILM_BYTES, &size));
+        cr_assert_eq(size, FILM_BYTES);
+        cr_assert_eq(memcmp(got, film, FILM_BYTES), 0, "%s", path);
+    }
+    OK(holog_stats_get(box.store, &st));
+    cr_assert_leq(st.cache_bytes + st.index_bytes, st.budget_bytes);
+    free(film);
+    free(got);
+}
+
 Test(opening, an_aborted_or_refused_writer_leaves_nothing)
 {
     uint8_t *piece = malloc(3 << 20);
@@ -462,9 +519,11 @@ Test(opening, an_aborted_or_refused_writer_leaves_nothing)
         holog_writer_abort(w);
     }
     cr_assert_eq(type_of(box.store, "f"), HOLOG_MISSING);
-    OK(holog_writer_open(box.store, "no/parent", 0, 0, &w));
+    OK(holog_mkdir(box.store, "gone", 0, NULL));
+    OK(holog_writer_open(box.store, "gone/f", 0, 0, &w));
     OK(holog_writer_write(w, piece, 3 << 20));
-    FAILS(HOLOG_E_NOENT, holog_writer_finish(w, NULL), "no");
+    OK(holog_delete(box.store, "gone", NULL));
+    FAILS(HOLOG_E_NOENT, holog_writer_finish(w, NULL), "gone");
     OK(holog_writer_open(box.store, "small", 10, 0, &w));
     OK(holog_writer_write(w, "12345", 5));
     OK(holog_writer_write(w, "67890", 5));
@@ -473,6 +532,70 @@ Test(opening, an_aborted_or_refused_writer_leaves_nothing)
     OK(holog_writer_open(box.store, "none", 0, 0, &w));
     OK(holog_writer_finish(w, NULL));
     has_text(box.store, "none", "");
+    free(piece);
+    box_same_after_reopen(&box);
+}
+
+Test(opening, a_writer_that_could_not_finish_is_refused_when_it_is_opened)
+{
+    holog_writer *w = NULL;
+
+    box_open(&box);
+    OK(save_text(box.store, "blob", "1", 0));
+    OK(holog_mkdir(box.store, "dir", 0, NULL));
+    OK(holog_symlink(box.store, "blob", "link", 0, NULL));
+    FAILS(HOLOG_E_EXIST, holog_writer_open(box.store, "blob", 0, 0, &w), "blob");
+    FAILS(HOLOG_E_EXIST, holog_writer_open(box.store, "link", 0, HOLOG_PARENTS, &w), "link");
+    FAILS(HOLOG_E_EXIST, holog_writer_open(box.store, "dir", 0, 0, &w), "dir");
+    FAILS(HOLOG_E_ISDIR, holog_writer_open(box.store, "dir", 0, HOLOG_REPLACE, &w), "dir");
+    FAILS(HOLOG_E_EXIST, holog_writer_open(box.store, "/", 0, 0, &w), "/");
+    FAILS(HOLOG_E_NOENT, holog_writer_open(box.store, "no/parent", 0, 0, &w), "no");
+    FAILS(HOLOG_E_NOTDIR, holog_writer_open(box.store, "blob/f", 0, HOLOG_PARENTS, &w), "blob");
+    FAILS(HOLOG_E_INVAL, holog_writer_open(box.store, "f", 0, 4, &w), "flags");
+    cr_assert_null(w);
+    OK(holog_writer_open(box.store, "some/parent", 0, HOLOG_PARENTS, &w));
+    OK(holog_writer_finish(w, NULL));
+    has_text(box.store, "some/parent", "");
+    OK(holog_writer_open(box.store, "blob", 0, HOLOG_REPLACE, &w));
+    OK(holog_writer_write(w, "new", 3));
+    OK(holog_writer_finish(w, NULL));
+    has_text(box.store, "blob", "new");
+}
+
+Test(opening, what_was_written_for_nothing_gives_its_room_back)
+{
+    enum {
+        PIECE = 3 << 20
+    };
+    uint8_t *piece = malloc(PIECE);
+    holog_stats before = { .struct_size = sizeof before };
+    holog_stats after = { .struct_size = sizeof after };
+    holog_writer *w = NULL;
+    holog_txn *t = NULL;
+
+    cr_assert_not_null(piece);
+    value_fill(piece, PIECE, 1);
+    box.opts.extent_segment_size_max = 8 << 20;
+    box_open(&box);
+    OK(save_seed(box.store, "kept", 100000, 1, 0));
+    OK(holog_stats_get(box.store, &before));
+    for (int i = 0; i < 3; i++) { /* over several extent segments */
+        OK(holog_writer_open(box.store, "film", 0, 0, &w));
+        for (int k = 0; k < 7; k++)
+            OK(holog_writer_write(w, piece, PIECE));
+        holog_writer_abort(w);
+    }
+    OK(holog_begin(box.store, &t));
+    OK(holog_txn_save(t, "a", piece, PIECE, 0));
+    OK(holog_txn_save(t, "b", piece, PIECE, 0));
+    holog_abort(t);
+    FAILS(HOLOG_E_EXIST, holog_save(box.store, "kept", piece, PIECE, 0, NULL), "kept");
+    OK(holog_stats_get(box.store, &after));
+    cr_assert_leq(after.extent_bytes, before.extent_bytes + (1u << 20), "%llu bytes, then %llu",
+                  (unsigned long long)before.extent_bytes, (unsigned long long)after.extent_bytes);
+    OK(save_seed(box.store, "more", PIECE, 2, 0)); /* where something else stood */
+    has_seed(box.store, "more", PIECE, 2);
+    has_seed(box.store, "kept", 100000, 1);
     free(piece);
     box_same_after_reopen(&box);
 }
