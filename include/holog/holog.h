@@ -273,7 +273,10 @@ HOLOG_API int holog_load_batch(holog_store *store, const char *const *paths, siz
 /*
  * A transaction collects changes, sees them in its own reads, and applies them in one commit.
  * What it reads is remembered; commit fails with HOLOG_E_CONFLICT, naming the path, when any of it
- * has been changed by another commit since (optimistic; a listing counts as reading the directory).
+ * has been changed by another commit since (optimistic). A read depends on the entry, or on its being
+ * missing; on every symlink and directory on the way to it; a listing on the directory's children (a
+ * stat of a directory only on its being one); and what the transaction has copied or moved and then
+ * reads, on the source. A change through a symlink that leads elsewhere by then is a conflict too.
  * Changes are checked against the contract of the calls above when they are made and again at
  * commit.
  */
@@ -291,7 +294,7 @@ HOLOG_API int holog_txn_load(holog_txn *txn, const char *path, holog_value **out
 HOLOG_API int holog_txn_stat(holog_txn *txn, const char *path, holog_stat_info *out_info);
 HOLOG_API int holog_txn_list(holog_txn *txn, const char *path, holog_cursor **out_cursor);
 /* The commit fails with HOLOG_E_CONFLICT unless the entry's number is still `number` (0: unless it
- * is missing). */
+ * is missing, or a directory on the way to it). */
 HOLOG_API int holog_txn_expect(holog_txn *txn, const char *path, uint64_t number);
 /* Up to 4 KiB of UTF-8 kept with the commit. */
 HOLOG_API int holog_txn_message(holog_txn *txn, const char *message);

@@ -48,6 +48,21 @@ static int check_mkdir(const struct hg_check_ctx *c, const struct hg_op *op, con
                 out->at.loc.type == HG_ENTRY_DIR ? "exists" : "exists, and is no directory");
 }
 
+/* Where the way to an entry ends early the entry is missing. */
+static int check_expect(const struct hg_op *op, int rc, const char *path, size_t path_len,
+                        const struct hg_checked *c)
+{
+    uint64_t found = rc == HOLOG_OK && c->at.loc.type != 0 ? c->at.loc.number : 0;
+
+    if (rc < 0 && rc != HOLOG_E_NOENT && rc != HOLOG_E_NOTDIR)
+        return rc;
+    if (found == op->expect)
+        return HOLOG_OK;
+    return hg_error_path(HOLOG_E_CONFLICT, path, (uint32_t)path_len,
+                         "%s: expected version %llu, found %llu", path,
+                         (unsigned long long)op->expect, (unsigned long long)found);
+}
+
 static int check_delete(const struct hg_check_ctx *c, struct hg_checked *out)
 {
     int children;
@@ -100,9 +115,11 @@ int hg_check_op(const struct hg_check_ctx *c, const struct hg_op *op, const char
     if (op->type == HG_OP_CONFIG)
         return HOLOG_OK;
     rc = hg_resolve(&c->lookup, path, path_len, 0, &out->at);
+    if (op->type == HG_OP_EXPECT)
+        return check_expect(op, rc, path, path_len, out);
     if (rc < 0) {
-        out->missing_parent = rc == HOLOG_E_NOENT && op->type != HG_OP_MOVE &&
-                              op->type != HG_OP_COPY && op->type != HG_OP_EXPECT;
+        out->missing_parent =
+            rc == HOLOG_E_NOENT && op->type != HG_OP_MOVE && op->type != HG_OP_COPY;
         return rc;
     }
     switch (op->type) {
@@ -115,12 +132,6 @@ int hg_check_op(const struct hg_check_ctx *c, const struct hg_op *op, const char
     case HG_OP_MOVE:
     case HG_OP_COPY: return check_transfer(c, op, to, to_len, out);
     case HG_OP_EXPECT:
-        if ((out->at.loc.type == 0 ? 0 : out->at.loc.number) == op->expect)
-            return HOLOG_OK;
-        return hg_error_path(HOLOG_E_CONFLICT, path, (uint32_t)path_len,
-                             "%s: expected version %llu, found %llu", path,
-                             (unsigned long long)op->expect,
-                             (unsigned long long)(out->at.loc.type == 0 ? 0 : out->at.loc.number));
     case HG_OP_CONFIG:
     default: return HOLOG_OK;
     }

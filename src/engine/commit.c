@@ -189,12 +189,45 @@ static int has_children(void *ctx, const struct hg_key *dir)
     return rc;
 }
 
-/* The path an operation acts on is not the one its record says: put the true one in. */
-static int rename_op(holog_txn *txn, uint32_t *at, uint32_t *len, const struct hg_resolved *r)
+/* The sequenced state with what this commit has done to it so far. Its links are not in the log yet. */
+static int get_in_commit(void *ctx, const uint8_t *key, size_t len, struct hg_locator *out)
+{
+    const struct seq *q = ctx;
+    return hg_state_get(&q->s->sequenced, key, len, out);
+}
+
+static int target_in_commit(void *ctx, const struct hg_locator *loc, char *out, size_t *out_len)
+{
+    const struct seq *q = ctx;
+    const struct hg_buf *body = &q->txn->body;
+    size_t at = loc->offset - q->birth_base;
+    struct hg_record r;
+    int rc;
+
+    if (loc->segment != q->birth_segment || loc->offset < q->birth_base || at >= body->len)
+        return hg_value_target(q->s, loc, out, out_len);
+    rc = hg_rec_decode(body->data + at, body->len - at, at, &r);
+    HG_ASSERT(rc == HOLOG_OK && r.value_len <= HG_PATH_MAX); /* we encoded it */
+    memcpy(out, r.value, (size_t)r.value_len);
+    out[r.value_len] = 0;
+    *out_len = (size_t)r.value_len;
+    return HOLOG_OK;
+}
+
+/* The path an operation acts on is not the one its record says: put the true one in. But when a
+ * transaction has seen where its path led, a link has been turned since: its author may not want
+ * that elsewhere. */
+static int rename_op(holog_txn *txn, int seen, uint32_t *at, uint32_t *len,
+                     const struct hg_resolved *r)
 {
     size_t where = txn->arena.len;
-    int rc = hg_buf_append(&txn->arena, r->path, r->path_len + 1);
+    int rc;
 
+    if (seen)
+        return hg_error_path(HOLOG_E_CONFLICT, text(txn, *at), *len,
+                             "%s: a symlink on the way leads to %s since this transaction used it",
+                             text(txn, *at), r->path);
+    rc = hg_buf_append(&txn->arena, r->path, r->path_len + 1);
     if (rc == HOLOG_OK) {
         *at = (uint32_t)where;
         *len = (uint32_t)r->path_len;
@@ -211,17 +244,18 @@ static int settle_paths(struct seq *q, size_t i, const struct hg_checked *c)
 {
     holog_txn *txn = q->txn;
     struct hg_op *op = op_at(txn, i);
+    int seen = !txn->simple && op->path != op->user_path; /* resolved when it was collected */
     int rc = HOLOG_OK;
 
     if (op->type == HG_OP_CONFIG || op->type == HG_OP_EXPECT)
         return HOLOG_OK;
     if (!same_path(txn, op->path, op->path_len, &c->at)) {
-        rc = rename_op(txn, &op->path, &op->path_len, &c->at);
+        rc = rename_op(txn, seen, &op->path, &op->path_len, &c->at);
         q->again = 1;
     }
     if (rc == HOLOG_OK && (op->type == HG_OP_MOVE || op->type == HG_OP_COPY) &&
         !same_path(txn, op->to, op->to_len, &c->to)) {
-        rc = rename_op(txn, &op->to, &op->to_len, &c->to);
+        rc = rename_op(txn, seen, &op->to, &op->to_len, &c->to);
         q->again = 1;
     }
     return rc;
@@ -306,6 +340,107 @@ static int check_one(struct seq *q, size_t i, struct hg_checked *c)
     return rc;
 }
 
+static int same_entry(const struct hg_locator *a, const struct hg_locator *b)
+{
+    return a->type == b->type && (a->type == HG_ENTRY_DIR || a->number == b->number);
+}
+
+/* Two walks over what is below a key, entry by entry. 1: the same; 0; or a negative code. */
+static int same_walk(const struct hg_root *a, const struct hg_root *b, const uint8_t *prefix,
+                     size_t len)
+{
+    struct hg_cursor x;
+    struct hg_cursor y;
+    int rx = hg_cursor_open(&x, a, prefix, len, 0);
+    int ry = hg_cursor_open(&y, b, prefix, len, 0);
+    int x_open = rx == HOLOG_OK;
+    int y_open = ry == HOLOG_OK;
+    int same = 1;
+
+    for (;;) {
+        int in_x = rx == HOLOG_OK && x.key_len >= len && memcmp(x.key, prefix, len) == 0;
+        int in_y = ry == HOLOG_OK && y.key_len >= len && memcmp(y.key, prefix, len) == 0;
+        same = in_x == in_y &&
+               (!in_x || (x.key_len == y.key_len && memcmp(x.key, y.key, x.key_len) == 0 &&
+                          same_entry(&x.loc, &y.loc)));
+        if (!same || !in_x)
+            break;
+        rx = hg_cursor_next(&x);
+        ry = hg_cursor_next(&y);
+    }
+    if (x_open)
+        hg_cursor_close(&x);
+    if (y_open)
+        hg_cursor_close(&y);
+    rx = rx < 0 && rx != HOLOG_E_NOENT ? rx : ry;
+    return rx < 0 && rx != HOLOG_E_NOENT ? rx : same;
+}
+
+/* Is the entry, with all below it, what it was in the transaction's base? */
+static int same_tree(struct seq *q, const uint8_t *key, size_t len)
+{
+    const struct hg_root *was = q->txn->base->root;
+    struct hg_root *now = hg_index_freeze(q->s->sequenced.index);
+    struct hg_locator a = { 0 };
+    struct hg_locator b = { 0 };
+    uint8_t below[HG_KEY_MAX + 1];
+    int rc = hg_root_lookup(was, key, len, &a);
+
+    if (rc == HOLOG_OK || rc == HOLOG_E_NOENT)
+        rc = hg_root_lookup(now, key, len, &b);
+    if (rc == HOLOG_OK || rc == HOLOG_E_NOENT)
+        rc = same_entry(&a, &b);
+    if (rc > 0 && a.type == HG_ENTRY_DIR) {
+        memcpy(below, key, len);
+        below[len] = 0;
+        rc = same_walk(was, now, below, len + 1);
+    }
+    hg_root_put(now);
+    return rc;
+}
+
+/* 1: still so; 0: not; or a negative code. *out_number: the commit that has changed it, 0 if nothing
+ * is there to tell. */
+static int still_so(struct seq *q, const struct hg_read *r, uint64_t *out_number)
+{
+    const uint8_t *key = q->txn->arena.data + r->key;
+    struct hg_locator loc = { 0 };
+    int rc = hg_state_get(&q->s->sequenced, key, r->key_len, &loc);
+
+    if (rc < 0 && rc != HOLOG_E_NOENT)
+        return rc;
+    *out_number = loc.number;
+    switch (r->kind) {
+    case HG_READ_DIR: return loc.type == HG_ENTRY_DIR;
+    case HG_READ_CHILDREN:
+        *out_number = loc.type == HG_ENTRY_DIR ? loc.size : loc.number;
+        return loc.type == HG_ENTRY_DIR && loc.size == r->number;
+    case HG_READ_TREE: return same_tree(q, key, r->key_len);
+    case HG_READ_ENTRY:
+    default: return loc.number == r->number;
+    }
+}
+
+static int conflict(const holog_txn *txn, const struct hg_read *r, uint64_t number)
+{
+    char path[HG_PATH_MAX + 1] = "/";
+    size_t len = 1;
+
+    if (r->key_len > 0 && hg_key_to_path(txn->arena.data + r->key, r->key_len, path, &len) < 0)
+        len = 0; /* we made the key: not so */
+    if (r->kind == HG_READ_TREE)
+        return hg_error_path(HOLOG_E_CONFLICT, path, (uint32_t)len,
+                             "%s, or something below it, has been changed since this transaction "
+                             "read a copy of it",
+                             path);
+    if (number == 0)
+        return hg_error_path(HOLOG_E_CONFLICT, path, (uint32_t)len,
+                             "%s has been deleted or moved since this transaction read it", path);
+    return hg_error_path(HOLOG_E_CONFLICT, path, (uint32_t)len,
+                         "%s has been changed by commit %llu since this transaction read it", path,
+                         (unsigned long long)number);
+}
+
 /* What the transaction has read must still be so. */
 static int check_reads(struct seq *q)
 {
@@ -314,21 +449,10 @@ static int check_reads(struct seq *q)
     const struct hg_read *reads = (const struct hg_read *)(const void *)txn->reads.data;
 
     for (size_t i = 0; i < n; i++) {
-        const struct hg_read *r = &reads[i];
-        struct hg_key key;
-        struct hg_locator loc = { 0 };
-        uint64_t now;
-        int rc;
-        hg_key_make(text(txn, r->path), r->path_len, &key);
-        rc = hg_state_get(&q->s->sequenced, key.bytes, key.len, &loc);
-        if (rc < 0 && rc != HOLOG_E_NOENT)
-            return rc;
-        now = rc == HOLOG_E_NOENT ? 0 : r->listing ? loc.size : loc.number;
-        if (now != r->number)
-            return hg_error_path(
-                HOLOG_E_CONFLICT, text(txn, r->path), r->path_len,
-                "%s has been changed by commit %llu since this transaction read it",
-                r->path_len == 0 ? "/" : text(txn, r->path), (unsigned long long)now);
+        uint64_t number = 0;
+        int rc = still_so(q, &reads[i], &number);
+        if (rc <= 0)
+            return rc < 0 ? rc : conflict(txn, &reads[i], number);
     }
     return HOLOG_OK;
 }
@@ -630,8 +754,11 @@ static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ct
     int in_extent = txn->body.len > hg_log_body_max(s->log);
     int rc = HOLOG_OK;
 
-    q.check = (struct hg_check_ctx){ .has_children = has_children, .children_ctx = s };
-    hg_lookup_sequenced(s, &q.check.lookup);
+    q.check = (struct hg_check_ctx){
+        .lookup = { .store = s, .ctx = &q, .get = get_in_commit, .target = target_in_commit },
+        .has_children = has_children,
+        .children_ctx = s
+    };
     if (in_extent)
         rc = stage_long_body(&q, &frame_body, &body_staged);
     if (rc < 0) {

@@ -211,17 +211,6 @@ static int get_in_version(void *ctx, const uint8_t *key, size_t len, struct hg_l
     return hg_root_lookup(v->root, key, len, out);
 }
 
-static int get_sequenced(void *ctx, const uint8_t *key, size_t len, struct hg_locator *out)
-{
-    const holog_store *s = ctx;
-    return hg_state_get(&s->sequenced, key, len, out);
-}
-
-static int target_sequenced(void *ctx, const struct hg_locator *loc, char *out, size_t *out_len)
-{
-    return hg_value_target(ctx, loc, out, out_len);
-}
-
 static int target_in_version(void *ctx, const struct hg_locator *loc, char *out, size_t *out_len)
 {
     const struct hg_version *v = ctx;
@@ -232,12 +221,5 @@ void hg_lookup_version(holog_store *s, struct hg_version *v, struct hg_lookup *o
 {
     *out = (struct hg_lookup){
         .store = s, .ctx = v, .get = get_in_version, .target = target_in_version
-    };
-}
-
-void hg_lookup_sequenced(holog_store *s, struct hg_lookup *out)
-{
-    *out = (struct hg_lookup){
-        .store = s, .ctx = s, .get = get_sequenced, .target = target_sequenced
     };
 }

@@ -143,7 +143,7 @@ struct hg_version *hg_version_freeze(holog_store *s);
 HG_MUST_CHECK int hg_version_spare(holog_store *s); /* make sure there is one */
 
 /* ---- resolve.c ---- */
-/* Where resolution looks entries up: a version, the sequenced state, or a transaction's overlay. */
+/* Where resolution looks entries up: a version, the state a commit meets, a transaction's overlay. */
 struct hg_lookup {
     holog_store *store;
     void *ctx;
@@ -169,7 +169,6 @@ HG_MUST_CHECK int hg_user_path(const char *path, char *out, size_t *out_len);
 HG_MUST_CHECK int hg_resolve_user(const struct hg_lookup *l, const char *path, int follow,
                                   struct hg_resolved *out);
 void hg_lookup_version(holog_store *s, struct hg_version *v, struct hg_lookup *out);
-void hg_lookup_sequenced(holog_store *s, struct hg_lookup *out);
 
 /* ---- value.c ---- */
 struct holog_value {
@@ -258,11 +257,17 @@ struct hg_op {
     uint64_t expect;          /* EXPECT */
     struct hg_staged *staged; /* large values */
 };
-struct hg_read { /* something the transaction has read */
-    uint32_t path;
-    uint32_t path_len;
-    uint64_t number; /* entry's number then; 0 = missing; listings: the directory's children */
-    int listing;
+enum hg_read_kind {
+    HG_READ_ENTRY = 1, /* the entry's number; 0: it is missing */
+    HG_READ_DIR,       /* that it is a directory, whatever is in it */
+    HG_READ_CHILDREN,  /* number of the directory's last change of its children */
+    HG_READ_TREE       /* the entry and all below it, as in the transaction's base */
+};
+struct hg_read { /* something that what the transaction has seen depends on */
+    enum hg_read_kind kind;
+    uint32_t key; /* offset in txn->arena */
+    uint32_t key_len;
+    uint64_t number;
 };
 struct holog_txn {
     holog_store *store;
@@ -273,6 +278,7 @@ struct holog_txn {
     struct hg_buf ops;        /* struct hg_op */
     struct hg_buf reads;      /* struct hg_read */
     struct hg_buf savepoints; /* struct hg_savepoint in txn.c */
+    size_t copies_noted;      /* operations whose sources are among the reads, if any was read */
     struct hg_index *overlay; /* own changes, for own reads; NULL until needed */
     struct hg_staged *staged; /* all of them */
     enum holog_sync sync;
@@ -292,8 +298,11 @@ static inline int hg_is_gone(const struct hg_locator *loc)
 {
     return loc->segment == HG_GONE;
 }
-HG_MUST_CHECK int hg_txn_note_read(holog_txn *txn, const struct hg_resolved *r, int listing);
 void hg_txn_lookup(holog_txn *txn, struct hg_lookup *out);
+/* As hg_txn_lookup, for what the caller of the library gets to know: each entry that is looked at
+ * on the way, or is found missing, is remembered and must be the same at commit. */
+void hg_txn_lookup_reading(holog_txn *txn, struct hg_lookup *out);
+HG_MUST_CHECK int hg_txn_note_listing(holog_txn *txn, const struct hg_key *dir);
 HG_MUST_CHECK int hg_txn_settle(holog_txn *txn);
 HG_MUST_CHECK int hg_txn_truncate(holog_txn *txn, size_t n_ops);
 HG_MUST_CHECK int hg_txn_encode(holog_txn *txn); /* body from ops */

@@ -99,20 +99,24 @@ void hg_txn_free(holog_txn *txn)
 
 /* ---- reading through the transaction -----------------------------------------------------------------------*/
 
+static int get_below(const holog_txn *txn, const uint8_t *key, size_t len, struct hg_locator *out)
+{
+    struct hg_lookup below;
+
+    hg_lookup_version(txn->store, txn->base, &below);
+    return below.get(below.ctx, key, len, out);
+}
+
 static int get_through(void *ctx, const uint8_t *key, size_t len, struct hg_locator *out)
 {
     const holog_txn *txn = ctx;
-    struct hg_lookup below;
     int rc = HOLOG_E_NOENT;
 
     if (txn->overlay != NULL && len > 0)
         rc = hg_index_get(txn->overlay, key, len, out);
     if (rc == HOLOG_OK)
         return hg_is_gone(out) ? HOLOG_E_NOENT : HOLOG_OK;
-    if (rc != HOLOG_E_NOENT)
-        return rc;
-    hg_lookup_version(txn->store, txn->base, &below);
-    return below.get(below.ctx, key, len, out);
+    return rc == HOLOG_E_NOENT ? get_below(txn, key, len, out) : rc;
 }
 
 static int target_through(void *ctx, const struct hg_locator *loc, char *out, size_t *out_len)
@@ -135,16 +139,78 @@ void hg_txn_lookup(holog_txn *txn, struct hg_lookup *out)
     };
 }
 
-int hg_txn_note_read(holog_txn *txn, const struct hg_resolved *r, int listing)
-{
-    struct hg_read read = { .listing = listing };
-    int rc;
+/* ---- what was read ------------------------------------------------------------------------------------------*/
 
-    if (r->loc.type != 0 && (listing ? r->loc.size : r->loc.number) == HG_NUMBER_OWN)
-        return HOLOG_OK; /* its own change: nobody else's */
-    read.number = r->loc.type == 0 ? 0 : listing ? r->loc.size : r->loc.number;
-    rc = keep_text(txn, r->path, r->path_len, &read.path, &read.path_len);
+static int note(holog_txn *txn, enum hg_read_kind kind, const uint8_t *key, size_t len,
+                uint64_t number)
+{
+    struct hg_read read = { .kind = kind, .number = number };
+    int rc = keep_text(txn, (const char *)key, len, &read.key, &read.key_len);
+
     return rc < 0 ? rc : hg_buf_append(&txn->reads, &read, sizeof read);
+}
+
+/* Something that the transaction has copied or moved is being read: so its sources are. */
+static int note_copies(holog_txn *txn)
+{
+    int rc = HOLOG_OK;
+
+    for (; rc == HOLOG_OK && txn->copies_noted < op_count(txn); txn->copies_noted++) {
+        const struct hg_op *op = op_at(txn, txn->copies_noted);
+        struct hg_key key;
+        if (op->type != HG_OP_COPY && op->type != HG_OP_MOVE)
+            continue;
+        hg_key_make(text(txn, op->path), op->path_len, &key);
+        rc = note(txn, HG_READ_TREE, key.bytes, key.len, 0);
+    }
+    return rc;
+}
+
+/* Of directories on the way only that they are there; a link's number says where it leads. */
+static int get_noting(void *ctx, const uint8_t *key, size_t len, struct hg_locator *out)
+{
+    holog_txn *txn = ctx;
+    int rc = HOLOG_E_NOENT;
+    int rc2;
+
+    if (txn->overlay != NULL && len > 0)
+        rc = hg_index_get(txn->overlay, key, len, out);
+    if (rc == HOLOG_OK && hg_is_gone(out))
+        return HOLOG_E_NOENT;
+    if (rc == HOLOG_OK && out->number == HG_NUMBER_OWN) {
+        rc2 = out->segment != 0 ? note_copies(txn) : HOLOG_OK;
+        return rc2 < 0 ? rc2 : rc;
+    }
+    if (rc == HOLOG_E_NOENT)
+        rc = get_below(txn, key, len, out);
+    if (rc < 0 && rc != HOLOG_E_NOENT)
+        return rc;
+    if (rc == HOLOG_OK && out->type == HG_ENTRY_DIR)
+        rc2 = note(txn, HG_READ_DIR, key, len, 0);
+    else
+        rc2 = note(txn, HG_READ_ENTRY, key, len, rc == HOLOG_OK ? out->number : 0);
+    return rc2 < 0 ? rc2 : rc;
+}
+
+void hg_txn_lookup_reading(holog_txn *txn, struct hg_lookup *out)
+{
+    hg_txn_lookup(txn, out);
+    out->get = get_noting;
+}
+
+/* What others have in the directory; the transaction's own changes are nobody else's. */
+int hg_txn_note_listing(holog_txn *txn, const struct hg_key *dir)
+{
+    struct hg_locator loc;
+    int rc = note_copies(txn);
+
+    if (rc == HOLOG_OK)
+        rc = get_below(txn, dir->bytes, dir->len, &loc);
+    if (rc == HOLOG_E_NOENT)
+        return HOLOG_OK;
+    if (rc == HOLOG_OK && loc.type == HG_ENTRY_DIR)
+        rc = note(txn, HG_READ_CHILDREN, dir->bytes, dir->len, loc.size);
+    return rc;
 }
 
 /* ---- records ---------------------------------------------------------------------------------------------------*/
@@ -682,6 +748,7 @@ int hg_txn_truncate(holog_txn *txn, size_t n)
         struct hg_index *old = txn->overlay;
         txn->overlay = overlay;
         txn->ops.len = n * sizeof(struct hg_op);
+        txn->copies_noted = HG_MIN(txn->copies_noted, n);
         for (size_t i = 0; rc == HOLOG_OK && i < n; i++) {
             struct hg_op *op = op_at(txn, i);
             rc = check_against_own_view(txn, op, c);

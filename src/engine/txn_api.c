@@ -121,16 +121,6 @@ int holog_txn_symlink(holog_txn *txn, const char *target, const char *path, unsi
 
 /* ---- reading ---------------------------------------------------------------------------------------*/
 
-static int resolve(holog_txn *txn, const char *path, int follow, struct hg_resolved *out)
-{
-    struct hg_lookup l;
-    int rc;
-
-    hg_txn_lookup(txn, &l);
-    rc = hg_resolve_user(&l, path, follow, out);
-    return rc < 0 ? rc : hg_txn_note_read(txn, out, 0);
-}
-
 /* The value of an operation of our own that is not in the log yet. */
 static int load_own(holog_txn *txn, const struct hg_locator *loc, holog_value **out_value)
 {
@@ -165,6 +155,7 @@ static int load_own(holog_txn *txn, const struct hg_locator *loc, holog_value **
 
 int holog_txn_load(holog_txn *txn, const char *path, holog_value **out_value)
 {
+    struct hg_lookup l;
     struct hg_resolved r;
     int rc = check(txn);
 
@@ -172,8 +163,10 @@ int holog_txn_load(holog_txn *txn, const char *path, holog_value **out_value)
         rc = hg_error(HOLOG_E_INVAL, "out_value is NULL");
     if (rc == HOLOG_OK)
         rc = hg_txn_settle(txn);
-    if (rc == HOLOG_OK)
-        rc = resolve(txn, path, 1, &r);
+    if (rc < 0)
+        return rc;
+    hg_txn_lookup_reading(txn, &l);
+    rc = hg_resolve_user(&l, path, 1, &r);
     if (rc == HOLOG_OK)
         rc = hg_must_be_blob(&r);
     if (rc != HOLOG_OK)
@@ -194,12 +187,11 @@ int holog_txn_stat(holog_txn *txn, const char *path, holog_stat_info *out_info)
 
     if (rc == HOLOG_OK)
         rc = hg_txn_settle(txn);
-    if (rc == HOLOG_OK)
-        rc = resolve(txn, path, 0, &r);
     if (rc < 0)
         return rc;
-    hg_txn_lookup(txn, &l);
-    return hg_stat_resolved(txn->store, &l, &r, out_info);
+    hg_txn_lookup_reading(txn, &l);
+    rc = hg_resolve_user(&l, path, 0, &r);
+    return rc < 0 ? rc : hg_stat_resolved(txn->store, &l, &r, out_info);
 }
 
 int holog_txn_list(holog_txn *txn, const char *path, holog_cursor **out_cursor)
@@ -212,10 +204,10 @@ int holog_txn_list(holog_txn *txn, const char *path, holog_cursor **out_cursor)
         rc = hg_txn_settle(txn);
     if (rc < 0)
         return rc;
-    hg_txn_lookup(txn, &l);
+    hg_txn_lookup_reading(txn, &l);
     rc = hg_resolve_user(&l, path, 1, &r);
     if (rc == HOLOG_OK)
-        rc = hg_txn_note_read(txn, &r, 1);
+        rc = hg_txn_note_listing(txn, &r.key);
     if (rc == HOLOG_OK)
         rc = hg_list(txn->store, txn->base, txn, path, 0, NULL, NULL, out_cursor);
     return rc;

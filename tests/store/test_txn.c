@@ -195,6 +195,266 @@ Test(txn, a_listing_counts_as_reading_the_directory)
     }
 }
 
+/* What `see` has seen in a transaction, then `change` by somebody else: a conflict at commit, whose
+ * detail names `words`; and none when nothing relevant has changed. */
+static void conflicts(void (*see)(holog_txn *t), void (*change)(void), const char *words)
+{
+    holog_txn *t = begin();
+
+    see(t);
+    OK(txn_text(t, "mine", "x", HOLOG_REPLACE));
+    OK(save_text(box.store, "unrelated", "x", HOLOG_REPLACE));
+    OK(holog_commit(t, NULL));
+    OK(holog_delete(box.store, "mine", NULL));
+    t = begin();
+    see(t);
+    OK(txn_text(t, "mine", "x", 0));
+    change();
+    FAILS(HOLOG_E_CONFLICT, holog_commit(t, NULL), words);
+    cr_assert_eq(type_of(box.store, "mine"), HOLOG_MISSING);
+}
+
+static void load_below_nothing(holog_txn *t)
+{
+    holog_value *v = NULL;
+    FAILS(HOLOG_E_NOENT, holog_txn_load(t, "no/such/entry", &v), "no");
+}
+
+static void stat_below_nothing(holog_txn *t)
+{
+    holog_stat_info info = { .struct_size = sizeof info };
+    FAILS(HOLOG_E_NOENT, holog_txn_stat(t, "no/such/entry", &info), "no");
+}
+
+static void list_nothing(holog_txn *t)
+{
+    holog_cursor *c = NULL;
+    FAILS(HOLOG_E_NOENT, holog_txn_list(t, "no/such", &c), "no");
+}
+
+static void expect_nothing(holog_txn *t)
+{
+    OK(holog_txn_expect(t, "no/such/entry", 0));
+}
+
+static void make_entry(void)
+{
+    OK(save_text(box.store, "no/such/entry", "1", HOLOG_PARENTS));
+}
+
+Test(txn, that_a_parent_is_missing_is_remembered)
+{
+    static void (*const see[])(holog_txn *) = { load_below_nothing, stat_below_nothing,
+                                                list_nothing, expect_nothing };
+
+    for (size_t i = 0; i < sizeof see / sizeof see[0]; i++) {
+        conflicts(see[i], make_entry, "no");
+        OK(holog_delete_all(box.store, "no", NULL));
+    }
+}
+
+static void load_below_blob(holog_txn *t)
+{
+    holog_value *v = NULL;
+    FAILS(HOLOG_E_NOTDIR, holog_txn_load(t, "blob/x", &v), "blob");
+}
+
+static void blob_becomes_directory(void)
+{
+    OK(holog_delete(box.store, "blob", NULL));
+    OK(save_text(box.store, "blob/x", "1", HOLOG_PARENTS));
+}
+
+Test(txn, that_a_parent_is_no_directory_is_remembered)
+{
+    OK(save_text(box.store, "blob", "1", 0));
+    conflicts(load_below_blob, blob_becomes_directory, "blob");
+}
+
+static void load_last_link(holog_txn *t)
+{
+    txn_has(t, "link", "a");
+}
+
+static void turn_last_link(void)
+{
+    OK(holog_symlink(box.store, "b/f", "link", HOLOG_REPLACE, NULL));
+}
+
+static void load_through_link(holog_txn *t)
+{
+    txn_has(t, "way/f", "a");
+}
+
+static void turn_way(void)
+{
+    OK(holog_symlink(box.store, "b", "way", HOLOG_REPLACE, NULL));
+}
+
+static void change_target(void)
+{
+    OK(save_text(box.store, "b/f", "c", HOLOG_REPLACE));
+}
+
+static void load_b(holog_txn *t)
+{
+    txn_has(t, "way/f", "b");
+}
+
+static void load_dangling(holog_txn *t)
+{
+    holog_value *v = NULL;
+    FAILS(HOLOG_E_NOENT, holog_txn_load(t, "dangling", &v), "later");
+}
+
+static void make_later(void)
+{
+    OK(save_text(box.store, "later", "1", 0));
+}
+
+Test(txn, each_link_on_the_way_is_remembered)
+{
+    OK(save_text(box.store, "a/f", "a", HOLOG_PARENTS));
+    OK(save_text(box.store, "b/f", "b", HOLOG_PARENTS));
+    OK(holog_symlink(box.store, "a/f", "link", 0, NULL));
+    OK(holog_symlink(box.store, "a", "way", 0, NULL));
+    OK(holog_symlink(box.store, "later", "dangling", 0, NULL));
+    conflicts(load_last_link, turn_last_link, "link");
+    conflicts(load_through_link, turn_way, "way");
+    conflicts(load_b, change_target, "b/f");
+    conflicts(load_dangling, make_later, "later");
+}
+
+static void load_a_copy(holog_txn *t)
+{
+    OK(holog_txn_copy(t, "from", "to", 0));
+    txn_has(t, "to", "1");
+    OK(holog_txn_delete(t, "to"));
+}
+
+static void replace_source(void)
+{
+    OK(save_text(box.store, "from", "2", HOLOG_REPLACE));
+}
+
+static void load_from_moved_tree(holog_txn *t)
+{
+    OK(holog_txn_move(t, "tree", "moved", 0));
+    txn_has(t, "moved/d/f", "1");
+    OK(holog_txn_move(t, "moved", "tree", 0));
+}
+
+static void replace_in_tree(void)
+{
+    OK(save_text(box.store, "tree/d/f", "2", HOLOG_REPLACE));
+}
+
+static void missing_in_copied_tree(holog_txn *t)
+{
+    holog_stat_info info = { .struct_size = sizeof info };
+    OK(holog_txn_copy(t, "tree", "copy", 0));
+    OK(holog_txn_stat(t, "copy/d/new", &info));
+    cr_assert_eq(info.type, HOLOG_MISSING);
+    OK(holog_txn_delete_all(t, "copy"));
+}
+
+static void add_to_tree(void)
+{
+    OK(save_text(box.store, "tree/d/new", "2", 0));
+}
+
+Test(txn, reading_a_copy_is_reading_its_source)
+{
+    OK(save_text(box.store, "from", "1", 0));
+    OK(save_text(box.store, "tree/d/f", "1", HOLOG_PARENTS));
+    conflicts(load_a_copy, replace_source, "from");
+    conflicts(load_from_moved_tree, replace_in_tree, "tree");
+    conflicts(missing_in_copied_tree, add_to_tree, "tree");
+}
+
+Test(txn, a_copy_that_nobody_has_read_takes_what_is_there_at_commit)
+{
+    holog_txn *t = begin();
+
+    OK(save_text(box.store, "other", "1", 0));
+    holog_abort(t);
+    OK(save_text(box.store, "from", "1", 0));
+    t = begin();
+    OK(holog_txn_copy(t, "from", "to", 0));
+    OK(holog_txn_save(t, "more", "", 0, 0));
+    replace_source();
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "to", "2");
+}
+
+static void list_beside_own(holog_txn *t)
+{
+    holog_cursor *c = NULL;
+    OK(txn_text(t, "d/own", "1", HOLOG_REPLACE));
+    OK(holog_txn_list(t, "d", &c));
+    holog_cursor_close(c);
+}
+
+static void add_child(void)
+{
+    OK(save_text(box.store, "d/theirs", "1", 0));
+}
+
+Test(txn, a_listing_after_a_change_of_its_own_still_counts)
+{
+    OK(holog_mkdir(box.store, "d", 0, NULL));
+    conflicts(list_beside_own, add_child, "d");
+}
+
+Test(txn, a_save_through_a_link_that_is_turned_is_a_conflict)
+{
+    holog_txn *t = begin();
+
+    OK(save_text(box.store, "a/x", "", HOLOG_PARENTS));
+    OK(save_text(box.store, "b/x", "", HOLOG_PARENTS));
+    OK(holog_symlink(box.store, "a", "way", 0, NULL));
+    holog_abort(t);
+    for (int others = 0; others < 2; others++) {
+        t = begin();
+        OK(txn_text(t, "way/f", "1", 0));
+        if (others)
+            OK(txn_text(t, "way/g", "1", 0));
+        OK(holog_symlink(box.store, others ? "a" : "b", "way", HOLOG_REPLACE, NULL));
+        FAILS(HOLOG_E_CONFLICT, holog_commit(t, NULL), "f");
+    }
+    cr_assert_eq(type_of(box.store, "a/f"), HOLOG_MISSING);
+    cr_assert_eq(type_of(box.store, "b/f"), HOLOG_MISSING);
+}
+
+Test(txn, a_link_made_in_a_transaction_leads_on_in_it)
+{
+    holog_txn *t = begin();
+
+    OK(holog_txn_mkdir(t, "b", 0));
+    OK(holog_txn_symlink(t, "b", "way", 0));
+    OK(txn_text(t, "way/f", "1", 0));
+    OK(holog_txn_move(t, "way", "wander", 0));
+    OK(txn_text(t, "wander/g", "2", 0));
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "b/f", "1");
+    has_text(box.store, "wander/g", "2");
+}
+
+Test(txn, a_conflict_with_what_is_gone_says_so)
+{
+    holog_txn *t;
+    struct holog_error_detail d;
+
+    OK(save_text(box.store, "a", "1", 0));
+    t = begin();
+    txn_has(t, "a", "1");
+    OK(txn_text(t, "b", "1", 0));
+    OK(holog_delete(box.store, "a", NULL));
+    FAILS(HOLOG_E_CONFLICT, holog_commit(t, NULL), "deleted or moved");
+    holog_last_error(&d);
+    cr_assert_null(strstr(d.message, "commit 0"));
+}
+
 Test(txn, an_expectation_is_checked_at_commit)
 {
     holog_txn *t;
