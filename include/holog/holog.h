@@ -324,7 +324,7 @@ HOLOG_API void holog_abort(holog_txn *txn); /* NULL is fine */
 HOLOG_API int holog_sync(holog_store *store); /* all acknowledged so far is as durable as COMMIT */
 /* Returns when `number` and all before it are durable. timeout_ms 0: asks only (HOLOG_E_AGAIN). */
 HOLOG_API int holog_wait_durable(holog_store *store, uint64_t number, uint32_t timeout_ms);
-HOLOG_API uint64_t holog_durable_number(holog_store *store);
+HOLOG_API uint64_t holog_durable_number(holog_store *store); /* what it names can be read here */
 HOLOG_API uint64_t holog_last_number(holog_store *store); /* newest commit that readers here see */
 /* An eventfd that counts up whenever the durable number advances (one for the store, the library
  * owns it; poll it with your event loop). HOLOG_E_NOTSUP where there is none. */

@@ -32,6 +32,18 @@ static void add(holog_histogram *h, uint64_t ns)
         ;
 }
 
+/* Of a histogram that others add to: each number is one that was there, and count is their sum. */
+static void snapshot(const holog_histogram *h, holog_histogram *out)
+{
+    out->count = 0;
+    for (unsigned i = 0; i < HOLOG_HIST_BUCKETS; i++) {
+        out->buckets[i] = __atomic_load_n(&h->buckets[i], __ATOMIC_RELAXED);
+        out->count += out->buckets[i];
+    }
+    out->sum_ns = __atomic_load_n(&h->sum_ns, __ATOMIC_RELAXED);
+    out->max_ns = __atomic_load_n(&h->max_ns, __ATOMIC_RELAXED);
+}
+
 void hg_store_count_commit(holog_store *s, uint64_t ns)
 {
     add(&s->commit_latency, ns);
@@ -98,7 +110,6 @@ static void fill_log(holog_store *s, holog_stats *st)
     st->extent_bytes = state.extent_bytes;
     st->segments = state.n_segments;
     st->poisoned = hg_log_poisoned(s->log) != 0;
-    st->durable_number = hg_log_durable_number(s->log);
 }
 
 int holog_stats_get(holog_store *store, holog_stats *out_stats)
@@ -112,6 +123,7 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
         return rc;
     if (out_stats == NULL)
         return hg_error(HOLOG_E_INVAL, "out_stats is NULL");
+    st.durable_number = holog_durable_number(store); /* before the other: never beyond it */
     v = hg_version_get_published(store);
     if (v == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for statistics");
@@ -120,7 +132,6 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
     st.live_key_bytes = v->sums.live_key_bytes;
     st.live_value_bytes = v->sums.live_value_bytes;
     st.last_number = v->number;
-    st.durable_number = v->number;
     hg_version_put(store, v);
     if (store->log != NULL)
         fill_log(store, &st);
@@ -138,11 +149,11 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
     st.cache_misses = cache.misses;
     st.evictions = cache.evictions;
     st.bytes_read = cache.bytes_read;
-    st.bytes_loaded = store->bytes_loaded;
+    st.bytes_loaded = __atomic_load_n(&store->bytes_loaded, __ATOMIC_RELAXED);
     st.checkpoints = store->checkpoints;
     st.oldest_view_number = oldest_view(store, &st.views_open);
-    st.commit_latency = store->commit_latency;
-    st.load_latency = store->load_latency;
+    snapshot(&store->commit_latency, &st.commit_latency);
+    snapshot(&store->load_latency, &st.load_latency);
     *out_stats = st;
     return HOLOG_OK;
 }

@@ -92,9 +92,9 @@ struct holog_store {
     struct hg_mutex misc_lock; /* rank 4 */
     holog_view *views;
     uint64_t views_open;
-    uint64_t checkpoints;
-    holog_histogram commit_latency, load_latency; /* misc_lock */
-    uint64_t bytes_loaded;
+    uint64_t checkpoints;                         /* at close only */
+    holog_histogram commit_latency, load_latency; /* atomic, each number for itself */
+    uint64_t bytes_loaded;                        /* atomic */
 
     struct hg_key replay_keys[2]; /* replay's: too large for the stack of a loop */
     struct hg_run run;            /* replay's */

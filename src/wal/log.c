@@ -170,9 +170,9 @@ static void complete_group(struct hg_log *log, struct hg_group *g)
         log->done_number = g->last_number;
     if (log->opts.hooks.written != NULL)
         log->opts.hooks.written(log->opts.hooks.ctx, log->active.id, log->sealed_end_of_done);
-    if (g->durable)
-        hg_log_advance_durable(log, g->seq);
     log->opts.hooks.completed(log->opts.hooks.ctx, g->token, 0, g->durable);
+    if (g->durable) /* after readers see it: who is told of a number can load what it wrote */
+        hg_log_advance_durable(log, g->seq);
     /* The last: who sees it without the lock finds the commit published. */
     __atomic_store_n(&log->done_seq, g->seq, __ATOMIC_RELEASE);
     queue_dones(log, g, 0);
@@ -856,15 +856,17 @@ uint64_t hg_log_inflight_bytes(const struct hg_log *log)
 
 void hg_log_state(struct hg_log *log, struct hg_log_state *out)
 {
-    size_t n = log->segments.len / sizeof(struct hg_segment_entry);
-    const struct hg_segment_entry *e = (const struct hg_segment_entry *)(void *)log->segments.data;
+    const struct hg_segment_entry *e;
+    size_t n;
 
     *out = (struct hg_log_state){ .active_segment = log->active.id,
                                   .end = log->sealed_end,
                                   .last_frame = log->last_frame,
                                   .last_hash = log->prev_hash,
                                   .last_len = log->prev_len };
-    hg_mutex_lock(log->io, &log->ext_lock);
+    hg_mutex_lock(log->io, &log->ext_lock); /* new extent segments come without the log's lock */
+    e = (const struct hg_segment_entry *)(const void *)log->segments.data;
+    n = log->segments.len / sizeof *e;
     for (size_t i = 0; i < n; i++) {
         uint64_t used = e[i].segment == log->active.id ? log->end : e[i].used;
         if (e[i].kind == HG_KIND_EXTENTS)
@@ -879,6 +881,7 @@ void hg_log_state(struct hg_log *log, struct hg_log_state *out)
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out)
 {
     *out = log->counters;
+    out->extent_bytes = __atomic_load_n(&log->extent_bytes, __ATOMIC_RELAXED);
 }
 
 const struct hg_super *hg_log_super(const struct hg_log *log)

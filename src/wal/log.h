@@ -184,7 +184,8 @@ struct hg_log_state {
     uint64_t log_bytes, extent_bytes; /* used, all segments */
     uint64_t n_segments;
 };
-/* Lock held, nothing in flight or filling (after hg_log_sync under no concurrent commits). */
+/* Lock held. `end` and `last_` are of the log's end when nothing is in flight or filling (after
+ * hg_log_sync under no concurrent commits). */
 void hg_log_state(struct hg_log *log, struct hg_log_state *out);
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out);
 /* The segments of the store with their used bytes: for checkpoints and SEGMENTS records. */

@@ -279,7 +279,7 @@ int hg_log_extent_write(struct hg_log *log, uint32_t segment, uint64_t offset, c
     if (!durable)
         set_dirty(log, e); /* a sync that came meanwhile has cleared it, not covering this */
     end_write(log, gen);
-    __atomic_add_fetch(&log->counters.extent_bytes, len, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&log->extent_bytes, len, __ATOMIC_RELAXED);
     if (rc < 0)
         poison(log, rc);
     return rc;
@@ -327,7 +327,7 @@ int hg_log_extent_submit(struct hg_log *log, uint32_t segment, uint64_t offset, 
     e->req.offset = offset;
     e->req.done = ext_req_done;
     e->req.ctx = e;
-    __atomic_add_fetch(&log->counters.extent_bytes, len, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&log->extent_bytes, len, __ATOMIC_RELAXED);
     list[0] = &e->req;
     rc = log->io->ops->submit(log->io, list, 1);
     if (rc < 0) {

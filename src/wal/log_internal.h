@@ -181,7 +181,8 @@ struct hg_log {
     struct hg_buf done_queue; /* struct done_call of log.c */
     int draining;
 
-    struct hg_log_counters counters;
+    struct hg_log_counters counters; /* but for extent_bytes */
+    uint64_t extent_bytes;           /* atomic; written to extents since open */
 };
 
 /* log.c */

@@ -945,3 +945,44 @@ Test(txn, counters_count)
     cr_assert_eq(st.live_value_bytes, 0);
     cr_assert_eq(st.live_key_bytes, 0);
 }
+
+static int still_counting;
+
+static void *count_all(void *ctx)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    while (__atomic_load_n(&still_counting, __ATOMIC_ACQUIRE)) {
+        OK(holog_stats_get(ctx, &st));
+        cr_assert_leq(st.durable_number, st.last_number);
+        cr_assert_leq(holog_histogram_percentile(&st.load_latency, 50), st.load_latency.max_ns);
+    }
+    return NULL;
+}
+
+static void *save_and_load(void *ctx)
+{
+    for (unsigned i = 0; i < 30; i++) {
+        OK(save_seed(ctx, "large", 400000, i, HOLOG_REPLACE)); /* makes extent segments */
+        has_seed(ctx, "large", 400000, i);
+        OK(save_text(ctx, "small", "1", HOLOG_REPLACE));
+    }
+    return NULL;
+}
+
+Test(txn, counters_can_be_asked_for_while_others_work)
+{
+    pthread_t threads[2];
+
+    OK(holog_close(box.store));
+    remove_tree(box.dir);
+    box.opts.segment_size_max = 16384;
+    box.opts.extent_segment_size_max = 1 << 20;
+    box_open(&box);
+    still_counting = 1;
+    cr_assert_eq(pthread_create(&threads[0], NULL, count_all, box.store), 0);
+    cr_assert_eq(pthread_create(&threads[1], NULL, save_and_load, box.store), 0);
+    cr_assert_eq(pthread_join(threads[1], NULL), 0);
+    __atomic_store_n(&still_counting, 0, __ATOMIC_RELEASE);
+    cr_assert_eq(pthread_join(threads[0], NULL), 0);
+}
