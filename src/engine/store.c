@@ -363,7 +363,19 @@ static uint64_t log_bytes(holog_store *s)
     return st.log_bytes;
 }
 
-/* Everything committed so far is durable and nothing is under way. */
+/* Of the log's last frame; 0 when there is none. It may stand in a segment that is sealed. */
+static hg_pos end_of_log(const struct hg_log_state *st)
+{
+    uint32_t offset = hg_pos_offset(st->last_frame);
+
+    if (st->last_frame == 0)
+        return 0;
+    return hg_pos_make(hg_pos_segment(st->last_frame),
+                       offset + (uint32_t)HG_ALIGN_UP(st->last_len, 8u));
+}
+
+/* Everything committed so far is durable and nothing is under way. Nothing to do when the newest
+ * checkpoint has it all. */
 int hg_store_checkpoint(holog_store *s)
 {
     struct hg_checkpoint c = { 0 };
@@ -372,10 +384,10 @@ int hg_store_checkpoint(holog_store *s)
     int rc;
 
     hg_log_state(s->log, &st);
-    if (st.active_segment == 0 || st.last_frame == 0)
+    c.covered = end_of_log(&st);
+    if (c.covered == s->checkpoint_covers)
         return HOLOG_OK;
     memcpy(c.uuid, hg_log_super(s->log)->uuid, sizeof c.uuid);
-    c.covered = hg_log_durable_pos(s->log);
     c.last_hash = st.last_hash;
     c.last_len = st.last_len;
     c.number = v->number;
@@ -394,6 +406,7 @@ int hg_store_checkpoint(holog_store *s)
     hg_checkpoint_release(&c);
     if (rc == HOLOG_OK) {
         s->checkpoints++;
+        s->checkpoint_covers = c.covered;
         s->tail_bytes_at_checkpoint = log_bytes(s);
     }
     return rc;
@@ -422,6 +435,7 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
     ro->from = c.covered;
     ro->from_hash = c.last_hash;
     ro->from_len = (uint32_t)c.last_len;
+    s->checkpoint_covers = c.covered;
     s->report.used_checkpoint = 1;
     hg_checkpoint_release(&c);
     return rc;
@@ -432,6 +446,7 @@ static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
     ro->from = 0;
     ro->from_hash = 0;
     ro->from_len = 0;
+    s->checkpoint_covers = 0;
     s->report.used_checkpoint = 0;
     s->sequenced.sums = (struct hg_sums){ 0 };
     s->last_number = 0;
@@ -833,9 +848,8 @@ int holog_recovery_info(holog_store *store, holog_recovery_report *out_report)
 static int close_writer(holog_store *s)
 {
     int rc = hg_log_shutdown(s->log);
-    int changed = s->commits > 0 || !s->report.used_checkpoint;
 
-    if (rc == HOLOG_OK && changed) {
+    if (rc == HOLOG_OK) {
         int rc2 = hg_store_checkpoint(s);
         if (rc2 < 0 && s->opts.log != NULL) /* a cache: the next open is slower, nothing is lost */
             s->opts.log(s->opts.log_ctx, HOLOG_LOG_WARN, "the index checkpoint was not written");

@@ -86,6 +86,7 @@ struct holog_store {
     uint64_t last_number;       /* sequenced */
     uint64_t last_time_ns;
     uint64_t commits, records, bytes_saved;
+    hg_pos checkpoint_covers;          /* end of the last frame in the newest checkpoint; 0: none */
     uint64_t tail_bytes_at_checkpoint; /* log bytes when the last checkpoint was written */
     struct hg_setting *settings;
 

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../crash/kit.h"
@@ -249,4 +250,72 @@ Test(reopen, a_seal_does_not_vouch_for_bytes_that_went_bad)
     OK(hg_sim_run(sim, damage_while_open, NULL));
     OK(hg_sim_run(sim, log_all, NULL));
     hg_sim_destroy(sim);
+}
+
+/* ---- what a crash left is replayed once -------------------------------------------------------------*/
+
+enum {
+    COMMITS = 50
+};
+
+static int open_and_commit(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+
+    (void)ctx;
+    kit_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    for (unsigned i = 0; i < COMMITS; i++)
+        OK(save_seed(s, "x", 100, i, HOLOG_REPLACE));
+    built_at = hg_sim_steps(sim);
+    return holog_close(s);
+}
+
+static int open_and_close(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+
+    kit_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    has_seed(s, "x", 100, COMMITS - 1);
+    *(uint64_t *)ctx = holog_last_number(s);
+    return holog_close(s);
+}
+
+static int newest_checkpoint(void *ctx, const char *name, uint64_t size)
+{
+    uint64_t *newest = ctx;
+    uint64_t number;
+
+    (void)size;
+    if (strncmp(name, "chk/", 4) == 0) {
+        number = strtoull(name + 4, NULL, 16);
+        *newest = number > *newest ? number : *newest;
+    }
+    return 0;
+}
+
+Test(reopen, a_close_checkpoints_what_a_crash_left_without_a_commit_more)
+{
+    for (unsigned closes = 0; closes < 2;
+         closes++) { /* without an older checkpoint, and with one */
+        struct hg_sim_options so = { .seed = test_seed() };
+        struct hg_sim *after = NULL;
+        uint64_t number = 0;
+        uint64_t covered = 0;
+
+        OK(hg_sim_create(&so, &sim));
+        OK(hg_sim_run(sim, make, NULL));
+        for (unsigned i = 0; i <= closes; i++)
+            OK(hg_sim_run(sim, open_and_commit, NULL));
+        OK(hg_sim_crash(sim, built_at, HG_SIM_CRASH_ALL, 1, &after));
+        OK(hg_sim_run(after, open_and_close, &number));
+        cr_assert_eq(number, (closes + 1) * (uint64_t)COMMITS);
+        OK(hg_sim_each_file(after, newest_checkpoint, &covered));
+        cr_assert_eq(covered, number, "up to %llu", (unsigned long long)covered);
+        hg_sim_destroy(after);
+        hg_sim_destroy(sim);
+    }
 }
