@@ -24,6 +24,10 @@
  *           HOLOG_E_INVAL, HOLOG_E_NOMEM, HOLOG_E_IO, HOLOG_E_CORRUPT (a stored byte is wrong: the
  *           detail names segment and offset), HOLOG_E_FORKED; every change also HOLOG_E_NOSPC,
  *           HOLOG_E_READONLY, HOLOG_E_POISONED, HOLOG_E_INDOUBT, HOLOG_E_BUDGET.
+ * Structs   that begin with struct_size: it is sizeof the struct as the caller knows it, set before
+ *           the call (by holog_options_init, or { .struct_size = sizeof s }); less than 8 is
+ *           HOLOG_E_INVAL. The library reads or fills no more than that; of a struct it has filled,
+ *           struct_size says how many bytes it knew.
  * Threads   Any thread may call anything on a store, a view or a value. A transaction, cursor,
  *           writer or buffer belongs to one thread at a time.
  * Memory    What the library hands out is released with the call its comment names. Data passed
@@ -487,7 +491,8 @@ typedef struct holog_repair_report {
 /* Makes a damaged store open again. POINT_IN_TIME keeps everything before the first damage;
  * SALVAGE keeps every commit that verifies and lists what is gone (each lost path through `log`
  * style callback). What is cut is first copied to quarantine/. dry_run: reports only. Idempotent.
- * HOLOG_E_BUSY, of a dry run too: a process has the store open for writing. */
+ * HOLOG_E_BUSY, of a dry run too: a process has the store open for writing. out_report may
+ * be NULL. */
 HOLOG_API int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
                            int (*each)(void *ctx, const holog_damage *lost), void *ctx,
                            holog_repair_report *out_report);

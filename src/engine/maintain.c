@@ -100,7 +100,9 @@ int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
 
     if (mode != HOLOG_REPAIR_POINT_IN_TIME && mode != HOLOG_REPAIR_SALVAGE)
         return hg_error(HOLOG_E_INVAL, "repair mode %d does not exist", (int)mode);
-    rc = open_dir(dir, &io);
+    rc = out_report == NULL ? HOLOG_OK : hg_struct_check(out_report, "holog_repair_report");
+    if (rc == HOLOG_OK)
+        rc = open_dir(dir, &io);
     if (rc < 0)
         return rc;
     rc = lock_for_repair(io, dry_run, &lock);
@@ -110,7 +112,7 @@ int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
         (void)io->ops->close(lock); /* releases the lock */
     io->ops->destroy(io);
     if (rc == HOLOG_OK && out_report != NULL)
-        *out_report = report;
+        hg_struct_fill(out_report, &report, sizeof report);
     return rc;
 }
 

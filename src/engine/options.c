@@ -7,6 +7,9 @@
 #include "engine/store_internal.h"
 #include "io/memory.h"
 
+#define STRUCT_MIN 8u /* struct_size and something */
+#define STRUCT_MAX 65536u
+
 void holog_options_init(holog_options *opts)
 {
     if (opts == NULL)
@@ -21,7 +24,7 @@ static int copy_in(const holog_options *in, holog_options *out)
     const uint8_t *tail = (const uint8_t *)in;
 
     holog_options_init(out);
-    if (in->struct_size < 8 || in->struct_size > 65536)
+    if (in->struct_size < STRUCT_MIN || in->struct_size > STRUCT_MAX)
         return hg_error(HOLOG_E_INVAL, "options: struct_size is %u; call holog_options_init first",
                         in->struct_size);
     for (size_t i = sizeof *out; i < in->struct_size; i++) {
@@ -33,6 +36,33 @@ static int copy_in(const holog_options *in, holog_options *out)
     out->struct_size = (uint32_t)sizeof *out;
     return HOLOG_OK;
 }
+
+/* ---- structs that the library fills ---------------------------------------------------------------*/
+
+int hg_struct_check(const void *out, const char *name)
+{
+    uint32_t size;
+
+    if (out == NULL)
+        return hg_error(HOLOG_E_INVAL, "the %s to fill is NULL", name);
+    memcpy(&size, out, sizeof size);
+    if (size < STRUCT_MIN || size > STRUCT_MAX)
+        return hg_error(HOLOG_E_INVAL, "struct_size is %u: set it to sizeof(%s) before the call",
+                        size, name);
+    return HOLOG_OK;
+}
+
+void hg_struct_fill(void *out, const void *from, size_t from_size)
+{
+    uint32_t size;
+
+    memcpy(&size, out, sizeof size);
+    size = (uint32_t)HG_MIN((size_t)size, from_size);
+    memcpy(out, from, size);
+    memcpy(out, &size, sizeof size);
+}
+
+/* ---- what makes no sense ----------------------------------------------------------------------------*/
 
 static int is_power_of_two(uint64_t v)
 {

@@ -119,10 +119,10 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
     struct hg_cache_counters cache;
     int rc = hg_store_check(store);
 
+    if (rc == HOLOG_OK)
+        rc = hg_struct_check(out_stats, "holog_stats");
     if (rc < 0)
         return rc;
-    if (out_stats == NULL)
-        return hg_error(HOLOG_E_INVAL, "out_stats is NULL");
     st.durable_number = holog_durable_number(store); /* before the other: never beyond it */
     v = hg_version_get_published(store);
     if (v == NULL)
@@ -154,6 +154,6 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
     st.oldest_view_number = oldest_view(store, &st.views_open);
     snapshot(&store->commit_latency, &st.commit_latency);
     snapshot(&store->load_latency, &st.load_latency);
-    *out_stats = st;
+    hg_struct_fill(out_stats, &st, sizeof st);
     return HOLOG_OK;
 }

@@ -835,11 +835,11 @@ int holog_recovery_info(holog_store *store, holog_recovery_report *out_report)
 {
     int rc = hg_store_check(store);
 
+    if (rc == HOLOG_OK)
+        rc = hg_struct_check(out_report, "holog_recovery_report");
     if (rc < 0)
         return rc;
-    if (out_report == NULL)
-        return hg_error(HOLOG_E_INVAL, "out_report is NULL");
-    *out_report = store->report;
+    hg_struct_fill(out_report, &store->report, sizeof store->report);
     return HOLOG_OK;
 }
 

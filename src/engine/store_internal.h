@@ -119,6 +119,11 @@ void hg_store_tell_budget(holog_store *s);
 HG_MUST_CHECK int hg_store_open_io(struct hg_io *io, const holog_options *opts,
                                    holog_store **out_store);
 HG_MUST_CHECK int hg_store_init_io(struct hg_io *io, const holog_options *opts);
+/* ---- options.c ---- */
+/* A caller's struct that begins with struct_size: there, and with a size that can be. */
+HG_MUST_CHECK int hg_struct_check(const void *out, const char *name);
+/* As much of `from` as the caller's struct has room for; its struct_size says how much. */
+void hg_struct_fill(void *out, const void *from, size_t from_size);
 /* Defaults filled in, everything checked. */
 HG_MUST_CHECK int hg_options_resolve(const holog_options *in, holog_options *out);
 HG_MUST_CHECK int hg_store_checkpoint(holog_store *s);

@@ -164,10 +164,10 @@ int hg_stat_resolved(holog_store *s, const struct hg_lookup *l, const struct hg_
 {
     holog_stat_info info = { .struct_size = sizeof info, .type = r->loc.type };
     struct hg_resolved target;
-    int rc;
+    int rc = hg_struct_check(out, "holog_stat_info");
 
-    if (out == NULL)
-        return hg_error(HOLOG_E_INVAL, "out_info is NULL");
+    if (rc < 0)
+        return rc;
     if (r->loc.type != 0) {
         int is_dir = r->loc.type == HG_ENTRY_DIR;
         info.size_bytes = is_dir ? 0 : r->loc.size;
@@ -187,7 +187,7 @@ int hg_stat_resolved(holog_store *s, const struct hg_lookup *l, const struct hg_
         else if (rc != HOLOG_E_NOENT && rc != HOLOG_E_NOTDIR && rc != HOLOG_E_LOOP)
             return rc;
     }
-    *out = info;
+    hg_struct_fill(out, &info, sizeof info);
     return HOLOG_OK;
 }
 

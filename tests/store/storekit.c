@@ -251,7 +251,7 @@ void has_text(holog_store *s, const char *path, const char *text)
 
 enum holog_type type_of(holog_store *s, const char *path)
 {
-    holog_stat_info info;
+    holog_stat_info info = { .struct_size = sizeof info };
 
     OK(holog_stat(s, path, &info));
     return (enum holog_type)info.type;

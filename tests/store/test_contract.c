@@ -27,7 +27,7 @@ TestSuite(contract, .init = setup, .fini = teardown, .timeout = 120);
 
 static uint64_t number_of(const char *path)
 {
-    holog_stat_info info;
+    holog_stat_info info = { .struct_size = sizeof info };
     OK(holog_stat(box.store, path, &info));
     return info.number;
 }
@@ -140,7 +140,7 @@ Test(contract, values_of_every_awkward_size_come_back_with_their_sum)
         box_same_after_reopen(&box);
         for (size_t i = 0; i < n; i++) {
             char path[32];
-            holog_stat_info info;
+            holog_stat_info info = { .struct_size = sizeof info };
             (void)snprintf(path, sizeof path, "v%zu", sizes[i]);
             has_seed(box.store, path, sizes[i], 7 * i + round);
             OK(holog_stat(box.store, path, &info));
@@ -505,8 +505,10 @@ Test(contract, deleting_all_is_one_commit)
 
 Test(contract, copying_a_blob_copies_no_bytes)
 {
-    holog_stat_info from, to;
-    holog_stats before, after;
+    holog_stat_info from = { .struct_size = sizeof from };
+    holog_stat_info to = { .struct_size = sizeof to };
+    holog_stats before = { .struct_size = sizeof before };
+    holog_stats after = { .struct_size = sizeof after };
 
     OK(save_seed(box.store, "big", 500000, 3, 0));
     OK(holog_stats_get(box.store, &before));
@@ -626,7 +628,7 @@ Test(contract, a_symlink_keeps_its_target_as_given)
 
 Test(contract, stat_does_not_follow_and_a_missing_entry_is_no_error)
 {
-    holog_stat_info info;
+    holog_stat_info info = { .struct_size = sizeof info };
 
     OK(save_text(box.store, "d/f", "12345", HOLOG_PARENTS));
     OK(holog_symlink(box.store, "d", "todir", 0, NULL));
@@ -652,12 +654,73 @@ Test(contract, stat_does_not_follow_and_a_missing_entry_is_no_error)
     FAILS(HOLOG_E_NOTDIR, holog_stat(box.store, "d/f/x", &info), "d/f");
 }
 
+static int fill_stat(void *out)
+{
+    return holog_stat(box.store, "a", out);
+}
+
+static int fill_stats(void *out)
+{
+    return holog_stats_get(box.store, out);
+}
+
+static int fill_report(void *out)
+{
+    return holog_recovery_info(box.store, out);
+}
+
+static int fill_repair(void *out)
+{
+    return holog_repair(box.dir, HOLOG_REPAIR_POINT_IN_TIME, 1, NULL, NULL, out);
+}
+
+/* A caller built with an earlier header has less room, one with a later header more. */
+Test(contract, a_struct_is_filled_only_as_far_as_the_caller_knows_it)
+{
+    static const struct {
+        int (*fill)(void *out);
+        uint32_t size;
+    } structs[] = { { fill_stat, sizeof(holog_stat_info) },
+                    { fill_stats, sizeof(holog_stats) },
+                    { fill_report, sizeof(holog_recovery_report) },
+                    { fill_repair, sizeof(holog_repair_report) } };
+    static union {
+        uint32_t struct_size;
+        uint64_t align;
+        uint8_t bytes[16384];
+    } u;
+
+    OK(save_text(box.store, "a", "1", 0));
+    for (size_t i = 0; i < sizeof structs / sizeof structs[0]; i++) {
+        const uint32_t sizes[] = { 8, 12, 24, structs[i].size, structs[i].size + 100 };
+        if (structs[i].fill == fill_repair)
+            OK(holog_close(box.store)); /* it takes the lock */
+        for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+            uint32_t knows = sizes[k] < structs[i].size ? sizes[k] : structs[i].size;
+            memset(&u, 0xee, sizeof u);
+            u.struct_size = sizes[k];
+            OK(structs[i].fill(&u));
+            cr_assert_eq(u.struct_size, knows);
+            for (size_t at = knows; at < sizeof u; at++)
+                cr_assert_eq(u.bytes[at], 0xee, "struct %zu of %u bytes: byte %zu", i, sizes[k],
+                             at);
+        }
+        for (uint32_t size = 0; size < 8; size += 7) {
+            u.struct_size = size;
+            FAILS(HOLOG_E_INVAL, structs[i].fill(&u), "struct_size");
+        }
+        if (structs[i].fill != fill_repair) /* who wants no report */
+            FAILS(HOLOG_E_INVAL, structs[i].fill(NULL), "NULL");
+    }
+    box_open(&box);
+}
+
 Test(contract, commit_times_never_go_back)
 {
     uint64_t last = 0;
 
     for (unsigned i = 0; i < 50; i++) {
-        holog_stat_info info;
+        holog_stat_info info = { .struct_size = sizeof info };
         OK(save_text(box.store, "f", "x", HOLOG_REPLACE));
         OK(holog_stat(box.store, "f", &info));
         cr_assert_geq(info.time_ns, last);
@@ -686,7 +749,7 @@ Test(contract, dot_dot_is_refused_wherever_it_stands)
     static const char *const bad[] = { "..", "../a", "a/..", "a/../b", "a/b/../../c", "/.." };
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        holog_stat_info info;
+        holog_stat_info info = { .struct_size = sizeof info };
         FAILS(HOLOG_E_BADPATH, save_text(box.store, bad[i], "x", RP), "..");
         FAILS(HOLOG_E_BADPATH, holog_stat(box.store, bad[i], &info), "..");
     }
@@ -711,7 +774,7 @@ Test(contract, what_is_not_utf8_is_refused)
 Test(contract, slashes_and_dots_alone_are_the_root_and_an_empty_path_is_a_mistake)
 {
     static const char *const root[] = { "/", ".", "./", "//", "/./." };
-    holog_stat_info info;
+    holog_stat_info info = { .struct_size = sizeof info };
 
     for (size_t i = 0; i < sizeof root / sizeof root[0]; i++) {
         cr_assert_eq(type_of(box.store, root[i]), HOLOG_DIRECTORY);

@@ -348,7 +348,7 @@ Test(opening, a_store_on_a_read_only_file_system_can_be_read)
 static int forked_calls(holog_store *s, holog_view *view, holog_txn *txn)
 {
     holog_value *v = NULL;
-    holog_stat_info info;
+    holog_stat_info info = { .struct_size = sizeof info };
     int wrong = 0;
 
     wrong += holog_save(s, "c", "x", 1, 0, NULL) != HOLOG_E_FORKED;
@@ -418,7 +418,7 @@ Test(opening, a_value_larger_than_the_budget_is_written_and_read_in_pieces)
     uint8_t *got = malloc(PIECE);
     holog_writer *w = NULL;
     holog_value *v = NULL;
-    holog_stats st;
+    holog_stats st = { .struct_size = sizeof st };
 
     cr_assert(piece != NULL && got != NULL);
     box.opts.budget_bytes = 48 << 20;

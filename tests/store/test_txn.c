@@ -78,7 +78,7 @@ Test(txn, all_changes_appear_at_once_in_one_commit)
 Test(txn, a_transaction_sees_its_own_changes_and_nobody_else_does)
 {
     holog_txn *t = begin();
-    holog_stat_info info;
+    holog_stat_info info = { .struct_size = sizeof info };
     holog_value *v = NULL;
     holog_cursor *c = NULL;
     const holog_entry *e;
@@ -153,7 +153,7 @@ Test(txn, a_refused_operation_leaves_the_transaction_as_it_was)
 Test(txn, what_was_read_and_then_changed_by_another_is_a_conflict)
 {
     holog_txn *t;
-    holog_stat_info info;
+    holog_stat_info info = { .struct_size = sizeof info };
 
     OK(save_text(box.store, "a", "1", 0));
     t = begin();
@@ -537,7 +537,7 @@ Test(txn, four_threads_that_count_lose_nothing)
 Test(txn, going_back_to_a_savepoint_undoes_what_came_after)
 {
     holog_txn *t = begin();
-    holog_stat_info info;
+    holog_stat_info info = { .struct_size = sizeof info };
     uint32_t one = 9, two = 9, three = 9;
 
     OK(txn_text(t, "a", "1", 0));
@@ -918,7 +918,7 @@ Test(txn, settings_are_kept_and_those_of_the_store_cannot_be_changed)
 
 Test(txn, counters_count)
 {
-    holog_stats st;
+    holog_stats st = { .struct_size = sizeof st };
     uint8_t buf[10];
 
     OK(save_text(box.store, "d/a", "12345", HOLOG_PARENTS));
