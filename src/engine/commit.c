@@ -797,6 +797,7 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
 
     if (txn->fields.len > 0)
         rc = hg_txn_encode(txn);
+    hg_txn_make_way(txn);
     if (rc == HOLOG_OK)
         rc = wait_for_staged(txn);
     do {

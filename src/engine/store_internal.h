@@ -287,6 +287,7 @@ struct holog_txn {
     size_t copies_noted;      /* operations whose sources are among the reads, if any was read */
     struct hg_index *overlay; /* own changes, for own reads; NULL until needed */
     struct hg_staged *staged; /* all of them */
+    uint64_t taken;           /* of the budget, for all of these */
     enum holog_sync sync;
     uint32_t nrec;
     uint64_t expecting; /* number for the HG_OP_EXPECT being collected */
@@ -312,6 +313,7 @@ HG_MUST_CHECK int hg_txn_note_listing(holog_txn *txn, const struct hg_key *dir);
 HG_MUST_CHECK int hg_txn_settle(holog_txn *txn);
 HG_MUST_CHECK int hg_txn_truncate(holog_txn *txn, size_t n_ops);
 HG_MUST_CHECK int hg_txn_encode(holog_txn *txn); /* body from ops */
+void hg_txn_make_way(holog_txn *txn); /* gives back what it took for the commit's own memory */
 /* MKDIR operations for the missing parents of operation i, put before it. */
 HG_MUST_CHECK int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l);
 HG_MUST_CHECK int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len,

@@ -15,7 +15,9 @@
 #include "engine/store_internal.h"
 #include "wal/frame.h"
 
-#define OPS_MAX (1u << 22)
+#define OPS_MAX     (1u << 22)
+#define RECORD_REST 64u /* of a record beside path, value and table; roughly */
+
 static struct hg_op *op_at(holog_txn *txn, size_t i)
 {
     return (struct hg_op *)(void *)txn->ops.data + i;
@@ -94,7 +96,53 @@ void hg_txn_free(holog_txn *txn)
     hg_buf_release(&txn->ops);
     hg_buf_release(&txn->reads);
     hg_buf_release(&txn->savepoints);
+    hg_budget_give(txn->store->cache, txn->taken);
     hg_free(txn);
+}
+
+/* ---- budget ------------------------------------------------------------------------------------------------*/
+
+#define ROOM_FREE (64u << 10)  /* a small transaction is not counted */
+#define ROOM_STEP (256u << 10) /* taken at once, if it is there */
+
+static uint64_t grown(const struct hg_buf *b, size_t add)
+{
+    return add <= b->cap - b->len ? b->cap : HG_MAX(b->len + add, 2 * b->cap);
+}
+
+static uint64_t room_used(const holog_txn *txn, size_t add)
+{
+    return grown(&txn->body, add) + txn->arena.cap + txn->ops.cap + txn->reads.cap +
+           (txn->overlay != NULL ? hg_index_bytes(txn->overlay) : 0);
+}
+
+/* Room for `add` more bytes in the body, and for what the commit will make of it: pages of the
+ * cache, or a copy on its way to an extent. */
+static int take_room(holog_txn *txn, size_t add)
+{
+    uint64_t want = room_used(txn, add) + txn->body.len + add;
+    uint64_t need;
+    int rc;
+
+    if (want <= ROOM_FREE + txn->taken)
+        return HOLOG_OK;
+    need = want - ROOM_FREE - txn->taken;
+    rc = hg_budget_take(txn->store->cache, HG_MAX(need, (uint64_t)ROOM_STEP));
+    if (rc == HOLOG_OK)
+        need = HG_MAX(need, (uint64_t)ROOM_STEP);
+    else if (rc == HOLOG_E_BUDGET && need < ROOM_STEP)
+        rc = hg_budget_take(txn->store->cache, need);
+    if (rc == HOLOG_OK)
+        txn->taken += need;
+    return rc;
+}
+
+void hg_txn_make_way(holog_txn *txn)
+{
+    uint64_t keep = HG_MIN(room_used(txn, 0), txn->taken);
+
+    hg_budget_give(txn->store->cache, txn->taken - keep);
+    txn->taken = keep;
 }
 
 /* ---- reading through the transaction -----------------------------------------------------------------------*/
@@ -665,6 +713,9 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     arena_was = txn->arena.len;
     if (op_count(txn) >= OPS_MAX)
         return hg_error(HOLOG_E_TOOBIG, "more than %u operations in one commit", OPS_MAX);
+    rc = take_room(txn, path_len + RECORD_REST + (op.staged != NULL ? op.staged->table.len : len));
+    if (rc < 0)
+        return rc;
     rc = set_texts(txn, &op, path, path_len, to);
     if (rc == HOLOG_OK && !txn->simple) {
         c = hg_malloc(sizeof *c);

@@ -408,6 +408,50 @@ Test(opening, a_value_over_the_budget_is_refused_whole_and_the_store_goes_on)
     box_same_after_reopen(&box);
 }
 
+Test(opening, a_transaction_that_goes_over_the_budget_is_told_when_it_does)
+{
+    enum {
+        LEN = 60000,
+        BUDGET = 16 << 20
+    };
+    holog_stats st = { .struct_size = sizeof st };
+
+    box.opts.budget_bytes = BUDGET;
+    box_open(&box);
+    for (int commits = 0; commits < 3; commits++) {
+        holog_txn *t = NULL;
+        uint8_t *value = malloc(LEN);
+        char path[32];
+        unsigned n = 0;
+        int rc = HOLOG_OK;
+        cr_assert_not_null(value);
+        OK(holog_begin(box.store, &t));
+        while (rc == HOLOG_OK) {
+            cr_assert_lt(n, BUDGET / LEN);
+            value_fill(value, LEN, n);
+            (void)snprintf(path, sizeof path, "v%u", n);
+            rc = holog_txn_save(t, path, value, LEN, HOLOG_REPLACE);
+            n += rc == HOLOG_OK;
+        }
+        free(value);
+        FAILS(HOLOG_E_BUDGET, rc, "budget");
+        cr_assert_gt(n, BUDGET / 8 / LEN);
+        OK(holog_stats_get(box.store, &st));
+        cr_assert_leq(st.cache_bytes + st.index_bytes, st.budget_bytes);
+        if (commits < 2) { /* what it has is whole, and so is the budget behind it */
+            OK(holog_commit(t, NULL));
+            for (unsigned i = 0; i < n; i++) {
+                (void)snprintf(path, sizeof path, "v%u", i);
+                has_seed(box.store, path, LEN, i);
+            }
+        } else {
+            holog_abort(t);
+        }
+    }
+    OK(save_seed(box.store, "large", BUDGET / 2, 1, 0));
+    box_same_after_reopen(&box);
+}
+
 Test(opening, a_value_larger_than_the_budget_is_written_and_read_in_pieces)
 {
     enum {
