@@ -452,6 +452,32 @@ Test(opening, a_transaction_that_goes_over_the_budget_is_told_when_it_does)
     box_same_after_reopen(&box);
 }
 
+Test(opening, a_commit_without_memory_for_a_new_segment_fails_alone)
+{
+    holog_txn *t = NULL;
+
+    box.opts.budget_bytes = 4 << 20;
+    box_open(&box);
+    OK(holog_begin(box.store, &t));
+    for (size_t len = 1 << 20; len > 65536; len -= 20000) { /* all of the budget */
+        uint8_t *value = calloc(1, len);
+        char path[32];
+        int rc = HOLOG_OK;
+        cr_assert_not_null(value);
+        for (unsigned i = 0; rc == HOLOG_OK; i++) {
+            (void)snprintf(path, sizeof path, "v%zu-%u", len, i);
+            rc = holog_txn_save(t, path, value, len, 0);
+        }
+        FAILS(HOLOG_E_BUDGET, rc, NULL);
+        free(value);
+    }
+    FAILS(HOLOG_E_BUDGET, save_text(box.store, "a", "1", 0), NULL); /* the store's first commit */
+    holog_abort(t);
+    OK(save_text(box.store, "a", "1", 0));
+    has_text(box.store, "a", "1");
+    box_same_after_reopen(&box);
+}
+
 Test(opening, a_value_larger_than_the_budget_is_written_and_read_in_pieces)
 {
     enum {
