@@ -40,7 +40,7 @@ enum holog_code {
     HOLOG_E_CANCELED = -16,   /* the caller's progress function asked to stop */
 
     /* the state of the handle or store */
-    HOLOG_E_BUSY = -32,        /* another process has the store open for writing */
+    HOLOG_E_BUSY = -32,        /* the store is open for writing already */
     HOLOG_E_READONLY = -33,    /* the handle was opened read-only */
     HOLOG_E_POISONED = -34,    /* an earlier write or sync failed: close and reopen */
     HOLOG_E_FORKED = -35,      /* the handle belongs to the parent process */

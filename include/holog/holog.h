@@ -17,8 +17,10 @@
  *
  * Paths     UTF-8, '/' between components of 1-255 bytes, at most 64 components and 4096 bytes.
  *           A leading or trailing '/', "//" and "./" are dropped; ".." and the empty path are
- *           refused; "/" is the root. Paths are NUL-terminated here. Symlinks are followed in every component, at most 16; calls
- *           that act on the link itself say so.
+ *           refused; "/" is the root. Paths are NUL-terminated here. Names are compared byte by byte:
+ *           upper and lower case, and the Unicode forms of one letter, stay different names; control
+ *           characters are allowed (take care when you print them). Symlinks are followed in every
+ *           component, at most 16; calls that act on the link itself say so.
  * Results   0 or a negative HOLOG_E_ code (holog/error.h); holog_last_error() has the detail.
  *           Outputs come last and are untouched on failure. Every call may return
  *           HOLOG_E_INVAL, HOLOG_E_NOMEM, HOLOG_E_IO, HOLOG_E_CORRUPT (a stored byte is wrong: the
@@ -125,7 +127,8 @@ typedef struct holog_options {
     uint32_t segment_size_max; /* bytes, power of two, 16 KiB - 64 MiB; only when the store is
                                   created; 0 = 64 MiB */
     uint32_t extent_segment_size_max; /* 128 KiB - 1 GiB; only at creation; 0 = 256 MiB */
-    uint32_t inline_max;          /* values above this go to extents; 0 = 65536; only at creation */
+    uint32_t inline_max;          /* values above this go to extents, to 1 MiB; 0 = 65536; at most
+                                     an eighth of segment_size_max; only at creation */
     uint32_t groups_in_flight;    /* W: commit groups being written at once, 1-8; 0 = 2 */
     double max_space_amp;         /* kept for compaction; only at creation; 0 = 1.5 */
     uint32_t checkpoint_tail_mib; /* write an index checkpoint after so much log; 0 = 64 */
@@ -143,8 +146,9 @@ typedef struct holog_options {
  * zero, else HOLOG_E_VERSION. */
 HOLOG_API void holog_options_init(holog_options *opts);
 
-/* Create an empty store in directory `dir` (made if missing; its parent must exist). The directory
- * must be empty (HOLOG_E_NOTDIREMPTY) and hold no store (HOLOG_E_EXIST). A cut during init leaves
+/* Create an empty store in directory `dir` (made if missing; its parent must exist). What the library
+ * makes is its owner's alone, directories 0700 and files 0600 whatever the umask: data must not be
+ * readable by others because a mask was forgotten; chmod later opens it to them. The directory must be empty (HOLOG_E_NOTDIREMPTY) and hold no store (HOLOG_E_EXIST). A cut during init leaves
  * a directory that init and open treat as "no store yet". */
 HOLOG_API int holog_init(const char *dir, const holog_options *opts);
 
@@ -166,7 +170,7 @@ typedef struct holog_recovery_report {
 } holog_recovery_report;
 
 /* Open; create when there is none, unless the flags say otherwise. opts may be NULL. HOLOG_E_BUSY:
- * another process writes it. HOLOG_E_CORRUPT: acknowledged data is damaged; nothing was changed;
+ * it is open for writing already, in another process or in this one. HOLOG_E_CORRUPT: acknowledged data is damaged; nothing was changed;
  * open read-only, `holog verify` and `holog repair` go on from there. */
 HOLOG_API int holog_open(const char *dir, const holog_options *opts, holog_store **out_store);
 HOLOG_API int holog_recovery_info(holog_store *store, holog_recovery_report *out_report);
@@ -235,7 +239,7 @@ HOLOG_API int holog_stat(holog_store *store, const char *path, holog_stat_info *
 /* 1 in *out_exists iff the path resolves (follows symlinks). Never an error for a missing one. */
 HOLOG_API int holog_exists(holog_store *store, const char *path, int *out_exists);
 
-/* PARENTS: makes ancestors and is content when the directory exists. */
+/* PARENTS (the only flag): makes ancestors and is content when the directory exists. */
 HOLOG_API int holog_mkdir(holog_store *store, const char *path, unsigned flags,
                           uint64_t *out_number);
 /* A blob, a symlink (not its target) or an empty directory (HOLOG_E_NOTEMPTY). */
@@ -243,7 +247,8 @@ HOLOG_API int holog_delete(holog_store *store, const char *path, uint64_t *out_n
 /* An entry and everything below it, in one commit; of "/" everything in the store. */
 HOLOG_API int holog_delete_all(holog_store *store, const char *path, uint64_t *out_number);
 /* O(1) for a blob (no bytes are copied); a directory with what is in it; symlinks stay symlinks.
- * Destination: HOLOG_E_EXIST unless REPLACE and neither is a directory. */
+ * Destination: what exists is HOLOG_E_EXIST without REPLACE. With it a blob or symlink gives way; a
+ * directory replaces nothing (HOLOG_E_NOTDIR) and is not replaced (HOLOG_E_ISDIR). */
 HOLOG_API int holog_copy(holog_store *store, const char *from, const char *to, unsigned flags,
                          uint64_t *out_number);
 /* Atomic. Into itself: HOLOG_E_INVAL. Moves a symlink itself. */
@@ -326,9 +331,11 @@ HOLOG_API void holog_abort(holog_txn *txn); /* NULL is fine */
 /* ---- durability ---------------------------------------------------------------------------------*/
 
 HOLOG_API int holog_sync(holog_store *store); /* all acknowledged so far is as durable as COMMIT */
-/* Returns when `number` and all before it are durable. timeout_ms 0: asks only (HOLOG_E_AGAIN). */
+/* Returns when `number` and all before it are durable. timeout_ms 0: asks only (HOLOG_E_AGAIN);
+ * UINT32_MAX: as long as it takes. HOLOG_E_INVAL: no commit has that number yet. */
 HOLOG_API int holog_wait_durable(holog_store *store, uint64_t number, uint32_t timeout_ms);
-HOLOG_API uint64_t holog_durable_number(holog_store *store); /* what it names can be read here */
+/* Never ahead of the next: what is durable can be read. */
+HOLOG_API uint64_t holog_durable_number(holog_store *store);
 HOLOG_API uint64_t holog_last_number(holog_store *store); /* newest commit that readers here see */
 /* An eventfd that counts up whenever the durable number advances (one for the store, the library
  * owns it; poll it with your event loop). HOLOG_E_NOTSUP where there is none. */
@@ -359,7 +366,7 @@ typedef struct holog_entry {
     uint64_t number;
 } holog_entry;
 /* Direct children in natural order ("z2" before "z10"), only names that start with `prefix` (NULL:
- * all) and come after `after` (NULL: from the start; the last name of a page resumes it).
+ * all; with RECURSIVE each entry's own name is asked, at every level) and come after `after` (NULL: from the start; the last name of a page resumes it).
  * HOLOG_E_NOENT, HOLOG_E_NOTDIR. The view must outlive the cursor. */
 HOLOG_API int holog_view_list(holog_view *view, const char *path, unsigned flags,
                               const char *prefix, const char *after, holog_cursor **out_cursor);

@@ -84,7 +84,10 @@ static int lock_for_repair(struct hg_io *io, int dry_run, struct hg_file **out_l
     if (rc == HOLOG_OK)
         rc = io->ops->lock(*out_lock, HG_LOCK_WRITER, 1, !dry_run);
     return rc == HOLOG_E_BUSY
-               ? hg_error(rc, "%s is open for writing in another process: close it first", io->root)
+               ? hg_error(
+                     rc,
+                     "%s is open for writing, in another process or in this one: close it first",
+                     io->root)
                : rc;
 }
 

@@ -121,8 +121,8 @@ static int wait_for_lock(struct hg_io *io, struct hg_file *file, uint32_t wait_m
         io->ops->sleep_ns(io, LOCK_POLL_NS);
     }
     return hg_error(HOLOG_E_BUSY,
-                    "%s is open for writing elsewhere (waited %u ms); open it read-only, or close "
-                    "it there",
+                    "%s is open for writing already, in another process or in this one (waited %u "
+                    "ms); open it read-only, or close it there",
                     io->root, wait_ms);
 }
 
@@ -788,7 +788,8 @@ int holog_open(const char *dir, const holog_options *opts, holog_store **out_sto
     int rc;
 
     if (dir == NULL || dir[0] == 0 || out_store == NULL)
-        return hg_error(HOLOG_E_INVAL, "the directory or out_store is NULL");
+        return hg_error(HOLOG_E_INVAL, "%s",
+                        out_store == NULL ? "out_store is NULL" : "the directory is empty or NULL");
     rc = hg_options_resolve(opts, &o);
     if (rc < 0)
         return rc;

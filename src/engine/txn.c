@@ -741,6 +741,12 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     return HOLOG_OK;
 }
 
+/* What the calls on each type are documented to take. */
+static unsigned known_flags(enum hg_op_type type)
+{
+    return type == HG_OP_MKDIR ? HOLOG_PARENTS : HOLOG_REPLACE | HOLOG_PARENTS;
+}
+
 int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *path,
               const char *to, const void *data, size_t len, struct hg_staged *staged)
 {
@@ -751,8 +757,8 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
     };
     int rc;
 
-    if ((flags & ~(unsigned)(HOLOG_REPLACE | HOLOG_PARENTS)) != 0)
-        return hg_error(HOLOG_E_INVAL, "unknown flags %#x", flags);
+    if ((flags & ~known_flags(type)) != 0)
+        return hg_error(HOLOG_E_INVAL, "flags %#x: not known to this call", flags);
     rc = hg_log_check(txn->store->log); /* before what is not durable is found missing */
     if (rc < 0)
         return rc;

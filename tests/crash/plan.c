@@ -46,6 +46,8 @@ static void decode_step(const uint8_t *in, uint64_t seed, struct step *out)
     }
     if (s->op == STEP_MOVE || s->op == STEP_COPY || s->op == STEP_SYMLINK)
         s->flags &= HOLOG_REPLACE;
+    if (s->op == STEP_MKDIR)
+        s->flags &= HOLOG_PARENTS;
     if (s->op == STEP_SYMLINK) /* to nowhere: the model does not follow links */
         s->path = links[in[1] % 3];
 }

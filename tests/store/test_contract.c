@@ -378,6 +378,15 @@ Test(contract, listing_needs_a_directory)
     list_is("/", 0, NULL, NULL, "f ");
 }
 
+Test(contract, a_prefix_is_asked_of_each_name_at_every_level)
+{
+    OK(save_text(box.store, "ab/x", "1", HOLOG_PARENTS));
+    OK(save_text(box.store, "ab/ac", "1", 0));
+    OK(save_text(box.store, "b/ad", "1", HOLOG_PARENTS));
+    list_is("/", 0, "a", NULL, "ab ");
+    list_is("/", HOLOG_LIST_RECURSIVE, "a", NULL, "ab ab/ac b/ad ");
+}
+
 Test(contract, pages_of_a_listing_resume_after_the_last_name)
 {
     char got[4096] = "", last[32] = "";
@@ -418,6 +427,19 @@ Test(contract, making_a_directory_with_parents_is_idempotent)
     FAILS(HOLOG_E_EXIST, holog_mkdir(box.store, "a", 0, NULL), "a");
     FAILS(HOLOG_E_EXIST, holog_mkdir(box.store, "/", 0, NULL), "/");
     cr_assert_eq(type_of(box.store, "a/b/c"), HOLOG_DIRECTORY);
+}
+
+Test(contract, a_flag_that_means_nothing_to_a_call_is_refused)
+{
+    holog_txn *t = NULL;
+
+    FAILS(HOLOG_E_INVAL, holog_mkdir(box.store, "d", HOLOG_REPLACE, NULL), "flags");
+    FAILS(HOLOG_E_INVAL, holog_mkdir(box.store, "d", 4, NULL), "flags");
+    FAILS(HOLOG_E_INVAL, save_text(box.store, "f", "1", 4), "flags");
+    OK(holog_begin(box.store, &t));
+    FAILS(HOLOG_E_INVAL, holog_txn_mkdir(t, "d", HOLOG_REPLACE | HOLOG_PARENTS), "flags");
+    holog_abort(t);
+    cr_assert_eq(holog_last_number(box.store), 0);
 }
 
 Test(contract, making_a_directory_through_a_blob_is_refused)

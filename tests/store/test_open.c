@@ -140,6 +140,15 @@ Test(opening, a_missing_directory_is_no_store)
     cr_assert_neq(access(in_box("gone"), F_OK), 0);
 }
 
+Test(opening, an_empty_name_and_a_missing_output_are_told_apart)
+{
+    holog_store *s = NULL;
+
+    FAILS(HOLOG_E_INVAL, holog_open("", NULL, &s), "directory is empty");
+    FAILS(HOLOG_E_INVAL, holog_open(NULL, NULL, &s), "directory is empty");
+    FAILS(HOLOG_E_INVAL, holog_open(box.dir, NULL, NULL), "out_store");
+}
+
 Test(opening, a_file_is_no_store)
 {
     int rc;
@@ -282,6 +291,7 @@ Test(opening, a_second_writer_is_busy_here_and_in_another_process)
 
     box_open(&box);
     FAILS(HOLOG_E_BUSY, holog_open(box.dir, &box.opts, &second), box.dir);
+    FAILS(HOLOG_E_BUSY, holog_open(box.dir, &box.opts, &second), "in this one");
     FAILS(HOLOG_E_BUSY, holog_repair(box.dir, HOLOG_REPAIR_SALVAGE, 0, NULL, NULL, NULL), box.dir);
     pid = fork();
     cr_assert_geq(pid, 0);
