@@ -508,6 +508,8 @@ static void set_time(struct seq *q, struct hg_buf *body)
 
     if (now < q->s->last_time_ns)
         now = q->s->last_time_ns; /* the clock may jump back; commit times do not */
+    if (body != &q->txn->body)    /* nor is a commit older than its records in an extent */
+        now = HG_MAX(now, hg_get_le64(body->data));
     q->s->last_time_ns = now;
     hg_put_le64(body->data, now);
 }

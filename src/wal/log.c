@@ -409,6 +409,7 @@ int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ti
     if (at > g->len)
         memset(g->buf + g->len, 0, at - g->len);
     memcpy(g->buf + at + HG_FRAME_HEADER_SIZE, a->body, a->body_len);
+    log->last_time_ns = hg_get_le64(a->body);
     log->inflight_bytes += at + len - (frames_were == 0 ? 0 : g->len);
     g->len = at + len;
     log->end = g->base + g->len;
