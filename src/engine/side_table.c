@@ -13,8 +13,6 @@
  */
 #include "engine/side_table.h"
 
-#include <sched.h>
-
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -43,7 +41,8 @@ struct hg_side_table {
     uint64_t seed;
     struct array *array; /* atomic; NULL until something is to be kept */
     uint64_t head;       /* locked; the newest commit whose changes have begun to be put in */
-    uint32_t locked;     /* atomic; held for a few slots by readers, for a commit by the writer */
+    struct hg_io *io;
+    struct hg_mutex lock; /* held for a slot by readers, for a commit by the writer */
 };
 
 /* ---- arrays ------------------------------------------------------------------------------------- */
@@ -149,28 +148,16 @@ static void put(struct hg_side_table *t, uint64_t hash, hg_pos birth, uint64_t n
     write_slot(&s[pick], hash, birth, number, (unsigned)s[pick].what + 1);
 }
 
-/* ---- the lock ------------------------------------------------------------------------------------- */
-
-static int try_lock(struct hg_side_table *t)
-{
-    return __atomic_load_n(&t->locked, __ATOMIC_RELAXED) == 0 &&
-           __atomic_exchange_n(&t->locked, 1, __ATOMIC_ACQUIRE) == 0;
-}
-
-static void unlock(struct hg_side_table *t)
-{
-    __atomic_store_n(&t->locked, 0, __ATOMIC_RELEASE);
-}
-
 /* ---- the interface -------------------------------------------------------------------------------- */
 
-int hg_side_table_create(struct hg_epoch_domain *domain, uint64_t seed,
+int hg_side_table_create(struct hg_io *io, struct hg_epoch_domain *domain, uint64_t seed,
                          struct hg_side_table **out_table)
 {
     struct hg_side_table *t = hg_calloc(1, sizeof *t);
 
     if (t == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for the hash side-table");
+    t->io = io;
     t->domain = domain;
     t->seed = seed;
     *out_table = t;
@@ -222,17 +209,16 @@ int hg_side_table_find(const struct hg_side_table *t, uint64_t hash, uint64_t nu
 void hg_side_table_learn(struct hg_side_table *t, uint64_t hash, hg_pos birth, uint64_t number,
                          uint64_t seen)
 {
-    if (!try_lock(t))
+    if (!hg_mutex_trylock(&t->lock))
         return; /* another time */
     if (t->head <= seen)
         put(t, hash, birth, number);
-    unlock(t);
+    hg_mutex_unlock(t->io, &t->lock);
 }
 
 void hg_side_table_begin(struct hg_side_table *t, uint64_t number)
 {
-    while (!try_lock(t))
-        (void)sched_yield();
+    hg_mutex_lock(t->io, &t->lock);
     t->head = number;
 }
 
@@ -282,7 +268,7 @@ void hg_side_table_fit(struct hg_side_table *t, uint64_t entries, uint64_t max_b
 
 void hg_side_table_end(struct hg_side_table *t)
 {
-    unlock(t);
+    hg_mutex_unlock(t->io, &t->lock);
 }
 
 uint64_t hg_side_table_bytes(const struct hg_side_table *t)

@@ -22,13 +22,14 @@
 
 #include "base/assert.h"
 #include "base/epoch.h"
+#include "io/io.h"
 #include "wal/layout.h"
 
 struct hg_side_table;
 
 /* seed: secret, so that nobody can choose paths that collide. */
-HG_MUST_CHECK int hg_side_table_create(struct hg_epoch_domain *domain, uint64_t seed,
-                                       struct hg_side_table **out_table);
+HG_MUST_CHECK int hg_side_table_create(struct hg_io *io, struct hg_epoch_domain *domain,
+                                       uint64_t seed, struct hg_side_table **out_table);
 void hg_side_table_destroy(struct hg_side_table *t); /* no reader inside; NULL is fine */
 uint64_t hg_side_table_hash(const struct hg_side_table *t, const char *path, size_t path_len);
 

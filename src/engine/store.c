@@ -616,7 +616,7 @@ static int make_points(holog_store *s)
 
     if (rc < 0 || s->opts.no_side_table)
         return rc;
-    return hg_side_table_create(s->domain, seed, &s->points);
+    return hg_side_table_create(s->io, s->domain, seed, &s->points);
 }
 
 /* The first version: what recovery found. */

@@ -13,13 +13,15 @@
 #include "base/error.h"
 #include "engine/side_table.h"
 
+static struct hg_io *io;
 static struct hg_epoch_domain *domain;
 static struct hg_side_table *t;
 
 static void setup(void)
 {
     cr_assert_eq(hg_epoch_create(&domain), HOLOG_OK);
-    cr_assert_eq(hg_side_table_create(domain, 7, &t), HOLOG_OK);
+    cr_assert_eq(hg_io_open("/", HG_IO_POSIX, &io), HOLOG_OK); /* for its locks */
+    cr_assert_eq(hg_side_table_create(io, domain, 7, &t), HOLOG_OK);
     hg_side_table_begin(t, 0);
     hg_side_table_fit(t, 1, UINT64_MAX);
     hg_side_table_end(t);
@@ -29,6 +31,7 @@ static void teardown(void)
 {
     hg_side_table_destroy(t);
     hg_epoch_destroy(domain);
+    io->ops->destroy(io);
 }
 
 TestSuite(side_table, .init = setup, .fini = teardown);
