@@ -170,8 +170,8 @@ typedef struct holog_recovery_report {
 } holog_recovery_report;
 
 /* Open; create when there is none, unless the flags say otherwise. opts may be NULL. HOLOG_E_BUSY:
- * it is open for writing already, in another process or in this one. HOLOG_E_CORRUPT: acknowledged data is damaged; nothing was changed;
- * open read-only, `holog verify` and `holog repair` go on from there. */
+ * it is open for writing already, in another process or in this one. HOLOG_E_CORRUPT: acknowledged
+ * data is damaged; nothing was changed; open read-only, `holog verify` and `holog repair` go on from there. */
 HOLOG_API int holog_open(const char *dir, const holog_options *opts, holog_store **out_store);
 HOLOG_API int holog_recovery_info(holog_store *store, holog_recovery_report *out_report);
 

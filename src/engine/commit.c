@@ -122,6 +122,11 @@ static void on_durable(void *ctx, hg_pos pos, uint64_t number)
         hg_io_event_signal(s->event_fd);
 }
 
+static void on_full(void *ctx)
+{
+    hg_keeper_segment_full(ctx);
+}
+
 static void on_segment_added(void *ctx, uint32_t id, uint32_t kind, uint64_t capacity)
 {
     holog_store *s = ctx;
@@ -136,6 +141,7 @@ void hg_commit_hooks(holog_store *s, struct hg_log_hooks *out)
                                   .completed = on_completed,
                                   .written = on_written,
                                   .durable = on_durable,
+                                  .full = on_full,
                                   .segment_added = on_segment_added };
 }
 

@@ -315,22 +315,6 @@ int holog_init(const char *dir, const holog_options *opts)
 
 /* ---- checkpoint -----------------------------------------------------------------------------------------------------*/
 
-static int collect_settings(holog_store *s, struct hg_buf *out)
-{
-    int rc = HOLOG_OK;
-
-    for (struct hg_setting *e = s->settings; e != NULL && rc == HOLOG_OK; e = e->next) {
-        rc = hg_buf_append_varint(out, strlen(e->key));
-        if (rc == HOLOG_OK)
-            rc = hg_buf_append(out, e->key, strlen(e->key));
-        if (rc == HOLOG_OK)
-            rc = hg_buf_append_varint(out, strlen(e->value));
-        if (rc == HOLOG_OK)
-            rc = hg_buf_append(out, e->value, strlen(e->value));
-    }
-    return rc;
-}
-
 static int take_settings(holog_store *s, const struct hg_buf *b)
 {
     size_t at = 0;
@@ -352,62 +336,6 @@ static int take_settings(holog_store *s, const struct hg_buf *b)
         at += n;
         rc = hg_setting_put(s, key, (size_t)klen, (const char *)b->data + at, (size_t)vlen);
         at += (size_t)vlen;
-    }
-    return rc;
-}
-
-static uint64_t log_bytes(holog_store *s)
-{
-    struct hg_log_state st;
-    hg_log_state(s->log, &st);
-    return st.log_bytes;
-}
-
-/* Of the log's last frame; 0 when there is none. It may stand in a segment that is sealed. */
-static hg_pos end_of_log(const struct hg_log_state *st)
-{
-    uint32_t offset = hg_pos_offset(st->last_frame);
-
-    if (st->last_frame == 0)
-        return 0;
-    return hg_pos_make(hg_pos_segment(st->last_frame),
-                       offset + (uint32_t)HG_ALIGN_UP(st->last_len, 8u));
-}
-
-/* Everything committed so far is durable and nothing is under way. Nothing to do when the newest
- * checkpoint has it all. */
-int hg_store_checkpoint(holog_store *s)
-{
-    struct hg_checkpoint c = { 0 };
-    struct hg_log_state st;
-    struct hg_version *v = s->published;
-    int rc;
-
-    hg_log_state(s->log, &st);
-    c.covered = end_of_log(&st);
-    if (c.covered == s->checkpoint_covers)
-        return HOLOG_OK;
-    memcpy(c.uuid, hg_log_super(s->log)->uuid, sizeof c.uuid);
-    c.last_hash = st.last_hash;
-    c.last_len = st.last_len;
-    c.number = v->number;
-    c.time_ns = s->last_time_ns;
-    c.highest_number = hg_log_next_number(s->log) - 1;
-    c.keys = v->sums.entries;
-    c.live_key_bytes = v->sums.live_key_bytes;
-    c.live_value_bytes = v->sums.live_value_bytes;
-    c.directories = v->sums.directories;
-    c.root_number = v->sums.root_number;
-    rc = collect_settings(s, &c.settings);
-    if (rc == HOLOG_OK)
-        rc = hg_log_segments(s->log, &c.segments);
-    if (rc == HOLOG_OK)
-        rc = hg_checkpoint_write(s->io, &c, v->root);
-    hg_checkpoint_release(&c);
-    if (rc == HOLOG_OK) {
-        s->checkpoints++;
-        s->checkpoint_covers = c.covered;
-        s->tail_bytes_at_checkpoint = log_bytes(s);
     }
     return rc;
 }
@@ -435,7 +363,7 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
     ro->from = c.covered;
     ro->from_hash = c.last_hash;
     ro->from_len = (uint32_t)c.last_len;
-    s->checkpoint_covers = c.covered;
+    s->keeper.covers = c.covered;
     s->report.used_checkpoint = 1;
     hg_checkpoint_release(&c);
     return rc;
@@ -446,7 +374,7 @@ static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
     ro->from = 0;
     ro->from_hash = 0;
     ro->from_len = 0;
-    s->checkpoint_covers = 0;
+    s->keeper.covers = 0;
     s->report.used_checkpoint = 0;
     s->sequenced.sums = (struct hg_sums){ 0 };
     s->last_number = 0;
@@ -693,7 +621,7 @@ static int open_parts(holog_store *s)
     if (rc == HOLOG_OK && read_only)
         rc = hg_follow_create(s->io, &s->recovered, &s->follower);
     if (rc == HOLOG_OK && s->log != NULL)
-        s->tail_bytes_at_checkpoint = log_bytes(s);
+        rc = hg_keeper_start(s);
     if (read_only && rc == HOLOG_OK)
         rc = hg_reader_segments(s);
     hg_free(s->recovered.segments);
@@ -704,6 +632,7 @@ static int open_parts(holog_store *s)
 
 static void free_store(holog_store *s)
 {
+    hg_keeper_stop(s);
     hg_log_destroy(s->log);
     hg_follow_destroy(s->follower);
     if (s->ctl != NULL)
@@ -851,7 +780,7 @@ static int close_writer(holog_store *s)
     int rc = hg_log_shutdown(s->log);
 
     if (rc == HOLOG_OK) {
-        int rc2 = hg_store_checkpoint(s);
+        int rc2 = hg_keeper_last(s);
         if (rc2 < 0 && s->opts.log != NULL) /* a cache: the next open is slower, nothing is lost */
             s->opts.log(s->opts.log_ctx, HOLOG_LOG_WARN, "the index checkpoint was not written");
     }
@@ -869,6 +798,7 @@ int holog_close(holog_store *store)
         return HOLOG_OK;
     }
     hg_fork_unwatch(store->io);
+    hg_keeper_stop(store);
     if (store->log != NULL) { /* values acknowledged before they were written */
         hg_log_extents_settle(store->log);
         hg_staged_collect(store);

@@ -30,6 +30,7 @@
 #include "base/epoch.h"
 #include "engine/apply.h"
 #include "engine/cache.h"
+#include "engine/checkpoint.h"
 #include "engine/index.h"
 #include "engine/pathkey.h"
 #include "engine/run.h"
@@ -54,6 +55,17 @@ struct hg_setting {
     struct hg_setting *next;
     char *key;
     char *value;
+};
+
+/* Writes index checkpoints (keeper.c); log lock. */
+struct hg_keeper {
+    struct hg_thread *thread;
+    uint32_t word;
+    int stop;
+    struct hg_version *version; /* to be written with `next`; NULL: nothing to do */
+    struct hg_checkpoint next;
+    uint64_t bytes; /* of the log when the last one was described */
+    hg_pos covers;  /* what the newest one has; 0: there is none */
 };
 
 struct holog_store {
@@ -86,14 +98,13 @@ struct holog_store {
     uint64_t last_number;       /* sequenced */
     uint64_t last_time_ns;
     uint64_t commits, records, bytes_saved;
-    hg_pos checkpoint_covers;          /* end of the last frame in the newest checkpoint; 0: none */
-    uint64_t tail_bytes_at_checkpoint; /* log bytes when the last checkpoint was written */
+    struct hg_keeper keeper;
     struct hg_setting *settings;
 
     struct hg_mutex misc_lock; /* rank 4 */
     holog_view *views;
     uint64_t views_open;
-    uint64_t checkpoints;                         /* at close only */
+    uint64_t checkpoints;                         /* atomic */
     holog_histogram commit_latency, load_latency; /* atomic, each number for itself */
     uint64_t bytes_loaded;                        /* atomic */
 
@@ -126,7 +137,6 @@ HG_MUST_CHECK int hg_struct_check(const void *out, const char *name);
 void hg_struct_fill(void *out, const void *from, size_t from_size);
 /* Defaults filled in, everything checked. */
 HG_MUST_CHECK int hg_options_resolve(const holog_options *in, holog_options *out);
-HG_MUST_CHECK int hg_store_checkpoint(holog_store *s);
 HG_MUST_CHECK int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *value,
                                  size_t value_len);
 
@@ -322,6 +332,13 @@ HG_MUST_CHECK int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t nu
 HG_MUST_CHECK int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx,
                             uint64_t *out_number);
 void hg_commit_hooks(holog_store *s, struct hg_log_hooks *out);
+
+/* ---- keeper.c ---- */
+HG_MUST_CHECK int hg_keeper_start(holog_store *s);
+void hg_keeper_stop(holog_store *s);         /* waits for a checkpoint under way */
+void hg_keeper_segment_full(holog_store *s); /* nothing under way, all durable; log lock held */
+/* At close: everything is durable, nobody else is left. Nothing to do when the newest has it all. */
+HG_MUST_CHECK int hg_keeper_last(holog_store *s);
 
 /* ---- point.c ---- */
 /* The commit s->last_number, whose records begin at `body`, is sequenced and cannot be read yet. Log

@@ -57,6 +57,8 @@ struct hg_log_hooks {
     void (*written)(void *ctx, uint32_t segment, uint64_t end);
     /* The durable end has moved to number/pos (a sync, or a group). */
     void (*durable)(void *ctx, hg_pos pos, uint64_t number);
+    /* The active segment is full: nothing is under way, all of it is durable. May be NULL. */
+    void (*full)(void *ctx);
     /* A segment exists now (roll, new extent segment): a message for health and readers. */
     void (*segment_added)(void *ctx, uint32_t id, uint32_t kind, uint64_t capacity);
 };

@@ -403,6 +403,8 @@ int hg_log_roll(struct hg_log *log, size_t need)
     }
     while (rc == HOLOG_OK && log->zero_busy_to > 0)
         hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+    if (rc == HOLOG_OK && log->active.id != 0 && log->opts.hooks.full != NULL)
+        log->opts.hooks.full(log->opts.hooks.ctx);
     if (rc == HOLOG_OK)
         rc = hg_log_new_header(log, HG_KIND_FRAMES, next_capacity(log, need), &h);
     if (rc == HOLOG_OK) {

@@ -320,6 +320,7 @@ static void one_kill(unsigned cycle, uint64_t *rng)
 
     seed_now = rng_next(rng);
     opts.groups_in_flight = 1 + (uint32_t)(rng_next(rng) % 4);
+    opts.checkpoint_tail_mib = 1;
     pid = fork();
     cr_assert_geq(pid, 0);
     if (pid == 0)

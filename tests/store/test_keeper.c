@@ -1,0 +1,114 @@
+/*
+ * Index checkpoints of a store that is not closed: written when the log behind the newest has grown,
+ * so that the open after a kill replays what came since and no more.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "storekit.h"
+
+static struct box box;
+
+static void setup(void)
+{
+    box_make(&box);
+    box.opts.segment_size_max = 256 << 10;
+    box.opts.checkpoint_tail_mib = 1;
+    box.opts.lock_wait_ms = 10000; /* after the kill */
+    box.opts.sync = HOLOG_SYNC_OS;
+}
+
+static void teardown(void)
+{
+    box_end(&box);
+}
+
+TestSuite(keeper, .init = setup, .fini = teardown, .timeout = 120);
+
+enum {
+    ENTRIES = 300,
+    LEN = 1000,
+    ROUNDS = 40
+};
+
+static int has_checkpoint(holog_store *s)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    OK(holog_stats_get(s, &st));
+    return st.checkpoints > 0;
+}
+
+static void change_all(unsigned round)
+{
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        char path[32];
+        (void)snprintf(path, sizeof path, "d%u/e%u", i % 7, i);
+        OK(save_seed(box.store, path, LEN, round * ENTRIES + i, HOLOG_REPLACE | HOLOG_PARENTS));
+    }
+}
+
+/* Until a checkpoint is there, and some commits more. */
+static unsigned live(void)
+{
+    unsigned round = 0;
+
+    for (; round < ROUNDS && !has_checkpoint(box.store); round++)
+        change_all(round);
+    for (unsigned i = 0; i < 1000 && !has_checkpoint(box.store); i++)
+        (void)nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    cr_assert(has_checkpoint(box.store), "no checkpoint after %u rounds", round);
+    change_all(round);
+    return round;
+}
+
+Test(keeper, a_long_log_gets_a_checkpoint_and_the_open_after_a_kill_uses_it)
+{
+    holog_recovery_report report = { .struct_size = sizeof report };
+    int tell[2];
+    unsigned round = 0;
+    int status;
+    pid_t pid;
+
+    cr_assert_eq(pipe(tell), 0);
+    pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        box_open(&box);
+        round = live();
+        OK(holog_sync(box.store));
+        (void)!write(tell[1], &round, sizeof round);
+        (void)pause();
+    }
+    cr_assert_eq(read(tell[0], &round, sizeof round), (ssize_t)sizeof round);
+    (void)kill(pid, SIGKILL);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    box_open(&box);
+    OK(holog_recovery_info(box.store, &report));
+    cr_assert_eq(report.used_checkpoint, 1);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        char path[32];
+        (void)snprintf(path, sizeof path, "d%u/e%u", i % 7, i);
+        has_seed(box.store, path, LEN, round * ENTRIES + i);
+    }
+    box_same_after_reopen(&box);
+}
+
+Test(keeper, closing_while_a_checkpoint_is_due_leaves_one_that_has_all)
+{
+    holog_recovery_report report = { .struct_size = sizeof report };
+
+    box_open(&box);
+    for (unsigned round = 0; round < 12; round++)
+        change_all(round);
+    box_same_after_reopen(&box);
+    OK(holog_recovery_info(box.store, &report));
+    cr_assert_eq(report.used_checkpoint, 1);
+    cr_assert_eq(report.clean, 1);
+}
