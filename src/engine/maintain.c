@@ -106,7 +106,7 @@ int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
     rc = out_report == NULL ? HOLOG_OK : hg_struct_check(out_report, "holog_repair_report");
     if (rc == HOLOG_OK)
         rc = open_dir(dir, &io);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = lock_for_repair(io, dry_run, &lock);
     if (rc == HOLOG_OK)

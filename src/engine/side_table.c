@@ -138,9 +138,7 @@ static void put(struct hg_side_table *t, uint64_t hash, hg_pos birth, uint64_t n
         return;
     s = bucket_for_writing(a, hash);
     for (size_t i = 0; i < WAYS; i++) {
-        if (has_tag(s[i].what, hash))
-            pick = i;
-        else if (s[i].what == 0 && pick == WAYS)
+        if (has_tag(s[i].what, hash) || (s[i].what == 0 && pick == WAYS))
             pick = i;
     }
     if (pick == WAYS)

@@ -198,7 +198,7 @@ int holog_writer_write(holog_writer *writer, const void *data, size_t len_bytes)
             rc = send_chunk(writer);
         if (rc == HOLOG_OK && writer->mem == NULL)
             rc = next_buffer(writer);
-        if (rc < 0)
+        if (rc != HOLOG_OK)
             break;
         n = HG_MIN(len_bytes, writer->mem->len - writer->len);
         memcpy(writer->mem->data + writer->len, p, n);
