@@ -34,9 +34,28 @@ void hg_log_lock(struct hg_log *log)
     hg_mutex_lock(log->io, &log->lock);
 }
 
+/* Whoever is woken wants the lock: they are woken when it is free, the next leader first. */
 void hg_log_unlock(struct hg_log *log)
 {
+    uint32_t *leader = log->wake_leader;
+    uint32_t groups = log->wake_groups;
+
+    log->wake_leader = NULL;
+    log->wake_groups = 0;
     hg_mutex_unlock(log->io, &log->lock);
+    if (leader != NULL)
+        log->io->ops->word_wake(log->io, leader, 1);
+    for (; groups != 0; groups &= groups - 1)
+        log->io->ops->word_wake(log->io, &log->groups[__builtin_ctz(groups)].word, INT_MAX);
+}
+
+void hg_log_wait_changed(struct hg_log *log, uint64_t timeout_ns)
+{
+    uint32_t seq = __atomic_load_n(&log->changed.seq, __ATOMIC_RELAXED);
+
+    hg_log_unlock(log);
+    log->io->ops->word_wait(log->io, &log->changed.seq, seq, timeout_ns);
+    hg_log_lock(log);
 }
 
 int hg_log_poisoned(const struct hg_log *log)
@@ -73,7 +92,7 @@ static void wake_group(struct hg_log *log, struct hg_group *g)
 {
     __atomic_add_fetch(&g->word, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&g->waiters, __ATOMIC_SEQ_CST) > 0)
-        log->io->ops->word_wake(log->io, &g->word, INT_MAX);
+        log->wake_groups |= 1u << (g - log->groups);
 }
 
 /* The group that fills has someone who waits for it, or must be written: let one of them lead. */
@@ -85,7 +104,7 @@ static void promote_filling(struct hg_log *log)
         return;
     if (__atomic_load_n(&g->waiters, __ATOMIC_SEQ_CST) > 0) {
         __atomic_add_fetch(&g->word, 1, __ATOMIC_SEQ_CST);
-        log->io->ops->word_wake(log->io, &g->word, 1);
+        log->wake_leader = &g->word;
     } else {
         hg_log_wake_a_writer(log);
     }
@@ -280,7 +299,7 @@ size_t hg_log_body_max(const struct hg_log *log)
 static int close_filling(struct hg_log *log)
 {
     if (log->in_flight >= log->opts.groups_in_flight + 2u) {
-        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+        hg_log_wait_changed(log, UINT64_MAX);
         return log->poison != 0 ? poisoned_error(log) : HOLOG_OK;
     }
     if (log->thread != NULL && !hg_log_filling(log)->need_sync) {
@@ -303,7 +322,7 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *
         if (log->poison != 0)
             return poisoned_error(log);
         if (log->rolling && !rolling) {
-            hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+            hg_log_wait_changed(log, UINT64_MAX);
             continue;
         }
         if (log->active.id == 0) {
@@ -321,7 +340,7 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *
         }
         if (g->state != HG_GROUP_FREE && g->state != HG_GROUP_FILLING) {
             /* every slot is taken */
-            hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+            hg_log_wait_changed(log, UINT64_MAX);
             continue;
         }
         if (g->state == HG_GROUP_FREE || g->frames.len == 0)
@@ -514,7 +533,7 @@ static void wait_for_window(struct hg_log *log, uint64_t from, uint64_t to)
         return;
     log->counters.window_waits++;
     while (from < log->zero_busy_to && to > log->zero_busy_from)
-        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+        hg_log_wait_changed(log, UINT64_MAX);
 }
 
 /* T2, the slow way: groups before g were written without DSYNC, or extents were. */
@@ -524,7 +543,7 @@ static int write_then_sync(struct hg_log *log, struct hg_group *g, size_t padded
 
     hg_log_lock(log);
     while (log->done_seq + 1 < g->seq && log->poison == 0)
-        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+        hg_log_wait_changed(log, UINT64_MAX);
     rc = log->poison != 0 ? poisoned_error(log) : HOLOG_OK;
     hg_log_unlock(log);
     if (rc == HOLOG_OK)
@@ -764,7 +783,7 @@ int hg_log_sync_held(struct hg_log *log)
     uint64_t target;
 
     while (log->syncing || log->rolling)
-        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+        hg_log_wait_changed(log, UINT64_MAX);
     if (log->poison != 0)
         return poisoned_error(log);
     if (!filling_is_empty(log)) {
@@ -778,7 +797,7 @@ int hg_log_sync_held(struct hg_log *log)
     if (target >= log->fail_seq)
         return group_result(log, target);
     while (log->syncing)
-        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+        hg_log_wait_changed(log, UINT64_MAX);
     if (log->poison != 0)
         return poisoned_error(log);
     if (log->synced_seq < target || __atomic_load_n(&log->ext_dirty, __ATOMIC_ACQUIRE))
@@ -833,7 +852,7 @@ int hg_log_wait_durable(struct hg_log *log, uint64_t number, uint64_t timeout_ns
             hg_log_run_dones(log);
         } else {
             hg_log_kick(log);
-            hg_cond_wait(log->io, &log->changed, &log->lock, until - now);
+            hg_log_wait_changed(log, until - now);
         }
     }
     hg_log_unlock(log);

@@ -105,6 +105,8 @@ struct hg_log {
     uint64_t done_seq;                      /* atomic: all groups up to here have completed */
     uint64_t patience_ns;  /* what a leader waits for others: a fraction of the last transfer */
     uint64_t fail_seq;     /* first group that failed; UINT64_MAX = none */
+    uint32_t *wake_leader; /* word of one waiter to be woken when the lock is free; or NULL */
+    uint32_t wake_groups;  /* bits: slots whose waiters are all to be woken then */
     unsigned in_flight;    /* sealed or writing or written, not complete */
     uint32_t last_commits; /* commits in the group sealed last */
     int poison;
@@ -187,6 +189,7 @@ struct hg_log {
 
 /* log.c */
 void hg_log_poison(struct hg_log *log, uint64_t seq, int rc);
+void hg_log_wait_changed(struct hg_log *log, uint64_t timeout_ns); /* lock held, dropped inside */
 enum hg_lead hg_log_may_lead(struct hg_log *log);
 void hg_log_complete(struct hg_log *log); /* lock held: complete in order what can be */
 int hg_log_lead(struct hg_log *log);      /* lock held: seal and write the filling group */

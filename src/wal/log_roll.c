@@ -388,11 +388,11 @@ int hg_log_roll(struct hg_log *log, size_t need)
     int rc;
 
     while (log->rolling)
-        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+        hg_log_wait_changed(log, UINT64_MAX);
     log->rolling = 1;
     rc = hg_log_quiesce(log); /* R1 */
     while (rc == HOLOG_OK && log->syncing)
-        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+        hg_log_wait_changed(log, UINT64_MAX);
     if (rc == HOLOG_OK && log->active.id != 0 && log->synced_seq < log->done_seq) {
         log->rolling = 0; /* hg_log_sync_held waits for rolls */
         rc = hg_log_sync_held(log);
@@ -402,7 +402,7 @@ int hg_log_roll(struct hg_log *log, size_t need)
         }
     }
     while (rc == HOLOG_OK && log->zero_busy_to > 0)
-        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+        hg_log_wait_changed(log, UINT64_MAX);
     if (rc == HOLOG_OK && log->active.id != 0 && log->opts.hooks.full != NULL)
         log->opts.hooks.full(log->opts.hooks.ctx);
     if (rc == HOLOG_OK)
@@ -580,7 +580,7 @@ int hg_log_shutdown(struct hg_log *log)
     if (rc == HOLOG_OK)
         rc = hg_log_quiesce(log);
     while (log->zero_busy_to > 0)
-        hg_cond_wait(log->io, &log->changed, &log->lock, UINT64_MAX);
+        hg_log_wait_changed(log, UINT64_MAX);
     if (rc == HOLOG_OK)
         rc = hg_log_extents_shutdown(log);
     if (rc == HOLOG_OK && log->active.id != 0) {
