@@ -186,11 +186,15 @@ struct hg_mutex {
 };
 struct hg_cond {
     uint32_t seq;
+    uint32_t waiters; /* a wake that nobody waits for costs no call into the kernel */
 };
 void hg_mutex_lock(struct hg_io *io, struct hg_mutex *m); /* spins briefly, then parks */
 int hg_mutex_trylock(struct hg_mutex *m);                 /* 1 if taken */
 void hg_mutex_unlock(struct hg_io *io, struct hg_mutex *m);
-/* m held; returns with m held; may return early. */
+/* In three steps, for whoever lets the mutex go in a way of its own: the first with it held, the
+ * others without. hg_cond_wait is all of them: m held, returns with m held. May return early. */
+uint32_t hg_cond_enter(struct hg_cond *c);
+void hg_cond_sleep(struct hg_io *io, struct hg_cond *c, uint32_t entered, uint64_t timeout_ns);
 void hg_cond_wait(struct hg_io *io, struct hg_cond *c, struct hg_mutex *m, uint64_t timeout_ns);
 void hg_cond_wake_one(struct hg_io *io, struct hg_cond *c);
 void hg_cond_wake_all(struct hg_io *io, struct hg_cond *c);

@@ -65,23 +65,41 @@ void hg_mutex_unlock(struct hg_io *io, struct hg_mutex *m)
         io->ops->word_wake(io, &m->word, 1);
 }
 
+uint32_t hg_cond_enter(struct hg_cond *c)
+{
+    __atomic_add_fetch(&c->waiters, 1, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&c->seq, __ATOMIC_SEQ_CST);
+}
+
+/* A wake after `entered` was read has changed seq, and word_wait returns at once. */
+void hg_cond_sleep(struct hg_io *io, struct hg_cond *c, uint32_t entered, uint64_t timeout_ns)
+{
+    io->ops->word_wait(io, &c->seq, entered, timeout_ns);
+    __atomic_sub_fetch(&c->waiters, 1, __ATOMIC_SEQ_CST);
+}
+
 void hg_cond_wait(struct hg_io *io, struct hg_cond *c, struct hg_mutex *m, uint64_t timeout_ns)
 {
-    /* Read with m held: a wake after the unlock changes seq, and word_wait returns at once. */
-    uint32_t seq = __atomic_load_n(&c->seq, __ATOMIC_RELAXED);
+    uint32_t entered = hg_cond_enter(c);
+
     hg_mutex_unlock(io, m);
-    io->ops->word_wait(io, &c->seq, seq, timeout_ns);
+    hg_cond_sleep(io, c, entered, timeout_ns);
     hg_mutex_lock(io, m);
+}
+
+static void wake(struct hg_io *io, struct hg_cond *c, int n)
+{
+    __atomic_add_fetch(&c->seq, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&c->waiters, __ATOMIC_SEQ_CST) != 0)
+        io->ops->word_wake(io, &c->seq, n);
 }
 
 void hg_cond_wake_one(struct hg_io *io, struct hg_cond *c)
 {
-    (void)__atomic_fetch_add(&c->seq, 1, __ATOMIC_RELEASE);
-    io->ops->word_wake(io, &c->seq, 1);
+    wake(io, c, 1);
 }
 
 void hg_cond_wake_all(struct hg_io *io, struct hg_cond *c)
 {
-    (void)__atomic_fetch_add(&c->seq, 1, __ATOMIC_RELEASE);
-    io->ops->word_wake(io, &c->seq, INT_MAX);
+    wake(io, c, INT_MAX);
 }

@@ -51,10 +51,10 @@ void hg_log_unlock(struct hg_log *log)
 
 void hg_log_wait_changed(struct hg_log *log, uint64_t timeout_ns)
 {
-    uint32_t seq = __atomic_load_n(&log->changed.seq, __ATOMIC_RELAXED);
+    uint32_t entered = hg_cond_enter(&log->changed);
 
     hg_log_unlock(log);
-    log->io->ops->word_wait(log->io, &log->changed.seq, seq, timeout_ns);
+    hg_cond_sleep(log->io, &log->changed, entered, timeout_ns);
     hg_log_lock(log);
 }
 
