@@ -337,8 +337,9 @@ HOLOG_API int holog_wait_durable(holog_store *store, uint64_t number, uint32_t t
 /* Never ahead of the next: what is durable can be read. */
 HOLOG_API uint64_t holog_durable_number(holog_store *store);
 HOLOG_API uint64_t holog_last_number(holog_store *store); /* newest commit that readers here see */
-/* An eventfd that counts up whenever the durable number advances (one for the store, the library
- * owns it; poll it with your event loop). HOLOG_E_NOTSUP where there is none. */
+/* An eventfd that counts up whenever the durable number advances, and once when it is asked for (one
+ * for the store, the library owns it; poll it with your event loop). HOLOG_E_NOTSUP where there is
+ * none. */
 HOLOG_API int holog_event_fd(holog_store *store, int *out_fd);
 
 /* ---- reading: views and cursors -----------------------------------------------------------------*/

@@ -29,22 +29,34 @@ int hg_state_get(const struct hg_state *st, const uint8_t *key, size_t len, stru
     return hg_index_get(st->index, key, len, out);
 }
 
-/* The directory whose key this is has a changed child. */
-static int mark_directory(struct hg_state *st, const uint8_t *key, size_t len, uint64_t number)
+/* The directory whose key this is has a changed child. *out_was: its last change before. */
+static int mark_directory(struct hg_state *st, const uint8_t *key, size_t len, uint64_t number,
+                          uint64_t *out_was)
 {
     struct hg_locator loc;
     int rc;
 
     if (len == 0) {
+        *out_was = st->sums.root_number;
         st->sums.root_number = number;
         return HOLOG_OK;
     }
     rc = hg_index_mark(st->index, key, len, number, &loc);
     if (rc == HOLOG_E_NOENT)
         return hg_error(HOLOG_E_NOENT, "the parent directory is missing");
+    if (rc == HOLOG_OK)
+        *out_was = loc.size;
     if (rc == HOLOG_OK && loc.type != HG_ENTRY_DIR)
         return hg_error(HOLOG_E_NOTDIR, "the parent is not a directory");
     return rc;
+}
+
+static void unmark_directory(struct hg_state *st, const uint8_t *key, size_t len, uint64_t was)
+{
+    if (len == 0)
+        st->sums.root_number = was;
+    else
+        hg_index_unmark(st->index, key, len, was);
 }
 
 void hg_sums_count(struct hg_sums *s, const struct hg_locator *loc, size_t path_len, int sign)
@@ -60,28 +72,29 @@ void hg_sums_count(struct hg_sums *s, const struct hg_locator *loc, size_t path_
 }
 
 int hg_apply_put_over(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc,
-                      struct hg_locator *out_old)
+                      unsigned over)
 {
-    struct hg_locator old = { 0 };
-    int replaced = 0;
-    int rc = mark_directory(st, k->bytes, k->parent_len, loc->number);
+    struct hg_locator old;
+    uint64_t was = 0;
+    int rc = mark_directory(st, k->bytes, k->parent_len, loc->number, &was);
 
-    if (rc == HOLOG_OK)
-        rc = hg_index_put(st->index, k->bytes, k->len, loc, &replaced, &old);
     if (rc < 0)
         return rc;
-    if (replaced)
+    rc = hg_index_put_over(st->index, k->bytes, k->len, loc, over, &old);
+    if (rc != HOLOG_OK) {
+        if (was < loc->number)
+            unmark_directory(st, k->bytes, k->parent_len, was);
+        return rc;
+    }
+    if (old.type != 0)
         hg_sums_count(&st->sums, &old, k->path_len, -1);
     hg_sums_count(&st->sums, loc, k->path_len, +1);
-    *out_old = old;
     return HOLOG_OK;
 }
 
 int hg_apply_put(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc)
 {
-    struct hg_locator old;
-
-    return hg_apply_put_over(st, k, loc, &old);
+    return hg_apply_put_over(st, k, loc, ~0u);
 }
 
 int hg_apply_mkdir(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc)
@@ -135,12 +148,13 @@ int hg_apply_delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t n
     uint8_t prefix[HG_KEY_MAX + 1];
     size_t prefix_len = below(k, prefix);
     struct hg_locator old = { .type = HG_ENTRY_DIR };
+    uint64_t was;
     int rc = HOLOG_OK;
 
     if (k->len > 0) {
         rc = hg_index_get(st->index, k->bytes, k->len, &old);
         if (rc == HOLOG_OK)
-            rc = mark_directory(st, k->bytes, k->parent_len, number);
+            rc = mark_directory(st, k->bytes, k->parent_len, number, &was);
     }
     if (rc == HOLOG_OK && old.type == HG_ENTRY_DIR) {
         rc = uncount_below(st, prefix, prefix_len);
@@ -196,11 +210,12 @@ int hg_apply_copy(struct hg_state *st, const struct hg_key *from, const struct h
     struct hg_root *root = hg_index_freeze(st->index);
     struct hg_cursor c;
     struct hg_locator loc;
+    uint64_t was;
     int opened = 0;
     int rc = hg_index_get(st->index, from->bytes, from->len, &loc);
 
     if (rc == HOLOG_OK)
-        rc = mark_directory(st, to->bytes, to->parent_len, number);
+        rc = mark_directory(st, to->bytes, to->parent_len, number, &was);
     if (rc == HOLOG_OK)
         rc = transfer_one(st, from, to, from->bytes, from->len, loc, number);
     if (rc == HOLOG_OK && loc.type == HG_ENTRY_DIR) {

@@ -44,9 +44,10 @@ HG_MUST_CHECK int hg_state_get(const struct hg_state *st, const uint8_t *key, si
 /* Insert or replace the entry; marks the parent changed by loc->number. */
 HG_MUST_CHECK int hg_apply_put(struct hg_state *st, const struct hg_key *k,
                                const struct hg_locator *loc);
-/* The same; *out_old is what was there, type 0: nothing. */
+/* The same, unless the entry is there with a type that is not in `over` (bits 1 << type): then 1, and
+ * nothing has changed. */
 HG_MUST_CHECK int hg_apply_put_over(struct hg_state *st, const struct hg_key *k,
-                                    const struct hg_locator *loc, struct hg_locator *out_old);
+                                    const struct hg_locator *loc, unsigned over);
 /* A directory that exists stays as it is. */
 HG_MUST_CHECK int hg_apply_mkdir(struct hg_state *st, const struct hg_key *k,
                                  const struct hg_locator *loc);

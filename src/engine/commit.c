@@ -105,6 +105,12 @@ static void on_completed(void *ctx, void *token, int rc, int durable)
     hg_store_tell_budget(s);
 }
 
+static void on_afterwards(void *ctx)
+{
+    holog_store *s = ctx;
+    hg_epoch_poll(s->domain); /* frees what was replaced */
+}
+
 static void on_written(void *ctx, uint32_t segment, uint64_t end)
 {
     holog_store *s = ctx;
@@ -140,6 +146,7 @@ void hg_commit_hooks(holog_store *s, struct hg_log_hooks *out)
                                   .sealed = on_sealed,
                                   .completed = on_completed,
                                   .written = on_written,
+                                  .afterwards = on_afterwards,
                                   .durable = on_durable,
                                   .full = on_full,
                                   .segment_added = on_segment_added };
@@ -250,7 +257,8 @@ static int settle_paths(struct seq *q, size_t i, const struct hg_checked *c)
 {
     holog_txn *txn = q->txn;
     struct hg_op *op = op_at(txn, i);
-    int seen = !txn->simple && op->path != op->user_path; /* resolved when it was collected */
+    int seen = txn->kind == HG_TXN_READING &&
+               op->path != op->user_path; /* resolved when it was collected */
     int rc = HOLOG_OK;
 
     if (op->type == HG_OP_CONFIG || op->type == HG_OP_EXPECT)
@@ -520,14 +528,9 @@ static void set_time(struct seq *q, struct hg_buf *body)
     hg_put_le64(body->data, now);
 }
 
-/* An operation that changes one entry: when applying fails (no memory), what it leaves is at most a
- * directory's mark, which is harmless. */
-static int changes_one_entry(const holog_txn *txn)
+static int makes_one_entry(const struct hg_op *op)
 {
-    const struct hg_op *op = (const struct hg_op *)(const void *)txn->ops.data;
-
-    return op_count(txn) == 1 &&
-           (op->type == HG_OP_SAVE || op->type == HG_OP_SYMLINK || op->type == HG_OP_MKDIR);
+    return op->type == HG_OP_SAVE || op->type == HG_OP_SYMLINK || op->type == HG_OP_MKDIR;
 }
 
 struct finish {
@@ -537,24 +540,6 @@ struct finish {
     void *ctx;
     struct hg_ticket *ticket;
 };
-
-/* Check, append, apply: no copy of the index is needed to take it back. */
-static int run_single(struct seq *q, const struct finish *f)
-{
-    struct hg_checked *c = q->checked;
-    int rc = check_one(q, 0, c);
-
-    if (rc < 0 || q->again)
-        return rc;
-    set_time(q, f->body);
-    rc = append(q, f->body, f->nrec, f->done, f->ctx, f->ticket);
-    if (rc < 0)
-        return rc;
-    rc = apply_op(q, op_at(q->txn, 0), c);
-    if (rc < 0)
-        hg_log_unappend(q->s->log);
-    return rc;
-}
 
 static int apply_checked(struct seq *q)
 {
@@ -569,12 +554,19 @@ static int apply_checked(struct seq *q)
     return rc;
 }
 
-/* A save or mkdir of the path as it stands, put without a look before: the put itself tells what it
- * met. 1 when all is as hg_check_op would have had it; else 0 or a negative code. */
+/* What a save or a symlink may replace, as check.c has it. */
+static unsigned may_replace(const struct hg_op *op)
+{
+    return (op->flags & HOLOG_REPLACE) != 0 ? 1u << HG_ENTRY_BLOB | 1u << HG_ENTRY_SYMLINK : 0;
+}
+
+/* A save, symlink or mkdir of the path as it stands, put without a look before: the put itself tells
+ * what it met. 1 when all is as hg_check_op would have had it; 0 when it is not, or a negative code:
+ * then nothing has changed. */
 static int apply_unchecked(struct seq *q, const struct hg_op *op)
 {
     struct hg_key *k = &q->checked->at.key;
-    struct hg_locator old = { 0 };
+    struct hg_locator old;
     struct hg_locator loc = op_locator(q, op);
     int rc;
 
@@ -583,18 +575,15 @@ static int apply_unchecked(struct seq *q, const struct hg_op *op)
          memcmp(text(q->txn, op->path), text(q->txn, op->user_path), op->path_len) != 0))
         return 0;
     hg_key_make(text(q->txn, op->path), op->path_len, k);
-    if (op->type == HG_OP_SAVE) {
-        rc = hg_apply_put_over(&q->s->sequenced, k, &loc, &old);
-        return rc < 0
-                   ? rc
-                   : old.type == 0 || ((op->flags & HOLOG_REPLACE) != 0 &&
-                                       (old.type == HG_ENTRY_BLOB || old.type == HG_ENTRY_SYMLINK));
+    if (op->type == HG_OP_MKDIR && (op->flags & HOLOG_PARENTS) != 0) {
+        rc = hg_state_get(&q->s->sequenced, k->bytes, k->len, &old);
+        if (rc != HOLOG_E_NOENT)
+            return rc < 0 ? rc : old.type == HG_ENTRY_DIR;
     }
-    rc = hg_state_get(&q->s->sequenced, k->bytes, k->len, &old);
-    if (rc == HOLOG_OK)
-        return old.type == HG_ENTRY_DIR && (op->flags & HOLOG_PARENTS) != 0;
-    rc = rc == HOLOG_E_NOENT ? hg_apply_put(&q->s->sequenced, k, &loc) : rc;
-    return rc < 0 ? rc : 1;
+    rc = hg_apply_put_over(&q->s->sequenced, k, &loc, may_replace(op));
+    if (rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR)
+        return 0;
+    return rc < 0 ? rc : rc == HOLOG_OK;
 }
 
 /* 0: something is unusual; what has been applied must be taken back. */
@@ -604,11 +593,45 @@ static int apply_all_unchecked(struct seq *q)
     int rc = 1;
 
     for (size_t i = 0; i < n; i++)
-        if (op_at(q->txn, i)->type != HG_OP_SAVE && op_at(q->txn, i)->type != HG_OP_MKDIR)
+        if (!makes_one_entry(op_at(q->txn, i)))
             return 0;
     for (size_t i = 0; rc > 0 && i < n; i++)
         rc = apply_unchecked(q, op_at(q->txn, i));
-    return rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR ? 0 : rc;
+    return rc;
+}
+
+static int append_body(struct seq *q, const struct finish *f)
+{
+    set_time(q, f->body);
+    return append(q, f->body, f->nrec, f->done, f->ctx, f->ticket);
+}
+
+/* One operation that makes one entry is appended first: an entry that cannot be put leaves the index
+ * as it was, and the log can take the frame back. So nothing of the index is kept for that. */
+static int run_single(struct seq *q, const struct finish *f)
+{
+    struct hg_op *op = op_at(q->txn, 0);
+    int rc = append_body(q, f);
+    int put;
+
+    if (rc < 0)
+        return rc;
+    put = apply_unchecked(q, op);
+    if (put > 0)
+        return HOLOG_OK;
+    hg_log_unappend(q->s->log);
+    if (put < 0)
+        return put;
+    rc = check_one(q, 0, q->checked);
+    if (rc < 0 || q->again)
+        return rc;
+    rc = append_body(q, f);
+    if (rc < 0)
+        return rc;
+    rc = apply_op(q, op, q->checked);
+    if (rc < 0)
+        hg_log_unappend(q->s->log);
+    return rc;
 }
 
 /* Each operation sees those before it; a failure resets the index to where it was. Most batches
@@ -628,10 +651,8 @@ static int run_many(struct seq *q, const struct finish *f)
     } else if (rc > 0) {
         rc = HOLOG_OK;
     }
-    if (rc == HOLOG_OK && !q->again) {
-        set_time(q, f->body);
-        rc = append(q, f->body, f->nrec, f->done, f->ctx, f->ticket);
-    }
+    if (rc == HOLOG_OK && !q->again)
+        rc = append_body(q, f);
     if (rc < 0 || q->again) {
         s->sequenced.sums = sums;
         hg_index_reset(s->sequenced.index, before);
@@ -661,7 +682,8 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
     rc = check_reads(q);
     if (rc < 0)
         return rc;
-    rc = changes_one_entry(q->txn) ? run_single(q, &f) : run_many(q, &f);
+    rc = op_count(q->txn) == 1 && makes_one_entry(op_at(q->txn, 0)) ? run_single(q, &f)
+                                                                    : run_many(q, &f);
     if (rc == HOLOG_OK && !q->again) {
         s->last_number = q->number;
         s->commits++;
@@ -725,6 +747,7 @@ static int acknowledge(holog_txn *txn, int async, const struct hg_ticket *ticket
 
     if (txn->sync == HOLOG_SYNC_NONE && publish_now(s)) {
         hg_log_unlock(s->log);
+        hg_epoch_poll(s->domain);
         return HOLOG_OK;
     }
     if (txn->sync != HOLOG_SYNC_NONE)

@@ -576,12 +576,25 @@ static int check_locator(const struct hg_locator *loc)
 int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
                  const struct hg_locator *loc, int *out_replaced, struct hg_locator *out_old)
 {
+    struct hg_locator old;
+    int rc = hg_index_put_over(ix, key, key_len, loc, ~0u, &old);
+
+    if (rc == HOLOG_OK && out_replaced != NULL)
+        *out_replaced = old.type != 0;
+    if (rc == HOLOG_OK && old.type != 0 && out_old != NULL)
+        *out_old = old;
+    return rc;
+}
+
+int hg_index_put_over(struct hg_index *ix, const uint8_t *key, size_t key_len,
+                      const struct hg_locator *loc, unsigned over, struct hg_locator *out_old)
+{
     uint8_t bytes[HG_LOCATOR_SIZE];
     struct hg_path path;
     struct hg_page_pos pos = { 0 };
     struct edit e;
-    struct hg_locator old;
 
+    *out_old = (struct hg_locator){ 0 };
     int rc = check_key(key_len);
     if (rc == HOLOG_OK)
         rc = check_locator(loc);
@@ -596,9 +609,13 @@ int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
         rc = put_first(&e, key, key_len, bytes);
     } else {
         find_near(ix, key, key_len, &path, &pos);
+        if (pos.found) {
+            hg_locator_decode(hg_page_locator(path.leaf->page, &pos), out_old);
+            if ((over & 1u << out_old->type) == 0)
+                return 1;
+        }
         edit_begin(ix, &e, 1);
         if (pos.found) {
-            hg_locator_decode(hg_page_locator(path.leaf->page, &pos), &old);
             rc = replace_locator(&e, &path, &pos, bytes);
         } else {
             rc = put_in_page(&e, &path, &pos, key, key_len, bytes);
@@ -606,12 +623,7 @@ int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
                 rc = put_rebuilding(&e, &path, key, key_len, bytes);
         }
     }
-    rc = edit_end(&e, rc, ix->head->count + (pos.found ? 0 : 1));
-    if (rc == HOLOG_OK && out_replaced != NULL)
-        *out_replaced = pos.found;
-    if (rc == HOLOG_OK && pos.found && out_old != NULL)
-        *out_old = old;
-    return rc;
+    return edit_end(&e, rc, ix->head->count + (pos.found ? 0 : 1));
 }
 
 int hg_index_mark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint64_t number,
@@ -650,6 +662,23 @@ int hg_index_mark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint6
     if (rc == HOLOG_OK)
         ix->near = path;
     return rc;
+}
+
+/* The mark has made the leaf the head's own: it is written in place, and cannot fail. */
+void hg_index_unmark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint64_t size)
+{
+    struct hg_locator loc;
+    struct hg_path path;
+    struct hg_page_pos pos;
+    uint8_t *at;
+
+    key = pad_key(ix, key, key_len);
+    find_near(ix, key, key_len, &path, &pos);
+    HG_ASSERT(pos.found && path.leaf->node.born == ix->head->generation);
+    at = hg_page_locator(path.leaf->page, &pos);
+    hg_locator_decode(at, &loc);
+    loc.size = size;
+    hg_locator_encode(at, &loc);
 }
 
 /* ---- many puts in order ------------------------------------------------------------------------*/

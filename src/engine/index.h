@@ -82,6 +82,11 @@ void hg_index_destroy(struct hg_index *ix);
 HG_MUST_CHECK int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
                                const struct hg_locator *loc, int *out_replaced,
                                struct hg_locator *out_old);
+/* Insert, or replace an entry whose type is in `over` (bits 1 << type). *out_old: what was there;
+ * type 0: nothing. 1 when it was of another type, and nothing has changed. */
+HG_MUST_CHECK int hg_index_put_over(struct hg_index *ix, const uint8_t *key, size_t key_len,
+                                    const struct hg_locator *loc, unsigned over,
+                                    struct hg_locator *out_old);
 /* Of many puts in order. */
 struct hg_index_item {
     const uint8_t *key; /* HG_KEY_PAD readable zero bytes behind it (index_page.h) */
@@ -97,6 +102,8 @@ HG_MUST_CHECK int hg_index_put_sorted(struct hg_index *ix, struct hg_index_item 
  * there: any other type stays as it is. HOLOG_E_NOENT when missing. */
 HG_MUST_CHECK int hg_index_mark(struct hg_index *ix, const uint8_t *key, size_t key_len,
                                 uint64_t number, struct hg_locator *out_loc);
+/* Takes the last mark back: out_loc's size is put in again. Nothing may have been frozen since. */
+void hg_index_unmark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint64_t size);
 /* HOLOG_E_NOENT when missing. */
 HG_MUST_CHECK int hg_index_remove(struct hg_index *ix, const uint8_t *key, size_t key_len,
                                   struct hg_locator *out_old);

@@ -219,7 +219,7 @@ int holog_config(holog_store *store, const char *key, const char *value, char *o
         return hg_error(HOLOG_E_TOOBIG, "a setting's value is at most 4096 bytes");
     rc = hg_store_check_write(store);
     if (rc == HOLOG_OK)
-        rc = hg_txn_begin(store, 1, &txn);
+        rc = hg_txn_begin(store, HG_TXN_SINGLE, &txn);
     if (rc < 0)
         return rc;
     rc = hg_txn_op(txn, HG_OP_CONFIG, 0, key, value, NULL, 0, NULL);

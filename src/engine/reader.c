@@ -148,6 +148,7 @@ static int follow(holog_store *s)
     hg_point_forget(s);
     v = hg_version_freeze(s);
     hg_version_publish(s, v);
+    hg_epoch_poll(s->domain);
     return HOLOG_OK;
 }
 

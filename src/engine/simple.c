@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/store_internal.h"
+#include "io/event.h"
 
 /* ---- one operation, one commit ------------------------------------------------------------------------*/
 
@@ -29,7 +30,7 @@ static int one_op(holog_store *s, enum hg_op_type type, unsigned flags, const ch
     int rc = hg_store_check_write(s);
 
     if (rc == HOLOG_OK)
-        rc = hg_txn_begin(s, 1, &txn);
+        rc = hg_txn_begin(s, HG_TXN_SINGLE, &txn);
     if (rc != HOLOG_OK)
         return rc;
     rc = hg_txn_op(txn, type, flags, path, to, NULL, 0, NULL);
@@ -43,7 +44,7 @@ int holog_save(holog_store *store, const char *path, const void *data, size_t le
     int rc = hg_store_check_write(store);
 
     if (rc == HOLOG_OK)
-        rc = hg_txn_begin(store, 1, &txn);
+        rc = hg_txn_begin(store, HG_TXN_SINGLE, &txn);
     if (rc != HOLOG_OK)
         return rc;
     rc = hg_txn_save(txn, path, data, len_bytes, flags);
@@ -261,7 +262,7 @@ int holog_save_batch(holog_store *store, const holog_item *items, size_t n, unsi
             *out_number = holog_last_number(store);
         return HOLOG_OK;
     }
-    rc = hg_txn_begin(store, 1, &txn);
+    rc = hg_txn_begin(store, HG_TXN_BATCH, &txn);
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < n && rc == HOLOG_OK; i++)
@@ -360,8 +361,12 @@ int holog_event_fd(holog_store *store, int *out_fd)
         return rc;
     if (out_fd == NULL)
         return hg_error(HOLOG_E_INVAL, "out_fd is NULL");
-    if (store->event_fd < 0)
-        return hg_error(HOLOG_E_NOTSUP, "no event descriptor on this machine");
+    hg_log_lock(store->log);
+    if (store->event_fd < 0) /* made when first wanted: telling it costs a call for each group */
+        rc = hg_io_event_create(store->io, &store->event_fd);
+    if (rc == HOLOG_OK)
+        hg_io_event_signal(store->event_fd); /* what became durable before is news to its reader */
     *out_fd = store->event_fd;
-    return HOLOG_OK;
+    hg_log_unlock(store->log);
+    return rc;
 }

@@ -583,11 +583,6 @@ static int open_log(holog_store *s)
         hg_error_clear();
         s->ctl = NULL;
     }
-    rc = hg_io_event_create(s->io, &s->event_fd);
-    if (rc < 0) {
-        hg_error_clear();
-        s->event_fd = -1;
-    }
     return hg_log_open(s->io, s->files, s->ctl, &s->recovered, &o, &s->log);
 }
 
@@ -633,6 +628,7 @@ static int open_parts(holog_store *s)
 static void free_store(holog_store *s)
 {
     hg_keeper_stop(s);
+    hg_txn_free_idle(s);
     hg_log_destroy(s->log);
     hg_follow_destroy(s->follower);
     if (s->ctl != NULL)

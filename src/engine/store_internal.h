@@ -85,6 +85,8 @@ struct holog_store {
     uint32_t fork_generation;
     int io_is_ours; /* close destroys io */
     int event_fd;
+#define HG_IDLE_TXNS 16u
+    holog_txn *idle_txns[HG_IDLE_TXNS]; /* each by atomic exchange */
 
     struct hg_version *published; /* atomic; readers load it inside an epoch */
     struct hg_side_table *points; /* fixed; NULL: not wanted */
@@ -285,9 +287,15 @@ struct hg_read { /* something that what the transaction has seen depends on */
     uint32_t key_len;
     uint64_t number;
 };
+enum hg_txn_kind {
+    HG_TXN_READING, /* holog_begin: checks each operation against its own view, and can be read */
+    HG_TXN_BATCH,   /* one call, one commit: checked when it is sequenced, and never read */
+    HG_TXN_SINGLE   /* the same for one operation; missing parents show when it is sequenced */
+};
+
 struct holog_txn {
     holog_store *store;
-    struct hg_version *base; /* what it reads below its own changes; simple: NULL until needed */
+    struct hg_version *base; /* what it reads below its own changes; others: NULL until needed */
     struct hg_buf arena;     /* paths */
     struct hg_buf body;      /* time (8 zero bytes), fields, records */
     struct hg_buf fields;
@@ -301,12 +309,14 @@ struct holog_txn {
     enum holog_sync sync;
     uint32_t nrec;
     uint64_t expecting; /* number for the HG_OP_EXPECT being collected */
-    int simple;         /* one call, one commit: no overlay, nothing to read */
+    enum hg_txn_kind kind;
+    int parent_missing; /* why the operation collected last was refused */
 #define HG_TXN_MADE 64
     uint32_t made[HG_TXN_MADE]; /* directories: numbers of operations, by hash of the path */
 };
-HG_MUST_CHECK int hg_txn_begin(holog_store *s, int simple, holog_txn **out_txn);
+HG_MUST_CHECK int hg_txn_begin(holog_store *s, enum hg_txn_kind kind, holog_txn **out_txn);
 void hg_txn_free(holog_txn *txn);
+void hg_txn_free_idle(holog_store *s); /* those kept for the next to begin */
 HG_MUST_CHECK int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *path,
                             const char *to, const void *data, size_t len, struct hg_staged *staged);
 #define HG_NUMBER_OWN ((UINT64_C(1) << 48) - 1) /* number of what a transaction itself has made */

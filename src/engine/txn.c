@@ -15,8 +15,9 @@
 #include "engine/store_internal.h"
 #include "wal/frame.h"
 
-#define OPS_MAX     (1u << 22)
-#define RECORD_REST 64u /* of a record beside path, value and table; roughly */
+#define OPS_MAX      (1u << 22)
+#define IDLE_BUF_MAX 4096u
+#define RECORD_REST  64u /* of a record beside path, value and table; roughly */
 
 static struct hg_op *op_at(holog_txn *txn, size_t i)
 {
@@ -54,18 +55,78 @@ static int keep_text(holog_txn *txn, const char *s, size_t len, uint32_t *out_at
 
 /* ---- life ----------------------------------------------------------------------------------------------*/
 
-int hg_txn_begin(holog_store *s, int simple, holog_txn **out_txn)
+/* Small commits come by the thousand: the transactions they end with, and their buffers, serve the
+ * next. One place for each of some threads. */
+static holog_txn **idle_place(holog_store *s)
 {
-    holog_txn *txn = hg_calloc(1, sizeof *txn);
+    static _Thread_local char here; /* threads' blocks are some pages apart */
+    return &s->idle_txns[((uintptr_t)&here >> 12) % HG_IDLE_TXNS];
+}
+
+static int is_small(const struct hg_buf *b)
+{
+    return b->cap <= IDLE_BUF_MAX;
+}
+
+static void destroy(holog_txn *txn)
+{
+    hg_buf_release(&txn->arena);
+    hg_buf_release(&txn->body);
+    hg_buf_release(&txn->fields);
+    hg_buf_release(&txn->ops);
+    hg_buf_release(&txn->reads);
+    hg_buf_release(&txn->savepoints);
+    hg_free(txn);
+}
+
+static struct hg_buf emptied(struct hg_buf b)
+{
+    b.len = 0;
+    return b;
+}
+
+static void keep_or_destroy(holog_txn *txn)
+{
+    holog_txn *before = txn;
+
+    if (is_small(&txn->arena) && is_small(&txn->body) && is_small(&txn->fields) &&
+        is_small(&txn->ops) && is_small(&txn->reads) && is_small(&txn->savepoints)) {
+        *txn = (holog_txn){ .arena = emptied(txn->arena),
+                            .body = emptied(txn->body),
+                            .fields = emptied(txn->fields),
+                            .ops = emptied(txn->ops),
+                            .reads = emptied(txn->reads),
+                            .savepoints = emptied(txn->savepoints),
+                            .store = txn->store };
+        before = __atomic_exchange_n(idle_place(txn->store), txn, __ATOMIC_ACQ_REL);
+    }
+    if (before != NULL)
+        destroy(before);
+}
+
+void hg_txn_free_idle(holog_store *s)
+{
+    for (size_t i = 0; i < HG_IDLE_TXNS; i++) {
+        if (s->idle_txns[i] != NULL)
+            destroy(s->idle_txns[i]);
+        s->idle_txns[i] = NULL;
+    }
+}
+
+int hg_txn_begin(holog_store *s, enum hg_txn_kind kind, holog_txn **out_txn)
+{
+    holog_txn *txn = __atomic_exchange_n(idle_place(s), NULL, __ATOMIC_ACQ_REL);
     int rc;
 
     if (txn == NULL)
+        txn = hg_calloc(1, sizeof *txn);
+    if (txn == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a transaction");
     txn->store = s;
-    txn->simple = simple;
+    txn->kind = kind;
     txn->sync = (enum holog_sync)s->opts.sync;
     rc = hg_body_begin(&txn->body, 0, NULL, 0);
-    if (rc == HOLOG_OK && !simple) {
+    if (rc == HOLOG_OK && kind == HG_TXN_READING) {
         txn->base = hg_version_get_published(s);
         if (txn->base == NULL)
             rc = hg_error(HOLOG_E_NOMEM, "no memory for a transaction");
@@ -90,14 +151,8 @@ void hg_txn_free(holog_txn *txn)
         txn->staged = g->next;
         hg_staged_put(g);
     }
-    hg_buf_release(&txn->arena);
-    hg_buf_release(&txn->body);
-    hg_buf_release(&txn->fields);
-    hg_buf_release(&txn->ops);
-    hg_buf_release(&txn->reads);
-    hg_buf_release(&txn->savepoints);
     hg_budget_give(txn->store->cache, txn->taken);
-    hg_free(txn);
+    keep_or_destroy(txn);
 }
 
 /* ---- budget ------------------------------------------------------------------------------------------------*/
@@ -584,7 +639,7 @@ static int add_parent_ops(holog_txn *txn, const char *path, size_t len)
     size_t there = hg_path_parent(path, len);
     int rc = HOLOG_OK;
 
-    if (txn->simple) {
+    if (txn->kind != HG_TXN_READING) {
         if (txn->base == NULL)
             txn->base = hg_version_get_published(txn->store);
         if (txn->base == NULL)
@@ -604,12 +659,16 @@ static int add_parent_ops(holog_txn *txn, const char *path, size_t len)
     return rc;
 }
 
-static int add_parents_of_target(holog_txn *txn, const char *to)
+static int add_parents(holog_txn *txn, enum hg_op_type type, const char *path, size_t path_len,
+                       const char *to)
 {
     char canonical[HG_PATH_MAX + 1];
     size_t len = 0;
-    int rc = hg_user_path(to, canonical, &len);
+    int rc;
 
+    if (type != HG_OP_MOVE && type != HG_OP_COPY)
+        return add_parent_ops(txn, path, path_len);
+    rc = hg_user_path(to, canonical, &len);
     return rc < 0 ? rc : add_parent_ops(txn, canonical, len);
 }
 
@@ -655,7 +714,7 @@ int hg_txn_settle(holog_txn *txn)
     struct hg_checked *c;
     int rc;
 
-    if (txn->simple || txn->overlay != NULL || txn->ops.len == 0)
+    if (txn->kind != HG_TXN_READING || txn->overlay != NULL || txn->ops.len == 0)
         return HOLOG_OK;
     c = hg_malloc(sizeof *c);
     if (c == NULL)
@@ -702,7 +761,8 @@ static int set_texts(holog_txn *txn, struct hg_op *op, const char *path, size_t 
 static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t path_len,
                    const char *to, const void *data, size_t len)
 {
-    struct hg_checked *c = NULL;
+    struct hg_checked checked; /* 33 KiB: only what counts is set */
+    struct hg_checked *c = &checked;
     size_t arena_was;
     size_t body_was = txn->body.len;
     size_t ops_was = txn->ops.len;
@@ -717,18 +777,17 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     if (rc < 0)
         return rc;
     rc = set_texts(txn, &op, path, path_len, to);
-    if (rc == HOLOG_OK && !txn->simple) {
-        c = hg_malloc(sizeof *c);
-        rc = c == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for an operation")
-                       : check_against_own_view(txn, &op, c);
+    txn->parent_missing = 0;
+    if (rc == HOLOG_OK && txn->kind == HG_TXN_READING) {
+        rc = check_against_own_view(txn, &op, c);
+        txn->parent_missing = rc == HOLOG_E_NOENT && c->missing_parent;
     }
     if (rc == HOLOG_OK)
         rc = encode_op(txn, &op, data, len);
     if (rc == HOLOG_OK)
         rc = hg_buf_append(&txn->ops, &op, sizeof op);
-    if (rc == HOLOG_OK && !txn->simple && txn->overlay != NULL)
+    if (rc == HOLOG_OK && txn->overlay != NULL)
         rc = overlay_apply(txn, op_count(txn) - 1, c);
-    hg_free(c);
     if (rc < 0) {
         txn->arena.len = arena_was;
         txn->body.len = body_was;
@@ -770,14 +829,16 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
         if (rc < 0 || type == HG_OP_MKDIR)
             return rc; /* the root is there: nothing to do */
     }
-    if (rc == HOLOG_OK && (flags & HOLOG_PARENTS) != 0 && type != HG_OP_EXPECT) {
-        rc = hg_txn_settle(txn);
+    if (rc == HOLOG_OK && (flags & HOLOG_PARENTS) != 0 && txn->kind == HG_TXN_BATCH)
+        rc = add_parents(txn, type, canonical, path_len, to);
+    if (rc == HOLOG_OK)
+        rc = collect(txn, op, canonical, path_len, to, data, len);
+    if (rc == HOLOG_E_NOENT && (flags & HOLOG_PARENTS) != 0 && txn->parent_missing) {
+        rc = add_parents(txn, type, canonical, path_len, to);
         if (rc == HOLOG_OK)
-            rc = type == HG_OP_MOVE || type == HG_OP_COPY
-                     ? add_parents_of_target(txn, to)
-                     : add_parent_ops(txn, canonical, path_len);
+            rc = collect(txn, op, canonical, path_len, to, data, len);
     }
-    return rc < 0 ? rc : collect(txn, op, canonical, path_len, to, data, len);
+    return rc;
 }
 
 int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t number)

@@ -26,7 +26,7 @@ int holog_begin(holog_store *store, holog_txn **out_txn)
         return rc;
     if (out_txn == NULL)
         return hg_error(HOLOG_E_INVAL, "out_txn is NULL");
-    return hg_txn_begin(store, 0, out_txn);
+    return hg_txn_begin(store, HG_TXN_READING, out_txn);
 }
 
 static int check(const holog_txn *txn)

@@ -85,5 +85,4 @@ void hg_version_publish(holog_store *s, struct hg_version *v)
 
     __atomic_store_n(&s->published, v, __ATOMIC_RELEASE);
     hg_version_put(s, old);
-    hg_epoch_poll(s->domain);
 }

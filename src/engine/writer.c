@@ -223,7 +223,7 @@ static int finish(holog_writer *w, uint64_t *out_number)
     while (rc == HOLOG_OK && w->collected < w->sent)
         rc = collect(w, NULL);
     if (rc == HOLOG_OK)
-        rc = hg_txn_begin(w->store, 1, &txn);
+        rc = hg_txn_begin(w->store, HG_TXN_SINGLE, &txn);
     if (rc != HOLOG_OK)
         return rc;
     w->whole->hash = hg_hash128(w->whole->table.data, w->whole->table.len);

@@ -197,7 +197,6 @@ static void complete_group(struct hg_log *log, struct hg_group *g)
     queue_dones(log, g, 0);
     log->inflight_bytes -= g->len;
     g->token = NULL;
-    g->frames.len = 0;
 }
 
 void hg_log_complete(struct hg_log *log)
@@ -226,7 +225,7 @@ void hg_log_complete(struct hg_log *log)
         }
         if (was != HG_GROUP_FILLING)
             log->in_flight--;
-        g->state = HG_GROUP_FREE;
+        g->state = failed ? HG_GROUP_FREE : HG_GROUP_DONE;
         log->last_activity_ns = log->io->ops->now_ns(log->io);
         any = 1;
         /* The next leader first: the disk idles until it runs. */
@@ -235,6 +234,48 @@ void hg_log_complete(struct hg_log *log)
     }
     if (any)
         hg_cond_wake_all(log->io, &log->changed);
+}
+
+/* ---- the footer, behind ---------------------------------------------------------------------- */
+
+static void add_frames(struct hg_log *log, const struct hg_group *g)
+{
+    const struct hg_group_frame *frames = (const struct hg_group_frame *)(void *)g->frames.data;
+    size_t n = g->frames.len / sizeof *frames;
+
+    for (size_t i = 0; i < n && log->footer != NULL; i++) {
+        int rc = hg_footer_add(log->footer, &frames[i].head, (uint32_t)(g->base + frames[i].at),
+                               g->buf + frames[i].at + HG_FRAME_HEADER_SIZE);
+        if (rc < 0) { /* no memory for it: the roll rebuilds it from the file */
+            hg_footer_builder_destroy(log->footer);
+            log->footer = NULL;
+        }
+    }
+}
+
+/* What completed groups leave to be done and nobody waits for: their frames go into the footer, in
+ * order, and the engine does what it has put off. Lock held, dropped inside. */
+static void follow_up(struct hg_log *log)
+{
+    if (log->footer_busy)
+        return; /* whoever is at it sees what was added */
+    log->footer_busy = 1;
+    for (;;) {
+        struct hg_group *g = slot_of(log, log->footer_seq + 1);
+        if (g->seq != log->footer_seq + 1 || g->state != HG_GROUP_DONE)
+            break;
+        hg_log_unlock(log);
+        add_frames(log, g);
+        if (log->opts.hooks.afterwards != NULL)
+            log->opts.hooks.afterwards(log->opts.hooks.ctx);
+        hg_log_lock(log);
+        g->frames.len = 0;
+        g->state = HG_GROUP_FREE;
+        log->footer_seq++;
+        hg_cond_wake_all(log->io, &log->changed);
+    }
+    log->footer_busy = 0;
+    hg_cond_wake_all(log->io, &log->changed);
 }
 
 /* ---- filling ----------------------------------------------------------------------------------- */
@@ -500,14 +541,6 @@ int hg_log_seal_group(struct hg_log *log, struct hg_group *g)
         log->prev_len = f->len;
         log->prev_hash = f->head_hash;
         log->last_frame = hg_pos_make(log->active.id, offset);
-        if (log->footer != NULL) {
-            int rc =
-                hg_footer_add(log->footer, f, offset, g->buf + frames[i].at + HG_FRAME_HEADER_SIZE);
-            if (rc < 0) { /* no memory for it: the roll rebuilds it from the file */
-                hg_footer_builder_destroy(log->footer);
-                log->footer = NULL;
-            }
-        }
     }
     memset(g->buf + g->len, 0, padded - g->len);
     log->sealed_end = g->base + g->len;
@@ -605,6 +638,7 @@ void hg_log_write_group(struct hg_log *log, struct hg_group *g)
     if (rc < 0)
         hg_log_poison(log, g->seq, rc);
     hg_log_complete(log);
+    follow_up(log);
 }
 
 int hg_log_lead(struct hg_log *log)
@@ -730,7 +764,7 @@ void hg_log_kick(struct hg_log *log)
     }
 }
 
-/* Nothing filling, nothing in flight. */
+/* Nothing filling, nothing in flight, nothing left to follow up. */
 int hg_log_quiesce(struct hg_log *log)
 {
     for (;;) {
@@ -740,6 +774,8 @@ int hg_log_quiesce(struct hg_log *log)
             wait_for_group_locked(log, log->fill_seq);
         else if (log->in_flight > 0)
             wait_for_group_locked(log, log->fill_seq - 1);
+        else if (log->footer_busy)
+            hg_log_wait_changed(log, UINT64_MAX);
         else
             return HOLOG_OK;
     }

@@ -55,6 +55,8 @@ struct hg_log_hooks {
     void (*completed)(void *ctx, void *token, int rc, int durable);
     /* Bytes of the segment below `end` are with the kernel or the disk: they can be read back. */
     void (*written)(void *ctx, uint32_t segment, uint64_t end);
+    /* Some groups have completed: what can be done late, without the lock. May be NULL. */
+    void (*afterwards)(void *ctx);
     /* The durable end has moved to number/pos (a sync, or a group). */
     void (*durable)(void *ctx, hg_pos pos, uint64_t number);
     /* The active segment is full: nothing is under way, all of it is durable. May be NULL. */

@@ -33,6 +33,7 @@ enum hg_group_state {
     HG_GROUP_SEALED, /* headers final, waits for a writer */
     HG_GROUP_WRITING,
     HG_GROUP_WRITTEN, /* its own transfer is over; completes when those before it have */
+    HG_GROUP_DONE     /* complete; its frames are not in the footer yet */
 };
 
 struct hg_group_frame {
@@ -132,7 +133,10 @@ struct hg_log {
     uint64_t pred_epoch;              /* of the newest frame segment */
     uint32_t next_segment;            /* ext_lock */
     uint8_t tail[HG_BLOCK];           /* the block that holds `sealed_end`, as written */
-    struct hg_footer_builder *footer; /* NULL: opened half full, or no memory; rebuilt at roll */
+    struct hg_footer_builder *footer; /* NULL: opened half full, or no memory; rebuilt at roll. Its
+                                         owner's, while footer_busy */
+    uint64_t footer_seq;              /* the groups up to here are in it */
+    int footer_busy;                  /* somebody puts groups in, without the lock */
     int opening_due; /* the active segment has no list of segments yet: its first frame */
     int rolling;     /* somebody is in a roll, or writes that frame: nobody else appends */
 
@@ -195,7 +199,7 @@ void hg_log_complete(struct hg_log *log); /* lock held: complete in order what c
 int hg_log_lead(struct hg_log *log);      /* lock held: seal and write the filling group */
 void hg_log_write_group(struct hg_log *log, struct hg_group *g); /* lock held, dropped inside */
 int hg_log_seal_group(struct hg_log *log, struct hg_group *g);   /* lock held */
-int hg_log_quiesce(struct hg_log *log);    /* lock held: nothing filling or in flight */
+int hg_log_quiesce(struct hg_log *log);    /* lock held: nothing filling or in flight, or late */
 int hg_log_sync_held(struct hg_log *log);  /* lock held, dropped inside */
 void hg_log_run_dones(struct hg_log *log); /* lock held, dropped inside */
 void hg_log_advance_durable(struct hg_log *log, uint64_t seq); /* lock held */
