@@ -29,7 +29,8 @@ int hg_state_get(const struct hg_state *st, const uint8_t *key, size_t len, stru
     return hg_index_get(st->index, key, len, out);
 }
 
-/* The directory whose key this is has a changed child. *out_was: its last change before. */
+/* The directory whose key this is has a changed child. *out_was: its last change before. No message:
+ * HOLOG_E_NOENT, HOLOG_E_NOTDIR may be what the caller expects. */
 static int mark_directory(struct hg_state *st, const uint8_t *key, size_t len, uint64_t number,
                           uint64_t *out_was)
 {
@@ -42,21 +43,33 @@ static int mark_directory(struct hg_state *st, const uint8_t *key, size_t len, u
         return HOLOG_OK;
     }
     rc = hg_index_mark(st->index, key, len, number, &loc);
-    if (rc == HOLOG_E_NOENT)
-        return hg_error(HOLOG_E_NOENT, "the parent directory is missing");
     if (rc == HOLOG_OK)
         *out_was = loc.size;
-    if (rc == HOLOG_OK && loc.type != HG_ENTRY_DIR)
+    return rc == HOLOG_OK && loc.type != HG_ENTRY_DIR ? HOLOG_E_NOTDIR : rc;
+}
+
+static int say_parent(int rc)
+{
+    if (rc == HOLOG_E_NOENT)
+        return hg_error(HOLOG_E_NOENT, "the parent directory is missing");
+    if (rc == HOLOG_E_NOTDIR)
         return hg_error(HOLOG_E_NOTDIR, "the parent is not a directory");
     return rc;
 }
 
-static void unmark_directory(struct hg_state *st, const uint8_t *key, size_t len, uint64_t was)
+int hg_apply_mark(struct hg_state *st, const struct hg_key *k, uint64_t number, uint64_t *out_was)
 {
-    if (len == 0)
+    return mark_directory(st, k->bytes, k->parent_len, number, out_was);
+}
+
+void hg_apply_unmark(struct hg_state *st, const struct hg_key *k, uint64_t number, uint64_t was)
+{
+    if (was >= number)
+        return; /* it was marked before, and stays so */
+    if (k->parent_len == 0)
         st->sums.root_number = was;
     else
-        hg_index_unmark(st->index, key, len, was);
+        hg_index_unmark(st->index, k->bytes, k->parent_len, was);
 }
 
 void hg_sums_count(struct hg_sums *s, const struct hg_locator *loc, size_t path_len, int sign)
@@ -71,30 +84,37 @@ void hg_sums_count(struct hg_sums *s, const struct hg_locator *loc, size_t path_
         s->live_value_bytes += n * loc->size;
 }
 
-int hg_apply_put_over(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc,
-                      unsigned over)
+int hg_apply_put_marked(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc,
+                        unsigned over)
 {
     struct hg_locator old;
-    uint64_t was = 0;
-    int rc = mark_directory(st, k->bytes, k->parent_len, loc->number, &was);
+    int rc = hg_index_put_over(st->index, k->bytes, k->len, loc, over, &old);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
-    rc = hg_index_put_over(st->index, k->bytes, k->len, loc, over, &old);
-    if (rc != HOLOG_OK) {
-        if (was < loc->number)
-            unmark_directory(st, k->bytes, k->parent_len, was);
-        return rc;
-    }
     if (old.type != 0)
         hg_sums_count(&st->sums, &old, k->path_len, -1);
     hg_sums_count(&st->sums, loc, k->path_len, +1);
     return HOLOG_OK;
 }
 
+int hg_apply_put_over(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc,
+                      unsigned over)
+{
+    uint64_t was = 0;
+    int rc = hg_apply_mark(st, k, loc->number, &was);
+
+    if (rc < 0)
+        return rc;
+    rc = hg_apply_put_marked(st, k, loc, over);
+    if (rc != HOLOG_OK)
+        hg_apply_unmark(st, k, loc->number, was);
+    return rc;
+}
+
 int hg_apply_put(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc)
 {
-    return hg_apply_put_over(st, k, loc, ~0u);
+    return say_parent(hg_apply_put_over(st, k, loc, ~0u));
 }
 
 int hg_apply_mkdir(struct hg_state *st, const struct hg_key *k, const struct hg_locator *loc)
@@ -154,7 +174,7 @@ int hg_apply_delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t n
     if (k->len > 0) {
         rc = hg_index_get(st->index, k->bytes, k->len, &old);
         if (rc == HOLOG_OK)
-            rc = mark_directory(st, k->bytes, k->parent_len, number, &was);
+            rc = say_parent(mark_directory(st, k->bytes, k->parent_len, number, &was));
     }
     if (rc == HOLOG_OK && old.type == HG_ENTRY_DIR) {
         rc = uncount_below(st, prefix, prefix_len);
@@ -215,7 +235,7 @@ int hg_apply_copy(struct hg_state *st, const struct hg_key *from, const struct h
     int rc = hg_index_get(st->index, from->bytes, from->len, &loc);
 
     if (rc == HOLOG_OK)
-        rc = mark_directory(st, to->bytes, to->parent_len, number, &was);
+        rc = say_parent(mark_directory(st, to->bytes, to->parent_len, number, &was));
     if (rc == HOLOG_OK)
         rc = transfer_one(st, from, to, from->bytes, from->len, loc, number);
     if (rc == HOLOG_OK && loc.type == HG_ENTRY_DIR) {

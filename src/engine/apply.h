@@ -45,9 +45,15 @@ HG_MUST_CHECK int hg_state_get(const struct hg_state *st, const uint8_t *key, si
 HG_MUST_CHECK int hg_apply_put(struct hg_state *st, const struct hg_key *k,
                                const struct hg_locator *loc);
 /* The same, unless the entry is there with a type that is not in `over` (bits 1 << type): then 1, and
- * nothing has changed. */
+ * nothing has changed. HOLOG_E_NOENT, HOLOG_E_NOTDIR for the parent come without a message. */
 HG_MUST_CHECK int hg_apply_put_over(struct hg_state *st, const struct hg_key *k,
                                     const struct hg_locator *loc, unsigned over);
+/* The two halves of it. Between them nothing is frozen; whoever goes no further takes the mark back. */
+HG_MUST_CHECK int hg_apply_mark(struct hg_state *st, const struct hg_key *k, uint64_t number,
+                                uint64_t *out_was);
+void hg_apply_unmark(struct hg_state *st, const struct hg_key *k, uint64_t number, uint64_t was);
+HG_MUST_CHECK int hg_apply_put_marked(struct hg_state *st, const struct hg_key *k,
+                                      const struct hg_locator *loc, unsigned over);
 /* A directory that exists stays as it is. */
 HG_MUST_CHECK int hg_apply_mkdir(struct hg_state *st, const struct hg_key *k,
                                  const struct hg_locator *loc);

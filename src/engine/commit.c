@@ -342,8 +342,11 @@ static int check_one(struct seq *q, size_t i, struct hg_checked *c)
     holog_txn *txn = q->txn;
     struct hg_op *op = op_at(txn, i);
     int moves = op->type == HG_OP_MOVE || op->type == HG_OP_COPY;
-    int rc = hg_check_op(&q->check, op, text(txn, op->user_path), op->user_path_len,
-                         moves ? text(txn, op->user_to) : "", moves ? op->user_to_len : 0, c);
+    int rc;
+
+    q->check.lookup.quiet = hg_op_makes_parents(op);
+    rc = hg_check_op(&q->check, op, text(txn, op->user_path), op->user_path_len,
+                     moves ? text(txn, op->user_to) : "", moves ? op->user_to_len : 0, c);
 
     if (rc == HOLOG_E_NOENT && c->missing_parent && (op->flags & HOLOG_PARENTS) != 0)
         return add_parents(q, i);
@@ -528,11 +531,6 @@ static void set_time(struct seq *q, struct hg_buf *body)
     hg_put_le64(body->data, now);
 }
 
-static int makes_one_entry(const struct hg_op *op)
-{
-    return op->type == HG_OP_SAVE || op->type == HG_OP_SYMLINK || op->type == HG_OP_MKDIR;
-}
-
 struct finish {
     struct hg_buf *body;
     uint32_t nrec;
@@ -554,6 +552,13 @@ static int apply_checked(struct seq *q)
     return rc;
 }
 
+static int is_literal(const holog_txn *txn, const struct hg_op *op)
+{
+    return op->path_len == op->user_path_len &&
+           (op->path == op->user_path ||
+            memcmp(text(txn, op->path), text(txn, op->user_path), op->path_len) == 0);
+}
+
 /* What a save or a symlink may replace, as check.c has it. */
 static unsigned may_replace(const struct hg_op *op)
 {
@@ -570,9 +575,7 @@ static int apply_unchecked(struct seq *q, const struct hg_op *op)
     struct hg_locator loc = op_locator(q, op);
     int rc;
 
-    if (op->path_len != op->user_path_len ||
-        (op->path != op->user_path &&
-         memcmp(text(q->txn, op->path), text(q->txn, op->user_path), op->path_len) != 0))
+    if (!is_literal(q->txn, op))
         return 0;
     hg_key_make(text(q->txn, op->path), op->path_len, k);
     if (op->type == HG_OP_MKDIR && (op->flags & HOLOG_PARENTS) != 0) {
@@ -593,7 +596,7 @@ static int apply_all_unchecked(struct seq *q)
     int rc = 1;
 
     for (size_t i = 0; i < n; i++)
-        if (!makes_one_entry(op_at(q->txn, i)))
+        if (!hg_op_makes_entry(op_at(q->txn, i)))
             return 0;
     for (size_t i = 0; rc > 0 && i < n; i++)
         rc = apply_unchecked(q, op_at(q->txn, i));
@@ -606,22 +609,43 @@ static int append_body(struct seq *q, const struct finish *f)
     return append(q, f->body, f->nrec, f->done, f->ctx, f->ticket);
 }
 
-/* One operation that makes one entry is appended first: an entry that cannot be put leaves the index
- * as it was, and the log can take the frame back. So nothing of the index is kept for that. */
+/* 1: done; 0: something is unusual and nothing has changed; or a negative code, the same. Appended
+ * between the mark, which tells whether the parent is there, and the put: what is refused then can be
+ * taken back from both, and nothing of the index has to be kept for that. */
+static int run_literal(struct seq *q, const struct hg_op *op, const struct finish *f)
+{
+    struct hg_state *st = &q->s->sequenced;
+    struct hg_key *k = &q->checked->at.key;
+    struct hg_locator loc = op_locator(q, op);
+    uint64_t was = 0;
+    int rc;
+
+    if (!is_literal(q->txn, op))
+        return 0;
+    hg_key_make(text(q->txn, op->path), op->path_len, k);
+    rc = hg_apply_mark(st, k, q->number, &was);
+    if (rc < 0)
+        return rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR ? 0 : rc;
+    rc = append_body(q, f);
+    if (rc == HOLOG_OK) {
+        rc = hg_apply_put_marked(st, k, &loc, may_replace(op));
+        if (rc == HOLOG_OK)
+            return 1;
+        hg_log_unappend(q->s->log);
+    }
+    hg_apply_unmark(st, k, q->number, was);
+    return rc < 0 ? rc : 0;
+}
+
+/* One operation that makes one entry. */
 static int run_single(struct seq *q, const struct finish *f)
 {
     struct hg_op *op = op_at(q->txn, 0);
-    int rc = append_body(q, f);
-    int put;
+    int may_be_there = op->type == HG_OP_MKDIR && (op->flags & HOLOG_PARENTS) != 0;
+    int rc = may_be_there ? 0 : run_literal(q, op, f);
 
-    if (rc < 0)
-        return rc;
-    put = apply_unchecked(q, op);
-    if (put > 0)
-        return HOLOG_OK;
-    hg_log_unappend(q->s->log);
-    if (put < 0)
-        return put;
+    if (rc != 0)
+        return rc < 0 ? rc : HOLOG_OK;
     rc = check_one(q, 0, q->checked);
     if (rc < 0 || q->again)
         return rc;
@@ -682,8 +706,8 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
     rc = check_reads(q);
     if (rc < 0)
         return rc;
-    rc = op_count(q->txn) == 1 && makes_one_entry(op_at(q->txn, 0)) ? run_single(q, &f)
-                                                                    : run_many(q, &f);
+    rc = op_count(q->txn) == 1 && hg_op_makes_entry(op_at(q->txn, 0)) ? run_single(q, &f)
+                                                                      : run_many(q, &f);
     if (rc == HOLOG_OK && !q->again) {
         s->last_number = q->number;
         s->commits++;

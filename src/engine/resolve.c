@@ -2,8 +2,8 @@
  * From a path to an entry, through symlinks.
  *
  * The usual path costs one or two lookups: an entry that is there under its literal key has
- * directories above it, since nothing can be put below anything else. Only when neither the entry
- * nor its parent directory is there under the literal name are components walked one by one.
+ * directories above it, since nothing can be put below anything else. So the nearest entry above it
+ * that is there tells all: components are walked one by one only when that is no directory.
  */
 #include <string.h>
 
@@ -153,25 +153,58 @@ static int walk_all(const struct hg_lookup *l, const char *path, size_t len, int
     return HOLOG_OK;
 }
 
+static size_t key_parent(const uint8_t *key, size_t len)
+{
+    const uint8_t *end = memrchr(key, 0, len);
+    return end != NULL ? (size_t)(end - key) : 0;
+}
+
+static int missing_directory(const struct hg_lookup *l, const char *path, size_t len)
+{
+    return l->quiet ? HOLOG_E_NOENT
+                    : hg_error_path(HOLOG_E_NOENT, path, (uint32_t)len, "%.*s: no such directory",
+                                    (int)len, path);
+}
+
+/* Of an entry that is missing: up to the nearest that is there. 1: its parent, a directory; 0: what
+ * is there is no directory, so names do not tell; HOLOG_E_NOENT: a directory further up. */
+static int climb(const struct hg_lookup *l, const char *path, size_t path_len,
+                 const struct hg_key *key)
+{
+    size_t key_len = key->parent_len;
+    size_t missing = path_len;
+
+    for (;;) {
+        struct hg_locator loc;
+        int rc = l->get(l->ctx, key->bytes, key_len, &loc);
+        int is_dir = rc == HOLOG_OK && (loc.type == HG_ENTRY_DIR || loc.type == HG_ENTRY_ARRAY);
+        if (is_dir && missing < path_len)
+            return missing_directory(l, path, missing);
+        if (rc != HOLOG_E_NOENT)
+            return rc < 0 ? rc : is_dir;
+        missing = hg_path_parent(path, missing);
+        key_len = key_parent(key->bytes, key_len);
+    }
+}
+
 int hg_resolve(const struct hg_lookup *l, const char *path, size_t path_len, int follow,
                struct hg_resolved *out)
 {
-    struct hg_locator parent;
     int rc = look(l, path, path_len, &out->key, &out->loc);
 
+    out->literal = 1;
     if (rc < 0)
         return rc;
-    if (out->loc.type != 0 && (out->loc.type != HG_ENTRY_SYMLINK || !follow))
-        goto literal;
-    if (out->loc.type == 0) {
-        rc = l->get(l->ctx, out->key.bytes, out->key.parent_len, &parent);
-        if (rc == HOLOG_OK && (parent.type == HG_ENTRY_DIR || parent.type == HG_ENTRY_ARRAY))
-            goto literal;
-        if (rc < 0 && rc != HOLOG_E_NOENT)
-            return rc;
+    if (out->loc.type == 0)
+        rc = climb(l, path, path_len, &out->key);
+    else
+        rc = out->loc.type != HG_ENTRY_SYMLINK || !follow;
+    if (rc < 0)
+        return rc;
+    if (rc == 0) {
+        out->literal = 0;
+        return walk_all(l, path, path_len, follow, out);
     }
-    return walk_all(l, path, path_len, follow, out);
-literal:
     memcpy(out->path, path, path_len);
     out->path[path_len] = 0;
     out->path_len = path_len;

@@ -168,12 +168,14 @@ struct hg_lookup {
     int (*get)(void *ctx, const uint8_t *key, size_t len, struct hg_locator *out);
     /* Target of the symlink at loc into out (HG_PATH_MAX + 1). */
     int (*target)(void *ctx, const struct hg_locator *loc, char *out, size_t *out_len);
+    int quiet; /* a missing directory on the way is no news: HOLOG_E_NOENT without a message */
 };
 struct hg_resolved {
     char path[HG_PATH_MAX + 1];
     size_t path_len;
     struct hg_key key;
     struct hg_locator loc; /* type 0: missing, but its parent is a directory */
+    int literal;           /* path is as it was given: no symlink is on the way */
 };
 /* path: canonical. follow: also in the last component (a dangling link's target is then "missing").
  * HOLOG_E_NOENT: a parent is missing; NOTDIR; LOOP. */
@@ -314,6 +316,15 @@ struct holog_txn {
 #define HG_TXN_MADE 64
     uint32_t made[HG_TXN_MADE]; /* directories: numbers of operations, by hash of the path */
 };
+static inline int hg_op_makes_entry(const struct hg_op *op)
+{
+    return op->type == HG_OP_SAVE || op->type == HG_OP_SYMLINK || op->type == HG_OP_MKDIR;
+}
+/* Nothing can be missing for it but parents, and those it makes. */
+static inline int hg_op_makes_parents(const struct hg_op *op)
+{
+    return hg_op_makes_entry(op) && (op->flags & HOLOG_PARENTS) != 0;
+}
 HG_MUST_CHECK int hg_txn_begin(holog_store *s, enum hg_txn_kind kind, holog_txn **out_txn);
 void hg_txn_free(holog_txn *txn);
 void hg_txn_free_idle(holog_store *s); /* those kept for the next to begin */

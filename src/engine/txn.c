@@ -368,26 +368,33 @@ static int encode_op(holog_txn *txn, struct hg_op *op, const void *data, size_t 
     }
 }
 
-/* The body again, from the operations: paths or fields have changed. */
-int hg_txn_encode(holog_txn *txn)
+static int encode_again(holog_txn *txn, const struct hg_buf *old)
 {
-    struct hg_buf old = txn->body;
-    size_t n = op_count(txn);
-    int rc;
+    int rc = hg_body_begin(&txn->body, 0, txn->fields.data, txn->fields.len);
 
-    txn->body = (struct hg_buf){ 0 };
     txn->nrec = 0;
-    rc = hg_body_begin(&txn->body, 0, txn->fields.data, txn->fields.len);
-    for (size_t i = 0; rc == HOLOG_OK && i < n; i++) {
+    for (size_t i = 0; rc == HOLOG_OK && i < op_count(txn); i++) {
         struct hg_op *op = op_at(txn, i);
         struct hg_record r = { 0 };
         if (op->type == HG_OP_SAVE && op->staged == NULL) {
-            rc = hg_rec_decode(old.data + op->record, old.len - op->record, op->record, &r);
+            rc = hg_rec_decode(old->data + op->record, old->len - op->record, op->record, &r);
             HG_ASSERT(rc == HOLOG_OK); /* we encoded it */
         }
         rc = encode_op(txn, op, r.value, (size_t)r.value_len);
         txn->nrec += has_record(op) ? 1 : 0;
     }
+    return rc;
+}
+
+/* The body again, from the operations: paths or fields have changed, or there are more of them. On
+ * failure, what the transaction had is lost to it. */
+int hg_txn_encode(holog_txn *txn)
+{
+    struct hg_buf old = txn->body;
+    int rc;
+
+    txn->body = (struct hg_buf){ 0 };
+    rc = encode_again(txn, &old);
     hg_buf_release(&old);
     return rc;
 }
@@ -396,8 +403,12 @@ int hg_txn_encode(holog_txn *txn)
 
 static int parent_is_missing(const struct hg_lookup *l, const char *path, size_t len)
 {
+    struct hg_lookup quiet = *l;
     struct hg_resolved r;
-    int rc = hg_resolve(l, path, len, 1, &r);
+    int rc;
+
+    quiet.quiet = 1;
+    rc = hg_resolve(&quiet, path, len, 1, &r);
 
     if (rc == HOLOG_OK)
         return r.loc.type == 0;
@@ -415,6 +426,28 @@ static int make_dir_op(holog_txn *txn, const char *path, size_t len, struct hg_o
     return rc;
 }
 
+/* Those of the path's first `len` bytes that are missing, from the top down, into *out_added. */
+static int list_parents(holog_txn *txn, const struct hg_lookup *l, const char *path, size_t len,
+                        struct hg_buf *out_added)
+{
+    size_t there = hg_path_parent(path, len);
+    int rc = HOLOG_OK;
+
+    while (there > 0 && (rc = parent_is_missing(l, path, there)) > 0)
+        there = hg_path_parent(path, there);
+    for (size_t at = there + 1; rc >= 0 && at < len; at++) {
+        struct hg_op dir;
+        if (path[at] != '/')
+            continue;
+        rc = make_dir_op(txn, path, at, &dir);
+        if (rc == HOLOG_OK)
+            rc = hg_buf_append(out_added, &dir, sizeof dir);
+    }
+    if (rc >= 0 && out_added->len == 0)
+        rc = hg_error_path(HOLOG_E_NOENT, path, (uint32_t)len, "a parent directory is missing");
+    return rc;
+}
+
 int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l)
 {
     struct hg_buf added = { 0 };
@@ -422,31 +455,17 @@ int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l)
     const struct hg_op *op = op_at(txn, i);
     int moves = op->type == HG_OP_MOVE || op->type == HG_OP_COPY;
     size_t len = moves ? op->user_to_len : op->user_path_len;
-    size_t n;
-    int rc = HOLOG_OK;
+    int rc;
 
     memcpy(path, text(txn, moves ? op->user_to : op->user_path), len);
-    for (size_t at = 1; rc == HOLOG_OK && at < len; at++) {
-        struct hg_op dir;
-        if (path[at] != '/')
-            continue;
-        rc = parent_is_missing(l, path, at);
-        if (rc <= 0)
-            continue;
-        rc = make_dir_op(txn, path, at, &dir);
-        if (rc == HOLOG_OK)
-            rc = hg_buf_append(&added, &dir, sizeof dir);
-    }
-    n = added.len;
-    if (rc == HOLOG_OK && n == 0)
-        rc = hg_error_path(HOLOG_E_NOENT, path, (uint32_t)len, "a parent directory is missing");
+    rc = list_parents(txn, l, path, len, &added);
     if (rc == HOLOG_OK)
-        rc = hg_buf_reserve(&txn->ops, n);
+        rc = hg_buf_reserve(&txn->ops, added.len);
     if (rc == HOLOG_OK) {
         uint8_t *at = txn->ops.data + i * sizeof(struct hg_op);
-        memmove(at + n, at, txn->ops.len - i * sizeof(struct hg_op));
-        memcpy(at, added.data, n);
-        txn->ops.len += n;
+        memmove(at + added.len, at, txn->ops.len - i * sizeof(struct hg_op));
+        memcpy(at, added.data, added.len);
+        txn->ops.len += added.len;
     }
     hg_buf_release(&added);
     return rc;
@@ -678,6 +697,7 @@ static int check_against_own_view(holog_txn *txn, struct hg_op *op, struct hg_ch
     int rc;
 
     hg_txn_lookup(txn, &check.lookup);
+    check.lookup.quiet = hg_op_makes_parents(op);
     if (op->type == HG_OP_EXPECT)
         return HOLOG_OK; /* of the store, not of what the transaction has made of it */
     rc = hg_check_op(&check, op, text(txn, op->user_path), op->user_path_len,
@@ -707,29 +727,55 @@ static int refuse_root(enum hg_op_type type, unsigned flags, int is_destination)
     return HOLOG_OK;
 }
 
-/* The first operation waits with the overlay: most transactions have one and read nothing. Before
- * anything reads through the transaction, it is put in. */
-int hg_txn_settle(holog_txn *txn)
+/* Into the overlay, behind the parents it lacks. */
+static int settle_first(holog_txn *txn, struct hg_checked *c)
 {
-    struct hg_checked *c;
-    int rc;
+    struct hg_lookup l;
+    int rc = check_against_own_view(txn, op_at(txn, 0), c);
 
-    if (txn->kind != HG_TXN_READING || txn->overlay != NULL || txn->ops.len == 0)
-        return HOLOG_OK;
-    c = hg_malloc(sizeof *c);
-    if (c == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory for a transaction");
-    rc = overlay_ready(txn);
+    if (rc == HOLOG_E_NOENT && c->missing_parent && hg_op_makes_parents(op_at(txn, 0))) {
+        hg_txn_lookup(txn, &l);
+        rc = hg_txn_insert_parents(txn, 0, &l);
+    }
     for (size_t i = 0; rc == HOLOG_OK && i < op_count(txn); i++) {
         rc = check_against_own_view(txn, op_at(txn, i), c);
         if (rc == HOLOG_OK)
             rc = overlay_apply(txn, i, c);
     }
-    if (rc < 0 && txn->overlay != NULL) {
-        hg_index_destroy(txn->overlay);
+    return rc;
+}
+
+/* The first operation waits with the overlay, and with the parents it is to make: most transactions
+ * have one and read nothing. Before anything reads through the transaction, it is put in. */
+int hg_txn_settle(holog_txn *txn)
+{
+    struct hg_checked c; /* 33 KiB: only what counts is set */
+    struct hg_buf body = txn->body;
+    uint32_t nrec = txn->nrec;
+    struct hg_op first;
+    int rc;
+
+    if (txn->kind != HG_TXN_READING || txn->overlay != NULL || txn->ops.len == 0)
+        return HOLOG_OK;
+    HG_ASSERT(op_count(txn) == 1);
+    first = *op_at(txn, 0);
+    rc = overlay_ready(txn);
+    if (rc == HOLOG_OK)
+        rc = settle_first(txn, &c);
+    if (rc == HOLOG_OK && op_count(txn) > 1) {
+        txn->body = (struct hg_buf){ 0 };
+        rc = encode_again(txn, &body);
+        hg_buf_release(rc == HOLOG_OK ? &body : &txn->body);
+    }
+    if (rc < 0) { /* as it was */
+        txn->body = body;
+        txn->nrec = nrec;
+        txn->ops.len = sizeof first;
+        *op_at(txn, 0) = first;
+        if (txn->overlay != NULL)
+            hg_index_destroy(txn->overlay);
         txn->overlay = NULL;
     }
-    hg_free(c);
     return rc;
 }
 
@@ -764,13 +810,15 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     struct hg_checked checked; /* 33 KiB: only what counts is set */
     struct hg_checked *c = &checked;
     size_t arena_was;
-    size_t body_was = txn->body.len;
-    size_t ops_was = txn->ops.len;
-    int rc = hg_txn_settle(txn); /* those before it must be seen */
+    size_t body_was;
+    size_t ops_was;
+    int rc = hg_txn_settle(txn); /* those before it must be seen, and have what they need */
 
     if (rc < 0)
         return rc;
     arena_was = txn->arena.len;
+    body_was = txn->body.len;
+    ops_was = txn->ops.len;
     if (op_count(txn) >= OPS_MAX)
         return hg_error(HOLOG_E_TOOBIG, "more than %u operations in one commit", OPS_MAX);
     rc = take_room(txn, path_len + RECORD_REST + (op.staged != NULL ? op.staged->table.len : len));
@@ -781,6 +829,9 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     if (rc == HOLOG_OK && txn->kind == HG_TXN_READING) {
         rc = check_against_own_view(txn, &op, c);
         txn->parent_missing = rc == HOLOG_E_NOENT && c->missing_parent;
+        if (txn->parent_missing && ops_was == 0 && txn->overlay == NULL &&
+            hg_op_makes_parents(&op) && c->at.literal) /* they come later: see hg_txn_settle */
+            rc = keep_text(txn, path, path_len, &op.path, &op.path_len);
     }
     if (rc == HOLOG_OK)
         rc = encode_op(txn, &op, data, len);

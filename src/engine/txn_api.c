@@ -287,6 +287,9 @@ int holog_txn_savepoint(holog_txn *txn, uint32_t *out_id)
         return rc;
     if (out_id == NULL)
         return hg_error(HOLOG_E_INVAL, "out_id is NULL");
+    rc = hg_txn_settle(txn); /* operations of before do not become more behind it */
+    if (rc < 0)
+        return rc;
     sp = (struct savepoint){ .ops = txn->ops.len / sizeof(struct hg_op),
                              .fields_len = txn->fields.len,
                              .reads_len = txn->reads.len };

@@ -389,6 +389,37 @@ Test(index, an_empty_index_has_no_keys_and_saves_no_page)
     hg_index_destroy(ix);
 }
 
+Test(index, a_put_over_another_type_and_a_mark_taken_back_leave_no_trace)
+{
+    struct hg_index *ix = NULL;
+    struct hg_locator dir = {
+        .segment = 1, .offset = 64, .size = 3, .number = 3, .type = HG_ENTRY_DIR
+    };
+    struct hg_locator blob = {
+        .segment = 1, .offset = 128, .size = 9, .number = 4, .type = HG_ENTRY_BLOB
+    };
+    struct hg_locator got;
+    seed(1);
+    CHECK(hg_index_create(NULL, 0, &ix) == HOLOG_OK);
+    CHECK(hg_index_put_over(ix, (const uint8_t *)"d", 1, &dir, 0, &got) == HOLOG_OK);
+    CHECK(got.type == 0);
+    struct hg_root *root = hg_index_freeze(ix);
+    CHECK(hg_index_put_over(ix, (const uint8_t *)"d", 1, &blob, 1u << HG_ENTRY_BLOB, &got) == 1);
+    CHECK(got.type == HG_ENTRY_DIR && got.number == 3);
+    CHECK(hg_index_mark(ix, (const uint8_t *)"d", 1, 5, &got) == HOLOG_OK);
+    CHECK(got.size == 3);
+    CHECK(hg_index_get(ix, (const uint8_t *)"d", 1, &got) == HOLOG_OK && got.size == 5);
+    hg_index_unmark(ix, (const uint8_t *)"d", 1, 3);
+    CHECK(hg_index_get(ix, (const uint8_t *)"d", 1, &got) == HOLOG_OK && got.size == 3);
+    CHECK(hg_root_lookup(root, (const uint8_t *)"d", 1, &got) == HOLOG_OK && got.size == 3);
+    CHECK(hg_index_put_over(ix, (const uint8_t *)"d", 1, &blob, 1u << HG_ENTRY_DIR, &got) ==
+          HOLOG_OK);
+    CHECK(got.type == HG_ENTRY_DIR);
+    CHECK(hg_index_get(ix, (const uint8_t *)"d", 1, &got) == HOLOG_OK && got.type == HG_ENTRY_BLOB);
+    hg_root_put(root);
+    hg_index_destroy(ix);
+}
+
 Test(index, what_makes_no_sense_is_refused_and_changes_nothing)
 {
     static uint8_t key[HG_KEY_MAX + 1];

@@ -148,6 +148,81 @@ Test(txn, a_refused_operation_leaves_the_transaction_as_it_was)
     cr_assert_eq(type_of(box.store, "x"), HOLOG_MISSING);
 }
 
+/* What the first save is to make is put off until somebody looks. */
+Test(txn, missing_parents_of_the_first_save_are_there_for_all_that_follows)
+{
+    holog_txn *t = begin();
+    holog_stat_info info = { .struct_size = sizeof info };
+    uint32_t first = 9;
+
+    OK(txn_text(t, "a/b/c", "1", HOLOG_PARENTS));
+    OK(holog_txn_stat(t, "a/b", &info));
+    cr_assert_eq(info.type, HOLOG_DIRECTORY);
+    OK(holog_commit(t, NULL));
+
+    t = begin();
+    OK(txn_text(t, "d/e/f", "2", HOLOG_PARENTS));
+    FAILS(HOLOG_E_EXIST, txn_text(t, "d/e/f", "3", 0), "d/e/f"); /* and all is as it was */
+    FAILS(HOLOG_E_NOTDIR, txn_text(t, "d/e/f/g", "3", HOLOG_PARENTS), "d/e/f");
+    OK(txn_text(t, "d/e/h", "4", 0));
+    txn_has(t, "d/e/f", "2");
+    OK(holog_commit(t, NULL));
+
+    t = begin();
+    OK(txn_text(t, "i/j", "5", HOLOG_PARENTS));
+    OK(holog_txn_savepoint(t, &first));
+    OK(txn_text(t, "i/k", "6", 0));
+    OK(holog_txn_rollback_to(t, first));
+    txn_has(t, "i/j", "5");
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "a/b/c", "1");
+    has_text(box.store, "d/e/f", "2");
+    has_text(box.store, "d/e/h", "4");
+    has_text(box.store, "i/j", "5");
+    cr_assert_eq(type_of(box.store, "i/k"), HOLOG_MISSING);
+}
+
+Test(txn, parents_that_others_make_meanwhile_are_used)
+{
+    holog_txn *t = begin();
+    holog_txn *u = begin();
+
+    OK(txn_text(t, "a/b/c", "1", HOLOG_PARENTS));
+    OK(txn_text(u, "a/b/d", "2", HOLOG_PARENTS));
+    OK(holog_commit(u, NULL));
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "a/b/c", "1");
+    has_text(box.store, "a/b/d", "2");
+
+    t = begin();
+    OK(txn_text(t, "x/y", "1", HOLOG_PARENTS));
+    OK(save_text(box.store, "x", "a blob now", 0));
+    FAILS(HOLOG_E_NOTDIR, holog_commit(t, NULL), "x");
+
+    t = begin();
+    OK(txn_text(t, "way/y", "1", HOLOG_PARENTS));
+    OK(holog_symlink(box.store, "a", "way", 0, NULL));
+    FAILS(HOLOG_E_CONFLICT, holog_commit(t, NULL), "way/y");
+    cr_assert_eq(type_of(box.store, "a/y"), HOLOG_MISSING);
+}
+
+Test(txn, a_refused_save_has_not_touched_its_directory)
+{
+    holog_txn *t;
+    holog_cursor *c = NULL;
+
+    OK(save_text(box.store, "d/a", "1", HOLOG_PARENTS));
+    OK(save_text(box.store, "d/s/x", "1", HOLOG_PARENTS));
+    t = begin();
+    OK(holog_txn_list(t, "d", &c));
+    holog_cursor_close(c);
+    OK(txn_text(t, "seen", "", 0));
+    FAILS(HOLOG_E_EXIST, save_text(box.store, "d/a", "2", 0), "d/a");
+    FAILS(HOLOG_E_ISDIR, save_text(box.store, "d/s", "2", HOLOG_REPLACE), "d/s");
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "d/a", "1");
+}
+
 /* ---- conflicts -------------------------------------------------------------------------------------*/
 
 Test(txn, what_was_read_and_then_changed_by_another_is_a_conflict)
