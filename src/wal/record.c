@@ -295,7 +295,8 @@ static int put_value(struct hg_buf *body, uint8_t type, const char *path, size_t
 {
     uint8_t *p = NULL;
 
-    HG_ASSERT(hg_rec_path_valid(path, path_len) && csum < HG_CSUM_MOD);
+    HG_INVARIANT(hg_rec_path_valid(path, path_len));
+    HG_ASSERT(csum < HG_CSUM_MOD);
     HG_ASSERT(value_len <= HG_FRAME_MAX);
     size_t len = BLOB_FIXED + hg_varint_size(path_len) + path_len + value_len;
     int rc = begin(body, type, len, &p, out_at);
@@ -334,7 +335,8 @@ int hg_rec_large(struct hg_buf *body, const char *path, size_t path_len, uint64_
     uint64_t left = value_len;
     uint8_t *p = NULL;
 
-    HG_ASSERT(hg_rec_path_valid(path, path_len) && csum < HG_CSUM_MOD);
+    HG_INVARIANT(hg_rec_path_valid(path, path_len));
+    HG_ASSERT(csum < HG_CSUM_MOD);
     HG_ASSERT(value_len > 0 && n_pieces > 0);
     if (value_len > HG_NUMBER_MAX || n_pieces > HG_PIECES_MAX ||
         hg_block_count(value_len) > RECORD_CONTENT_MAX / 2 / HG_BLOCK_ENTRY_SIZE)
@@ -371,7 +373,7 @@ int hg_rec_large(struct hg_buf *body, const char *path, size_t path_len, uint64_
 int hg_rec_dir(struct hg_buf *body, const char *path, size_t path_len, size_t *out_at)
 {
     uint8_t *p = NULL;
-    HG_ASSERT(hg_rec_path_valid(path, path_len));
+    HG_INVARIANT(hg_rec_path_valid(path, path_len));
     int rc = begin(body, HG_REC_DIR, path_len, &p, out_at);
     if (rc < 0)
         return rc;
@@ -383,7 +385,7 @@ int hg_rec_delete(struct hg_buf *body, const char *path, size_t path_len, uint32
                   size_t *out_at)
 {
     uint8_t *p = NULL;
-    HG_ASSERT(hg_rec_path_valid(path, path_len));
+    HG_INVARIANT(hg_rec_path_valid(path, path_len));
     int rc = begin(body, HG_REC_DELETE, 4 + path_len, &p, out_at);
     if (rc < 0)
         return rc;
