@@ -573,6 +573,27 @@ static int check_locator(const struct hg_locator *loc)
     return HOLOG_OK;
 }
 
+/* Into the leaf of path; when that is rebuilt, path->leaf is NULL. `old` is set when pos says the
+ * key is there. */
+static int put_at(struct edit *e, struct hg_path *path, struct hg_page_pos *pos, const uint8_t *key,
+                  size_t key_len, const struct hg_locator *loc, struct hg_locator *old)
+{
+    uint8_t bytes[HG_LOCATOR_SIZE];
+    int rc;
+
+    hg_locator_encode(bytes, loc);
+    if (pos->found) {
+        hg_locator_decode(hg_page_locator(path->leaf->page, pos), old);
+        return replace_locator(e, path, pos, bytes);
+    }
+    rc = put_in_page(e, path, pos, key, key_len, bytes);
+    if (rc > 0) {
+        rc = put_rebuilding(e, path, key, key_len, bytes);
+        path->leaf = NULL;
+    }
+    return rc;
+}
+
 int hg_index_put(struct hg_index *ix, const uint8_t *key, size_t key_len,
                  const struct hg_locator *loc, int *out_replaced, struct hg_locator *out_old)
 {
@@ -602,9 +623,9 @@ int hg_index_put_over(struct hg_index *ix, const uint8_t *key, size_t key_len,
         rc = hg_head_prepare(ix, EDIT_DROP_MAX);
     if (rc < 0)
         return rc;
-    hg_locator_encode(bytes, loc);
     key = pad_key(ix, key, key_len);
     if (ix->head->top == NULL) {
+        hg_locator_encode(bytes, loc);
         edit_begin(ix, &e, 1);
         rc = put_first(&e, key, key_len, bytes);
     } else {
@@ -615,13 +636,7 @@ int hg_index_put_over(struct hg_index *ix, const uint8_t *key, size_t key_len,
                 return 1;
         }
         edit_begin(ix, &e, 1);
-        if (pos.found) {
-            rc = replace_locator(&e, &path, &pos, bytes);
-        } else {
-            rc = put_in_page(&e, &path, &pos, key, key_len, bytes);
-            if (rc > 0)
-                rc = put_rebuilding(&e, &path, key, key_len, bytes);
-        }
+        rc = put_at(&e, &path, &pos, key, key_len, loc, out_old);
     }
     return edit_end(&e, rc, ix->head->count + (pos.found ? 0 : 1));
 }
@@ -758,50 +773,70 @@ static int put_in_leaf(struct edit *e, const struct hg_path *path, struct hg_ind
     return rc < 0 ? rc : edit_leaf(e, path, 0, 0);
 }
 
-static int put_item(struct hg_index *ix, struct hg_index_item *item)
+static int put_item(struct hg_index *ix, struct hg_path *path, struct hg_page_pos *pos,
+                    struct hg_index_item *item)
 {
-    int replaced = 0;
-    item->old.type = 0;
-    if (item->loc.type == HG_ENTRY_DIR) {
-        int rc = hg_index_get(ix, item->key, item->key_len, &item->old);
-        if (rc != HOLOG_E_NOENT && (rc < 0 || item->old.type == HG_ENTRY_DIR))
-            return rc;
+    struct edit e;
+    int found = pos->found;
+    int rc;
+
+    if (found) {
+        hg_locator_decode(hg_page_locator(path->leaf->page, pos), &item->old);
+        if (item->loc.type == HG_ENTRY_DIR && item->old.type == HG_ENTRY_DIR)
+            return HOLOG_OK;
     }
-    return hg_index_put(ix, item->key, item->key_len, &item->loc, &replaced, &item->old);
+    rc = hg_head_prepare(ix, EDIT_DROP_MAX);
+    if (rc < 0)
+        return rc;
+    edit_begin(ix, &e, 1);
+    rc = put_at(&e, path, pos, item->key, item->key_len, &item->loc, &item->old);
+    rc = edit_end(&e, rc, ix->head->count + (found ? 0 : 1));
+    if (rc == HOLOG_OK)
+        ix->near = *path; /* the next item may be for the same leaf */
+    return rc;
+}
+
+/* As many as one leaf takes. */
+static int put_some(struct hg_index *ix, struct hg_index_item *items, size_t n, size_t *out_n)
+{
+    struct hg_path path;
+    struct hg_page_pos pos;
+    struct edit e;
+    uint64_t added;
+
+    *out_n = 1;
+    if (ix->head->top == NULL)
+        return hg_index_put(ix, items->key, items->key_len, &items->loc, NULL, NULL);
+    find(ix, items->key, items->key_len, &path, &pos);
+    *out_n = items_of_leaf(ix, &path, items, n);
+    if (*out_n < SORTED_MIN) {
+        int rc = put_item(ix, &path, &pos, items);
+        for (size_t i = 1; i < *out_n && rc == HOLOG_OK; i++) {
+            find_near(ix, items[i].key, items[i].key_len, &path, &pos);
+            rc = put_item(ix, &path, &pos, &items[i]);
+        }
+        return rc;
+    }
+    int rc = hg_head_prepare(ix, EDIT_DROP_MAX);
+    if (rc < 0)
+        return rc;
+    edit_begin(ix, &e, 1);
+    rc = put_in_leaf(&e, &path, items, *out_n, &added);
+    return edit_end(&e, rc, ix->head->count + added);
 }
 
 int hg_index_put_sorted(struct hg_index *ix, struct hg_index_item *items, size_t n)
 {
     int rc = HOLOG_OK;
+
     for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+        items[i].old.type = 0;
         rc = check_key(items[i].key_len);
         if (rc == HOLOG_OK)
             rc = check_locator(&items[i].loc);
     }
-    while (n > 0 && rc == HOLOG_OK) {
-        struct hg_path path;
-        struct hg_page_pos pos;
-        struct edit e;
-        uint64_t added;
-        size_t take = 1;
-        if (ix->head->top != NULL) {
-            find(ix, items->key, items->key_len, &path, &pos);
-            take = items_of_leaf(ix, &path, items, n);
-        }
-        if (take < SORTED_MIN) {
-            for (size_t i = 0; i < take && rc == HOLOG_OK; i++)
-                rc = put_item(ix, &items[i]);
-        } else {
-            rc = hg_head_prepare(ix, EDIT_DROP_MAX);
-            if (rc < 0)
-                return rc;
-            edit_begin(ix, &e, 1);
-            rc = put_in_leaf(&e, &path, items, take, &added);
-            rc = edit_end(&e, rc, ix->head->count + added);
-        }
-        items += take;
-        n -= take;
-    }
+    for (size_t done = 0; n > 0 && rc == HOLOG_OK; items += done, n -= done)
+        rc = put_some(ix, items, n, &done);
     return rc;
 }
 
