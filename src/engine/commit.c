@@ -276,8 +276,9 @@ static int settle_paths(struct seq *q, size_t i, const struct hg_checked *c)
 }
 
 /* Of the entry that a save, a symlink or a mkdir makes. */
-static struct hg_locator op_locator(const struct seq *q, const struct hg_op *op)
+static struct hg_locator op_locator(void *ctx, const struct hg_op *op)
 {
+    const struct seq *q = ctx;
     struct hg_locator loc = { .segment = q->birth_segment,
                               .offset = q->birth_base + (uint32_t)op->record,
                               .size = op->size,
@@ -565,44 +566,6 @@ static unsigned may_replace(const struct hg_op *op)
     return (op->flags & HOLOG_REPLACE) != 0 ? 1u << HG_ENTRY_BLOB | 1u << HG_ENTRY_SYMLINK : 0;
 }
 
-/* A save, symlink or mkdir of the path as it stands, put without a look before: the put itself tells
- * what it met. 1 when all is as hg_check_op would have had it; 0 when it is not, or a negative code:
- * then nothing has changed. */
-static int apply_unchecked(struct seq *q, const struct hg_op *op)
-{
-    struct hg_key *k = &q->checked->at.key;
-    struct hg_locator old;
-    struct hg_locator loc = op_locator(q, op);
-    int rc;
-
-    if (!is_literal(q->txn, op))
-        return 0;
-    hg_key_make(text(q->txn, op->path), op->path_len, k);
-    if (op->type == HG_OP_MKDIR && (op->flags & HOLOG_PARENTS) != 0) {
-        rc = hg_state_get(&q->s->sequenced, k->bytes, k->len, &old);
-        if (rc != HOLOG_E_NOENT)
-            return rc < 0 ? rc : old.type == HG_ENTRY_DIR;
-    }
-    rc = hg_apply_put_over(&q->s->sequenced, k, &loc, may_replace(op));
-    if (rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR)
-        return 0;
-    return rc < 0 ? rc : rc == HOLOG_OK;
-}
-
-/* 0: something is unusual; what has been applied must be taken back. */
-static int apply_all_unchecked(struct seq *q)
-{
-    size_t n = op_count(q->txn);
-    int rc = 1;
-
-    for (size_t i = 0; i < n; i++)
-        if (!hg_op_makes_entry(op_at(q->txn, i)))
-            return 0;
-    for (size_t i = 0; rc > 0 && i < n; i++)
-        rc = apply_unchecked(q, op_at(q->txn, i));
-    return rc;
-}
-
 static int append_body(struct seq *q, const struct finish *f)
 {
     set_time(q, f->body);
@@ -659,22 +622,24 @@ static int run_single(struct seq *q, const struct finish *f)
 }
 
 /* Each operation sees those before it; a failure resets the index to where it was. Most batches
- * need no look at what is there; whatever is unusual in one is taken back and checked step by
- * step. */
+ * need no look at what is there, since the puts themselves tell what they meet; whatever is unusual
+ * in one is taken back and checked step by step. */
 static int run_many(struct seq *q, const struct finish *f)
 {
     holog_store *s = q->s;
     struct hg_sums sums = s->sequenced.sums;
     struct hg_root *before = hg_index_freeze(s->sequenced.index);
-    int rc = apply_all_unchecked(q);
+    int rc = HOLOG_E_STALE;
 
-    if (rc == 0) {
-        s->sequenced.sums = sums;
-        hg_index_reset(s->sequenced.index, before);
-        rc = apply_checked(q);
-    } else if (rc > 0) {
-        rc = HOLOG_OK;
+    if (q->txn->run.refs.len > 0) {
+        rc = hg_batch_apply(q->txn, &s->sequenced, op_locator, q);
+        if (rc == HOLOG_E_STALE) {
+            s->sequenced.sums = sums;
+            hg_index_reset(s->sequenced.index, before);
+        }
     }
+    if (rc == HOLOG_E_STALE)
+        rc = apply_checked(q);
     if (rc == HOLOG_OK && !q->again)
         rc = append_body(q, f);
     if (rc < 0 || q->again) {
@@ -854,6 +819,8 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
         rc = hg_txn_encode(txn);
     hg_txn_make_way(txn);
     if (rc == HOLOG_OK)
+        rc = hg_batch_prepare(txn);
+    if (rc == HOLOG_OK)
         rc = wait_for_staged(txn);
     do {
         if (again)
@@ -861,6 +828,7 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
         if (rc == HOLOG_OK)
             rc = commit_once(txn, async, done, ctx, out_number, &again);
     } while (rc == HOLOG_OK && again);
+    hg_run_release(&txn->run); /* of a commit that may be tried again with more operations */
     if (rc == HOLOG_OK)
         hg_store_count_commit(s, s->io->ops->now_ns(s->io) - t0);
     return rc;

@@ -23,8 +23,8 @@ struct record {
     uint16_t key_len;
     uint16_t parent_len;
     uint16_t path_len;
-    uint16_t reserved;
-    uint8_t key[]; /* and HG_KEY_PAD zeros, and up to the next multiple of 8 */
+    uint16_t fresh; /* nothing may be there before */
+    uint8_t key[];  /* and HG_KEY_PAD zeros, and up to the next multiple of 8 */
 };
 static_assert(HG_KEY_MAX <= UINT16_MAX, "lengths take two bytes");
 
@@ -39,25 +39,71 @@ static struct record *record_at(const struct hg_run *r, uint32_t at)
     return (struct record *)(void *)(r->records.data + 8 * (size_t)at);
 }
 
-int hg_run_add(struct hg_run *r, const struct hg_key *k, const struct hg_locator *loc)
+static size_t record_size(size_t key_len)
 {
-    size_t size = HG_ALIGN_UP(sizeof(struct record) + k->len + HG_KEY_PAD, (size_t)8);
+    return HG_ALIGN_UP(sizeof(struct record) + key_len + HG_KEY_PAD, (size_t)8);
+}
+
+static int add(struct hg_run *r, const struct hg_run_put *put)
+{
+    size_t size = record_size(put->key_len);
     int rc = hg_buf_reserve(&r->records, size);
 
     if (rc < 0)
         return rc;
     struct record *rec = (struct record *)(void *)(r->records.data + r->records.len);
-    struct ref ref = { .at = (uint32_t)(r->records.len / 8), .key_len = (uint32_t)k->len };
-    *rec = (struct record){ .loc = *loc,
-                            .key_len = (uint16_t)k->len,
-                            .parent_len = (uint16_t)k->parent_len,
-                            .path_len = (uint16_t)k->path_len };
-    memcpy(rec->key, k->bytes, k->len);
-    memset(rec->key + k->len, 0, HG_KEY_PAD);
+    struct ref ref = { .at = (uint32_t)(r->records.len / 8), .key_len = (uint32_t)put->key_len };
+    *rec = (struct record){ .loc = *put->loc,
+                            .key_len = (uint16_t)put->key_len,
+                            .parent_len = (uint16_t)put->parent_len,
+                            .path_len = (uint16_t)put->path_len };
+    memcpy(rec->key, put->key, put->key_len);
+    memset(rec->key + put->key_len, 0, HG_KEY_PAD);
     rc = hg_buf_append(&r->refs, &ref, sizeof ref);
     if (rc == HOLOG_OK)
         r->records.len += size;
     return rc;
+}
+
+int hg_run_add(struct hg_run *r, const struct hg_key *k, const struct hg_locator *loc)
+{
+    struct hg_run_put put = { .key = k->bytes,
+                              .key_len = k->len,
+                              .parent_len = k->parent_len,
+                              .path_len = k->path_len,
+                              .loc = loc };
+
+    r->in_order = 0;
+    return add(r, &put);
+}
+
+int hg_run_append(struct hg_run *r, const struct hg_run_put *put)
+{
+    r->in_order |= r->refs.len == 0;
+    return add(r, put);
+}
+
+struct hg_run_put hg_run_at(const struct hg_run *r, size_t i)
+{
+    const struct ref *ref = (const struct ref *)(const void *)r->refs.data + i;
+    const struct record *rec = record_at(r, ref->at);
+
+    return (struct hg_run_put){ .key = rec->key,
+                                .key_len = rec->key_len,
+                                .parent_len = rec->parent_len,
+                                .path_len = rec->path_len,
+                                .loc = &rec->loc };
+}
+
+void hg_run_fill(struct hg_run *r, hg_run_fill_fn fill, void *ctx)
+{
+    size_t i = 0;
+
+    for (size_t at = 0; at < r->records.len; i++) {
+        struct record *rec = record_at(r, (uint32_t)(at / 8));
+        rec->fresh = (uint16_t)fill(ctx, i, &rec->loc);
+        at += record_size(rec->key_len);
+    }
 }
 
 size_t hg_run_bytes(const struct hg_run *r)
@@ -195,6 +241,7 @@ static void sort_refs(const struct hg_run *r, struct ref *a, size_t n, size_t de
 struct open_dir {
     size_t key_len;
     uint64_t number; /* last change of a child, by this run; 0: none */
+    uint64_t told;   /* what the index says of it, when this run made it */
     uint32_t made;   /* its record, when this run made it: children before it had no parent */
 };
 
@@ -218,7 +265,7 @@ static int close_dir(struct flush *f)
     struct hg_locator loc;
     int rc;
 
-    if (d->number == 0)
+    if (d->number <= d->told)
         return HOLOG_OK;
     rc = hg_index_mark(f->st->index, f->key, d->key_len, d->number, &loc);
     if (rc == HOLOG_E_NOENT)
@@ -272,6 +319,8 @@ static int account(struct flush *f, const struct record *rec, const struct hg_in
     int is_dir = item->loc.type == HG_ENTRY_DIR;
     int rc = leave_dirs(f, rec);
 
+    if (rc == HOLOG_OK && rec->fresh && item->old.type != 0)
+        return misfit(f->run, "what must be new is there");
     if (rc < 0 || (was_dir && is_dir))
         return rc;
     if (item->old.type != 0 && was_dir != is_dir)
@@ -282,7 +331,8 @@ static int account(struct flush *f, const struct record *rec, const struct hg_in
     rc = mark_parent(f, rec, first_at);
     if (rc == HOLOG_OK && is_dir) {
         HG_ASSERT(f->depth < HG_DEPTH_MAX);
-        f->dirs[f->depth++] = (struct open_dir){ .key_len = rec->key_len, .made = first_at };
+        f->dirs[f->depth++] =
+            (struct open_dir){ .key_len = rec->key_len, .told = rec->loc.size, .made = first_at };
     }
     return rc;
 }
@@ -298,11 +348,17 @@ static int choose(struct hg_run *r, const struct ref *refs, size_t left, size_t 
                   size_t *out_which)
 {
     int dirs = record_at(r, refs[0].at)->loc.type == HG_ENTRY_DIR;
+    int fresh = record_at(r, refs[0].at)->fresh;
     size_t n = 1;
 
-    for (; n < left && same_key(r, &refs[0], &refs[n]); n++)
-        if ((record_at(r, refs[n].at)->loc.type == HG_ENTRY_DIR) != dirs)
+    for (; n < left && same_key(r, &refs[0], &refs[n]); n++) {
+        const struct record *rec = record_at(r, refs[n].at);
+        fresh |= rec->fresh;
+        if ((rec->loc.type == HG_ENTRY_DIR) != dirs)
             return misfit(r, "a directory and something else take each other's place");
+    }
+    if (fresh && n > 1)
+        return misfit(r, "what must be new comes twice");
     *out_n = n;
     *out_which = dirs ? 0 : n - 1;
     return HOLOG_OK;
@@ -338,17 +394,25 @@ static int flush_sorted(struct flush *f, const struct ref *refs, size_t n)
     return rc < 0 ? rc : leave_dirs(f, NULL);
 }
 
+static size_t count(const struct hg_run *r)
+{
+    return r->refs.len / sizeof(struct ref);
+}
+
+void hg_run_sort(struct hg_run *r)
+{
+    if (!r->in_order && count(r) > 0)
+        sort_refs(r, (struct ref *)(void *)r->refs.data, count(r), 0);
+    r->in_order = 1;
+}
+
 int hg_run_flush(struct hg_run *r, struct hg_state *st)
 {
     struct flush f = { .run = r, .st = st };
-    struct ref *refs = (struct ref *)(void *)r->refs.data;
-    size_t n = r->refs.len / sizeof *refs;
-    int rc = HOLOG_OK;
+    int rc;
 
-    if (n > 0) {
-        sort_refs(r, refs, n, 0);
-        rc = flush_sorted(&f, refs, n);
-    }
+    hg_run_sort(r);
+    rc = flush_sorted(&f, (const struct ref *)(const void *)r->refs.data, count(r));
     r->records.len = 0;
     r->refs.len = 0;
     return rc;

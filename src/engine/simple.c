@@ -211,42 +211,6 @@ int holog_readlink(holog_store *store, const char *path, char *buf, size_t buf_s
 
 /* ---- batches -----------------------------------------------------------------------------------------------*/
 
-static int same_text(const holog_txn *txn, const struct hg_op *a, const struct hg_op *b)
-{
-    return a->user_path_len == b->user_path_len &&
-           memcmp(txn->arena.data + a->user_path, txn->arena.data + b->user_path,
-                  a->user_path_len) == 0;
-}
-
-/* By a hash table of the operations, at most half full. */
-static int refuse_duplicates(const holog_txn *txn, size_t n_items)
-{
-    const struct hg_op *ops = (const struct hg_op *)(const void *)txn->ops.data;
-    size_t n_ops = txn->ops.len / sizeof *ops;
-    size_t size = 4;
-    int rc = HOLOG_OK;
-
-    while (size < 2 * n_items)
-        size *= 2;
-    uint32_t *table = hg_calloc(size, sizeof *table); /* numbers of operations, from 1 */
-    if (table == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory for a batch of %zu", n_items);
-    for (size_t i = 0; i < n_ops && rc == HOLOG_OK; i++) {
-        const char *path = (const char *)txn->arena.data + ops[i].user_path;
-        if (ops[i].type != HG_OP_SAVE)
-            continue;
-        size_t at = hg_hash64(path, ops[i].user_path_len) & (size - 1);
-        while (table[at] != 0 && !same_text(txn, &ops[table[at] - 1], &ops[i]))
-            at = (at + 1) & (size - 1);
-        if (table[at] != 0)
-            rc = hg_error_path(HOLOG_E_INVAL, path, ops[i].user_path_len,
-                               "%s is in the batch twice", path);
-        table[at] = (uint32_t)i + 1;
-    }
-    hg_free(table);
-    return rc;
-}
-
 int holog_save_batch(holog_store *store, const holog_item *items, size_t n, unsigned flags,
                      uint64_t *out_number)
 {
@@ -262,13 +226,10 @@ int holog_save_batch(holog_store *store, const holog_item *items, size_t n, unsi
             *out_number = holog_last_number(store);
         return HOLOG_OK;
     }
-    rc = hg_txn_begin(store, HG_TXN_BATCH, &txn);
+    rc = hg_txn_begin(store, HG_TXN_SINGLE, &txn);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < n && rc == HOLOG_OK; i++)
-        rc = hg_txn_save(txn, items[i].path, items[i].data, items[i].len_bytes, flags);
-    if (rc == HOLOG_OK)
-        rc = refuse_duplicates(txn, n);
+    rc = hg_batch_save(txn, items, n, flags);
     return commit_simple(txn, rc, out_number);
 }
 

@@ -8,9 +8,10 @@
  *   value.c      entries to bytes: records, blocks, the cache
  *   stage.c      bytes to extents, before a commit
  *   txn.c        transactions: collecting changes, reading through them
+ *   batch.c      many puts in one commit, in the order of their keys
  *   commit.c     the commit path
  *   replay.c     the log back into the index
- *   run.c        puts of many commits, sorted, for replay
+ *   run.c        puts of many commits, or of a large one, sorted
  *   view.c       views, cursors, stat
  *   simple.c     the simple path: one call, one commit
  *   writer.c     values written piece by piece
@@ -291,19 +292,19 @@ struct hg_read { /* something that what the transaction has seen depends on */
 };
 enum hg_txn_kind {
     HG_TXN_READING, /* holog_begin: checks each operation against its own view, and can be read */
-    HG_TXN_BATCH,   /* one call, one commit: checked when it is sequenced, and never read */
-    HG_TXN_SINGLE   /* the same for one operation; missing parents show when it is sequenced */
+    HG_TXN_SINGLE   /* one call, one commit: checked when it is sequenced, and never read */
 };
 
 struct holog_txn {
     holog_store *store;
-    struct hg_version *base; /* what it reads below its own changes; others: NULL until needed */
+    struct hg_version *base; /* what it reads below its own changes; others: NULL */
     struct hg_buf arena;     /* paths */
     struct hg_buf body;      /* time (8 zero bytes), fields, records */
     struct hg_buf fields;
     struct hg_buf ops;        /* struct hg_op */
     struct hg_buf reads;      /* struct hg_read */
     struct hg_buf savepoints; /* struct hg_savepoint in txn.c */
+    struct hg_run run;        /* batch.c's: put i is operation i; empty: there is none */
     size_t copies_noted;      /* operations whose sources are among the reads, if any was read */
     struct hg_index *overlay; /* own changes, for own reads; NULL until needed */
     struct hg_staged *staged; /* all of them */
@@ -353,6 +354,31 @@ HG_MUST_CHECK int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t nu
 HG_MUST_CHECK int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx,
                             uint64_t *out_number);
 void hg_commit_hooks(holog_store *s, struct hg_log_hooks *out);
+/* Flags the call knows, and a log that is sound. */
+HG_MUST_CHECK int hg_txn_check_call(const holog_txn *txn, enum hg_op_type type, unsigned flags);
+/* For batches. The text is kept in the arena, NUL-terminated. */
+HG_MUST_CHECK int hg_txn_keep_text(holog_txn *txn, const char *s, size_t len, uint32_t *out_at,
+                                   uint32_t *out_len);
+/* An operation of a simple transaction, whose path is in the arena: encoded and remembered. */
+HG_MUST_CHECK int hg_txn_add(holog_txn *txn, struct hg_op *op, const void *data, size_t len);
+/* That so many operations are to come, with so many bytes of values in their records. */
+HG_MUST_CHECK int hg_txn_expect_bytes(holog_txn *txn, size_t n_ops, size_t value_bytes);
+/* A value too long for a record is on its way to an extent; else *out_staged is NULL. */
+HG_MUST_CHECK int hg_txn_stage(holog_txn *txn, const void *data, size_t len,
+                               struct hg_staged **out_staged);
+HG_MUST_CHECK int hg_txn_refuse_root(enum hg_op_type type, unsigned flags, int is_destination);
+/* 1, 0 or a negative code. */
+int hg_parent_is_missing(const struct hg_lookup *l, const char *path, size_t len);
+
+/* ---- batch.c ---- */
+HG_MUST_CHECK int hg_batch_save(holog_txn *txn, const holog_item *items, size_t n, unsigned flags);
+/* No lock: the operations by key, if they are many and nothing but puts. */
+HG_MUST_CHECK int hg_batch_prepare(holog_txn *txn);
+/* Log lock: all of them, as prepared. HOLOG_E_STALE: something is unusual; the state is now
+ * anything. */
+typedef struct hg_locator (*hg_batch_locator_fn)(void *ctx, const struct hg_op *op);
+HG_MUST_CHECK int hg_batch_apply(holog_txn *txn, struct hg_state *st, hg_batch_locator_fn locator,
+                                 void *ctx);
 
 /* ---- keeper.c ---- */
 HG_MUST_CHECK int hg_keeper_start(holog_store *s);

@@ -34,7 +34,7 @@ static const char *text(const holog_txn *txn, uint32_t at)
     return (const char *)txn->arena.data + at;
 }
 
-static int keep_text(holog_txn *txn, const char *s, size_t len, uint32_t *out_at, uint32_t *out_len)
+int hg_txn_keep_text(holog_txn *txn, const char *s, size_t len, uint32_t *out_at, uint32_t *out_len)
 {
     size_t at = txn->arena.len;
     int rc;
@@ -151,6 +151,7 @@ void hg_txn_free(holog_txn *txn)
         txn->staged = g->next;
         hg_staged_put(g);
     }
+    hg_run_release(&txn->run);
     hg_budget_give(txn->store->cache, txn->taken);
     keep_or_destroy(txn);
 }
@@ -168,7 +169,7 @@ static uint64_t grown(const struct hg_buf *b, size_t add)
 static uint64_t room_used(const holog_txn *txn, size_t add)
 {
     return grown(&txn->body, add) + txn->arena.cap + txn->ops.cap + txn->reads.cap +
-           (txn->overlay != NULL ? hg_index_bytes(txn->overlay) : 0);
+           (txn->overlay != NULL ? hg_index_bytes(txn->overlay) : 0) + hg_run_bytes(&txn->run);
 }
 
 /* Room for `add` more bytes in the body, and for what the commit will make of it: pages of the
@@ -190,6 +191,16 @@ static int take_room(holog_txn *txn, size_t add)
     if (rc == HOLOG_OK)
         txn->taken += need;
     return rc;
+}
+
+int hg_txn_expect_bytes(holog_txn *txn, size_t n_ops, size_t value_bytes)
+{
+    size_t add = value_bytes + txn->arena.len + n_ops * RECORD_REST;
+    int rc = take_room(txn, add + n_ops * sizeof(struct hg_op) + 4 * txn->arena.len);
+
+    if (rc == HOLOG_OK)
+        rc = hg_buf_reserve(&txn->body, add);
+    return rc < 0 ? rc : hg_buf_reserve(&txn->ops, n_ops * sizeof(struct hg_op));
 }
 
 void hg_txn_make_way(holog_txn *txn)
@@ -248,7 +259,7 @@ static int note(holog_txn *txn, enum hg_read_kind kind, const uint8_t *key, size
                 uint64_t number)
 {
     struct hg_read read = { .kind = kind, .number = number };
-    int rc = keep_text(txn, (const char *)key, len, &read.key, &read.key_len);
+    int rc = hg_txn_keep_text(txn, (const char *)key, len, &read.key, &read.key_len);
 
     return rc < 0 ? rc : hg_buf_append(&txn->reads, &read, sizeof read);
 }
@@ -401,7 +412,7 @@ int hg_txn_encode(holog_txn *txn)
 
 /* ---- parents -------------------------------------------------------------------------------------------------------*/
 
-static int parent_is_missing(const struct hg_lookup *l, const char *path, size_t len)
+int hg_parent_is_missing(const struct hg_lookup *l, const char *path, size_t len)
 {
     struct hg_lookup quiet = *l;
     struct hg_resolved r;
@@ -418,7 +429,7 @@ static int parent_is_missing(const struct hg_lookup *l, const char *path, size_t
 static int make_dir_op(holog_txn *txn, const char *path, size_t len, struct hg_op *out)
 {
     struct hg_op op = { .type = HG_OP_MKDIR, .flags = HOLOG_PARENTS, .record = SIZE_MAX };
-    int rc = keep_text(txn, path, len, &op.path, &op.path_len);
+    int rc = hg_txn_keep_text(txn, path, len, &op.path, &op.path_len);
 
     op.user_path = op.path;
     op.user_path_len = op.path_len;
@@ -433,7 +444,7 @@ static int list_parents(holog_txn *txn, const struct hg_lookup *l, const char *p
     size_t there = hg_path_parent(path, len);
     int rc = HOLOG_OK;
 
-    while (there > 0 && (rc = parent_is_missing(l, path, there)) > 0)
+    while (there > 0 && (rc = hg_parent_is_missing(l, path, there)) > 0)
         there = hg_path_parent(path, there);
     for (size_t at = there + 1; rc >= 0 && at < len; at++) {
         struct hg_op dir;
@@ -658,16 +669,8 @@ static int add_parent_ops(holog_txn *txn, const char *path, size_t len)
     size_t there = hg_path_parent(path, len);
     int rc = HOLOG_OK;
 
-    if (txn->kind != HG_TXN_READING) {
-        if (txn->base == NULL)
-            txn->base = hg_version_get_published(txn->store);
-        if (txn->base == NULL)
-            return hg_error(HOLOG_E_NOMEM, "no memory for a transaction");
-        hg_lookup_version(txn->store, txn->base, &l);
-    } else {
-        hg_txn_lookup(txn, &l);
-    }
-    while (there > 0 && parent_is_missing(&l, path, there) == 1 && !made_dir(txn, path, there))
+    hg_txn_lookup(txn, &l);
+    while (there > 0 && hg_parent_is_missing(&l, path, there) == 1 && !made_dir(txn, path, there))
         there = hg_path_parent(path, there);
     for (size_t at = there + 1; rc == HOLOG_OK && at < len; at++) {
         struct hg_op op = { .type = HG_OP_MKDIR, .flags = HOLOG_PARENTS, .record = SIZE_MAX };
@@ -704,14 +707,14 @@ static int check_against_own_view(holog_txn *txn, struct hg_op *op, struct hg_ch
                      op->user_to_len > 0 ? text(txn, op->user_to) : "", op->user_to_len, c);
     if (rc < 0 || op->type == HG_OP_CONFIG || op->type == HG_OP_EXPECT)
         return rc;
-    rc = keep_text(txn, c->at.path, c->at.path_len, &op->path, &op->path_len);
+    rc = hg_txn_keep_text(txn, c->at.path, c->at.path_len, &op->path, &op->path_len);
     if (rc == HOLOG_OK && (op->type == HG_OP_MOVE || op->type == HG_OP_COPY))
-        rc = keep_text(txn, c->to.path, c->to.path_len, &op->to, &op->to_len);
+        rc = hg_txn_keep_text(txn, c->to.path, c->to.path_len, &op->to, &op->to_len);
     return rc;
 }
 
 /* What may be asked of the root directory, in the words of check.c: next to nothing. */
-static int refuse_root(enum hg_op_type type, unsigned flags, int is_destination)
+int hg_txn_refuse_root(enum hg_op_type type, unsigned flags, int is_destination)
 {
     int replace = (flags & HOLOG_REPLACE) != 0;
 
@@ -784,7 +787,7 @@ static int set_texts(holog_txn *txn, struct hg_op *op, const char *path, size_t 
 {
     char canonical[HG_PATH_MAX + 1];
     size_t len = 0;
-    int rc = keep_text(txn, path, path_len, &op->path, &op->path_len);
+    int rc = hg_txn_keep_text(txn, path, path_len, &op->path, &op->path_len);
 
     op->user_path = op->path;
     op->user_path_len = op->path_len;
@@ -793,14 +796,14 @@ static int set_texts(holog_txn *txn, struct hg_op *op, const char *path, size_t 
     if (op->type == HG_OP_MOVE || op->type == HG_OP_COPY) {
         rc = hg_user_path(to, canonical, &len);
         if (rc == HOLOG_OK && len == 0)
-            rc = refuse_root(op->type, op->flags, 1);
+            rc = hg_txn_refuse_root(op->type, op->flags, 1);
         if (rc == HOLOG_OK)
-            rc = keep_text(txn, canonical, len, &op->to, &op->to_len);
+            rc = hg_txn_keep_text(txn, canonical, len, &op->to, &op->to_len);
         op->user_to = op->to;
         op->user_to_len = op->to_len;
         return rc;
     }
-    return keep_text(txn, to, strlen(to), &op->to, &op->to_len);
+    return hg_txn_keep_text(txn, to, strlen(to), &op->to, &op->to_len);
 }
 
 /* Check the operation, encode its record, remember it. On failure all is as it was. */
@@ -831,7 +834,7 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
         txn->parent_missing = rc == HOLOG_E_NOENT && c->missing_parent;
         if (txn->parent_missing && ops_was == 0 && txn->overlay == NULL &&
             hg_op_makes_parents(&op) && c->at.literal) /* they come later: see hg_txn_settle */
-            rc = keep_text(txn, path, path_len, &op.path, &op.path_len);
+            rc = hg_txn_keep_text(txn, path, path_len, &op.path, &op.path_len);
     }
     if (rc == HOLOG_OK)
         rc = encode_op(txn, &op, data, len);
@@ -851,10 +854,39 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     return HOLOG_OK;
 }
 
+int hg_txn_add(holog_txn *txn, struct hg_op *op, const void *data, size_t len)
+{
+    size_t body_was = txn->body.len;
+    int rc;
+
+    if (op_count(txn) >= OPS_MAX)
+        return hg_error(HOLOG_E_TOOBIG, "more than %u operations in one commit", OPS_MAX);
+    op->user_path = op->path;
+    op->user_path_len = op->path_len;
+    rc = take_room(txn,
+                   op->path_len + RECORD_REST + (op->staged != NULL ? op->staged->table.len : len));
+    if (rc == HOLOG_OK)
+        rc = encode_op(txn, op, data, len);
+    if (rc == HOLOG_OK)
+        rc = hg_buf_append(&txn->ops, op, sizeof *op);
+    if (rc < 0)
+        txn->body.len = body_was;
+    else
+        txn->nrec++;
+    return rc;
+}
+
 /* What the calls on each type are documented to take. */
 static unsigned known_flags(enum hg_op_type type)
 {
     return type == HG_OP_MKDIR ? HOLOG_PARENTS : HOLOG_REPLACE | HOLOG_PARENTS;
+}
+
+int hg_txn_check_call(const holog_txn *txn, enum hg_op_type type, unsigned flags)
+{
+    if ((flags & ~known_flags(type)) != 0)
+        return hg_error(HOLOG_E_INVAL, "flags %#x: not known to this call", flags);
+    return hg_log_check(txn->store->log); /* before what is not durable is found missing */
 }
 
 int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *path,
@@ -865,23 +897,18 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
     struct hg_op op = {
         .type = type, .flags = flags, .record = SIZE_MAX, .expect = txn->expecting, .staged = staged
     };
-    int rc;
+    int rc = hg_txn_check_call(txn, type, flags);
 
-    if ((flags & ~known_flags(type)) != 0)
-        return hg_error(HOLOG_E_INVAL, "flags %#x: not known to this call", flags);
-    rc = hg_log_check(txn->store->log); /* before what is not durable is found missing */
     if (rc < 0)
         return rc;
     if (type == HG_OP_CONFIG)
         return collect(txn, op, path, strlen(path), to, data, len);
     rc = hg_user_path(path, canonical, &path_len);
     if (rc == HOLOG_OK && path_len == 0) {
-        rc = refuse_root(type, flags, 0);
+        rc = hg_txn_refuse_root(type, flags, 0);
         if (rc < 0 || type == HG_OP_MKDIR)
             return rc; /* the root is there: nothing to do */
     }
-    if (rc == HOLOG_OK && (flags & HOLOG_PARENTS) != 0 && txn->kind == HG_TXN_BATCH)
-        rc = add_parents(txn, type, canonical, path_len, to);
     if (rc == HOLOG_OK)
         rc = collect(txn, op, canonical, path_len, to, data, len);
     if (rc == HOLOG_E_NOENT && (flags & HOLOG_PARENTS) != 0 && txn->parent_missing) {

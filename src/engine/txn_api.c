@@ -49,7 +49,7 @@ int holog_txn_save(holog_txn *txn, const char *path, const void *data, size_t le
     return rc < 0 ? rc : hg_txn_save(txn, path, data, len_bytes, flags);
 }
 
-int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len, unsigned flags)
+int hg_txn_stage(holog_txn *txn, const void *data, size_t len, struct hg_staged **out_staged)
 {
     struct hg_staged *g = NULL;
     int rc;
@@ -63,7 +63,16 @@ int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len, 
         g->next = txn->staged; /* the transaction's, whatever becomes of the operation */
         txn->staged = g;
     }
-    return hg_txn_op(txn, HG_OP_SAVE, flags, path, NULL, data, len, g);
+    *out_staged = g;
+    return HOLOG_OK;
+}
+
+int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len, unsigned flags)
+{
+    struct hg_staged *g = NULL;
+    int rc = hg_txn_stage(txn, data, len, &g);
+
+    return rc < 0 ? rc : hg_txn_op(txn, HG_OP_SAVE, flags, path, NULL, data, len, g);
 }
 
 int holog_txn_mkdir(holog_txn *txn, const char *path, unsigned flags)

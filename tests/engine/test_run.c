@@ -278,6 +278,63 @@ Test(run, a_child_before_its_directory_is_noticed)
     end(t);
 }
 
+static int is_new(void *ctx, size_t i, struct hg_locator *loc)
+{
+    (void)loc;
+    return ((const char *)ctx)[i] == 'n';
+}
+
+Test(run, what_must_be_new_and_is_not_is_noticed)
+{
+    static const struct {
+        const char *paths[3];
+        const char *is_new;
+        int rc;
+    } cases[] = {
+        { { "b", "a", "c" }, "nnn", HOLOG_OK },      { { "b", "x", "c" }, "nnn", HOLOG_E_STALE },
+        { { "b", "x", "c" }, "n n", HOLOG_OK },      { { "b", "b", "c" }, "n n", HOLOG_E_STALE },
+        { { "b", "c", "b" }, "nn ", HOLOG_E_STALE }, { { "b", "c", "b" }, " n ", HOLOG_OK },
+    };
+    char all[4];
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct both *t = begin();
+        hg_key_make("x", 1, &t->a);
+        CHECK(put(t, HG_ENTRY_BLOB) == HOLOG_OK);
+        CHECK(hg_run_flush(&t->run, &t->sorted) == HOLOG_OK);
+        for (size_t k = 0; k < 3; k++) {
+            hg_key_make(cases[i].paths[k], 1, &t->a);
+            CHECK(put(t, HG_ENTRY_BLOB) == HOLOG_OK);
+        }
+        memcpy(all, cases[i].is_new, sizeof all);
+        hg_run_fill(&t->run, is_new, all);
+        CHECK(hg_run_flush(&t->run, &t->sorted) == cases[i].rc);
+        if (cases[i].rc == HOLOG_OK)
+            expect_same(t);
+        end(t);
+    }
+}
+
+Test(run, puts_that_come_in_order_are_not_sorted_again)
+{
+    seed(8);
+    struct both *t = begin();
+    for (uint32_t i = 0; i < 1000; i++) {
+        char path[8];
+        (void)snprintf(path, sizeof path, "%u", i);
+        hg_key_make(path, strlen(path), &t->a);
+        struct hg_locator loc = locator(t, HG_ENTRY_BLOB);
+        struct hg_run_put one = { t->a.bytes, t->a.len, t->a.parent_len, t->a.path_len, &loc };
+        CHECK(hg_run_append(&t->run, &one) == HOLOG_OK);
+        CHECK(hg_apply_put(&t->plain, &t->a, &loc) == HOLOG_OK);
+    }
+    CHECK(t->run.in_order);
+    CHECK(hg_run_at(&t->run, 10).key_len == 4 && hg_run_at(&t->run, 10).key[1] == '1');
+    CHECK(hg_run_flush(&t->run, &t->sorted) == HOLOG_OK);
+    expect_same(t);
+    end(t);
+}
+
 /* The index remembers where it marked last: an edit elsewhere, or a state that comes back, must not
  * lead the next put astray. */
 Test(run, puts_find_their_way_after_a_state_came_back)

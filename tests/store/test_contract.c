@@ -296,6 +296,56 @@ Test(contract, a_path_twice_in_a_batch_is_refused_however_it_is_spelt)
     cr_assert_eq(type_of(box.store, "d/f"), HOLOG_MISSING);
 }
 
+Test(contract, a_batch_makes_the_directories_that_are_missing_each_once)
+{
+    static const char *const paths[] = {
+        "b/c/2", "a",       "b/c/1",   "b/d/e/f/1", "b/x",
+        "B/1",   "b/d/e/2", "b/d/e/g", "there/1",   "there/sub/1"
+    };
+    holog_item items[10];
+    holog_stats stats = { .struct_size = sizeof stats };
+
+    OK(holog_mkdir(box.store, "there", 0, NULL));
+    for (size_t i = 0; i < 10; i++)
+        items[i] = (holog_item){ paths[i], paths[i], strlen(paths[i]) };
+    FAILS(HOLOG_E_NOENT, holog_save_batch(box.store, items, 10, 0, NULL), NULL);
+    OK(holog_save_batch(box.store, items, 10, HOLOG_PARENTS, NULL));
+    for (size_t i = 0; i < 10; i++)
+        has_text(box.store, paths[i], paths[i]);
+    OK(holog_stats_get(box.store, &stats));
+    cr_assert_eq(stats.entries, 10 + 8);
+    cr_assert_eq(stats.records, 1 + 10 + 7, "one record for each directory: %llu",
+                 (unsigned long long)stats.records);
+}
+
+Test(contract, a_batch_goes_through_symlinks_and_makes_directories_behind_them)
+{
+    holog_item items[] = {
+        { "link/sub/a", "1", 1 },   { "link/sub/b", "2", 1 }, { "link/sub/deep/c", "3", 1 },
+        { "link/other/d", "4", 1 }, { "plain/e", "5", 1 },
+    };
+
+    OK(holog_mkdir(box.store, "real", 0, NULL));
+    OK(holog_symlink(box.store, "real", "link", 0, NULL));
+    OK(holog_save_batch(box.store, items, 5, HOLOG_PARENTS, NULL));
+    has_text(box.store, "real/sub/a", "1");
+    has_text(box.store, "real/sub/b", "2");
+    has_text(box.store, "real/sub/deep/c", "3");
+    has_text(box.store, "real/other/d", "4");
+    has_text(box.store, "plain/e", "5");
+    cr_assert_eq(type_of(box.store, "link"), HOLOG_SYMLINK);
+}
+
+Test(contract, a_batch_in_which_a_value_is_above_another_is_refused)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        holog_item items[2] = { { turn ? "d" : "d/x", "1", 1 }, { turn ? "d/x" : "d", "2", 1 } };
+        int rc = holog_save_batch(box.store, items, 2, HOLOG_PARENTS | HOLOG_REPLACE, NULL);
+        cr_assert(rc == HOLOG_E_NOTDIR || rc == HOLOG_E_ISDIR, "%d", rc);
+        cr_assert_eq(type_of(box.store, "d"), HOLOG_MISSING);
+    }
+}
+
 Test(contract, an_empty_batch_is_a_success_without_a_commit)
 {
     uint64_t number = 99;
@@ -436,6 +486,8 @@ Test(contract, a_flag_that_means_nothing_to_a_call_is_refused)
     FAILS(HOLOG_E_INVAL, holog_mkdir(box.store, "d", HOLOG_REPLACE, NULL), "flags");
     FAILS(HOLOG_E_INVAL, holog_mkdir(box.store, "d", 4, NULL), "flags");
     FAILS(HOLOG_E_INVAL, save_text(box.store, "f", "1", 4), "flags");
+    FAILS(HOLOG_E_INVAL, holog_save_batch(box.store, &(holog_item){ "f", "1", 1 }, 1, 4, NULL),
+          "flags");
     OK(holog_begin(box.store, &t));
     FAILS(HOLOG_E_INVAL, holog_txn_mkdir(t, "d", HOLOG_REPLACE | HOLOG_PARENTS), "flags");
     holog_abort(t);
