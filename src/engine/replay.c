@@ -1,8 +1,10 @@
 /*
  * The log back into the index: recovery and followers call these for every commit that stays.
  *
- * Recovery collects puts in a run (run.h), as long as nothing else comes between. Followers, and
- * recovery of a log that a run found gaps in, apply each record as it comes.
+ * Recovery collects puts in a run (run.h), as long as nothing else comes between. A full run goes to
+ * the index on a thread of its own while the next one is collected: reading and checking the log
+ * takes about as long as changing the index. Until that thread has been joined, s->sequenced is its
+ * own. Followers, and recovery of a log that a run found gaps in, apply each record as it comes.
  */
 #include <string.h>
 
@@ -36,6 +38,61 @@ static int on_frame(void *ctx, const struct hg_frame *f, uint32_t segment, uint3
     return s->follower != NULL ? tell_cache(s, segment, (uint64_t)offset + f->len) : HOLOG_OK;
 }
 
+static void flush_away(void *arg)
+{
+    struct hg_replay_away *a = &((holog_store *)arg)->away;
+
+    a->rc = hg_run_flush(&a->run, &((holog_store *)arg)->sequenced);
+    if (a->rc < 0)
+        hg_error_get(&a->error);
+}
+
+/* The run that went away is in the index. */
+static int catch_up(holog_store *s)
+{
+    struct hg_replay_away *a = &s->away;
+    int rc;
+
+    if (a->thread == NULL)
+        return HOLOG_OK;
+    s->io->ops->thread_join(s->io, a->thread);
+    a->thread = NULL;
+    rc = a->rc;
+    a->rc = HOLOG_OK;
+    s->run.misfit |= a->run.misfit;
+    if (rc < 0)
+        hg_error_set(&a->error);
+    return rc;
+}
+
+/* All that was collected is in the index. */
+static int settle(holog_store *s)
+{
+    int rc = catch_up(s);
+
+    return rc < 0 ? rc : hg_run_flush(&s->run, &s->sequenced);
+}
+
+/* The full run leaves; an empty one takes its place. */
+static int send_away(holog_store *s)
+{
+    struct hg_run full;
+    int rc = catch_up(s);
+
+    if (rc < 0 || s->opts.no_background)
+        return rc < 0 ? rc : hg_run_flush(&s->run, &s->sequenced);
+    hg_run_sort(&s->run); /* here: the other thread has more to do */
+    full = s->run;
+    s->run = s->away.run;
+    s->away.run = full;
+    rc = s->io->ops->thread_start(s->io, "holog-replay", flush_away, s, &s->away.thread);
+    if (rc < 0) { /* no thread is to be had: slower */
+        rc = hg_run_flush(&s->away.run, &s->sequenced);
+        s->run.misfit |= s->away.run.misfit;
+    }
+    return rc;
+}
+
 static int put(holog_store *s, const struct hg_key *k, const struct hg_locator *loc)
 {
     int rc;
@@ -45,7 +102,7 @@ static int put(holog_store *s, const struct hg_key *k, const struct hg_locator *
                                          : hg_apply_put(&s->sequenced, k, loc);
     rc = hg_run_add(&s->run, k, loc);
     if (rc == HOLOG_OK && hg_run_bytes(&s->run) >= s->run_bytes_max)
-        rc = hg_run_flush(&s->run, &s->sequenced);
+        rc = send_away(s);
     return rc;
 }
 
@@ -84,7 +141,7 @@ static int apply(holog_store *s, const struct hg_record *r)
     case HG_REC_DIR: return put_as(s, a, &loc, HG_ENTRY_DIR);
     default: break;
     }
-    rc = hg_run_flush(&s->run, st);
+    rc = settle(s);
     if (rc < 0)
         return rc;
     switch (r->type) {
@@ -158,7 +215,14 @@ void hg_replay_into(holog_store *s, struct hg_replay *out)
     *out = (struct hg_replay){ .ctx = s, .frame = on_frame, .record = on_record };
 }
 
-int hg_replay_end(holog_store *s)
+int hg_replay_end(holog_store *s, int rc)
 {
-    return hg_run_flush(&s->run, &s->sequenced);
+    struct holog_error_detail first;
+
+    if (rc >= 0)
+        return settle(s);
+    hg_error_get(&first);
+    (void)catch_up(s); /* rc came first */
+    hg_error_set(&first);
+    return rc;
 }

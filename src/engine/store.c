@@ -401,23 +401,22 @@ static int add_segments(holog_store *s)
 
 #define RUN_BYTES_MAX ((size_t)32 << 20) /* some 250,000 puts: ten for each leaf of 1 M paths */
 
-/* Nothing else of the budget is in use yet but the index. */
+/* Nothing else of the budget is in use yet but the index; there are two runs, of up to twice that. */
 static size_t run_bytes_max(const holog_store *s)
 {
-    return (size_t)HG_MIN((uint64_t)RUN_BYTES_MAX, s->opts.budget_bytes / 16);
+    return (size_t)HG_MIN((uint64_t)RUN_BYTES_MAX, s->opts.budget_bytes / 32);
 }
 
 static int recover_log(holog_store *s, const struct hg_recover_options *ro)
 {
     struct hg_replay replay;
+    int recovered;
     int rc;
 
     hg_replay_into(s, &replay);
-    rc = hg_recover(s->io, ro, &replay, &s->recovered);
-    if (rc < 0)
-        return rc;
-    rc = hg_replay_end(s);
-    if (rc < 0) {
+    recovered = hg_recover(s->io, ro, &replay, &s->recovered);
+    rc = hg_replay_end(s, recovered);
+    if (rc < 0 && recovered >= 0) {
         hg_free(s->recovered.segments);
         s->recovered.segments = NULL;
         s->recovered.n_segments = 0;
@@ -436,11 +435,13 @@ static int recover_index(holog_store *s, struct hg_recover_options *ro)
         if (s->run.misfit)
             s->run_bytes_max = 0;
         hg_run_release(&s->run);
+        hg_run_release(&s->away.run);
         rc = forget_checkpoint(s, ro);
         if (rc == HOLOG_OK)
             rc = recover_log(s, ro);
     }
     hg_run_release(&s->run);
+    hg_run_release(&s->away.run);
     s->run_bytes_max = 0;
     return rc;
 }

@@ -69,6 +69,14 @@ struct hg_keeper {
     hg_pos covers;  /* what the newest one has; 0: there is none */
 };
 
+/* A run that a thread of its own puts into the index; nobody else's while there is one. */
+struct hg_replay_away {
+    struct hg_thread *thread; /* the replay's */
+    struct hg_run run;
+    int rc;
+    struct holog_error_detail error; /* when rc < 0 */
+};
+
 struct holog_store {
     /* fixed after open */
     struct hg_io *io;
@@ -112,7 +120,8 @@ struct holog_store {
     uint64_t bytes_loaded;                        /* atomic */
 
     struct hg_key replay_keys[2]; /* replay's: too large for the stack of a loop */
-    struct hg_run run;            /* replay's */
+    struct hg_run run;            /* replay's: what is being collected */
+    struct hg_replay_away away;   /* replay's: what is on its way to the index */
     size_t run_bytes_max;         /* 0: replay applies records one by one */
 
     /* read-only handles */
@@ -403,8 +412,9 @@ void hg_point_learn(holog_store *s, const struct hg_resolved *r, uint64_t seen);
 
 /* ---- replay.c ---- */
 void hg_replay_into(holog_store *s, struct hg_replay *out);
-/* After the last record: what s->run still holds. */
-HG_MUST_CHECK int hg_replay_end(holog_store *s);
+/* After the last record, or after the failure rc, which it returns: nothing is under way any more,
+ * and what was collected is in the index unless it failed. */
+HG_MUST_CHECK int hg_replay_end(holog_store *s, int rc);
 
 /* ---- view.c ---- */
 struct holog_view {

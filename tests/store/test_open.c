@@ -709,6 +709,56 @@ Test(opening, an_index_over_its_budget_refuses_and_keeps_what_it_has)
     box_same_after_reopen(&box);
 }
 
+/* ---- replay ---------------------------------------------------------------------------------------*/
+
+/* Puts in an order that is not that of paths, and now and then what does not fit a run of them. */
+static void fill_log(unsigned commits)
+{
+    enum {
+        BATCH = 500
+    };
+    static char paths[BATCH][64];
+    static holog_item items[BATCH];
+
+    for (unsigned n = 0; n < commits; n++) {
+        for (unsigned i = 0; i < BATCH; i++) {
+            unsigned at = (n * BATCH + i) * 2654435761u >> 8;
+            (void)snprintf(paths[i], sizeof paths[i], "d%u/some-name-in-it-%u/f%u", at % 7,
+                           at % 1000, at);
+            items[i] = (holog_item){ paths[i], paths[i], strlen(paths[i]) };
+        }
+        OK(holog_save_batch(box.store, items, BATCH, HOLOG_REPLACE | HOLOG_PARENTS, NULL));
+        if (n % 16 == 9)
+            OK(holog_delete_all(box.store, "d3", NULL));
+        if (n % 16 == 14)
+            OK(holog_move(box.store, "d4", n % 32 == 14 ? "e" : "f", 0, NULL));
+    }
+}
+
+Test(opening, a_log_of_many_runs_is_replayed_to_what_it_was)
+{
+    char chk[600];
+
+    box.opts.budget_bytes = 4 << 20; /* a run holds a thousand puts */
+    box.opts.segment_size_max = 256 << 10;
+    box_open(&box);
+    fill_log(24);
+    for (unsigned background = 0; background < 2; background++) {
+        char *before = store_text(box.store);
+        char *after;
+        OK(holog_close(box.store));
+        (void)snprintf(chk, sizeof chk, "%s/chk", box.dir);
+        remove_tree(chk);
+        cr_assert_eq(mkdir(chk, 0700), 0);
+        box.opts.no_background = !background;
+        box_open(&box);
+        after = store_text(box.store);
+        cr_assert_str_eq(after, before);
+        free(before);
+        free(after);
+    }
+}
+
 /* ---- closing ------------------------------------------------------------------------------------------*/
 
 Test(opening, a_closed_store_ends_where_its_log_does)
