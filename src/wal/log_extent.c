@@ -5,6 +5,9 @@
  * handed out, so a frame can only name what is there. What is handed out and never named is garbage
  * from birth; while nothing stands behind it, its room is handed out again. No frame, written or in
  * doubt, can name it then: a commit whose frame was appended keeps its pieces.
+ *
+ * A clean close cuts the active segment to what is used, and the next writer goes on in it, at the
+ * end of its file: else each process that saves one value would leave a file of its own.
  */
 #include <limits.h>
 #include <string.h>
@@ -106,18 +109,14 @@ static void poison(struct hg_log *log, int rc)
     hg_log_unlock(log);
 }
 
-/* A new active extent segment. Called without any lock; ext_growing keeps others waiting. What
- * fails before its name may be there fails one commit: no frame names it. */
-static int grow(struct hg_log *log, uint64_t need, int contiguous)
+/* A new extent segment. What fails before its name may be there fails one commit: no frame names
+ * it. */
+static int make(struct hg_log *log, uint64_t capacity, struct hg_ext_seg *e)
 {
     struct hg_segment_header h;
-    struct hg_ext_seg *e = hg_calloc(1, sizeof *e);
     int in_doubt = 0;
-    int rc;
+    int rc = hg_log_new_header(log, HG_KIND_EXTENTS, capacity, &h);
 
-    if (e == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory for an extent segment");
-    rc = hg_log_new_header(log, HG_KIND_EXTENTS, next_capacity(log, need, contiguous), &h);
     if (rc == HOLOG_OK)
         rc = hg_log_make_segment(log, &h, &e->file);
     if (rc == HOLOG_OK) {
@@ -127,22 +126,84 @@ static int grow(struct hg_log *log, uint64_t need, int contiguous)
     }
     if (rc < 0 && in_doubt)
         poison(log, rc); /* a sync of seg/ that fails is not tried again */
-    if (rc < 0) {
-        hg_free(e);
+    if (rc < 0)
         return rc;
-    }
     if (log->opts.hooks.segment_added != NULL)
         log->opts.hooks.segment_added(log->opts.hooks.ctx, h.id, h.kind, h.capacity);
     e->id = h.id;
     e->capacity = h.capacity;
     e->used = HG_SEGMENT_HEADER_SIZE;
+    return HOLOG_OK;
+}
+
+/* From here on a crash is one: who opens next cuts off what a longer file holds for nobody. */
+static int no_longer_clean(struct hg_log *log)
+{
+    int rc = HOLOG_OK;
+
+    hg_log_lock(log);
+    if (log->super.state == HG_SUPER_CLEAN)
+        rc = hg_log_write_super(log, HG_SUPER_OPEN);
+    hg_log_unlock(log);
+    if (rc < 0)
+        poison(log, rc); /* its slot may be half written */
+    return rc;
+}
+
+/* The segment that the last writer closed, from the end of its file on: nothing that a frame, kept
+ * or in quarantine/, names lies there. What fails behind SUPER has changed no byte, and fails one
+ * commit; a full disk may have room later. */
+static int go_on(struct hg_log *log, struct hg_ext_seg *e)
+{
+    struct hg_ext_rest rest = log->ext_rest;
+    char name[HG_FILE_NAME_MAX];
+    int rc;
+
+    rc = no_longer_clean(log);
+    if (rc < 0)
+        return rc;
+    hg_segment_name(name, rest.segment, HG_KIND_EXTENTS);
+    rc = log->io->ops->open(log->io, name, HG_OPEN_WRITE | HG_OPEN_DIRECT, &e->file);
+    if (rc == HOLOG_OK) {
+        rc = log->io->ops->fallocate(e->file, rest.from, rest.capacity - rest.from);
+        if (rc == HOLOG_E_NOTSUP)
+            rc = HOLOG_OK;
+        if (rc < 0)
+            (void)log->io->ops->close(e->file); /* nothing was written */
+    }
+    if (rc != HOLOG_E_NOSPC)
+        log->ext_rest.segment = 0;
+    if (rc < 0)
+        return rc;
+    e->id = rest.segment;
+    e->capacity = rest.capacity;
+    e->used = rest.from;
+    return HOLOG_OK;
+}
+
+/* Another active extent segment. Called without any lock; ext_growing keeps others waiting. */
+static int grow(struct hg_log *log, uint64_t need, int contiguous)
+{
+    struct hg_ext_seg *e = hg_calloc(1, sizeof *e);
+    int rc;
+
+    if (e == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for an extent segment");
+    if (log->ext_rest.segment != 0)
+        rc = go_on(log, e);
+    else
+        rc = make(log, next_capacity(log, need, contiguous), e);
+    if (rc < 0) {
+        hg_free(e);
+        return rc;
+    }
     e->active = 1;
     lock(log);
     for (struct hg_ext_seg *o = log->exts; o != NULL; o = o->next)
         o->active = 0;
     e->next = log->exts;
     log->exts = e;
-    log->ext_last_capacity = h.capacity;
+    log->ext_last_capacity = e->capacity;
     unlock(log);
     return HOLOG_OK;
 }

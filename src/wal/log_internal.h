@@ -90,6 +90,13 @@ struct hg_ext_seg {
     int syncing; /* the sync under way has taken it */
 };
 
+/* What the newest extent segment of a store that was closed cleanly may still grow by. */
+struct hg_ext_rest {
+    uint32_t segment; /* 0: none, or it has been taken up */
+    uint64_t from;    /* where its file ends, a multiple of 4096 */
+    uint64_t capacity;
+};
+
 struct hg_log {
     struct hg_io *io;           /* fixed after open */
     struct hg_files *files;     /* fixed */
@@ -162,7 +169,8 @@ struct hg_log {
     struct hg_cond ext_changed;
     struct hg_ext_seg *exts; /* ext_lock */
     uint64_t ext_last_capacity;
-    uint32_t ext_writes[2]; /* atomic: submitted and not over, by generation */
+    struct hg_ext_rest ext_rest; /* whoever grows (ext_growing) */
+    uint32_t ext_writes[2];      /* atomic: submitted and not over, by generation */
     unsigned ext_gen;
     int ext_dirty;   /* atomic */
     int ext_failed;  /* atomic: a submitted write failed with this */

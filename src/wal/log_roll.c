@@ -540,6 +540,26 @@ static int reopen_active(struct hg_log *log, const struct hg_log_segment *seg,
     return rc;
 }
 
+/* The newest extent segment of a store that was closed cleanly: extents go on in it. Not when its
+ * file has lost bytes that were handed out once: somebody may want to put them back. */
+static void find_rest(struct hg_log *log, const struct hg_recovered *r)
+{
+    const struct hg_log_segment *newest = NULL;
+
+    for (size_t i = 0; i < r->n_segments; i++)
+        newest = r->segments[i].kind == HG_KIND_EXTENTS ? &r->segments[i] : newest;
+    if (newest == NULL || newest->header.id != newest->id ||
+        newest->header.salt != r->super.salt) /* its header is damaged, or not its own */
+        return;
+    log->ext_last_capacity = newest->header.capacity;
+    if (!r->clean || !r->used_known || newest->cut ||
+        newest->header.capacity <= HG_ALIGN4K(newest->file_size))
+        return;
+    log->ext_rest = (struct hg_ext_rest){ .segment = newest->id,
+                                          .from = HG_ALIGN4K(newest->file_size),
+                                          .capacity = newest->header.capacity };
+}
+
 int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r)
 {
     const struct hg_log_segment *last = NULL;
@@ -562,6 +582,7 @@ int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r)
     log->durable_pos =
         r->last_segment == 0 ? 0 : hg_pos_make(r->last_segment, (uint32_t)HG_ALIGN_UP(r->end, 8u));
     log->next_segment = HG_MAX(r->next_segment, 1u);
+    find_rest(log, r);
     if (last != NULL)
         log->pred_epoch = last->header.epoch;
     log->pred_cut = r->cut ? 1 : 0;

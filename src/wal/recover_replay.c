@@ -120,9 +120,10 @@ static int note_segments(const struct replayer *rp, const struct hg_record *r)
         if (e.kind != HG_KIND_EXTENTS)
             continue;
         struct hg_log_segment *s = find_segment(rp->out, e.segment);
-        if (s != NULL && s->kind == HG_KIND_EXTENTS)
+        if (s != NULL && s->kind == HG_KIND_EXTENTS) {
             s->used = HG_MAX(s->used, HG_MIN(HG_ALIGN4K(e.used), HG_ALIGN4K(s->file_size)));
-        else if (e.used > HG_SEGMENT_HEADER_SIZE && rp->from != 0 && rp->segment == rp->newest)
+            s->cut = HG_ALIGN4K(e.used) > HG_ALIGN4K(s->file_size);
+        } else if (e.used > HG_SEGMENT_HEADER_SIZE && rp->from != 0 && rp->segment == rp->newest)
             return hg_error(HOLOG_E_STALE, /* only a full replay knows if anybody names it */
                             "extent segment %08x is missing: segment %08x lists it", e.segment,
                             r->segment);

@@ -458,6 +458,21 @@ static const struct step reopens[] = {
     { .op = STEP_REOPEN },
 };
 
+/* Each writer goes on in the extent segment of the one before, until it is full. */
+static const struct step large_reopens[] = {
+    { .op = STEP_SAVE, .path = "l1", .len = 20000, .seed = 700 },
+    { .op = STEP_REOPEN },
+    { .op = STEP_SAVE, .path = "l2", .len = 3000, .seed = 701, .flags = RP },
+    { .op = STEP_REOPEN },
+    { .op = STEP_SAVE, .path = "l3", .len = 66000, .seed = 702, .flags = RP },
+    { .op = STEP_SAVE, .path = "l2", .len = 5000, .seed = 703, .flags = RP },
+    { .op = STEP_REOPEN },
+    { .op = STEP_SAVE, .path = "l4", .len = 9000, .seed = 704, .flags = RP, .sync = HOLOG_SYNC_OS },
+    { .op = STEP_SAVE, .path = "l1", .len = 70000, .seed = 705, .flags = RP },
+    { .op = STEP_REOPEN },
+    { .op = STEP_BATCH, .path = "w", .len = 4000, .seed = 706, .count = 3, .flags = RP },
+};
+
 #define SCRIPT(x)                                           \
     {                                                       \
         .name = #x, .steps = x, .n = sizeof x / sizeof x[0] \
@@ -465,5 +480,5 @@ static const struct step reopens[] = {
 const struct script kit_scripts[] = { SCRIPT(small_saves),  SCRIPT(namespace_ops),
                                       SCRIPT(large_values), SCRIPT(rolls),
                                       SCRIPT(weak_modes),   SCRIPT(long_batches),
-                                      SCRIPT(reopens) };
+                                      SCRIPT(reopens),      SCRIPT(large_reopens) };
 const size_t kit_script_count = sizeof kit_scripts / sizeof kit_scripts[0];

@@ -319,3 +319,176 @@ Test(reopen, a_close_checkpoints_what_a_crash_left_without_a_commit_more)
         hg_sim_destroy(sim);
     }
 }
+
+/* ---- extents go on ----------------------------------------------------------------------------------*/
+
+enum {
+    OPENS = 20
+};
+
+static holog_options large_options(void)
+{
+    holog_options o;
+
+    kit_options(&o);
+    o.extent_segment_size_max = 1 << 20;
+    return o;
+}
+
+/* Each writer saves one value and is gone. */
+static int save_in_turn(struct hg_io *io, void *ctx)
+{
+    const unsigned *from = ctx;
+    holog_options o = large_options();
+    holog_store *s = NULL;
+    char path[16];
+
+    if (*from == 0)
+        OK(hg_store_init_io(io, &o));
+    for (unsigned i = *from; i < *from + OPENS; i++) {
+        (void)snprintf(path, sizeof path, "%u", i);
+        OK(hg_store_open_io(io, &o, &s));
+        OK(save_seed(s, path, 5000 + i, i, 0));
+        OK(holog_close(s));
+    }
+    return HOLOG_OK;
+}
+
+static int read_in_turn(struct hg_io *io, void *ctx)
+{
+    const unsigned *n = ctx;
+    holog_options o = large_options();
+    holog_store *s = NULL;
+    char path[16];
+
+    OK(hg_store_open_io(io, &o, &s));
+    for (unsigned i = 0; i < *n; i++) {
+        (void)snprintf(path, sizeof path, "%u", i);
+        has_seed(s, path, 5000 + i, i);
+    }
+    return holog_close(s);
+}
+
+static int count_extents(void *ctx, const char *name, uint64_t size)
+{
+    unsigned *n = ctx;
+
+    (void)size;
+    *n += strstr(name, ".hext") != NULL;
+    return 0;
+}
+
+static unsigned extent_files(const struct hg_sim *disk)
+{
+    unsigned n = 0;
+
+    OK(hg_sim_each_file(disk, count_extents, &n));
+    return n;
+}
+
+Test(reopen, writers_in_turn_share_an_extent_segment)
+{
+    struct hg_sim_options so = { .seed = test_seed(), .no_trace = 1 };
+    unsigned from = 0;
+    unsigned n = OPENS;
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, save_in_turn, &from));
+    OK(hg_sim_run(sim, read_in_turn, &n));
+    cr_assert_eq(extent_files(sim), 1, "%u", extent_files(sim));
+    hg_sim_destroy(sim);
+}
+
+static int extent_bytes(void *ctx, const char *name, uint64_t size)
+{
+    uint64_t *sum = ctx;
+
+    *sum += strstr(name, ".hext") != NULL ? size : 0;
+    return 0;
+}
+
+/* A value that is never committed, in a store that was closed; and the power goes. */
+static int begin_to_stream(struct hg_io *io, void *ctx)
+{
+    static const uint8_t bytes[1200000]; /* more than is gathered before it is written */
+    holog_options o = large_options();
+    holog_store *s = NULL;
+    holog_writer *w = NULL;
+
+    (void)ctx;
+    OK(hg_store_open_io(io, &o, &s));
+    OK(holog_writer_open(s, "never", 0, HOLOG_REPLACE, &w));
+    OK(holog_writer_write(w, bytes, sizeof bytes));
+    built_at = hg_sim_steps(sim);
+    holog_writer_abort(w);
+    return holog_close(s);
+}
+
+Test(reopen, room_that_a_cut_left_in_an_extent_segment_goes_back)
+{
+    struct hg_sim_options so = { .seed = test_seed() };
+    struct hg_sim *after = NULL;
+    uint64_t before = 0;
+    uint64_t cut = 0;
+    unsigned from = 0;
+    unsigned n = OPENS;
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, save_in_turn, &from));
+    OK(hg_sim_each_file(sim, extent_bytes, &before));
+    OK(hg_sim_run(sim, begin_to_stream, NULL));
+    OK(hg_sim_crash(sim, built_at, HG_SIM_CRASH_ALL, 1, &after));
+    OK(hg_sim_each_file(after, extent_bytes, &cut));
+    cr_assert_gt(cut, before);
+    OK(hg_sim_run(after, read_in_turn, &n));
+    cut = 0;
+    OK(hg_sim_each_file(after, extent_bytes, &cut));
+    cr_assert_eq(cut, before);
+    hg_sim_destroy(after);
+    hg_sim_destroy(sim);
+}
+
+/* Its last block is gone; it was handed out, and who finds it may want to put it back. */
+static int cut_extents(struct hg_io *io, void *ctx)
+{
+    struct hg_file *f = NULL;
+    struct hg_file_info info;
+
+    (void)ctx;
+    OK(io->ops->open(io, "seg/00000001.hext", HG_OPEN_WRITE, &f));
+    OK(io->ops->info(f, &info));
+    OK(io->ops->truncate(f, info.size_bytes - HG_BLOCK));
+    return io->ops->close(f);
+}
+
+/* So that a list of segments says how far the extents go. */
+static int roll_once(struct hg_io *io, void *ctx)
+{
+    holog_options o = large_options();
+    holog_stats st = { .struct_size = sizeof st };
+    holog_store *s = NULL;
+
+    (void)ctx;
+    OK(hg_store_open_io(io, &o, &s));
+    for (unsigned i = 0; i < 100 && st.segment_rolls == 0; i++) {
+        OK(save_seed(s, "z", 900, i, HOLOG_REPLACE));
+        OK(holog_stats_get(s, &st));
+    }
+    cr_assert_gt(st.segment_rolls, 0);
+    return holog_close(s);
+}
+
+Test(reopen, an_extent_segment_that_has_lost_bytes_is_left_as_it_is)
+{
+    struct hg_sim_options so = { .seed = test_seed(), .no_trace = 1 };
+    unsigned from = 0;
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, save_in_turn, &from));
+    OK(hg_sim_run(sim, roll_once, NULL));
+    OK(hg_sim_run(sim, cut_extents, NULL));
+    from = OPENS;
+    OK(hg_sim_run(sim, save_in_turn, &from));
+    cr_assert_eq(extent_files(sim), 2, "%u", extent_files(sim));
+    hg_sim_destroy(sim);
+}
