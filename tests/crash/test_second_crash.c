@@ -162,8 +162,9 @@ static void sweep(size_t script)
         cr_assert_eq(p.rc, HOLOG_OK);
         for (unsigned i = 0; i < n && bad < 3; i++, done++) {
             uint64_t steps = hg_sim_steps(p.sim);
+            uint64_t step = steps * (i + 1) / (n + 1) + rng_next(&rng) % 5;
             struct first f = { .p = &p,
-                               .step = steps * (i + 1) / (n + 1) + rng_next(&rng) % 5,
+                               .step = step < steps ? step : steps,
                                .strategy = strategies[(2 * i + (unsigned)dirs + script) % 8],
                                .seed = rng_next(&rng) % 1000 };
             bad += all_seconds(&f, 1, kit_level() == 0 ? 5 : 1, &states);
