@@ -650,6 +650,17 @@ static int run_many(struct seq *q, const struct finish *f)
     return rc;
 }
 
+static int only_deletes(const holog_txn *txn)
+{
+    const struct hg_op *op = (const struct hg_op *)(const void *)txn->ops.data;
+    size_t i = 0;
+
+    while (i < op_count(txn) && (op[i].type == HG_OP_DELETE || op[i].type == HG_OP_DELETE_TREE ||
+                                 op[i].type == HG_OP_EXPECT))
+        i++;
+    return i == op_count(txn);
+}
+
 /* Under the lock: room, checks, index, log. On failure nothing has changed. */
 static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, holog_commit_fn done,
                     void *ctx, struct hg_ticket *out_ticket)
@@ -657,7 +668,7 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
     holog_store *s = q->s;
     struct hg_buf *body = in_extent ? frame_body : &q->txn->body;
     struct finish f = { body, in_extent ? 1 : q->txn->nrec, done, ctx, out_ticket };
-    int rc = hg_log_reserve(s->log, body->len, &q->place);
+    int rc = hg_log_reserve(s->log, body->len, only_deletes(q->txn), &q->place);
 
     if (rc == HOLOG_OK)
         rc = hg_version_spare(s); /* after the reserve, which may have sealed a group with it */

@@ -351,9 +351,20 @@ static int close_filling(struct hg_log *log)
     return hg_log_lead(log);
 }
 
-int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *out, int rolling)
+/* In the active segment. The opening frame of a new one always does. */
+static int fits(const struct hg_log *log, uint64_t at, size_t need, int use_kept)
+{
+    uint64_t capacity = log->active.capacity;
+    uint64_t kept = use_kept ? 0 : log->kept;
+
+    return !log->seal_due && need <= hg_frame_len_max(capacity) && at + need <= capacity - kept;
+}
+
+int hg_log_reserve_in(struct hg_log *log, size_t body_len, unsigned flags, struct hg_log_place *out)
 {
     size_t need = HG_FRAME_HEADER_SIZE + body_len;
+    int rolling = (flags & HG_RESERVE_ROLLING) != 0;
+    int use_kept = 0;
 
     for (;;) {
         struct hg_group *g = hg_log_filling(log);
@@ -389,10 +400,12 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *
         if (rc < 0)
             return rc;
         at = g->frames.len == 0 ? g->start : g->base + HG_ALIGN_UP(g->len, (size_t)8);
-        if (need > hg_frame_len_max(log->active.capacity) || at + need > log->active.capacity) {
+        if (!fits(log, at, need, use_kept)) {
             HG_ASSERT(!rolling && need <= hg_frame_len_max(log->fixed.segment_size_max));
             rc = hg_log_roll(log, need);
-            if (rc < 0)
+            if (rc == HOLOG_E_NOSPC && (flags & HG_RESERVE_DELETES) != 0 && !use_kept)
+                use_kept = 1;
+            else if (rc < 0)
                 return rc;
             continue;
         }
@@ -412,9 +425,9 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *
     }
 }
 
-int hg_log_reserve(struct hg_log *log, size_t body_len, struct hg_log_place *out)
+int hg_log_reserve(struct hg_log *log, size_t body_len, int deletes, struct hg_log_place *out)
 {
-    return hg_log_reserve_in(log, body_len, out, 0);
+    return hg_log_reserve_in(log, body_len, deletes ? HG_RESERVE_DELETES : 0, out);
 }
 
 int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out_ticket)

@@ -2,7 +2,7 @@
  * The writer's end of the log: leader/follower group commit, segment roll, extents, watermark.
  *
  * A committer, holding the log's lock (hg_log_lock):
- *     hg_log_reserve(log, body_len, &place)     room for a frame: where it will stand. May release
+ *     hg_log_reserve(log, body_len, ...)        room for a frame: where it will stand. May release
  *                                               and retake the lock (a roll, a full group)
  *     ... checks and applies its changes to the index, births at `place` ...
  *     hg_log_append(log, ...)                   the frame joins the group being filled
@@ -103,8 +103,10 @@ struct hg_log_place {
 };
 /* Longest body a frame of this store may hold now; longer record lists go to an extent (BODY). */
 size_t hg_log_body_max(const struct hg_log *log);
-/* HOLOG_E_NOSPC: no room for a new segment, nothing changed. */
-HG_MUST_CHECK int hg_log_reserve(struct hg_log *log, size_t body_len, struct hg_log_place *out);
+/* HOLOG_E_NOSPC: no room for a new segment, nothing changed. `deletes`: the commit does nothing else;
+ * then it may use what a segment keeps for such. */
+HG_MUST_CHECK int hg_log_reserve(struct hg_log *log, size_t body_len, int deletes,
+                                 struct hg_log_place *out);
 
 struct hg_ticket {
     uint64_t group; /* sequence number of the group it is in */

@@ -127,6 +127,8 @@ struct hg_log {
     struct hg_super super; /* as last written */
     struct hg_file *super_file;
     struct hg_segment_header active; /* active.id == 0: none, the next reserve rolls */
+    int seal_due;                    /* a crash has ended it: it takes no frame any more */
+    uint64_t kept;                   /* at its end, for commits that delete */
     struct hg_file *file;            /* of the active segment; NULL when there is none */
     uint64_t end;                    /* of the last frame sealed or appended, unrounded */
     uint64_t sealed_end;             /* of the last frame sealed */
@@ -212,7 +214,12 @@ int hg_log_sync_held(struct hg_log *log);  /* lock held, dropped inside */
 void hg_log_run_dones(struct hg_log *log); /* lock held, dropped inside */
 void hg_log_advance_durable(struct hg_log *log, uint64_t seq); /* lock held */
 struct hg_group *hg_log_filling(struct hg_log *log);
-int hg_log_reserve_in(struct hg_log *log, size_t body_len, struct hg_log_place *out, int rolling);
+enum hg_reserve_flags {
+    HG_RESERVE_ROLLING = 1, /* by whoever rolls: the opening frame */
+    HG_RESERVE_DELETES = 2, /* may use what a segment keeps, when there can be no other */
+};
+int hg_log_reserve_in(struct hg_log *log, size_t body_len, unsigned flags,
+                      struct hg_log_place *out);
 int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out);
 
 /* log_roll.c */

@@ -317,6 +317,8 @@ static void enter_segment(struct hg_log *log, const struct hg_segment_header *h,
 {
     log->file = file;
     log->active = *h;
+    log->seal_due = 0;
+    log->kept = hg_segment_kept(h->capacity);
     log->pred_epoch = h->epoch;
     log->end = log->sealed_end = HG_SEGMENT_HEADER_SIZE;
     log->zero_end = HG_SEGMENT_HEADER_SIZE;
@@ -473,7 +475,7 @@ static int append_opening(struct hg_log *log, const struct hg_buf *body)
                            .number = log->last_number };
     struct hg_log_place place;
     struct hg_ticket ticket;
-    int rc = hg_log_reserve_in(log, body->len, &place, 1);
+    int rc = hg_log_reserve_in(log, body->len, HG_RESERVE_ROLLING, &place);
 
     return rc == HOLOG_OK ? hg_log_append_in(log, &a, &ticket) : rc;
 }
@@ -506,7 +508,26 @@ int hg_log_write_opening(struct hg_log *log)
 
 /* ---- opening and closing ----------------------------------------------------------------------------------*/
 
-/* Go on in a segment that was closed cleanly. */
+/* A full disk must still open: then there is what the last close has kept for deletes, unless a copy
+ * of the store has left it out. */
+static int take_capacity(struct hg_log *log, uint64_t file_size)
+{
+    uint64_t end = HG_ALIGN_UP(log->end, (uint64_t)HG_BLOCK);
+    int rc = log->io->ops->fallocate(log->file, 0, log->active.capacity);
+
+    if (rc == HOLOG_E_NOSPC) {
+        log->active.capacity = HG_MAX(HG_ALIGN_DOWN(file_size, (uint64_t)HG_BLOCK), end);
+        rc = log->io->ops->fallocate(log->file, 0, log->active.capacity);
+        if (rc == HOLOG_E_NOSPC) {
+            log->active.capacity = end; /* the first commit will tell */
+            rc = HOLOG_OK;
+        }
+        log->kept = log->active.capacity - end;
+    }
+    return rc == HOLOG_E_NOTSUP ? HOLOG_OK : rc;
+}
+
+/* Go on in a segment that was closed cleanly, or could not be sealed. */
 static int reopen_active(struct hg_log *log, const struct hg_log_segment *seg,
                          const struct hg_recovered *r)
 {
@@ -520,6 +541,7 @@ static int reopen_active(struct hg_log *log, const struct hg_log_segment *seg,
     if (rc < 0)
         return rc;
     log->active = seg->header;
+    log->kept = hg_segment_kept(seg->header.capacity);
     log->end = log->sealed_end = r->end;
     log->zero_end = HG_ALIGN_UP(r->end, (uint64_t)HG_BLOCK);
     if (r->end % HG_BLOCK != 0) {
@@ -528,16 +550,8 @@ static int reopen_active(struct hg_log *log, const struct hg_log_segment *seg,
         if (rc == HOLOG_OK && n != r->end - block)
             rc = hg_error(HOLOG_E_IO, "%s is shorter than it was a moment ago", name);
     }
-    if (rc == HOLOG_OK) {
-        rc = log->io->ops->fallocate(log->file, 0, seg->header.capacity);
-        if (rc == HOLOG_E_NOTSUP)
-            rc = HOLOG_OK;
-        if (rc == HOLOG_E_NOSPC) { /* a full disk must still open: the first commit will tell */
-            log->active.capacity = HG_ALIGN_UP(r->end, (uint64_t)HG_BLOCK);
-            rc = HOLOG_OK;
-        }
-    }
-    return rc;
+    log->seal_due = !r->clean; /* no room for its footer was found */
+    return rc == HOLOG_OK && r->clean ? take_capacity(log, seg->file_size) : rc;
 }
 
 /* The newest extent segment of a store that was closed cleanly: extents go on in it. Not when its
@@ -604,13 +618,14 @@ int hg_log_shutdown(struct hg_log *log)
         hg_log_wait_changed(log, UINT64_MAX);
     if (rc == HOLOG_OK)
         rc = hg_log_extents_shutdown(log);
-    if (rc == HOLOG_OK && log->active.id != 0) {
-        rc = log->io->ops->truncate(log->file, HG_ALIGN_UP(log->sealed_end, (uint64_t)HG_BLOCK));
+    if (rc == HOLOG_OK && log->active.id != 0 && !log->seal_due) {
+        uint64_t end = HG_ALIGN_UP(log->sealed_end, (uint64_t)HG_BLOCK);
+        rc = log->io->ops->truncate(log->file, HG_MIN(end + log->kept, log->active.capacity));
         if (rc == HOLOG_OK)
             rc = log->io->ops->fdatasync(log->file);
     }
     if (rc == HOLOG_OK)
-        rc = hg_log_write_super(log, HG_SUPER_CLEAN);
+        rc = hg_log_write_super(log, log->seal_due ? HG_SUPER_OPEN : HG_SUPER_CLEAN);
     hg_log_unlock(log);
     return rc;
 }

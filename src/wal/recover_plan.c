@@ -508,8 +508,17 @@ static int made_since(const struct hg_plan *p)
     return p->list.n > 0 && p->list.e[p->list.n - 1].s.id >= p->super.next_segment;
 }
 
-/* Clean: closed, and nobody has written since. A byte in the rest of the last block that is not
- * zero is then no tail of anything. */
+/* The file ends where a clean close cut it: nobody has opened it since and written. A byte in the
+ * rest of the last block that is not zero is then no tail of anything. */
+static int as_closed(const struct hg_plan *p, const struct hg_log_segment *s)
+{
+    uint64_t end = HG_ALIGN4K(p->end);
+
+    return s->file_size <= end + hg_segment_kept(s->header.capacity) &&
+           p->behind.nonzero_end <= end;
+}
+
+/* Clean: closed, and nobody has written since. */
 static void find_tail(struct hg_plan *p)
 {
     int closed = p->limit == 0 && p->super.state == HG_SUPER_CLEAN && !made_since(p);
@@ -519,8 +528,7 @@ static void find_tail(struct hg_plan *p)
         return;
     }
     const struct hg_log_segment *s = &p->list.e[p->last].s;
-    int untouched =
-        p->behind.frames == 0 && (p->behind.nonzero == 0 || s->file_size <= HG_ALIGN4K(p->end));
+    int untouched = p->behind.frames == 0 && (p->behind.nonzero == 0 || as_closed(p, s));
     /* A recovery that was cut between cutting the tail and sealing leaves no tail either. The copy
      * it made remembers the numbers: to go on in this segment would leave a gap in them. */
     int numbers_cut =

@@ -234,6 +234,10 @@ static int cut_and_seal(struct hg_repairer *r)
                                     .last_sealed = last->sealed,
                                     .end = p->end };
         rc = hg_recover_seal(r->io, &rec);
+        if (rc == HOLOG_OK && !rec.last_sealed)
+            rc = hg_error(HOLOG_E_NOSPC,
+                          "no room for the footer of segment %u: free some space and repair again",
+                          last->id);
     }
     if (rc < 0)
         return rc;

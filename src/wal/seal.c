@@ -8,6 +8,9 @@
  * A crash before S2 is over leaves a log that ends at the same frame, with nothing or a piece of a
  * footer behind; the next recovery cuts that again. One in S3 or S4 leaves extents that nobody
  * names: after S2 no frame can come back that does.
+ *
+ * On a full disk it ends after S1, with the same decision the next time; the log then seals, as in a
+ * roll, before it takes a frame.
  */
 #include <string.h>
 
@@ -46,6 +49,10 @@ static int write_seal(struct hg_file *f, uint64_t end, const struct hg_buf *foot
     int rc = f->io->ops->truncate(f, end); /* S1 */
     if (rc >= 0)
         rc = f->io->ops->fdatasync(f);
+    if (rc >= 0)
+        rc = f->io->ops->fallocate(f, end, footer->len);
+    if (rc == HOLOG_E_NOTSUP)
+        rc = HOLOG_OK;
     if (rc >= 0)
         rc = hg_io_write_full(f, footer->data, footer->len, end, 0); /* S2 */
     return rc >= 0 ? f->io->ops->fdatasync(f) : rc;
@@ -159,6 +166,10 @@ int hg_recover_seal(struct hg_io *io, struct hg_recovered *r)
         if (s->id != r->last_segment || s->kind != HG_KIND_FRAMES)
             continue;
         int rc = seal_segment(io, s, r->end);
+        if (rc == HOLOG_E_NOSPC) {
+            s->file_size = r->end;
+            return HOLOG_OK; /* a full disk must still open: the first commit seals, or fails */
+        }
         if (rc < 0)
             return rc;
         r->last_sealed = 1;

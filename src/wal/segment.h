@@ -33,6 +33,13 @@ struct hg_segment_header {
     uint64_t pred_cut; /* 0 or 1 */
 };
 
+/* Bytes at the end of a frame segment that only commits which delete may fill, on a full disk: some
+ * hundred of them. A clean close leaves that much space behind the last frame. */
+static inline uint64_t hg_segment_kept(uint64_t capacity)
+{
+    return HG_MIN(capacity / 16, UINT64_C(65536)) / HG_BLOCK * HG_BLOCK;
+}
+
 void hg_segment_header_encode(const struct hg_segment_header *h,
                               uint8_t out[HG_SEGMENT_HEADER_SIZE]);
 /* `id` and `kind` are what the file's name says; a header of another segment is HOLOG_E_CORRUPT. */

@@ -186,13 +186,14 @@ static void play_model(struct played *p)
 
 void kit_play(const struct script *s, const struct hg_sim_options *so, struct played *out)
 {
-    struct play c = { .p = out, .opts = s->opts };
+    struct play c = { .p = out };
     int rc;
 
     memset(out, 0, sizeof *out);
     out->script = s;
-    if (c.opts.struct_size == 0)
-        kit_options(&c.opts);
+    kit_options(&c.opts);
+    if (s->segment_size != 0)
+        c.opts.segment_size_max = s->segment_size;
     play_model(out);
     rc = hg_sim_create(so, &out->sim);
     assert(rc == HOLOG_OK);
@@ -473,12 +474,31 @@ static const struct step large_reopens[] = {
     { .op = STEP_BATCH, .path = "w", .len = 4000, .seed = 706, .count = 3, .flags = RP },
 };
 
-#define SCRIPT(x)                                           \
-    {                                                       \
-        .name = #x, .steps = x, .n = sizeof x / sizeof x[0] \
+/* In a segment that keeps its last 4 KiB for deletes: closed below them, and reaching into them. */
+static const struct step kept[] = {
+    { .op = STEP_BATCH, .path = "x", .len = 1000, .seed = 720, .count = 14, .flags = RP },
+    { .op = STEP_REOPEN },
+    { .op = STEP_BATCH, .path = "y", .len = 1000, .seed = 740, .count = 14, .flags = RP },
+    { .op = STEP_BATCH, .path = "z", .len = 1000, .seed = 760, .count = 14, .flags = RP },
+    { .op = STEP_BATCH, .path = "x", .len = 1000, .seed = 780, .count = 10, .flags = RP },
+    { .op = STEP_REOPEN },
+    { .op = STEP_SAVE, .path = "a", .len = 100, .seed = 790 },
+    { .op = STEP_REOPEN },
+    { .op = STEP_SAVE, .path = "a", .len = 200, .seed = 791, .flags = RP, .sync = HOLOG_SYNC_OS },
+    { .op = STEP_REOPEN },
+    { .op = STEP_DELETE, .path = "a" },
+    { .op = STEP_SAVE, .path = "b", .len = 1000, .seed = 792 },
+    { .op = STEP_BATCH, .path = "y", .len = 1000, .seed = 793, .count = 3, .flags = RP },
+};
+
+#define SCRIPT_OF(x, size)                                                          \
+    {                                                                               \
+        .name = #x, .steps = x, .n = sizeof x / sizeof x[0], .segment_size = (size) \
     }
-const struct script kit_scripts[] = { SCRIPT(small_saves),  SCRIPT(namespace_ops),
-                                      SCRIPT(large_values), SCRIPT(rolls),
-                                      SCRIPT(weak_modes),   SCRIPT(long_batches),
-                                      SCRIPT(reopens),      SCRIPT(large_reopens) };
+#define SCRIPT(x) SCRIPT_OF(x, 0)
+const struct script kit_scripts[] = { SCRIPT(small_saves),   SCRIPT(namespace_ops),
+                                      SCRIPT(large_values),  SCRIPT(rolls),
+                                      SCRIPT(weak_modes),    SCRIPT(long_batches),
+                                      SCRIPT(reopens),       SCRIPT(large_reopens),
+                                      SCRIPT_OF(kept, 65536) };
 const size_t kit_script_count = sizeof kit_scripts / sizeof kit_scripts[0];

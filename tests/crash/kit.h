@@ -19,7 +19,7 @@ struct script {
     const char *name;
     const struct step *steps;
     size_t n;
-    holog_options opts; /* resolved by kit_options when all zero */
+    uint32_t segment_size; /* of frames; 0: the smallest */
 };
 
 /* Small segments, no threads of the library's own. */

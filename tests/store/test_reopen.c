@@ -492,3 +492,157 @@ Test(reopen, an_extent_segment_that_has_lost_bytes_is_left_as_it_is)
     cr_assert_eq(extent_files(sim), 2, "%u", extent_files(sim));
     hg_sim_destroy(sim);
 }
+
+/* ---- a full disk -------------------------------------------------------------------------------------*/
+
+enum {
+    DELETES = 40
+};
+
+static void delete_some(holog_store *s, unsigned *at, unsigned n)
+{
+    char path[16];
+
+    for (; n > 0; n--, (*at)++) {
+        (void)snprintf(path, sizeof path, "%u", *at);
+        OK(holog_delete(s, path, NULL));
+    }
+}
+
+static int fill_and_delete(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+    unsigned saved = 0;
+    unsigned deleted = 0;
+    char path[16];
+    int rc = HOLOG_OK;
+
+    (void)ctx;
+    kit_options(&o);
+    o.segment_size_max = 256 << 10;
+    o.inline_max = 8192;
+    OK(hg_store_init_io(io, &o));
+    OK(hg_store_open_io(io, &o, &s));
+    while (rc == HOLOG_OK) {
+        (void)snprintf(path, sizeof path, "%u", saved++);
+        rc = save_weakly(s, path, 3000, saved);
+    }
+    cr_assert_eq(rc, HOLOG_E_NOSPC);
+    delete_some(s, &deleted, DELETES);
+    FAILS(HOLOG_E_NOSPC, save_weakly(s, "x", 3000, 1), NULL);
+    for (unsigned opens = 0; opens < 3; opens++) {
+        OK(holog_close(s));
+        OK(hg_store_open_io(io, &o, &s));
+        FAILS(HOLOG_E_NOSPC, save_weakly(s, "x", 3000, 1), NULL);
+        delete_some(s, &deleted, opens == 0 ? DELETES : 1); /* the second open finds a part of it */
+    }
+    OK(holog_close(s));
+    OK(hg_store_open_io(io, &o, &s));
+    cr_assert_eq(holog_last_number(s), saved - 1 + deleted);
+    return holog_close(s);
+}
+
+static int no_damage(void *ctx, const holog_damage *d)
+{
+    (void)ctx;
+    cr_assert_fail("%s at %llu: %s", d->file, (unsigned long long)d->offset, d->message);
+    return 0;
+}
+
+static int verify_all(struct hg_io *io, void *ctx)
+{
+    (void)ctx;
+    return hg_verify_io(io, 0, no_damage, NULL, NULL, NULL);
+}
+
+Test(reopen, deletes_go_on_when_the_disk_is_full_and_after_a_close)
+{
+    struct hg_sim_options so = { .seed = test_seed(), .no_trace = 1, .capacity = 2 << 20 };
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, fill_and_delete, NULL));
+    OK(hg_sim_run(sim, verify_all, NULL));
+    hg_sim_destroy(sim);
+}
+
+/* What others have on the disk: some, or all there is. */
+static void take_room(struct hg_io *io, int all)
+{
+    struct hg_file *f = NULL;
+    uint64_t len = 512 << 10;
+
+    OK(io->ops->open(io, "lost+found", HG_OPEN_WRITE | (all ? 0 : HG_OPEN_CREATE), &f));
+    OK(io->ops->fallocate(f, 0, len));
+    for (uint64_t step = 1 << 20; all && step >= HG_BLOCK; step /= 2)
+        while (io->ops->fallocate(f, len, step) == HOLOG_OK)
+            len += step;
+    OK(io->ops->close(f));
+}
+
+/* Until not one delete more fits; and the power goes. */
+static int fill_to_the_brim(struct hg_io *io, void *ctx)
+{
+    uint64_t *last = ctx;
+    holog_options o;
+    holog_store *s = NULL;
+    unsigned saved = 0;
+    char path[16];
+    int rc = HOLOG_OK;
+
+    take_room(io, 0);
+    kit_options(&o);
+    o.segment_size_max = 256 << 10;
+    OK(hg_store_init_io(io, &o));
+    OK(hg_store_open_io(io, &o, &s));
+    while (rc == HOLOG_OK) {
+        (void)snprintf(path, sizeof path, "%u", saved++);
+        rc = save_weakly(s, path, 1000, saved);
+    }
+    cr_assert_eq(rc, HOLOG_E_NOSPC);
+    take_room(io, 1);
+    rc = HOLOG_OK;
+    for (unsigned i = 0; rc == HOLOG_OK; i++) {
+        (void)snprintf(path, sizeof path, "%u", i);
+        rc = holog_delete(s, path, NULL);
+    }
+    cr_assert_eq(rc, HOLOG_E_NOSPC);
+    *last = holog_last_number(s);
+    OK(holog_sync(s));
+    built_at = hg_sim_steps(sim);
+    return holog_close(s);
+}
+
+static int open_full(struct hg_io *io, void *ctx)
+{
+    const uint64_t *last = ctx;
+    holog_options o;
+    holog_store *s = NULL;
+
+    kit_options(&o);
+    for (unsigned opens = 0; opens < 2; opens++) {
+        OK(hg_store_open_io(io, &o, &s));
+        cr_assert_eq(holog_last_number(s), *last);
+        FAILS(HOLOG_E_NOSPC, save_weakly(s, "x", 1000, 1), NULL);
+        if (opens == 0)
+            OK(holog_close(s));
+    }
+    OK(io->ops->unlink(io, "lost+found"));
+    OK(save_weakly(s, "x", 1000, 1));
+    return holog_close(s);
+}
+
+Test(reopen, a_store_that_was_filled_to_the_brim_opens_after_a_cut)
+{
+    struct hg_sim_options so = { .seed = test_seed(), .capacity = 2 << 20 };
+    struct hg_sim *after = NULL;
+    uint64_t last = 0;
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, fill_to_the_brim, &last));
+    OK(hg_sim_crash(sim, built_at, HG_SIM_CRASH_ALL, 1, &after));
+    OK(hg_sim_run(after, open_full, &last));
+    OK(hg_sim_run(after, verify_all, NULL));
+    hg_sim_destroy(after);
+    hg_sim_destroy(sim);
+}
