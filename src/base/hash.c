@@ -14,23 +14,34 @@
 #include <xxhash.h>
 #if defined(__x86_64__) && defined(__has_include)
 #if __has_include(<xxh_x86dispatch.h>)
-#include <xxh_x86dispatch.h> /* replaces the XXH3_ names below by its dispatching ones */
+#define XXH_DISPATCH_DISABLE_REPLACE
+#include <xxh_x86dispatch.h>
+/* Debian's libxxhash.a lacks these: who links it gets what it was compiled for, SSE2. */
+#pragma weak XXH3_64bits_dispatch
+#pragma weak XXH3_64bits_withSeed_dispatch
+#pragma weak XXH3_64bits_update_dispatch
+#pragma weak XXH3_128bits_dispatch
+#pragma weak XXH3_128bits_update_dispatch
+#define WIDEST(f) (f##_dispatch != NULL ? f##_dispatch : (f))
 #endif
+#endif
+#ifndef WIDEST
+#define WIDEST(f) (f)
 #endif
 
 uint64_t hg_hash64(const void *data, size_t len)
 {
-    return XXH3_64bits(data, len);
+    return WIDEST(XXH3_64bits)(data, len);
 }
 
 uint64_t hg_hash64_seeded(const void *data, size_t len, uint64_t seed)
 {
-    return XXH3_64bits_withSeed(data, len, seed);
+    return WIDEST(XXH3_64bits_withSeed)(data, len, seed);
 }
 
 struct hg_hash128 hg_hash128(const void *data, size_t len)
 {
-    XXH128_hash_t h = XXH3_128bits(data, len);
+    XXH128_hash_t h = WIDEST(XXH3_128bits)(data, len);
     return (struct hg_hash128){ .lo = h.low64, .hi = h.high64 };
 }
 
@@ -47,7 +58,8 @@ void hg_hash_stream_begin(struct hg_hash_stream *s)
 void hg_hash_stream_add(struct hg_hash_stream *s, const void *data, size_t len)
 {
     if (len != 0)
-        (void)XXH3_128bits_update((XXH3_state_t *)(void *)s, data, len); /* fails only on NULL */
+        (void)WIDEST(XXH3_128bits_update)((XXH3_state_t *)(void *)s, data,
+                                          len); /* fails only on NULL */
 }
 
 struct hg_hash128 hg_hash_stream_end(const struct hg_hash_stream *s)
@@ -69,7 +81,8 @@ void hg_hash64_stream_begin(struct hg_hash64_stream *s)
 void hg_hash64_stream_add(struct hg_hash64_stream *s, const void *data, size_t len)
 {
     if (len != 0)
-        (void)XXH3_64bits_update((XXH3_state_t *)(void *)s, data, len); /* fails only on NULL */
+        (void)WIDEST(XXH3_64bits_update)((XXH3_state_t *)(void *)s, data,
+                                         len); /* fails only on NULL */
 }
 
 uint64_t hg_hash64_stream_end(const struct hg_hash64_stream *s)
