@@ -302,6 +302,34 @@ static int apply_object(struct batch *batch, json_object *line)
     return bad_line(batch, "op \"%s\" is not one of save, mkdir, rm, mv, cp, ln", op);
 }
 
+/* The code unit of "\\uXXXX" at p; -1: something else stands there. */
+static long code_unit(const char *p)
+{
+    char digits[5] = "";
+
+    if (p[0] != '\\' || p[1] != 'u')
+        return -1;
+    (void)snprintf(digits, sizeof digits, "%.4s", p + 2);
+    return strspn(digits, "0123456789abcdefABCDEF") == 4 ? strtol(digits, NULL, 16) : -1;
+}
+
+/* The parser would put U+FFFD in place of half a character, another path than was asked for. */
+static bool has_half_a_character(const char *text)
+{
+    for (const char *p = strchr(text, '\\'); p != NULL; p = strchr(p, '\\')) {
+        long unit = code_unit(p);
+        long next = unit < 0 ? -1 : code_unit(p + 6);
+        bool high = unit >= 0xD800 && unit < 0xDC00;
+        bool pair = high && next >= 0xDC00 && next < 0xE000;
+        if ((high && !pair) || (unit >= 0xDC00 && unit < 0xE000))
+            return true;
+        if (unit < 0 && p[1] == '\0')
+            return false;
+        p += unit < 0 ? 2 : pair ? 12 : 6;
+    }
+    return false;
+}
+
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 static int apply_line(struct batch *batch, struct json_tokener *parser, const char *text,
@@ -325,6 +353,8 @@ static int apply_line(struct batch *batch, struct json_tokener *parser, const ch
         status = bad_line(batch, "not a JSON object");
     else if (strspn(text + end, " \t\r\n") != len - end)
         status = bad_line(batch, "something follows the JSON object");
+    else if (has_half_a_character(text))
+        status = bad_line(batch, "a surrogate (\\ud800 to \\udfff) without its other half");
     else
         status = apply_object(batch, line);
     (void)json_object_put(line);

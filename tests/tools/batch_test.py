@@ -50,6 +50,16 @@ class Batch(Case):
         log = self.holog("log", self.store, "--json", "-n1").json()["commits"][0]
         self.assertEqual((log["commit"], log["message"]), (before + 1, "all of it"))
 
+    def test_half_a_character_is_refused_not_replaced(self):
+        for text in (rb'"\ud800"', rb'"a\udfffb"', rb'"\uD83D\u0041"', rb'"\ud83d\\udE00"'):
+            done = self.holog("batch", self.store, status=FAILED,
+                              input=b'{"op":"save","path":"p","text":' + text + b'}\n')
+            self.assertIn("line 1: ", done.message)
+            self.assertIn("surrogate", done.message)
+        self.holog("batch", self.store, input=b'{"op":"save","path":"p","text":"\\ud83d\\uDE00 '
+                                              b'\\\\ud800"}\n')
+        self.assertEqual(self.load("p"), "\U0001F600 \\ud800".encode())
+
     def test_a_failing_line_is_named_and_nothing_is_changed(self):
         done = self.batch({"op": "save", "path": "a", "text": "x"},
                           {"op": "mkdir", "path": "no/dir"},
