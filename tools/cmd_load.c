@@ -71,8 +71,11 @@ static int open_sink(const struct args *args, struct sink *sink)
         return EXIT_DONE;
     sink->name = file;
     sink->fd = -1;
-    if (stat(file, &st) != 0)
+    if (stat(file, &st) != 0) {
+        if (lstat(file, &st) == 0 && S_ISLNK(st.st_mode))
+            return cli_fail_text(args, "%s is a symlink to nothing: remove it first", file);
         return open_ordinary(args, sink, NULL);
+    }
     if (S_ISREG(st.st_mode))
         return open_ordinary(args, sink, &st);
     sink->fd = open(file, O_WRONLY | O_CLOEXEC);

@@ -2,6 +2,7 @@
  * cmd_store.c: init, config, info.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -11,9 +12,38 @@
 
 /* ---- init ------------------------------------------------------------------------------------ */
 
-static bool fits_u32(const struct args *args, unsigned id)
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
+
+struct bounds {
+    unsigned option;
+    uint64_t low, high, multiple;
+    bool power_of_two;
+    const char *text;
+};
+
+/* As the library would say, in the words of the command line. */
+static int check_sizes(const struct args *args)
 {
-    return args->number[id] <= UINT32_MAX;
+    static const struct bounds all[] = {
+        { OPT_SEGMENT_SIZE, 16 * KIB, 64 * MIB, 1, true,
+          "--segment-size is a power of two from 16K to 64M" },
+        { OPT_EXTENT_SIZE, 128 * KIB, 1024 * MIB, 4096, false,
+          "--extent-segment-size is a multiple of 4096 from 128K to 1G" },
+        { OPT_INLINE_MAX, 0, MIB, 1, false, "--inline-max is at most 1M" },
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        const struct bounds *b = &all[i];
+        uint64_t n = args->number[b->option];
+        if (args->given[b->option] && (n < b->low || n > b->high || n % b->multiple != 0 ||
+                                       (b->power_of_two && (n & (n - 1)) != 0)))
+            return cli_usage(args, "%s, not %" PRIu64, b->text, n);
+    }
+    double amp = args->real[OPT_MAX_SPACE_AMP];
+    if (args->given[OPT_MAX_SPACE_AMP] && !(amp >= 1.1 && amp <= 100))
+        return cli_usage(args, "--max-space-amp is from 1.1 to 100, not %g", amp);
+    return EXIT_DONE;
 }
 
 int verb_init(const struct args *args)
@@ -22,12 +52,9 @@ int verb_init(const struct args *args)
     holog_options opts;
 
     holog_options_init(&opts);
-    if (!fits_u32(args, OPT_SEGMENT_SIZE))
-        return cli_usage(args, "--segment-size: 4G or more is out of range");
-    if (!fits_u32(args, OPT_EXTENT_SIZE))
-        return cli_usage(args, "--extent-segment-size: 4G or more is out of range");
-    if (!fits_u32(args, OPT_INLINE_MAX))
-        return cli_usage(args, "--inline-max: 4G or more is out of range");
+    int status = check_sizes(args);
+    if (status != EXIT_DONE)
+        return status;
     opts.segment_size_max = (uint32_t)args->number[OPT_SEGMENT_SIZE];
     opts.extent_segment_size_max = (uint32_t)args->number[OPT_EXTENT_SIZE];
     opts.inline_max = (uint32_t)args->number[OPT_INLINE_MAX];

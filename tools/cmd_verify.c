@@ -12,6 +12,7 @@ struct damage_listing {
     struct json_stream stream;
     uint64_t count;
     uint64_t harmless;
+    bool by_hand; /* something stands where a file belongs */
 };
 
 /* ---- one damage ------------------------------------------------------------------------------ */
@@ -56,6 +57,7 @@ static int show_damage(void *ctx, const holog_damage *damage)
 
     list->count++;
     list->harmless += damage->harmless != 0;
+    list->by_hand |= damage->message != NULL && strstr(damage->message, "take it away") != NULL;
     if (list->args->given[OPT_JSON])
         json_stream_item(&list->stream, damage_json(damage));
     else
@@ -111,8 +113,10 @@ int verb_verify(const struct args *args)
     if (rc < 0 && !told)
         return cli_flush(args, cli_fail_detail(args, &detail, NULL, dir));
     if (rc < 0)
-        cli_note(args, "%s: %" PRIu64 " damaged %s; 'holog repair' makes it open again", dir,
-                 list.count - list.harmless, list.count - list.harmless == 1 ? "place" : "places");
+        cli_note(args, "%s: %" PRIu64 " damaged %s; %s", dir, list.count - list.harmless,
+                 list.count - list.harmless == 1 ? "place" : "places",
+                 list.by_hand ? "take away what is in the way, then verify again"
+                              : "'holog repair' makes it open again");
     else if (!args->given[OPT_JSON])
         (void)puts("sound");
     return cli_flush(args, rc < 0 ? EXIT_DAMAGE : EXIT_DONE);

@@ -112,6 +112,12 @@ static const char *hint_for(const struct args *args, int code, const char *messa
         return takes(args, OPT_IF_SEQ) && takes(args, OPT_PARENTS)
                    ? "without --message and --if-seq large values go piece by piece"
                    : "";
+    case HOLOG_E_NOSPC:
+        return mentions(message, "File too large") ? "'ulimit -f' bounds the size of files" : "";
+    case HOLOG_E_IO:
+        if (mentions(message, "Read-only file system"))
+            return "reading verbs work; to change it, mount it read-write or copy it elsewhere";
+        return "";
     case HOLOG_E_CORRUPT: return "'holog verify STORE' lists all damage, 'holog repair' goes on";
     default: return "";
     }

@@ -1,6 +1,7 @@
 /*
  * holog: the command line of the library, one verb for each thing it does.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,6 +153,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like a full disk */
     if (argc < 2) {
         put_overview(stderr);
         return EXIT_USAGE;

@@ -71,6 +71,8 @@ static int verify_super(struct hg_verifier *v)
             hg_error_set(&v->super_error);
             return v->super_rc;
         }
+        if (v->super_rc == HOLOG_E_IO) /* repair cannot read it either */
+            return hg_verify_report(v, &d, "%.200s", v->super_error.message);
         return hg_verify_report(v, &d, "SUPER is lost, holog repair rebuilds it: %.160s",
                                 v->super_error.message);
     }

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+import unittest
 
 from clitest import BIN, DAMAGE, FAILED, Case, main
 
@@ -281,6 +282,37 @@ class Damage(Case):
             f.write(b"hello\n")
         self.holog("dump", "text", status=FAILED)
         self.holog("dump", "nowhere", status=FAILED)
+
+    def test_dump_wants_a_file_of_a_store(self):
+        done = self.holog("dump", self.store, status=FAILED)
+        self.assertIn("a directory", done.message)
+        self.assertIn("seg/", done.message)
+
+    def test_a_directory_in_place_of_super_is_to_be_taken_away(self):
+        os.remove(self.path("s.holog", "SUPER"))
+        os.mkdir(self.path("s.holog", "SUPER"))
+        done = self.holog("verify", self.store, status=DAMAGE)
+        self.assertIn("SUPER is no regular file: take it away", done.text)
+        self.assertNotIn("holog repair rebuilds it", done.text)
+        self.assertNotIn("makes it open again", done.message)
+        os.rmdir(self.path("s.holog", "SUPER"))
+        self.assertIn("holog repair rebuilds it",
+                      self.holog("verify", self.store, status=DAMAGE).text)
+        self.holog("repair", self.store, "--mode", "point-in-time")
+        self.holog("verify", self.store)
+
+    @unittest.skipIf(os.geteuid() != 0, "mounting needs root")
+    def test_a_read_only_file_system_says_what_to_do(self):
+        script = ('mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && cd "$1" && '
+                  'shift && exec "$@"')
+        for args in (("rm", "s.holog", "a"), ("init", "t.holog")):
+            done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", self.dir, BIN, *args],
+                                  capture_output=True, check=False)
+            if b"mount:" in done.stderr or b"unshare:" in done.stderr:
+                self.skipTest("nothing can be mounted here")
+            self.assertEqual(done.returncode, FAILED)
+            self.assertIn(b"Read-only file system", done.stderr)
+            self.assertIn(b"read-write", done.stderr)
 
     def test_dump_goes_on_over_damage(self):
         segment, offset = self.flip(self.needle)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import resource
 import signal
 import stat
 import subprocess
@@ -237,6 +238,26 @@ class Loads(Case):
         with open(self.path("real"), "rb") as f:
             self.assertEqual(f.read(), b"new")
         self.assertEqual(stat.S_IMODE(os.stat(self.path("real")).st_mode), 0o640)
+
+    def test_a_link_to_nothing_is_refused(self):
+        self.save("v", b"new")
+        os.symlink("nothing", self.path("link"))
+        done = self.holog("load", self.store, "v", "-o", "link", status=FAILED)
+        self.assertIn("symlink", done.message)
+        self.assertTrue(os.path.islink(self.path("link")))
+        self.assertFalse(os.path.exists(self.path("nothing")))
+
+    def test_a_limit_of_file_size_is_an_error_and_kills_nobody(self):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, before[1]))
+        try:
+            done = self.save("v", noise(3 * MIB), status=FAILED)
+            self.assertIn("ulimit -f", done.message)
+            self.save("small", b"x")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        self.assertEqual(self.load("small"), b"x")
+        self.save("v", noise(3 * MIB))
 
     def test_a_device_is_written_in_place(self):
         self.save("v", b"x")

@@ -44,7 +44,7 @@ class Advice(Case):
         for option in ("--segment-size", "--extent-segment-size", "--inline-max"):
             self.assertIn(option, self.said("init", self.path("n"), option, "5G", status=USAGE))
         self.assertIn("4294967295", self.said("init", self.path("n"), "--inline-max",
-                                              "4294967295"))
+                                              "4294967295", status=USAGE))
 
 
 class Help(Case):
@@ -165,7 +165,14 @@ class WrongUsage(Case):
         self.refused("save", self.store, "p", "--if-seq", says="--if-seq needs a value")
         self.refused("save", self.store, "p", "-m", says="-m needs a value")
         self.refused("init", self.store, "--segment-size", "64Q", says="a size in bytes")
-        self.refused("init", self.store, "--segment-size", "5G", says="out of range")
+        for size in ("5G", "3000", "48K", "128M"):
+            self.refused("init", self.store, "--segment-size", size,
+                         says="a power of two from 16K to 64M")
+        for size in ("64K", "1000000", "2G"):
+            self.refused("init", self.store, "--extent-segment-size", size,
+                         says="a multiple of 4096 from 128K to 1G")
+        self.refused("init", self.store, "--inline-max", "2M", says="at most 1M")
+        self.refused("init", self.store, "--max-space-amp", "1", says="from 1.1 to 100")
         self.refused("init", self.store, "--max-space-amp", "nan", says="above 0")
         self.refused("repair", self.store, says="--mode is missing")
         self.refused("repair", self.store, "--mode", "magic", says="neither point-in-time nor")
@@ -201,8 +208,7 @@ class NoStore(Case):
         self.init()
         self.holog("init", self.store, status=FAILED)
 
-    def test_init_refuses_what_the_format_does_not_allow(self):
-        self.holog("init", self.store, "--segment-size", "12345", status=FAILED)
+    def test_init_makes_no_parents(self):
         self.holog("init", self.path("no", "parent"), status=FAILED)
 
     def test_init_json(self):

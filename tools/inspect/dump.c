@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/byteorder.h"
@@ -853,6 +854,12 @@ static const char *error_text(int error)
 /* The file, or its first block when the frames alone know the rest. NULL, or why not. */
 static const char *read_file(struct dump *d, FILE *f)
 {
+    struct stat st;
+
+    if (fstat(fileno(f), &st) != 0)
+        return error_text(errno);
+    if (S_ISDIR(st.st_mode))
+        return "it is a directory; give one file of a store's seg/ or chk/, or its SUPER";
     if (fseek(f, 0, SEEK_END) != 0)
         return error_text(errno);
     long size = ftell(f);
