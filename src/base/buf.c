@@ -11,13 +11,20 @@
 
 #define BUF_FIRST_CAP 64 /* bytes; one small record, one cache line */
 
+size_t hg_buf_grown(const struct hg_buf *b, size_t extra)
+{
+    if (extra <= b->cap - b->len)
+        return b->cap;
+    return HG_MAX(HG_MAX(b->len + extra, b->cap * 2), (size_t)BUF_FIRST_CAP);
+}
+
 int hg_buf_reserve(struct hg_buf *b, size_t extra)
 {
     if (extra <= b->cap - b->len)
         return HOLOG_OK;
     if (extra > SIZE_MAX / 2 - b->len)
         return hg_error(HOLOG_E_NOMEM, "a buffer of %zu bytes cannot grow by %zu", b->len, extra);
-    size_t cap = HG_MAX(HG_MAX(b->len + extra, b->cap * 2), (size_t)BUF_FIRST_CAP);
+    size_t cap = hg_buf_grown(b, extra);
     uint8_t *data = hg_realloc(b->data, cap);
     if (data == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a buffer of %zu bytes", cap);

@@ -16,6 +16,8 @@ struct hg_buf {
 };
 
 HG_MUST_CHECK int hg_buf_reserve(struct hg_buf *b, size_t extra); /* room for extra more bytes */
+/* The capacity that it will have with extra more bytes. */
+size_t hg_buf_grown(const struct hg_buf *b, size_t extra);
 HG_MUST_CHECK int hg_buf_append(struct hg_buf *b, const void *data, size_t len);
 HG_MUST_CHECK int hg_buf_append_byte(struct hg_buf *b, uint8_t v);
 HG_MUST_CHECK int hg_buf_append_varint(struct hg_buf *b, uint64_t v);

@@ -161,14 +161,9 @@ void hg_txn_free(holog_txn *txn)
 #define ROOM_FREE (64u << 10)  /* a small transaction is not counted */
 #define ROOM_STEP (256u << 10) /* taken at once, if it is there */
 
-static uint64_t grown(const struct hg_buf *b, size_t add)
-{
-    return add <= b->cap - b->len ? b->cap : HG_MAX(b->len + add, 2 * b->cap);
-}
-
 static uint64_t room_used(const holog_txn *txn, size_t add)
 {
-    return grown(&txn->body, add) + txn->arena.cap + txn->ops.cap + txn->reads.cap +
+    return hg_buf_grown(&txn->body, add) + txn->arena.cap + txn->ops.cap + txn->reads.cap +
            (txn->overlay != NULL ? hg_index_bytes(txn->overlay) : 0) + hg_run_bytes(&txn->run);
 }
 

@@ -13,12 +13,14 @@
 #define CHUNK_MIN   HG_HASH_BLOCK
 #define CHUNK_MAX   (8u << 20)
 #define CHUNK_SHARE 64u /* of the budget: with its four buffers a writer takes a sixteenth */
-#define BUFFERS     4u  /* one is filled while the others are on their way */
+#define ROOM_FREE   (64u << 10) /* pieces and table up to here are not counted */
+#define BUFFERS     4u          /* one is filled while the others are on their way */
 
 /*
  * A buffer is filled, handed to the disk as it is, and filled again when its write is over. A writer
  * has one buffer from the start and takes more only while the budget has room; else it waits for
- * its own oldest write. So what could be opened can be written, however small the budget.
+ * its own oldest write. So what could be opened can be written, however small the budget, up to some
+ * 150 MiB; beyond that the table of its blocks is counted too.
  */
 struct holog_writer {
     holog_store *store;
@@ -29,6 +31,7 @@ struct holog_writer {
     unsigned sent;
     unsigned collected;
     struct hg_staged *whole; /* pieces and table of all so far */
+    uint64_t taken;          /* of the budget, for these two */
     struct hg_mem *mem;      /* the buffer that is being filled */
     size_t len;              /* bytes in mem */
     int rc;                  /* first failure: every later call returns it */
@@ -147,6 +150,32 @@ static int add_pieces(struct hg_staged *whole, struct hg_staged *g)
     return rc;
 }
 
+/* Room for the pieces and the table of one chunk more: some kilobytes, and 13 bytes for each 64 KiB of
+ * the value. */
+static int hold(holog_writer *w, const struct hg_staged *g)
+{
+    const struct hg_staged *whole = w->whole;
+    uint64_t want =
+        hg_buf_grown(&whole->table, g->table.len) + hg_buf_grown(&whole->pieces, g->pieces.len);
+    uint64_t record = whole->table.len + g->table.len + whole->pieces.len + g->pieces.len;
+    uint64_t list_max = hg_log_super(w->store->log)->extent_size_max - HG_SEGMENT_HEADER_SIZE;
+    int rc = hg_rec_large_check(whole->len + g->len,
+                                (whole->pieces.len + g->pieces.len) / sizeof(struct hg_piece));
+
+    if (rc == HOLOG_OK && record + HG_BLOCK + HG_PATH_MAX > list_max &&
+        record + HG_BLOCK + HG_PATH_MAX > hg_log_body_max(w->store->log))
+        rc = hg_error(HOLOG_E_TOOBIG,
+                      "a value of more than %llu bytes: its block table would be larger than the "
+                      "store's largest extent segment",
+                      (unsigned long long)whole->len);
+    if (rc < 0 || want <= ROOM_FREE + w->taken)
+        return rc;
+    rc = hg_budget_take(w->store->cache, want - ROOM_FREE - w->taken);
+    if (rc == HOLOG_OK)
+        w->taken = want - ROOM_FREE;
+    return rc;
+}
+
 /* The buffer on its way: its pieces and table are known at once. */
 static int send_chunk(holog_writer *w)
 {
@@ -159,7 +188,9 @@ static int send_chunk(holog_writer *w)
     if (rc != HOLOG_OK)
         return rc;
     w->flying[w->sent++ % BUFFERS] = g;
-    rc = hg_buf_append(&w->whole->table, g->table.data, g->table.len);
+    rc = hold(w, g);
+    if (rc == HOLOG_OK)
+        rc = hg_buf_append(&w->whole->table, g->table.data, g->table.len);
     if (rc == HOLOG_OK)
         rc = add_pieces(w->whole, g);
     w->whole->csum = hg_csum_add(w->whole->csum, g->csum);
@@ -260,5 +291,6 @@ void holog_writer_abort(holog_writer *writer)
     if (writer->whole != NULL)
         hg_staged_put(writer->whole);
     hg_mem_put(writer->mem);
+    hg_budget_give(writer->store->cache, writer->taken);
     hg_free(writer);
 }

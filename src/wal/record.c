@@ -328,6 +328,23 @@ int hg_rec_symlink(struct hg_buf *body, const char *path, size_t path_len, const
                      hg_hash64(target, target_len), hg_csum(target, target_len), out_at);
 }
 
+int hg_rec_large_check(uint64_t value_len, uint64_t n_pieces)
+{
+    const uint64_t blocks_max = RECORD_CONTENT_MAX / 2 / HG_BLOCK_ENTRY_SIZE;
+
+    if (n_pieces > HG_PIECES_MAX)
+        return hg_error(
+            HOLOG_E_TOOBIG,
+            "a value in more than %u pieces: written beside others it is cut into many; "
+            "write it alone, or with a larger budget",
+            HG_PIECES_MAX);
+    if (hg_block_count(value_len) > blocks_max)
+        return hg_error(HOLOG_E_TOOBIG, "a value of %llu bytes: at most %llu",
+                        (unsigned long long)value_len,
+                        (unsigned long long)(blocks_max * HG_HASH_BLOCK));
+    return HOLOG_OK;
+}
+
 int hg_rec_large(struct hg_buf *body, const char *path, size_t path_len, uint64_t value_len,
                  struct hg_hash128 hash, uint8_t csum, const struct hg_piece *pieces,
                  uint32_t n_pieces, const uint8_t *table, size_t *out_at)
@@ -338,11 +355,9 @@ int hg_rec_large(struct hg_buf *body, const char *path, size_t path_len, uint64_
     HG_INVARIANT(hg_rec_path_valid(path, path_len));
     HG_ASSERT(csum < HG_CSUM_MOD);
     HG_ASSERT(value_len > 0 && n_pieces > 0);
-    if (value_len > HG_NUMBER_MAX || n_pieces > HG_PIECES_MAX ||
-        hg_block_count(value_len) > RECORD_CONTENT_MAX / 2 / HG_BLOCK_ENTRY_SIZE)
-        return hg_error_path(HOLOG_E_TOOBIG, path, (uint32_t)path_len,
-                             "a value of %llu bytes in %u pieces is over the format's limit",
-                             (unsigned long long)value_len, (unsigned)n_pieces);
+    int rc = hg_rec_large_check(value_len, n_pieces);
+    if (rc < 0)
+        return rc;
     size_t table_len = (size_t)hg_block_count(value_len) * HG_BLOCK_ENTRY_SIZE;
     size_t len = LARGE_FIXED + hg_varint_size(path_len) + path_len + hg_varint_size(value_len) +
                  hg_varint_size(n_pieces) + 1 + table_len;
@@ -354,7 +369,7 @@ int hg_rec_large(struct hg_buf *body, const char *path, size_t path_len, uint64_
     }
     HG_ASSERT(left == 0);
     HG_INVARIANT(table_sane(table, value_len, csum));
-    int rc = begin(body, HG_REC_LARGE, len, &p, out_at);
+    rc = begin(body, HG_REC_LARGE, len, &p, out_at);
     if (rc < 0)
         return rc;
     p[0] = csum;

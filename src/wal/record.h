@@ -94,6 +94,8 @@ struct hg_record {
 HG_MUST_CHECK int hg_rec_blob(struct hg_buf *body, const char *path, size_t path_len,
                               const void *value, size_t value_len, uint64_t hash, uint8_t csum,
                               size_t *out_at);
+/* HOLOG_E_TOOBIG: what the record of such a value cannot hold. */
+HG_MUST_CHECK int hg_rec_large_check(uint64_t value_len, uint64_t n_pieces);
 HG_MUST_CHECK int hg_rec_large(struct hg_buf *body, const char *path, size_t path_len,
                                uint64_t value_len, struct hg_hash128 hash, uint8_t csum,
                                const struct hg_piece *pieces, uint32_t n_pieces,

@@ -528,6 +528,33 @@ Test(opening, a_value_larger_than_the_budget_is_written_and_read_in_pieces)
     free(got);
 }
 
+Test(opening, the_table_of_a_streamed_value_counts_against_the_budget)
+{
+    enum {
+        PIECE = 1 << 20,
+        PIECES = 200
+    };
+    uint8_t *piece = calloc(1, PIECE);
+    holog_writer *w = NULL;
+    holog_stats before = { .struct_size = sizeof before };
+    holog_stats st = { .struct_size = sizeof st };
+
+    cr_assert_not_null(piece);
+    box.opts.budget_bytes = 4 << 20;
+    box_open(&box);
+    OK(holog_writer_open(box.store, "film", 0, 0, &w));
+    for (unsigned i = 0; i < PIECES; i++) {
+        OK(holog_writer_write(w, piece, PIECE));
+        if (i == PIECES / 2) /* all its buffers are in use */
+            OK(holog_stats_get(box.store, &before));
+    }
+    OK(holog_stats_get(box.store, &st));
+    cr_assert_gt(st.cache_bytes, before.cache_bytes);
+    cr_assert_leq(st.cache_bytes, before.cache_bytes + (64 << 10));
+    holog_writer_abort(w);
+    free(piece);
+}
+
 #define FILM_BYTES (20u << 20)
 
 static void *stream_film(void *arg)

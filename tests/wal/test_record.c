@@ -358,6 +358,20 @@ Test(record, large_round_trip)
     hg_buf_release(&o.body);
 }
 
+Test(record, what_a_large_value_may_be_is_said)
+{
+    struct holog_error_detail d;
+
+    cr_assert_eq(hg_rec_large_check(1, 1), HOLOG_OK);
+    cr_assert_eq(hg_rec_large_check(UINT64_C(1) << 40, HG_PIECES_MAX), HOLOG_OK);
+    cr_assert_eq(hg_rec_large_check(UINT64_C(1) << 40, HG_PIECES_MAX + 1), HOLOG_E_TOOBIG);
+    hg_error_get(&d);
+    cr_assert(strstr(d.message, "65536 pieces") != NULL, "%s", d.message);
+    cr_assert_eq(hg_rec_large_check(UINT64_C(1) << 42, 1), HOLOG_E_TOOBIG);
+    hg_error_get(&d);
+    cr_assert(strstr(d.message, "at most") != NULL, "%s", d.message);
+}
+
 Test(record, a_symlink_target_that_would_not_decode_is_not_written)
 {
     static char target[4097];
