@@ -28,6 +28,7 @@ struct hg_verifier {
     uint64_t end;
     struct hg_link link;
     int broken;          /* the walk of this segment met damage */
+    uint64_t floor;      /* what it holds behind was never known durable */
     struct hg_buf heads; /* header hashes of this segment's frames */
 };
 

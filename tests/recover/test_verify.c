@@ -128,6 +128,40 @@ Test(verify, a_torn_tail_is_a_note_and_no_damage)
     kit_end(&k);
 }
 
+static void break_extent(int with_floor)
+{
+    uint64_t size = 0;
+
+    kit_begin(&k);
+    kit_extents(&k);
+    kit_segment(&k, 0);
+    (void)kit_commit(&k, 100);
+    kit_durable(&k);
+    (void)kit_commit_large(&k, 70000);
+    if (with_floor)
+        kit_durable(&k);
+    (void)kit_commit(&k, 100);
+    kit_super(&k, 0, HG_SUPER_OPEN);
+    memset(&v, 0, sizeof v);
+    struct hg_sim *sim = kit_disk(&k);
+    uint8_t *data = hg_sim_file_data(sim, "seg/00000001.hext", &size);
+    data[HG_BLOCK + 100] ^= 1;
+    kit_verify(sim, &v);
+    hg_sim_destroy(sim);
+    kit_end(&k);
+}
+
+Test(verify, an_extent_that_did_not_arrive_above_the_floor_is_a_note_and_no_damage)
+{
+    break_extent(0);
+    cr_assert_eq(v.rc, HOLOG_OK, "%s", v.found[0].message);
+    cr_assert_eq(v.n_found, 1);
+    cr_assert(strstr(v.found[0].message, "never acknowledged") != NULL);
+    break_extent(1);
+    cr_assert_eq(v.rc, HOLOG_E_CORRUPT);
+    cr_assert_str_eq(v.found[0].file, "seg/00000001.hext");
+}
+
 Test(verify, stray_files_and_bad_checkpoints_are_harmless_notes)
 {
     begin();
