@@ -153,6 +153,8 @@ static int play(struct hg_io *io, void *ctx)
 
     if (rc < 0)
         return rc;
+    if (s->wrap != NULL)
+        s->wrap(io);
     hg_sim_mark(c->p->sim, MARK_STORE, 1);
     rc = hg_store_open_io(io, &c->opts, &store);
     for (size_t i = 0; i < s->n && rc == HOLOG_OK; i++)
@@ -192,8 +194,8 @@ void kit_play(const struct script *s, const struct hg_sim_options *so, struct pl
     memset(out, 0, sizeof *out);
     out->script = s;
     kit_options(&c.opts);
-    if (s->segment_size != 0)
-        c.opts.segment_size_max = s->segment_size;
+    if (s->options != NULL)
+        s->options(&c.opts);
     play_model(out);
     rc = hg_sim_create(so, &out->sim);
     assert(rc == HOLOG_OK);
@@ -290,9 +292,17 @@ static int three_more(holog_store *store, struct model *m, uint64_t after)
     return HOLOG_OK;
 }
 
+static int used_checkpoint;
+
+int kit_used_checkpoint(void)
+{
+    return used_checkpoint;
+}
+
 static int run_check(struct hg_io *io, void *ctx)
 {
     struct check *c = ctx;
+    holog_recovery_report report = { .struct_size = sizeof report };
     holog_options o;
     holog_store *store = NULL;
     struct model m;
@@ -312,6 +322,8 @@ static int run_check(struct hg_io *io, void *ctx)
         complain(c, "open", rc);
         return rc;
     }
+    if (holog_recovery_info(store, &report) == HOLOG_OK)
+        used_checkpoint = report.used_checkpoint != 0;
     number = holog_last_number(store);
     if (number < c->durable || number > c->submitted) {
         (void)snprintf(c->text, sizeof c->text, "last number %llu, durable %llu, submitted %llu",
@@ -371,6 +383,7 @@ const char *kit_check(struct hg_sim *disk, const struct played *p, uint64_t dura
     static struct check c;
 
     memset(&c, 0, sizeof c);
+    used_checkpoint = 0;
     c.p = p;
     c.durable = durable;
     c.submitted = submitted;
@@ -491,14 +504,19 @@ static const struct step kept[] = {
     { .op = STEP_BATCH, .path = "y", .len = 1000, .seed = 793, .count = 3, .flags = RP },
 };
 
-#define SCRIPT_OF(x, size)                                                          \
-    {                                                                               \
-        .name = #x, .steps = x, .n = sizeof x / sizeof x[0], .segment_size = (size) \
+static void larger_segments(holog_options *o)
+{
+    o->segment_size_max = 64 << 10;
+}
+
+#define SCRIPT_OF(x, f)                                                     \
+    {                                                                       \
+        .name = #x, .steps = x, .n = sizeof x / sizeof x[0], .options = (f) \
     }
-#define SCRIPT(x) SCRIPT_OF(x, 0)
-const struct script kit_scripts[] = { SCRIPT(small_saves),   SCRIPT(namespace_ops),
-                                      SCRIPT(large_values),  SCRIPT(rolls),
-                                      SCRIPT(weak_modes),    SCRIPT(long_batches),
-                                      SCRIPT(reopens),       SCRIPT(large_reopens),
-                                      SCRIPT_OF(kept, 65536) };
+#define SCRIPT(x) SCRIPT_OF(x, NULL)
+const struct script kit_scripts[] = {
+    SCRIPT(small_saves), SCRIPT(namespace_ops), SCRIPT(large_values),
+    SCRIPT(rolls),       SCRIPT(weak_modes),    SCRIPT(long_batches),
+    SCRIPT(reopens),     SCRIPT(large_reopens), SCRIPT_OF(kept, larger_segments)
+};
 const size_t kit_script_count = sizeof kit_scripts / sizeof kit_scripts[0];

@@ -19,7 +19,8 @@ struct script {
     const char *name;
     const struct step *steps;
     size_t n;
-    uint32_t segment_size; /* of frames; 0: the smallest */
+    void (*options)(holog_options *o); /* other than kit_options has them; or NULL */
+    void (*wrap)(struct hg_io *io);    /* what it runs on; or NULL */
 };
 
 /* Small segments, no threads of the library's own. */
@@ -45,6 +46,9 @@ const char *kit_check(struct hg_sim *disk, const struct played *p, uint64_t dura
 /* Bounds of the oracle at a step of the played run. */
 void kit_bounds(const struct played *p, uint64_t step, uint64_t *out_durable,
                 uint64_t *out_submitted, int *out_store);
+
+/* Whether the recovery that kit_check has just looked at began with an index checkpoint. */
+int kit_used_checkpoint(void);
 
 int kit_level(void);     /* 0 quick, 1 normal, 2 full */
 unsigned kit_thin(void); /* 4 under a sanitizer, where all takes ten times as long; else 1 */
