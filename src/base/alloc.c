@@ -29,7 +29,7 @@ long hg_alloc_live(void)
     return atomic_load(&alloc_live);
 }
 
-static int must_fail(size_t size)
+int hg_alloc_must_fail(size_t size)
 {
     hg_alloc_fault fault = atomic_load_explicit(&alloc_fault, memory_order_acquire);
     return fault != NULL && fault(size, atomic_load(&alloc_fault_ctx)) != 0;
@@ -41,41 +41,46 @@ static void count_blocks(long change)
         atomic_fetch_add_explicit(&alloc_live, change, memory_order_relaxed);
 }
 
-static void *counted(void *block)
+void *hg_alloc_counted(void *block)
 {
     if (block != NULL)
         count_blocks(1);
     return block;
 }
 
+void hg_alloc_uncount(void)
+{
+    count_blocks(-1);
+}
+
 void *hg_malloc(size_t size)
 {
-    if (must_fail(size))
+    if (hg_alloc_must_fail(size))
         return NULL;
-    return counted(malloc(size != 0 ? size : 1));
+    return hg_alloc_counted(malloc(size != 0 ? size : 1));
 }
 
 void *hg_calloc(size_t count, size_t size)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) || must_fail(bytes))
+    if (__builtin_mul_overflow(count, size, &bytes) || hg_alloc_must_fail(bytes))
         return NULL;
-    return counted(calloc(1, bytes != 0 ? bytes : 1));
+    return hg_alloc_counted(calloc(1, bytes != 0 ? bytes : 1));
 }
 
 void *hg_realloc(void *ptr, size_t size)
 {
-    if (must_fail(size))
+    if (hg_alloc_must_fail(size))
         return NULL;
     void *block = realloc(ptr, size != 0 ? size : 1);
-    return ptr == NULL ? counted(block) : block;
+    return ptr == NULL ? hg_alloc_counted(block) : block;
 }
 
 void hg_free(void *ptr)
 {
     if (ptr == NULL)
         return;
-    count_blocks(-1);
+    hg_alloc_uncount();
     free(ptr);
 }
 
@@ -100,10 +105,10 @@ void *hg_alloc_aligned(size_t align, size_t size)
     HG_ASSERT(align >= sizeof(void *) && (align & (align - 1)) == 0);
     void *block = NULL;
     size_t at = size >= HUGE_WORTH ? HG_MAX(align, HUGE_PAGE) : align;
-    if (must_fail(size) || posix_memalign(&block, at, size != 0 ? size : 1) != 0)
+    if (hg_alloc_must_fail(size) || posix_memalign(&block, at, size != 0 ? size : 1) != 0)
         return NULL;
     if (size >= HUGE_WORTH) /* only what fills huge pages: the rest would grow past its size */
         /* lint-allow(madvise): of memory, not of a file; advice, whose failure changes nothing */
         (void)madvise(block, HG_ALIGN_DOWN(size, HUGE_PAGE), MADV_HUGEPAGE);
-    return counted(block);
+    return hg_alloc_counted(block);
 }

@@ -23,4 +23,10 @@ void hg_alloc_set_fault(hg_alloc_fault fault, void *ctx);
 /* Blocks handed out and not yet freed, counted only while a fault hook is set. */
 long hg_alloc_live(void);
 
+/* For who gets memory elsewhere (slab.c): ask before, count what there is (NULL: nothing), uncount
+ * before it goes. */
+int hg_alloc_must_fail(size_t size);
+void *hg_alloc_counted(void *block);
+void hg_alloc_uncount(void);
+
 #endif

@@ -1,0 +1,209 @@
+/*
+ * Slabs; see slab.h.
+ *
+ * A chunk's blocks are handed out in order the first time (`fresh` counts them); what was freed is
+ * a list through the blocks themselves and is handed out before more are touched.
+ */
+#include "base/slab.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#define CHUNK      ((size_t)2 << 20) /* a huge page */
+#define HUGE_AFTER 2u                /* chunks: a store of ten values does not take megabytes */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define BLOCKS_BY_MALLOC 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BLOCKS_BY_MALLOC 1
+#endif
+#endif
+#ifndef BLOCKS_BY_MALLOC
+#define BLOCKS_BY_MALLOC 0
+#endif
+
+struct free_block {
+    struct free_block *next;
+};
+
+struct hg_slab_chunk {
+    struct hg_slab_chunk *prev, *next; /* in the slab's open list, while a block is to be had */
+    struct free_block *freed;
+    uint32_t fresh; /* blocks ever handed out */
+    uint32_t used;  /* blocks out now */
+};
+
+void hg_slab_init(struct hg_slab *s, size_t block_bytes, size_t align)
+{
+    HG_ASSERT(align >= sizeof(void *) && (align & (align - 1)) == 0);
+    HG_ASSERT(block_bytes >= align && block_bytes % align == 0 && block_bytes <= CHUNK / 8);
+    *s = (struct hg_slab){ .block_bytes = block_bytes, .align = align };
+    s->first = HG_ALIGN_UP(sizeof(struct hg_slab_chunk), align);
+    s->per_chunk = (uint32_t)((CHUNK - s->first) / block_bytes);
+    (void)pthread_mutex_init(&s->lock, NULL); /* a plain one never fails */
+}
+
+/* ---- chunks ------------------------------------------------------------------------------------*/
+
+/* Memory at a multiple of the chunk's size: twice as much is mapped and the ends are given back. */
+static uint8_t *map_aligned(void)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    /* lint-allow(mmap): of memory, not of a file */
+    uint8_t *all = mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, flags, -1, 0);
+
+    if (all == MAP_FAILED)
+        return NULL;
+    size_t before = (size_t)(-(uintptr_t)all & (CHUNK - 1));
+    uint8_t *chunk = all + before;
+    if (before > 0)
+        (void)munmap(all, before); /* lint-allow(munmap): what stays mapped is never touched */
+    (void)munmap(chunk + CHUNK, CHUNK - before); /* lint-allow(munmap): as above */
+    return chunk;
+}
+
+/* Without the lock: the first touch of a huge page zeroes it. */
+static struct hg_slab_chunk *chunk_new(int huge)
+{
+    uint8_t *memory = map_aligned();
+    struct hg_slab_chunk *c = (struct hg_slab_chunk *)(void *)memory;
+
+    if (c == NULL)
+        return NULL;
+    if (huge)
+        (void)madvise(c, CHUNK, MADV_HUGEPAGE); /* lint-allow(madvise): may be refused */
+    *c = (struct hg_slab_chunk){ .fresh = 0 };
+    return c;
+}
+
+static void chunk_free(struct hg_slab_chunk *c)
+{
+    if (c != NULL)
+        (void)munmap(c, CHUNK); /* lint-allow(munmap): of memory */
+}
+
+static struct hg_slab_chunk *chunk_of(void *block)
+{
+    return (struct hg_slab_chunk *)(void *)((uint8_t *)block - ((uintptr_t)block & (CHUNK - 1)));
+}
+
+static void open_add(struct hg_slab *s, struct hg_slab_chunk *c)
+{
+    c->prev = NULL;
+    c->next = s->open;
+    if (c->next != NULL)
+        c->next->prev = c;
+    s->open = c;
+}
+
+static void open_remove(struct hg_slab *s, struct hg_slab_chunk *c)
+{
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        s->open = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+}
+
+/* ---- blocks: lock held -------------------------------------------------------------------------*/
+
+/* NULL: all blocks of all chunks are out. */
+static void *take(struct hg_slab *s)
+{
+    if (s->open == NULL && s->idle != NULL) {
+        open_add(s, s->idle);
+        s->idle = NULL;
+    }
+    struct hg_slab_chunk *c = s->open;
+    if (c == NULL)
+        return NULL;
+    void *block = c->freed;
+    if (block != NULL)
+        c->freed = c->freed->next;
+    else
+        block = (uint8_t *)c + s->first + c->fresh++ * s->block_bytes;
+    if (++c->used == s->per_chunk)
+        open_remove(s, c);
+    return block;
+}
+
+/* The chunk that is to be freed, or NULL. */
+static struct hg_slab_chunk *give(struct hg_slab *s, void *block)
+{
+    struct hg_slab_chunk *c = chunk_of(block);
+    struct free_block *b = block;
+
+    HG_ASSERT(c->used > 0);
+    b->next = c->freed;
+    c->freed = b;
+    if (c->used-- == s->per_chunk)
+        open_add(s, c);
+    if (c->used > 0)
+        return NULL;
+    open_remove(s, c);
+    if (s->idle == NULL) {
+        s->idle = c;
+        return NULL;
+    }
+    s->chunks--;
+    return c;
+}
+
+/* ---- the interface -----------------------------------------------------------------------------*/
+
+static void *take_from_new(struct hg_slab *s, int huge)
+{
+    struct hg_slab_chunk *c = chunk_new(huge);
+    void *block = NULL;
+
+    if (c == NULL)
+        return NULL;
+    (void)pthread_mutex_lock(&s->lock);
+    s->chunks++;
+    open_add(s, c);
+    block = take(s);
+    (void)pthread_mutex_unlock(&s->lock);
+    return block;
+}
+
+void *hg_slab_alloc(struct hg_slab *s)
+{
+    if (hg_alloc_must_fail(s->block_bytes))
+        return NULL;
+    if (BLOCKS_BY_MALLOC)
+        return hg_alloc_counted(aligned_alloc(s->align, s->block_bytes));
+    (void)pthread_mutex_lock(&s->lock);
+    void *block = take(s);
+    int huge = s->chunks >= HUGE_AFTER;
+    (void)pthread_mutex_unlock(&s->lock);
+    return hg_alloc_counted(block != NULL ? block : take_from_new(s, huge));
+}
+
+void hg_slab_free(struct hg_slab *s, void *block)
+{
+    struct hg_slab_chunk *empty;
+
+    if (block == NULL)
+        return;
+    hg_alloc_uncount();
+    if (BLOCKS_BY_MALLOC) {
+        free(block);
+        return;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    empty = give(s, block);
+    (void)pthread_mutex_unlock(&s->lock);
+    chunk_free(empty);
+}
+
+void hg_slab_release(struct hg_slab *s)
+{
+    HG_ASSERT(s->chunks == (s->idle != NULL));
+    chunk_free(s->idle);
+    (void)pthread_mutex_destroy(&s->lock);
+}
