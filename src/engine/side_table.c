@@ -9,15 +9,18 @@
  *   where  the birth position
  *
  * Clearing is a new generation. Each chunk of buckets has the generation it was last written in, and
- * is wiped when something is put into it in a later one.
+ * is wiped when something is put into it in a later one; so a new array has any bytes in it.
  */
 #include "engine/side_table.h"
+
+#include <assert.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
 
-#define WAYS          4u  /* slots of a bucket: a cache line */
+#define WAYS          4u /* slots of a bucket: a cache line */
+#define LINE          64u
 #define CHUNK_BUCKETS 64u /* 4 KiB */
 #define BITS_MIN      8u  /* buckets, as a power of two */
 #define BITS_MAX      40u
@@ -26,6 +29,8 @@ struct slot {
     uint64_t what;
     uint64_t where;
 };
+
+static_assert(WAYS * sizeof(struct slot) == LINE, "a bucket is one line");
 
 struct array {
     struct hg_retired retired;
@@ -79,7 +84,8 @@ static struct array *array_new(unsigned bits)
     a->bits = bits;
     a->bytes = bytes_for(bits);
     a->chunks = hg_calloc(buckets / CHUNK_BUCKETS, sizeof *a->chunks);
-    a->slots = hg_calloc(buckets * WAYS, sizeof *a->slots);
+    a->generation = 1; /* no chunk was written in it */
+    a->slots = hg_alloc_aligned(LINE, buckets * WAYS * sizeof *a->slots);
     if (a->chunks == NULL || a->slots == NULL) {
         array_free(a);
         return NULL;
