@@ -20,8 +20,12 @@
  * The table of segments is open addressing over pointers, only added to, replaced by a larger one
  * when half full. Segments stay until the cache ends; the old table is retired.
  *
- * VALUES. hg_mem by birth position in a chained hash, least recently used last in a list; the cache
- * holds one count of each. A value that only the cache holds may be evicted.
+ * VALUES. hg_mem by birth position in a chained hash; the cache holds one count of each. A value that
+ * only the cache holds may be evicted. There are two lists: what was saved and never asked for since,
+ * the oldest last, and the rest, the least recently used last. The first is kept short: a long run
+ * of saves goes through the same few buffers again and again, where new memory would have to be
+ * mapped and zeroed (which takes longer than the disk needs for the bytes), and it throws nothing
+ * out that is read. Large values come back at the disk's speed; the pages of small ones are kept.
  *
  * MEMORY. `used` is what the budget is held against: pages, values, recycled buffers, what others
  * took, the index. A retired page leaves `used` at once, though readers inside an epoch may keep
@@ -53,7 +57,9 @@
 #define BUCKETS_MAX    65536u
 #define RECYCLE_MIN    (256u << 10) /* smaller ones malloc keeps mapped itself */
 #define RECYCLE_SHARE  8            /* at most that part of the budget in recycled buffers */
-#define STEAL_DEPTH    16 /* least recently used values looked at for a buffer that fits */
+#define STEAL_DEPTH    16           /* oldest values of a list looked at for a buffer that fits */
+#define SAVED_SHARE    4 /* saved and not read since: at most that part of the budget ... */
+#define SAVED_MAX      (64u << 20) /* ... and not more: some images, for who looks at once */
 #define LIMBO_SHARE    16
 #define LIMBO_WAITS    20
 #define LIMBO_WAIT_NS  (100u * 1000u)
@@ -96,6 +102,10 @@ struct table {
     _Atomic(struct segment *) slots[]; /* mask + 1 */
 };
 
+struct value_list {
+    struct hg_mem *newest, *oldest;
+};
+
 struct stripe {
     _Alignas(64) _Atomic uint64_t hits;
 };
@@ -107,24 +117,24 @@ struct hg_cache {
     uint64_t budget;
     uint32_t bucket_mask;
     _Atomic(struct table *) table;
+    struct hg_mem **buckets; /* value_lock */
 
     _Alignas(64) struct hg_mutex page_lock;
     uint32_t n_segments; /* page_lock */
     struct page *hand;   /* page_lock; any page of the ring, NULL when there is none */
     struct hg_mutex value_lock;
-    struct hg_mem *newest, *oldest; /* value_lock */
-    struct hg_mem **buckets;        /* value_lock */
-    struct hg_mem *recycled;        /* value_lock; by next, the latest first */
-    _Atomic uint64_t evictions;
+    struct value_list saved, read; /* value_lock */
+    struct hg_mem *recycled;       /* value_lock; by next, the latest first */
 
     _Alignas(64) _Atomic uint64_t used;
     _Atomic uint64_t page_bytes;     /* part of used: published pages; changed under page_lock */
     _Atomic uint64_t value_bytes;    /* part of used: values in the cache */
+    _Atomic uint64_t saved_bytes;    /* part of value_bytes: in the list `saved` */
     _Atomic uint64_t recycled_bytes; /* part of used */
     _Atomic uint64_t index_bytes;    /* part of used */
     _Atomic uint64_t limbo;          /* not in used */
-    _Atomic uint64_t misses, bytes_read;
     struct stripe stripes[STRIPES];
+    _Atomic uint64_t evictions, misses, bytes_read;
 };
 
 /* ---- counting ------------------------------------------------------------------------------------*/
@@ -553,25 +563,32 @@ static struct hg_mem *find_value(struct hg_cache *c, hg_pos birth)
 
 static void list_remove(struct hg_cache *c, struct hg_mem *m)
 {
+    struct value_list *l = m->saved ? &c->saved : &c->read;
     if (m->prev != NULL)
         m->prev->next = m->next;
     else
-        c->newest = m->next;
+        l->newest = m->next;
     if (m->next != NULL)
         m->next->prev = m->prev;
     else
-        c->oldest = m->prev;
+        l->oldest = m->prev;
+    if (m->saved)
+        sub64(&c->saved_bytes, m->cap);
 }
 
-static void list_add(struct hg_cache *c, struct hg_mem *m)
+static void list_add(struct hg_cache *c, struct hg_mem *m, int saved)
 {
+    struct value_list *l = saved ? &c->saved : &c->read;
+    m->saved = saved;
     m->prev = NULL;
-    m->next = c->newest;
+    m->next = l->newest;
     if (m->next != NULL)
         m->next->prev = m;
     else
-        c->oldest = m;
-    c->newest = m;
+        l->oldest = m;
+    l->newest = m;
+    if (saved)
+        add64(&c->saved_bytes, m->cap);
 }
 
 /* The cache forgets the value; its count is the caller's now. */
@@ -592,7 +609,7 @@ static int only_ours(const struct hg_mem *m)
     return __atomic_load_n(&m->refs, __ATOMIC_ACQUIRE) == 1;
 }
 
-static uint64_t evict_values(struct hg_cache *c, uint64_t want)
+static uint64_t evict_list(struct hg_cache *c, struct value_list *l, uint64_t want)
 {
     uint64_t freed = 0;
     uint64_t count = 0;
@@ -600,7 +617,7 @@ static uint64_t evict_values(struct hg_cache *c, uint64_t want)
     struct hg_mem *prev;
 
     hg_mutex_lock(c->io, &c->value_lock);
-    for (struct hg_mem *m = c->oldest; m != NULL && freed < want; m = prev) {
+    for (struct hg_mem *m = l->oldest; m != NULL && freed < want; m = prev) {
         prev = m->prev;
         if (!only_ours(m))
             continue;
@@ -616,15 +633,19 @@ static uint64_t evict_values(struct hg_cache *c, uint64_t want)
     return freed;
 }
 
-/* The budget is used up: the buffer of an old value of about this size, without unmapping it. */
-static struct hg_mem *steal_value(struct hg_cache *c, size_t cap)
+static uint64_t evict_values(struct hg_cache *c, uint64_t want)
+{
+    uint64_t freed = evict_list(c, &c->saved, want);
+    return freed < want ? freed + evict_list(c, &c->read, want - freed) : freed;
+}
+
+/* The buffer of an old value of about this size, without unmapping it, or NULL. */
+static struct hg_mem *steal_from(struct hg_cache *c, struct value_list *l, size_t cap)
 {
     struct hg_mem *found = NULL;
 
-    if (cap < RECYCLE_MIN || peek64(&c->used) + cap <= c->budget)
-        return NULL;
     hg_mutex_lock(c->io, &c->value_lock);
-    struct hg_mem *m = c->oldest;
+    struct hg_mem *m = l->oldest;
     for (int i = 0; i < STEAL_DEPTH && m != NULL && found == NULL; i++, m = m->prev)
         if (fits(m, cap) && only_ours(m))
             found = m;
@@ -634,6 +655,24 @@ static struct hg_mem *steal_value(struct hg_cache *c, size_t cap)
     if (found != NULL)
         add64(&c->evictions, 1);
     return found;
+}
+
+/* Where a new buffer would take more of the budget than there is, or where enough was saved and not
+ * read since, an old value gives its own. */
+static struct hg_mem *steal_value(struct hg_cache *c, size_t cap)
+{
+    uint64_t most = HG_MIN(c->budget / SAVED_SHARE, (uint64_t)SAVED_MAX);
+    uint64_t saved = peek64(&c->saved_bytes);
+    int full = peek64(&c->used) + cap > c->budget;
+    struct hg_mem *m = NULL;
+
+    if (cap >= RECYCLE_MIN && (full || saved + cap > most))
+        m = steal_from(c, &c->saved, cap);
+    if (m == NULL && cap >= RECYCLE_MIN && full)
+        m = steal_from(c, &c->read, cap);
+    if (m == NULL && saved + cap > most)
+        (void)evict_list(c, &c->saved, saved + cap - most); /* they are of other sizes */
+    return m;
 }
 
 /* ---- budget --------------------------------------------------------------------------------------*/
@@ -1119,7 +1158,7 @@ void hg_mem_put(struct hg_mem *m)
         mem_free(m);
 }
 
-void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m)
+void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m, int saved)
 {
     HG_ASSERT(m->cache == c && birth != 0);
     hg_mutex_lock(c->io, &c->value_lock);
@@ -1128,7 +1167,7 @@ void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m)
         m->birth = birth;
         m->hash_next = *bucket_of(c, birth);
         *bucket_of(c, birth) = m;
-        list_add(c, m);
+        list_add(c, m, saved);
         add64(&c->value_bytes, m->cap);
     }
     hg_mutex_unlock(c->io, &c->value_lock);
@@ -1141,7 +1180,7 @@ struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth)
     if (m != NULL) {
         hg_mem_get(m);
         list_remove(c, m);
-        list_add(c, m);
+        list_add(c, m, 0);
     }
     hg_mutex_unlock(c->io, &c->value_lock);
     if (m != NULL)
@@ -1212,8 +1251,8 @@ void hg_cache_destroy(struct hg_cache *c)
     if (c == NULL)
         return;
     hg_epoch_synchronize(c->domain); /* what we retired points back at us */
-    while (c->newest != NULL) {
-        struct hg_mem *m = c->newest;
+    while (c->saved.newest != NULL || c->read.newest != NULL) {
+        struct hg_mem *m = c->saved.newest != NULL ? c->saved.newest : c->read.newest;
         HG_ASSERT(only_ours(m));
         forget_value(c, m);
         mem_free(m);

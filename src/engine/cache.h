@@ -14,7 +14,8 @@
  * are not evicted.
  *
  * The budget covers pages, values (held by handles too), and what others take with hg_budget_take
- * (the index, staging). Taking evicts (pages by CLOCK, values least recently used); what cannot be
+ * (the index, staging). Taking evicts (pages by CLOCK, values not read since they were saved, then
+ * those least recently used); what cannot be
  * had is HOLOG_E_BUDGET, typed and before anything has changed. A page that was evicted under a
  * reader is freed when the reader leaves its epoch and is no longer counted meanwhile.
  *
@@ -85,6 +86,7 @@ struct hg_mem {
     uint32_t refs; /* atomic */
     struct hg_cache *cache;
     hg_pos birth;                           /* key in the cache; 0 while not in it */
+    int saved;                              /* cache's lock; nobody has asked for it since */
     struct hg_mem *prev, *next, *hash_next; /* cache's lock */
 };
 /* One count for the caller; budget taken. HOLOG_E_BUDGET. */
@@ -92,8 +94,9 @@ HG_MUST_CHECK int hg_mem_new(struct hg_cache *c, size_t len, struct hg_mem **out
 void hg_mem_get(struct hg_mem *m);
 void hg_mem_put(struct hg_mem *m); /* NULL is fine */
 /* Offer a verified value to the cache under its birth position (one count more when it takes it; it
- * does not when it has one there). */
-void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m);
+ * does not when it has one there). `saved`: it comes from the caller of a save, not from the disk;
+ * of such values only the latest are kept until somebody asks for them. */
+void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m, int saved);
 /* The cached value with one count for the caller, or NULL. */
 struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth);
 

@@ -716,7 +716,7 @@ static void offer_values(holog_txn *txn, const struct seq *q)
             if (op->staged != NULL && op->staged->mem != NULL)
                 hg_cache_offer(q->s->cache,
                                hg_pos_make(q->birth_segment, q->birth_base + (uint32_t)op->record),
-                               op->staged->mem);
+                               op->staged->mem, 1);
     }
 }
 

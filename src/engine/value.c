@@ -282,7 +282,7 @@ static int load_large(holog_store *s, const struct hg_locator *loc, const struct
             return rc;
         if (m->cap > m->len) /* what the last block's padding holds is not the value's */
             memset(m->data + m->len, 0, HG_MIN(m->cap - m->len, (size_t)HG_BLOCK));
-        hg_cache_offer(s->cache, birth, m);
+        hg_cache_offer(s->cache, birth, m, 0);
     }
     v->mem = m;
     v->data = m->data;

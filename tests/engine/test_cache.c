@@ -988,7 +988,7 @@ static int random_use(struct hg_io *io, void *ctx)
             break;
         case 1:
             if (held[slot] != NULL)
-                hg_cache_offer(e.cache, hg_pos_make(9, slot + 1), held[slot]);
+                hg_cache_offer(e.cache, hg_pos_make(9, slot + 1), held[slot], (int)below(&seed, 2));
             hg_mem_put(held[slot]);
             held[slot] = NULL;
             break;
@@ -1059,9 +1059,9 @@ static int value_rules(struct hg_io *io, void *ctx)
         cr_assert_eq(m->data[i], 0);
     cr_assert_eq(counters(&e).bytes, 102400);
     memset(m->data, 5, m->len);
-    hg_cache_offer(e.cache, 77, m);
-    hg_cache_offer(e.cache, 77, m); /* once is enough */
-    hg_cache_offer(e.cache, 78, m);
+    hg_cache_offer(e.cache, 77, m, 0);
+    hg_cache_offer(e.cache, 77, m, 0); /* once is enough */
+    hg_cache_offer(e.cache, 78, m, 0);
     hg_mem_put(m);
     cr_assert_null(hg_cache_find(e.cache, 78), "a value has one name");
     m = hg_cache_find(e.cache, 77);
@@ -1071,7 +1071,7 @@ static int value_rules(struct hg_io *io, void *ctx)
     hg_mem_put(m);
 
     cr_assert_eq(hg_mem_new(e.cache, 10, &twice), 0);
-    hg_cache_offer(e.cache, 77, twice); /* somebody read it at the same time */
+    hg_cache_offer(e.cache, 77, twice, 0); /* somebody read it at the same time */
     hg_mem_put(twice);
     cr_assert_eq(counters(&e).bytes, 102400, "the second copy is not kept");
     cr_assert_eq(counters(&e).hits, 1);
@@ -1099,7 +1099,7 @@ static int value_order(struct hg_io *io, void *ctx)
     for (uint64_t birth = 1; birth <= 8; birth++) {
         struct hg_mem *m = NULL;
         cr_assert_eq(hg_mem_new(e.cache, 900 * KIB, &m), 0);
-        hg_cache_offer(e.cache, birth, m);
+        hg_cache_offer(e.cache, birth, m, 0);
         hg_mem_put(m);
     }
     held = hg_cache_find(e.cache, 1);
@@ -1153,7 +1153,7 @@ static int buffers_again(struct hg_io *io, void *ctx)
     /* A full cache hands the buffer of an old value on. */
     for (uint64_t birth = 1; birth <= 10; birth++) {
         cr_assert_eq(hg_mem_new(e.cache, 8 * MIB, &m), 0);
-        hg_cache_offer(e.cache, birth, m);
+        hg_cache_offer(e.cache, birth, m, 0);
         hg_mem_put(m);
     }
     m = hg_cache_find(e.cache, 1);
@@ -1172,6 +1172,51 @@ static int buffers_again(struct hg_io *io, void *ctx)
 Test(values, large_buffers_are_used_again)
 {
     on_sim(buffers_again, NULL);
+}
+
+static void offer_one(struct env *e, hg_pos birth, size_t len, int saved)
+{
+    struct hg_mem *m = NULL;
+    cr_assert_eq(hg_mem_new(e->cache, len, &m), 0);
+    hg_cache_offer(e->cache, birth, m, saved);
+    hg_mem_put(m);
+}
+
+static int is_cached(struct env *e, hg_pos birth)
+{
+    struct hg_mem *m = hg_cache_find(e->cache, birth);
+    hg_mem_put(m);
+    return m != NULL;
+}
+
+static int saves_pass_through(struct hg_io *io, void *ctx)
+{
+    struct env e;
+    HG_UNUSED(ctx);
+    env_begin(&e, io, 80 * MIB); /* a quarter of it for what is saved: two of 8 MiB */
+    for (uint64_t birth = 1; birth <= 3; birth++)
+        offer_one(&e, birth, 8 * MIB, 0);
+    for (uint64_t birth = 11; birth <= 20; birth++) {
+        offer_one(&e, birth, 8 * MIB, 1);
+        cr_assert_leq(counters(&e).bytes, 5 * 8 * MIB);
+    }
+    for (uint64_t birth = 1; birth <= 3; birth++)
+        cr_assert(is_cached(&e, birth), "thrown out by what is only written");
+    for (uint64_t birth = 11; birth <= 20; birth++)
+        cr_assert_eq(is_cached(&e, birth), birth >= 19, "the latest two");
+    for (uint64_t birth = 21; birth <= 24; birth++)
+        offer_one(&e, birth, 8 * MIB, 1);
+    cr_assert(is_cached(&e, 19) && is_cached(&e, 20), "they were asked for");
+    offer_one(&e, 30, 12 * MIB, 1); /* fits no buffer there is: they go */
+    cr_assert_leq(counters(&e).bytes, (5 * 8 + 20) * MIB);
+    cr_assert_not(is_cached(&e, 23));
+    env_close(&e);
+    return 0;
+}
+
+Test(values, a_run_of_saves_goes_through_few_buffers_and_evicts_nothing_that_is_read)
+{
+    on_sim(saves_pass_through, NULL);
 }
 
 /* ---- failures ------------------------------------------------------------------------------------*/
@@ -1218,7 +1263,7 @@ static int use_everything(struct hg_io *io)
     if (rc == HOLOG_OK)
         rc = hg_mem_new(e.cache, 300 * KIB, &m);
     if (rc == HOLOG_OK)
-        hg_cache_offer(e.cache, 5, m);
+        hg_cache_offer(e.cache, 5, m, 0);
     hg_mem_put(m);
     env_close(&e);
     return rc;
@@ -1392,7 +1437,7 @@ static void busy_values(void *arg)
                 return;
             }
             memset(m->data, (int)birth, m->len);
-            hg_cache_offer(b->e.cache, birth, m);
+            hg_cache_offer(b->e.cache, birth, m, birth % 2 == 0);
         }
         for (size_t i = 0; i < m->len; i += 501)
             if (m->data[i] != birth)
