@@ -44,6 +44,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/slab.h"
 
 #define PAGE_MASK   (HG_PAGE_BYTES - 1)
 #define PAGE_COST   (HG_PAGE_BYTES + HG_IO_BLOCK) /* with its header, and what alignment wastes */
@@ -80,6 +81,8 @@ struct page {
     struct segment *seg;      /* fixed */
     struct page *prev, *next; /* page_lock; before publishing: the maker's list */
 };
+
+static_assert(sizeof(struct page) <= 64, "a header is one line, anywhere in its 4 KiB");
 
 struct page_array {
     uint64_t made_for;              /* pages */
@@ -134,6 +137,7 @@ struct hg_cache {
     _Atomic uint64_t index_bytes;    /* part of used */
     _Atomic uint64_t limbo;          /* not in used */
     struct stripe stripes[STRIPES];
+    struct hg_slab slab; /* memory of pages */
     _Atomic uint64_t evictions, misses, bytes_read;
 };
 
@@ -283,9 +287,17 @@ static uint64_t written_of(struct segment *seg)
 
 /* ---- pages: memory -------------------------------------------------------------------------------*/
 
+/* The header lies in the last 4 KiB of the page's memory; in neighbours at different places, for
+ * else all headers would share a few sets of the processor's caches. */
+static struct page *page_header(uint8_t *data, uint32_t number)
+{
+    uint32_t place = number % (HG_IO_BLOCK / 64) * 64;
+    return (struct page *)(void *)(data + HG_PAGE_BYTES + place);
+}
+
 static uint8_t *page_data(struct page *p)
 {
-    return (uint8_t *)p - HG_PAGE_BYTES;
+    return (uint8_t *)p - ((uintptr_t)p & (HG_IO_BLOCK - 1)) - HG_PAGE_BYTES;
 }
 
 static uint64_t page_start(const struct page *p)
@@ -305,13 +317,13 @@ static int page_new(struct segment *seg, uint32_t number, struct page **out_page
     int rc = hg_budget_take(c, PAGE_COST);
     if (rc < 0)
         return rc;
-    uint8_t *data = hg_alloc_aligned(HG_IO_BLOCK, HG_PAGE_BYTES + sizeof(struct page));
+    uint8_t *data = hg_slab_alloc(&c->slab);
     if (data == NULL) {
         hg_budget_give(c, PAGE_COST);
         (void)hg_error(HOLOG_E_NOMEM, "no memory for a page of the cache");
         return HOLOG_E_NOMEM;
     }
-    struct page *p = (struct page *)(void *)(data + HG_PAGE_BYTES);
+    struct page *p = page_header(data, number);
     memset(p, 0, sizeof *p);
     p->number = number;
     p->seg = seg;
@@ -324,15 +336,17 @@ static void page_drop(struct page *p)
 {
     if (p == NULL)
         return;
-    hg_budget_give(p->seg->cache, PAGE_COST);
-    hg_free(page_data(p));
+    struct hg_cache *c = p->seg->cache;
+    hg_slab_free(&c->slab, page_data(p));
+    hg_budget_give(c, PAGE_COST);
 }
 
 static void page_destroy(struct hg_retired *self)
 {
     struct page *p = (struct page *)(void *)self;
-    sub64(&p->seg->cache->limbo, PAGE_COST);
-    hg_free(page_data(p));
+    struct hg_cache *c = p->seg->cache;
+    hg_slab_free(&c->slab, page_data(p));
+    sub64(&c->limbo, PAGE_COST);
 }
 
 /* A page that has left its slot. */
@@ -1223,6 +1237,7 @@ int hg_cache_create(struct hg_io *io, struct hg_files *files, struct hg_epoch_do
         return hg_error(HOLOG_E_NOMEM, "no memory for the cache");
     }
     memset(c, 0, sizeof *c);
+    hg_slab_init(&c->slab, PAGE_COST, HG_IO_BLOCK);
     c->io = io;
     c->files = files;
     c->domain = domain;
@@ -1240,7 +1255,7 @@ static void destroy_segment(struct segment *seg)
     for (uint64_t i = 0; pages != NULL && i < pages->made_for; i++) {
         struct page *p = atomic_load_explicit(&pages->slots[i], memory_order_relaxed);
         if (p != NULL)
-            hg_free(page_data(p));
+            hg_slab_free(&seg->cache->slab, page_data(p));
     }
     hg_free(pages);
     hg_free(seg);
@@ -1264,6 +1279,7 @@ void hg_cache_destroy(struct hg_cache *c)
         if (seg != NULL)
             destroy_segment(seg);
     }
+    hg_slab_release(&c->slab);
     hg_free(t);
     hg_free(c->buckets);
     hg_free(c);
