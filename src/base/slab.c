@@ -6,6 +6,7 @@
  */
 #include "base/slab.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -13,7 +14,8 @@
 #include "base/assert.h"
 
 #define CHUNK      ((size_t)2 << 20) /* a huge page */
-#define HUGE_AFTER 2u                /* chunks: a store of ten values does not take megabytes */
+#define SMALL_PAGE 4096u
+#define HUGE_AFTER 2u /* chunks: a store of ten values does not take megabytes */
 
 #if defined(__SANITIZE_ADDRESS__)
 #define BLOCKS_BY_MALLOC 1
@@ -112,6 +114,12 @@ static void open_remove(struct hg_slab *s, struct hg_slab_chunk *c)
 
 /* ---- blocks: lock held -------------------------------------------------------------------------*/
 
+/* 1 when the first chunk with room is the only one; a small slab does without another. */
+static int is_last_chance(const struct hg_slab *s)
+{
+    return s->chunks >= HUGE_AFTER && s->idle == NULL && s->open != NULL && s->open->next == NULL;
+}
+
 /* NULL: all blocks of all chunks are out. */
 static void *take(struct hg_slab *s)
 {
@@ -127,7 +135,9 @@ static void *take(struct hg_slab *s)
         c->freed = c->freed->next;
     else
         block = (uint8_t *)c + s->first + c->fresh++ * s->block_bytes;
-    if (++c->used == s->per_chunk)
+    if (++c->used == s->per_chunk / 2 && is_last_chance(s))
+        atomic_store_explicit(&s->low, 1, memory_order_relaxed);
+    if (c->used == s->per_chunk)
         open_remove(s, c);
     return block;
 }
@@ -199,6 +209,35 @@ void hg_slab_free(struct hg_slab *s, void *block)
     empty = give(s, block);
     (void)pthread_mutex_unlock(&s->lock);
     chunk_free(empty);
+}
+
+int hg_slab_low(struct hg_slab *s)
+{
+    return atomic_load_explicit(&s->low, memory_order_relaxed) != 0 &&
+           atomic_exchange_explicit(&s->low, 0, memory_order_relaxed) != 0;
+}
+
+void hg_slab_prepare(struct hg_slab *s)
+{
+    struct hg_slab_chunk *c = NULL;
+
+    (void)pthread_mutex_lock(&s->lock);
+    int wanted = is_last_chance(s);
+    (void)pthread_mutex_unlock(&s->lock);
+    if (wanted)
+        c = chunk_new(1);
+    if (c == NULL)
+        return;                                                /* an optimisation */
+    for (size_t at = SMALL_PAGE; at < CHUNK; at += SMALL_PAGE) /* if it is not a huge page */
+        ((volatile uint8_t *)c)[at] = 0;
+    (void)pthread_mutex_lock(&s->lock);
+    if (s->idle == NULL) {
+        s->idle = c;
+        s->chunks++;
+        c = NULL;
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    chunk_free(c);
 }
 
 void hg_slab_release(struct hg_slab *s)

@@ -36,6 +36,7 @@ struct hg_slab {
     struct hg_slab_chunk *open; /* lock; chunks with a block to hand out, the next one first */
     struct hg_slab_chunk *idle; /* lock; the chunk kept though it is empty, or NULL */
     unsigned chunks;            /* lock; all of them */
+    _Atomic int low;            /* the last chunk is half used up */
 };
 
 /* block_bytes is a multiple of align, a power of two; both are far below a chunk. */
@@ -44,5 +45,11 @@ void hg_slab_release(struct hg_slab *s); /* all blocks freed */
 
 void *hg_slab_alloc(struct hg_slab *s); /* aligned, with any bytes in it; NULL: no memory */
 void hg_slab_free(struct hg_slab *s, void *block); /* NULL is fine */
+
+/* The first touch of a chunk may take milliseconds: where memory is the guest's only once the host
+ * has found some. hg_slab_low says, once for each chunk, that one is wanted soon; who then calls
+ * hg_slab_prepare, in its own time, spares the next caller of hg_slab_alloc that wait. */
+int hg_slab_low(struct hg_slab *s);
+void hg_slab_prepare(struct hg_slab *s);
 
 #endif

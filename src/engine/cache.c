@@ -366,6 +366,16 @@ static void retire_list(struct hg_cache *c, struct page *list)
     }
 }
 
+int hg_cache_low(struct hg_cache *c)
+{
+    return hg_slab_low(&c->slab);
+}
+
+void hg_cache_prepare(struct hg_cache *c)
+{
+    hg_slab_prepare(&c->slab);
+}
+
 /* The array of a segment's pages, made when first wanted. */
 static int pages_of(struct segment *seg, struct page_array **out_pages)
 {

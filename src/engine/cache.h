@@ -76,6 +76,11 @@ HG_MUST_CHECK int hg_cache_read(struct hg_cache *c, uint32_t id, uint64_t offset
 const uint8_t *hg_cache_peek(struct hg_cache *c, uint32_t id, uint64_t offset, size_t min_len,
                              size_t *out_len);
 
+/* 1, once: memory for more pages is wanted soon. Who has time then calls the other, which gets it
+ * ready; else a put or a read waits for it. */
+int hg_cache_low(struct hg_cache *c);
+void hg_cache_prepare(struct hg_cache *c);
+
 /* ---- values ---------------------------------------------------------------------------------------- */
 
 /* A counted run of memory. refs and accounting are the cache's. */

@@ -37,6 +37,8 @@ static int on_appended(void *ctx, uint32_t segment, uint32_t offset, const void 
         if (rc == HOLOG_OK)
             rc = hg_cache_put(s->cache, segment, offset, data, len);
     }
+    if (hg_cache_low(s->cache))
+        hg_keeper_wake(s);
     return rc;
 }
 

@@ -2,6 +2,7 @@
  * When an index checkpoint is written: at close, and by a thread of its own when the log behind the
  * newest one has grown longer than 64 MiB and than the index. What it says is taken when a segment is
  * full: nothing is under way then, all before is durable, and the newest version is what the log has.
+ * That thread also gets memory for the cache ready, so that commits need not wait for it.
  */
 #include <string.h>
 
@@ -97,6 +98,16 @@ static int is_due(const holog_store *s, const struct hg_log_state *st)
     return st->log_bytes - HG_MIN(st->log_bytes, s->keeper.bytes) > enough;
 }
 
+void hg_keeper_wake(holog_store *s)
+{
+    struct hg_keeper *k = &s->keeper;
+
+    if (k->thread == NULL)
+        return;
+    __atomic_add_fetch(&k->word, 1, __ATOMIC_RELEASE);
+    s->io->ops->word_wake(s->io, &k->word, 1);
+}
+
 void hg_keeper_segment_full(holog_store *s)
 {
     struct hg_keeper *k = &s->keeper;
@@ -111,8 +122,7 @@ void hg_keeper_segment_full(holog_store *s)
     k->bytes = st.log_bytes;
     k->version = s->latest;
     __atomic_add_fetch(&k->version->refs, 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&k->word, 1, __ATOMIC_RELEASE);
-    s->io->ops->word_wake(s->io, &k->word, 1);
+    hg_keeper_wake(s);
 }
 
 /* Lock held on entry and return. */
@@ -149,6 +159,7 @@ static void run(void *arg)
             continue;
         }
         hg_log_unlock(s->log);
+        hg_cache_prepare(s->cache);
         s->io->ops->word_wait(s->io, &k->word, seen, UINT64_MAX);
         hg_log_lock(s->log);
     }
@@ -174,11 +185,12 @@ void hg_keeper_stop(holog_store *s)
         return;
     hg_log_lock(s->log);
     k->stop = 1;
+    hg_keeper_wake(s);
     hg_log_unlock(s->log);
-    __atomic_add_fetch(&k->word, 1, __ATOMIC_RELEASE);
-    s->io->ops->word_wake(s->io, &k->word, 1);
     s->io->ops->thread_join(s->io, k->thread);
+    hg_log_lock(s->log); /* its threads may append, and look whom to wake */
     k->thread = NULL;
+    hg_log_unlock(s->log);
     if (k->version != NULL) { /* it was not begun: close writes one that has more */
         hg_checkpoint_release(&k->next);
         hg_version_put(s, k->version);

@@ -393,6 +393,7 @@ HG_MUST_CHECK int hg_batch_apply(holog_txn *txn, struct hg_state *st, hg_batch_l
 HG_MUST_CHECK int hg_keeper_start(holog_store *s);
 void hg_keeper_stop(holog_store *s);         /* waits for a checkpoint under way */
 void hg_keeper_segment_full(holog_store *s); /* nothing under way, all durable; log lock held */
+void hg_keeper_wake(holog_store *s);         /* to look what there is to do; log lock held */
 /* At close: everything is durable, nobody else is left. Nothing to do when the newest has it all. */
 HG_MUST_CHECK int hg_keeper_last(holog_store *s);
 

@@ -123,6 +123,33 @@ Test(slab, few_blocks_take_little_memory)
     }
 }
 
+Test(slab, a_chunk_got_ready_in_time_is_the_next_one_used)
+{
+    uint8_t *b[BLOCKS];
+    unsigned prepared = 0;
+
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        unsigned before = chunks();
+        b[i] = take_marked(&slab, i);
+        if (before > 2)
+            cr_assert_eq(chunks(), before, "block %u waited for a chunk", i);
+        if (hg_slab_low(&slab)) {
+            cr_assert_not(hg_slab_low(&slab), "said once");
+            before = chunks();
+            hg_slab_prepare(&slab);
+            hg_slab_prepare(&slab);
+            cr_assert_eq(chunks(), before + 1, "one is enough");
+            prepared++;
+        }
+    }
+    cr_assert(chunks() == 0 || prepared > 0);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        check_marked(b[i], i, BLOCK);
+        hg_slab_free(&slab, b[i]);
+    }
+    cr_assert_leq(chunks(), 1);
+}
+
 static int fail_third(size_t size, void *ctx)
 {
     (void)size;
