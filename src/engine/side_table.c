@@ -85,7 +85,7 @@ static struct array *array_new(unsigned bits)
     a->bytes = bytes_for(bits);
     a->chunks = hg_calloc(buckets / CHUNK_BUCKETS, sizeof *a->chunks);
     a->generation = 1; /* no chunk was written in it */
-    a->slots = hg_alloc_aligned(LINE, buckets * WAYS * sizeof *a->slots);
+    a->slots = hg_alloc_huge(buckets * WAYS * sizeof *a->slots);
     if (a->chunks == NULL || a->slots == NULL) {
         array_free(a);
         return NULL;
