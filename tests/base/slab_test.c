@@ -150,6 +150,21 @@ Test(slab, a_chunk_got_ready_in_time_is_the_next_one_used)
     cr_assert_leq(chunks(), 1);
 }
 
+Test(slab, a_queue_of_blocks_stays_in_the_chunks_it_needs)
+{
+    uint8_t *b[BLOCKS] = { NULL };
+    unsigned needed = (BLOCKS + slab.per_chunk - 1) / slab.per_chunk;
+
+    for (unsigned i = 0; i < 50 * BLOCKS; i++) { /* as a cache that is full: the oldest goes */
+        hg_slab_free(&slab, b[i % BLOCKS]);
+        b[i % BLOCKS] = hg_slab_alloc(&slab);
+        cr_assert_not_null(b[i % BLOCKS]);
+        cr_assert_leq(chunks(), needed + 1);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++)
+        hg_slab_free(&slab, b[i]);
+}
+
 static int fail_third(size_t size, void *ctx)
 {
     (void)size;
