@@ -96,16 +96,19 @@ void hg_point_note(holog_store *s, const holog_txn *txn, hg_pos body)
 
 /* ---- loads ----------------------------------------------------------------------------------------*/
 
-/* Inside an epoch, which keeps the version and the page. 1 and the record, its value verified. */
-static int find(holog_store *s, const char *path, struct hg_record *out, uint64_t *out_number)
+/* In version v, or the published one when it is NULL. Inside an epoch, which keeps that and the page.
+ * 1 and the record, its value verified. */
+static int find(holog_store *s, const struct hg_version *v, const char *path, struct hg_record *out,
+                uint64_t *out_number)
 {
     char canonical[HG_PATH_MAX + 1];
     size_t len = 0;
     size_t avail = 0;
     hg_pos birth;
     const uint8_t *p;
-    const struct hg_version *v = __atomic_load_n(&s->published, __ATOMIC_ACQUIRE);
 
+    if (v == NULL)
+        v = __atomic_load_n(&s->published, __ATOMIC_ACQUIRE);
     if (path == NULL || hg_path_canonical(path, strlen(path), canonical, &len) < 0)
         return 0;
     if (!hg_side_table_find(s->points, hg_side_table_hash(s->points, canonical, len), v->number,
@@ -116,26 +119,29 @@ static int find(holog_store *s, const char *path, struct hg_record *out, uint64_
            hg_hash64(out->value, (size_t)out->value_len) == out->hash.lo;
 }
 
-int hg_point_load(holog_store *s, const char *path, holog_value **out_value)
+int hg_point_load(holog_store *s, const struct hg_version *v, const char *path,
+                  holog_value **out_value)
 {
     struct hg_record r;
     uint64_t number = 0;
-    holog_value *v = NULL;
+    holog_value *value = NULL;
+    uint64_t t0 = s->io->ops->now_ns(s->io);
     struct hg_epoch_slot *slot = s->points != NULL ? hg_epoch_enter(s->domain) : NULL;
 
     if (slot == NULL)
         return 0;
-    if (find(s, path, &r, &number))
-        v = hg_value_copy(r.value, (size_t)r.value_len, number);
+    if (find(s, v, path, &r, &number))
+        value = hg_value_copy(r.value, (size_t)r.value_len, number);
     hg_epoch_leave(slot);
-    if (v == NULL)
+    if (value == NULL)
         return 0;
-    *out_value = v;
+    hg_store_count_load(s, s->io->ops->now_ns(s->io) - t0, value->len);
+    *out_value = value;
     return 1;
 }
 
-int hg_point_range(holog_store *s, const char *path, uint64_t offset, void *buf, size_t len,
-                   size_t *out_n)
+int hg_point_range(holog_store *s, const struct hg_version *v, const char *path, uint64_t offset,
+                   void *buf, size_t len, size_t *out_n)
 {
     struct hg_record r;
     uint64_t number = 0;
@@ -145,7 +151,7 @@ int hg_point_range(holog_store *s, const char *path, uint64_t offset, void *buf,
 
     if (slot == NULL)
         return 0;
-    found = find(s, path, &r, &number) && offset <= r.value_len;
+    found = find(s, v, path, &r, &number) && offset <= r.value_len;
     if (found) {
         n = (size_t)HG_MIN((uint64_t)len, r.value_len - offset);
         if (n > 0)

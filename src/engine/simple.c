@@ -109,16 +109,12 @@ static int published(holog_store *s, struct hg_version **out_v)
 int holog_load(holog_store *store, const char *path, holog_value **out_value)
 {
     struct hg_version *v;
-    uint64_t t0;
     int rc = hg_store_check(store);
 
     if (rc < 0)
         return rc;
-    t0 = store->io->ops->now_ns(store->io);
-    if (out_value != NULL && hg_point_load(store, path, out_value)) {
-        hg_store_count_load(store, store->io->ops->now_ns(store->io) - t0, (*out_value)->len);
+    if (out_value != NULL && hg_point_load(store, NULL, path, out_value))
         return HOLOG_OK;
-    }
     rc = published(store, &v);
     if (rc < 0)
         return rc;
@@ -135,7 +131,7 @@ int holog_load_range(holog_store *store, const char *path, uint64_t offset, void
 
     if (rc < 0)
         return rc;
-    if (buf != NULL && hg_point_range(store, path, offset, buf, len_bytes, out_n))
+    if (buf != NULL && hg_point_range(store, NULL, path, offset, buf, len_bytes, out_n))
         return HOLOG_OK;
     rc = published(store, &v);
     if (rc < 0)
@@ -253,7 +249,9 @@ int holog_load_batch(holog_store *store, const char *const *paths, size_t n,
         return hg_error(HOLOG_E_NOMEM, "no memory for a batch of %zu", n);
     }
     for (size_t i = 0; i < n; i++) {
-        rc = hg_load_from(store, v, paths[i], &values[i]);
+        rc = hg_point_load(store, v, paths[i], &values[i])
+                 ? HOLOG_OK
+                 : hg_load_from(store, v, paths[i], &values[i]);
         if (out_status != NULL)
             out_status[i] = rc;
         if (rc < 0 && first == HOLOG_OK) {

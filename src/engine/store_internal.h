@@ -404,10 +404,12 @@ void hg_point_note(holog_store *s, const holog_txn *txn, hg_pos body);
 /* Anything may have changed, up to s->last_number; nobody can read it yet. */
 void hg_point_forget(holog_store *s);
 void hg_point_fit(holog_store *s); /* to the number of entries */
-/* From the newest version. 1: done; 0, and no error: take the long way. */
-int hg_point_load(holog_store *s, const char *path, holog_value **out_value);
-int hg_point_range(holog_store *s, const char *path, uint64_t offset, void *buf, size_t len,
-                   size_t *out_n);
+/* From version v, which the caller counts, or with NULL the published one. 1: done; 0, and no error:
+ * take the long way. */
+int hg_point_load(holog_store *s, const struct hg_version *v, const char *path,
+                  holog_value **out_value);
+int hg_point_range(holog_store *s, const struct hg_version *v, const char *path, uint64_t offset,
+                   void *buf, size_t len, size_t *out_n);
 /* A reader of version `seen` found the blob r. */
 void hg_point_learn(holog_store *s, const struct hg_resolved *r, uint64_t seen);
 

@@ -122,16 +122,25 @@ int hg_load_range_from(holog_store *s, struct hg_version *v, const char *path, u
 int holog_view_load(holog_view *view, const char *path, holog_value **out_value)
 {
     int rc = hg_view_check(view);
-    return rc < 0 ? rc : hg_load_from(view->store, view->version, path, out_value);
+
+    if (rc < 0)
+        return rc;
+    if (out_value != NULL && hg_point_load(view->store, view->version, path, out_value))
+        return HOLOG_OK;
+    return hg_load_from(view->store, view->version, path, out_value);
 }
 
 int holog_view_load_range(holog_view *view, const char *path, uint64_t offset, void *buf,
                           size_t len_bytes, size_t *out_n)
 {
     int rc = hg_view_check(view);
-    return rc < 0 ? rc
-                  : hg_load_range_from(view->store, view->version, path, offset, buf, len_bytes,
-                                       out_n);
+
+    if (rc < 0)
+        return rc;
+    if (buf != NULL &&
+        hg_point_range(view->store, view->version, path, offset, buf, len_bytes, out_n))
+        return HOLOG_OK;
+    return hg_load_range_from(view->store, view->version, path, offset, buf, len_bytes, out_n);
 }
 
 int hg_view_check(const holog_view *view)

@@ -1,6 +1,7 @@
 /*
  * Loads of small values take a short way beside the tree of the index. Whatever has been done to the
- * store, they must find what a view finds, which goes by the tree.
+ * store, they must find what a transaction finds, which goes by the tree; and a view that is open
+ * for longer what was there when it was opened.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,40 +103,94 @@ static int one_step(void)
     }
 }
 
-static void same_both_ways(holog_view *view, const char *path, unsigned step)
+static void same_value(const holog_value *got, const holog_value *want, const char *path,
+                       unsigned step)
+{
+    cr_assert_eq(holog_value_size(got), holog_value_size(want), "step %u: %s", step, path);
+    cr_assert_eq(holog_value_number(got), holog_value_number(want), "step %u: %s", step, path);
+    cr_assert_eq(memcmp(holog_value_data(got), holog_value_data(want), holog_value_size(want)), 0,
+                 "step %u: %s", step, path);
+}
+
+/* What the view finds, in two ways, is `want`; or it fails with want_rc. */
+static void view_has(holog_view *view, const char *path, int want_rc, const holog_value *want,
+                     unsigned step)
 {
     static uint8_t bytes[70000];
-    holog_value *by_tree = NULL;
     holog_value *quick = NULL;
     size_t n = 0;
-    int rc = holog_view_load(view, path, &by_tree);
 
-    cr_assert_eq(holog_load(box.store, path, &quick), rc, "step %u: %s", step, path);
-    cr_assert_eq(holog_load_range(box.store, path, 0, bytes, sizeof bytes, &n), rc);
-    if (rc != HOLOG_OK)
+    cr_assert_eq(holog_view_load(view, path, &quick), want_rc, "step %u: %s", step, path);
+    cr_assert_eq(holog_view_load_range(view, path, 0, bytes, sizeof bytes, &n), want_rc);
+    if (want_rc != HOLOG_OK)
         return;
-    cr_assert_eq(holog_value_size(quick), holog_value_size(by_tree), "step %u: %s", step, path);
-    cr_assert_eq(holog_value_number(quick), holog_value_number(by_tree), "step %u: %s", step, path);
-    cr_assert_eq(memcmp(holog_value_data(quick), holog_value_data(by_tree),
-                        holog_value_size(quick)),
-                 0, "step %u: %s", step, path);
-    cr_assert_eq(n, holog_value_size(by_tree));
-    cr_assert_eq(memcmp(bytes, holog_value_data(by_tree), n), 0, "step %u: %s", step, path);
+    same_value(quick, want, path, step);
+    cr_assert_eq(n, holog_value_size(want));
+    cr_assert_eq(memcmp(bytes, holog_value_data(want), n), 0, "step %u: %s", step, path);
     holog_value_release(quick);
-    holog_value_release(by_tree);
+}
+
+static void store_has(const char *path, int want_rc, const holog_value *want, unsigned step)
+{
+    static uint8_t bytes[70000];
+    holog_value *quick = NULL;
+    size_t n = 0;
+
+    cr_assert_eq(holog_load(box.store, path, &quick), want_rc, "step %u: %s", step, path);
+    cr_assert_eq(holog_load_range(box.store, path, 0, bytes, sizeof bytes, &n), want_rc);
+    if (want_rc != HOLOG_OK)
+        return;
+    same_value(quick, want, path, step);
+    cr_assert_eq(n, holog_value_size(want));
+    cr_assert_eq(memcmp(bytes, holog_value_data(want), n), 0, "step %u: %s", step, path);
+    holog_value_release(quick);
+}
+
+/* A view that stays open for a while, and what the tree had when it was opened. */
+static struct {
+    holog_view *view;
+    int rc[DIRS * NAMES];
+    holog_value *value[DIRS * NAMES];
+} old;
+
+static void forget_old(void)
+{
+    for (unsigned i = 0; i < DIRS * NAMES; i++) {
+        holog_value_release(old.value[i]);
+        old.value[i] = NULL;
+    }
+    holog_view_close(old.view);
+    old.view = NULL;
 }
 
 static void all_the_same(unsigned step)
 {
     holog_view *view = NULL;
+    holog_txn *tree = NULL;
+    int renew = old.view == NULL || below(8) == 0;
 
+    if (renew) {
+        forget_old();
+        OK(holog_view_open(box.store, &old.view));
+    }
     OK(holog_view_open(box.store, &view));
-    for (unsigned d = 0; d < DIRS; d++)
-        for (unsigned i = 0; i < NAMES; i++) {
-            char path[32];
-            (void)snprintf(path, sizeof path, "d%u/n%u", d, i);
-            same_both_ways(view, path, step);
+    OK(holog_begin(box.store, &tree));
+    for (unsigned i = 0; i < DIRS * NAMES; i++) {
+        holog_value *value = NULL;
+        char path[32];
+        (void)snprintf(path, sizeof path, "d%u/n%u", i / NAMES, i % NAMES);
+        int rc = holog_txn_load(tree, path, &value);
+        store_has(path, rc, value, step);
+        view_has(view, path, rc, value, step);
+        if (renew) {
+            old.rc[i] = rc;
+            old.value[i] = value;
+        } else {
+            view_has(old.view, path, old.rc[i], old.value[i], step);
+            holog_value_release(value);
         }
+    }
+    holog_abort(tree);
     holog_view_close(view);
 }
 
@@ -145,9 +200,12 @@ static void random_history(void)
     for (unsigned i = 0; i < STEPS; i++) {
         if (one_step() == HOLOG_OK)
             all_the_same(i);
-        if (i % 1000 == 500)
+        if (i % 1000 == 500) {
+            forget_old();
             box_reopen(&box);
+        }
     }
+    forget_old();
 }
 
 Test(point, the_short_way_finds_what_the_tree_has_whatever_was_done)
