@@ -85,15 +85,16 @@ static inline size_t hg_varint_size(uint64_t v)
 /* Bytes consumed, or 0 when the number is cut short, over 64 bits or not in its shortest form. */
 static inline size_t hg_get_varint(const uint8_t *in, size_t avail, uint64_t *out_v)
 {
+    size_t most = avail < HG_VARINT_MAX ? avail : HG_VARINT_MAX;
     uint64_t v = 0;
-    for (size_t i = 0; i < avail && i < HG_VARINT_MAX; i++) {
+    for (size_t i = 0; i < most; i++) {
         uint64_t group = in[i] & 0x7f;
-        if (i == HG_VARINT_MAX - 1 && group > 1)
-            return 0;
         v |= group << (7 * i);
-        if ((in[i] & 0x80) == 0) {
+        if (in[i] < 0x80) {
             if (i > 0 && group == 0)
                 return 0; /* one value, one form: two encodings would be two hashes */
+            if (i == HG_VARINT_MAX - 1 && group > 1)
+                return 0;
             *out_v = v;
             return i + 1;
         }

@@ -5,6 +5,9 @@
 
 #include <assert.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "base/byteorder.h"
 #include "base/error.h"
@@ -102,8 +105,8 @@ static int check_path(const char *path, size_t path_len, size_t *out_total)
     return HOLOG_OK;
 }
 
-/* 1 for the usual path: ASCII, canonical as it stands. 0 says nothing. Eight bytes a step. */
-static int is_plain(const char *path, size_t len)
+/* As hg_path_is_plain, for any length. Eight bytes a step. */
+static int is_plain_by_words(const char *path, size_t len)
 {
     size_t start = 0; /* of the component */
     unsigned depth = 1;
@@ -134,9 +137,54 @@ static int is_plain(const char *path, size_t len)
     return start < len && len - start <= HG_NAME_MAX;
 }
 
+#if defined(__SSE2__)
+
+#define SHORT_MIN 16u /* a register */
+#define SHORT_MAX 64u /* bits of a word; neither a name nor the depth can be over its limit */
+
+/* A bit for each byte of the path. */
+struct marks {
+    uint64_t slashes, dots, others; /* others: not ASCII, or NUL */
+};
+
+static struct marks mark(const char *path, size_t at, struct marks m)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(path + at));
+    __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('/'));
+    __m128i dot = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('.'));
+    __m128i other = _mm_or_si128(bytes, _mm_cmpeq_epi8(bytes, _mm_setzero_si128()));
+
+    m.slashes |= (uint64_t)(uint32_t)_mm_movemask_epi8(slash) << at;
+    m.dots |= (uint64_t)(uint32_t)_mm_movemask_epi8(dot) << at;
+    m.others |= (uint64_t)(uint32_t)_mm_movemask_epi8(other) << at;
+    return m;
+}
+
+int hg_path_is_plain(const char *path, size_t len)
+{
+    struct marks m = { 0 };
+
+    if (len < SHORT_MIN || len > SHORT_MAX)
+        return is_plain_by_words(path, len);
+    for (size_t at = 0; at + SHORT_MIN <= len; at += SHORT_MIN)
+        m = mark(path, at, m);
+    m = mark(path, len - SHORT_MIN, m); /* the rest, with some that were looked at before */
+    uint64_t starts = m.slashes << 1 | 1;
+    return (m.others | (starts & (m.slashes | m.dots)) | (m.slashes >> (len - 1))) == 0;
+}
+
+#else
+
+int hg_path_is_plain(const char *path, size_t len)
+{
+    return is_plain_by_words(path, len);
+}
+
+#endif
+
 int hg_path_canonical(const char *path, size_t path_len, char *out, size_t *out_len)
 {
-    if (is_plain(path, path_len)) {
+    if (hg_path_is_plain(path, path_len)) {
         memcpy(out, path, path_len);
         out[path_len] = '\0';
         *out_len = path_len;

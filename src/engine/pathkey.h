@@ -37,6 +37,9 @@
  * NUL-terminated). Errors: HOLOG_E_BADPATH, HOLOG_E_NAMETOOLONG, detail says which component. */
 HG_MUST_CHECK int hg_path_canonical(const char *path, size_t path_len, char *out, size_t *out_len);
 
+/* 1 for the usual path: ASCII, canonical as it stands. 0 says nothing. */
+int hg_path_is_plain(const char *path, size_t path_len);
+
 /* Key of a canonical path into out (HG_KEY_MAX bytes). Returns its length. Root: 0. */
 size_t hg_path_to_key(const char *path, size_t path_len, uint8_t *out);
 

@@ -8,6 +8,9 @@
 #include "base/hash.h"
 #include "engine/store_internal.h"
 
+#define FETCH_LINE  64u
+#define FETCH_BYTES 384u /* a path of some length and a value of 256 bytes */
+
 /* ---- commits --------------------------------------------------------------------------------------*/
 
 static uint64_t room_for(const holog_store *s)
@@ -96,33 +99,62 @@ void hg_point_note(holog_store *s, const holog_txn *txn, hg_pos body)
 
 /* ---- loads ----------------------------------------------------------------------------------------*/
 
-/* In version v, or the published one when it is NULL. Inside an epoch, which keeps that and the page.
- * 1 and the record, its value verified. */
-static int find(holog_store *s, const struct hg_version *v, const char *path, struct hg_record *out,
-                uint64_t *out_number)
+/* The record's lines are asked for at once: found out one after the other, each would be a wait. */
+static void fetch(const uint8_t *p, size_t avail)
 {
-    char canonical[HG_PATH_MAX + 1];
-    size_t len = 0;
+    for (size_t at = FETCH_LINE; at < HG_MIN(avail, (size_t)FETCH_BYTES); at += FETCH_LINE)
+        __builtin_prefetch(p + at);
+}
+
+/* Of a canonical path. In version v, or the published one when it is NULL. Inside an epoch, which
+ * keeps that and the page. 1 and the value, verified. */
+static int find_canonical(holog_store *s, const struct hg_version *v, const char *path, size_t len,
+                          struct hg_rec_blob_value *out, uint64_t *out_number)
+{
     size_t avail = 0;
     hg_pos birth;
     const uint8_t *p;
 
     if (v == NULL)
         v = __atomic_load_n(&s->published, __ATOMIC_ACQUIRE);
-    if (path == NULL || hg_path_canonical(path, strlen(path), canonical, &len) < 0)
-        return 0;
-    if (!hg_side_table_find(s->points, hg_side_table_hash(s->points, canonical, len), v->number,
-                            &birth, out_number))
+    if (!hg_side_table_find(s->points, hg_side_table_hash(s->points, path, len), v->number, &birth,
+                            out_number))
         return 0;
     p = hg_cache_peek(s->cache, hg_pos_segment(birth), hg_pos_offset(birth), 8, &avail);
-    return p != NULL && hg_rec_is_blob_of(p, avail, canonical, len, out) &&
-           hg_hash64(out->value, (size_t)out->value_len) == out->hash.lo;
+    if (p == NULL)
+        return 0;
+    fetch(p, avail);
+    return hg_rec_is_blob_of(p, avail, path, len, out) &&
+           hg_hash64(out->bytes, out->len) == out->hash;
+}
+
+/* Of any path; apart, for its large frame. */
+__attribute__((noinline)) static int find_other(holog_store *s, const struct hg_version *v,
+                                                const char *path, size_t len,
+                                                struct hg_rec_blob_value *out, uint64_t *out_number)
+{
+    char canonical[HG_PATH_MAX + 1];
+
+    return hg_path_canonical(path, len, canonical, &len) == HOLOG_OK &&
+           find_canonical(s, v, canonical, len, out, out_number);
+}
+
+static int find(holog_store *s, const struct hg_version *v, const char *path,
+                struct hg_rec_blob_value *out, uint64_t *out_number)
+{
+    size_t len;
+
+    if (path == NULL)
+        return 0;
+    len = strlen(path);
+    return hg_path_is_plain(path, len) ? find_canonical(s, v, path, len, out, out_number)
+                                       : find_other(s, v, path, len, out, out_number);
 }
 
 int hg_point_load(holog_store *s, const struct hg_version *v, const char *path,
                   holog_value **out_value)
 {
-    struct hg_record r;
+    struct hg_rec_blob_value r;
     uint64_t number = 0;
     holog_value *value = NULL;
     uint64_t t0 = s->io->ops->now_ns(s->io);
@@ -131,7 +163,7 @@ int hg_point_load(holog_store *s, const struct hg_version *v, const char *path,
     if (slot == NULL)
         return 0;
     if (find(s, v, path, &r, &number))
-        value = hg_value_copy(r.value, (size_t)r.value_len, number);
+        value = hg_value_copy(r.bytes, r.len, number);
     hg_epoch_leave(slot);
     if (value == NULL)
         return 0;
@@ -143,7 +175,7 @@ int hg_point_load(holog_store *s, const struct hg_version *v, const char *path,
 int hg_point_range(holog_store *s, const struct hg_version *v, const char *path, uint64_t offset,
                    void *buf, size_t len, size_t *out_n)
 {
-    struct hg_record r;
+    struct hg_rec_blob_value r;
     uint64_t number = 0;
     size_t n = 0;
     int found;
@@ -151,11 +183,11 @@ int hg_point_range(holog_store *s, const struct hg_version *v, const char *path,
 
     if (slot == NULL)
         return 0;
-    found = find(s, v, path, &r, &number) && offset <= r.value_len;
+    found = find(s, v, path, &r, &number) && offset <= r.len;
     if (found) {
-        n = (size_t)HG_MIN((uint64_t)len, r.value_len - offset);
+        n = (size_t)HG_MIN((uint64_t)len, r.len - offset);
         if (n > 0)
-            memcpy(buf, r.value + offset, n);
+            memcpy(buf, r.bytes + offset, n);
     }
     hg_epoch_leave(slot);
     if (found && out_n != NULL)

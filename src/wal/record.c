@@ -743,7 +743,7 @@ int hg_rec_decode(const uint8_t *in, size_t avail, size_t back, struct hg_record
 }
 
 int hg_rec_is_blob_of(const uint8_t *in, size_t avail, const char *path, size_t path_len,
-                      struct hg_record *out)
+                      struct hg_rec_blob_value *out)
 {
     const uint8_t *content;
     struct hg_rec_head head;
@@ -758,14 +758,10 @@ int hg_rec_is_blob_of(const uint8_t *in, size_t avail, const char *path, size_t 
     if (n == 0 || len != path_len || len > head.content - BLOB_FIXED - n ||
         memcmp(content + BLOB_FIXED + n, path, path_len) != 0)
         return 0;
-    *out = (struct hg_record){ .type = HG_REC_BLOB,
-                               .csum = content[0],
-                               .hash.lo = hg_get_le64(content + 1),
-                               .path = (const char *)content + BLOB_FIXED + n,
-                               .path_len = path_len,
-                               .value = content + BLOB_FIXED + n + path_len,
-                               .value_len = head.content - BLOB_FIXED - n - path_len };
-    out->check = (uint32_t)(out->hash.lo & 0xffffff);
+    n += BLOB_FIXED + path_len;
+    *out = (struct hg_rec_blob_value){ .bytes = content + n,
+                                       .len = head.content - n,
+                                       .hash = hg_get_le64(content + 1) };
     return 1;
 }
 

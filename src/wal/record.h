@@ -136,9 +136,14 @@ HG_MUST_CHECK int hg_rec_decode(const uint8_t *in, size_t avail, size_t back,
 HG_MUST_CHECK int hg_rec_decode_at(const uint8_t *in, size_t avail, size_t *out_back,
                                    struct hg_record *out);
 /* For who knows the path: 1 when a BLOB record of exactly this path, which is canonical, stands at in
- * and lies in avail. Sets path, value, value_len, csum, hash.lo and check. */
+ * and lies in avail. */
+struct hg_rec_blob_value {
+    const uint8_t *bytes; /* borrowed from in */
+    size_t len;
+    uint64_t hash; /* as stored */
+};
 int hg_rec_is_blob_of(const uint8_t *in, size_t avail, const char *path, size_t path_len,
-                      struct hg_record *out);
+                      struct hg_rec_blob_value *out);
 /* None checks a value's hash or a table's: who takes the value does (body hashes cover both). Of
  * a LARGE record's table the lengths and sums are checked, so that it can be indexed blindly. */
 /* The bytes of a BLOB/SYMLINK/LARGE record before the value (or table): how much must be read to

@@ -306,7 +306,7 @@ Test(pathkey, the_usual_path_is_judged_as_any_other)
     seed(23);
     for (uint32_t n = 0; n < 100000; n++) {
         uint32_t kinds = below(3) > 0 ? 5 : (uint32_t)sizeof bytes - 1;
-        size_t len = 2 + (below(50) > 0 ? below(60) : below(HG_PATH_MAX + 200));
+        size_t len = 2 + (below(50) > 0 ? below(80) : below(HG_PATH_MAX + 200));
         uint32_t slashes = 2 + below(300);
         memcpy(path, "./", 2);
         for (size_t i = 2; i < len; i++)
