@@ -17,7 +17,7 @@
 /* Bytes of a file that a walk has in memory at once; a longer frame makes it more. */
 #define PIECE_BYTES ((uint64_t)2 << 20)
 
-static int image_reserve(struct hg_image *m, uint64_t want)
+int hg_image_reserve(struct hg_image *m, uint64_t want)
 {
     if (m->data != NULL && m->cap >= want)
         return HOLOG_OK;
@@ -35,7 +35,7 @@ int hg_image_read_file(struct hg_file *f, uint64_t from, uint64_t to, struct hg_
     uint64_t want = HG_MAX(HG_ALIGN4K(to) - at, (uint64_t)HG_BLOCK);
     size_t n = 0;
 
-    int rc = image_reserve(out, want);
+    int rc = hg_image_reserve(out, want);
     if (rc >= 0)
         rc = hg_io_read_upto(f, out->data, (size_t)want, at, &n);
     if (rc < 0) {

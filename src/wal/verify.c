@@ -205,13 +205,18 @@ static int verify_padding(struct hg_verifier *v, const struct hg_listed *e,
                       : hg_verify_report(v, &d, "bytes behind the last frame are not zero");
 }
 
-static int read_frames(struct hg_verifier *v, const struct hg_listed *e, uint64_t end,
-                       struct hg_image *m)
+static int read_frames(struct hg_verifier *v, const struct hg_listed *e, uint64_t end)
 {
     char name[HG_FILE_NAME_MAX];
+    size_t index = (size_t)(e - v->list.e);
+    int rc = HOLOG_OK;
 
-    hg_segment_name(name, e->s.id, e->s.kind);
-    return hg_image_read(v->io, name, v->extents.flags, 0, HG_MIN(end, HG_LOG_FILE_MAX), m);
+    end = HG_MIN(end, HG_LOG_FILE_MAX);
+    if (!hg_ahead_take(v, index, end, &v->image)) {
+        hg_segment_name(name, e->s.id, e->s.kind);
+        rc = hg_image_read(v->io, name, v->extents.flags, 0, end, &v->image);
+    }
+    return rc < 0 ? rc : hg_ahead_start(v, index);
 }
 
 /* The end of what anybody has called durable so far, as far as this segment goes. */
@@ -228,19 +233,15 @@ static uint64_t durable_end(const struct hg_verifier *v, const struct hg_listed 
 static int verify_frames(struct hg_verifier *v, const struct hg_listed *e, int end_known,
                          uint64_t end)
 {
-    struct hg_image m = { 0 };
-
-    int rc = read_frames(v, e, end_known ? end : e->s.file_size, &m);
+    int rc = read_frames(v, e, end_known ? end : e->s.file_size);
     if (rc >= 0 && !end_known) {
         rc = hg_writer_alive(v->io, &v->live);
-        if (rc < 0) {
-            hg_image_release(&m);
+        if (rc < 0)
             return rc;
-        }
         if (v->live) {
-            end = durable_end(v, e, &m);
+            end = durable_end(v, e, &v->image);
             end_known = 1;
-            rc = read_frames(v, e, end, &m);
+            rc = read_frames(v, e, end);
         }
     }
     v->floor = rc >= 0 && !end_known ? durable_end(v, e, &m) : UINT64_MAX;
@@ -250,10 +251,9 @@ static int verify_frames(struct hg_verifier *v, const struct hg_listed *e, int e
     }
     if (rc < 0)
         return rc;
-    rc = hg_verify_walk(v, e, end_known, end, &m);
+    rc = hg_verify_walk(v, e, end_known, end, &v->image);
     if (rc == 0 && end_known && !v->broken)
-        rc = verify_padding(v, e, &m);
-    hg_image_release(&m);
+        rc = verify_padding(v, e, &v->image);
     return rc == 0 ? compare_footer(v, e) : rc;
 }
 
@@ -374,6 +374,8 @@ int hg_verify(struct hg_io *io, unsigned flags,
     int rc = hg_listing_read(io, HG_OPEN_DIRECT, 0, &v.list);
     if (rc >= 0)
         rc = verify_all(&v);
+    hg_ahead_release(&v);
+    hg_image_release(&v.image);
     hg_extent_reader_release(&v.extents);
     hg_buf_release(&v.heads);
     hg_listing_release(&v.list);

@@ -6,6 +6,16 @@
 
 #include "wal/recover_internal.h"
 
+/* A frame segment on its way from the disk (verify_ahead.c). */
+#define HG_AHEAD_PARTS 16u /* transfers of 8 MiB: a disk is not at its best with one at a time */
+struct hg_ahead {
+    struct hg_file *file; /* NULL: none is */
+    size_t index;         /* in the listing */
+    struct hg_image image;
+    struct hg_req parts[HG_AHEAD_PARTS];
+    unsigned n;
+};
+
 struct hg_verifier {
     struct hg_io *io;
     unsigned flags; /* enum holog_verify_flags */
@@ -22,6 +32,8 @@ struct hg_verifier {
     struct holog_error_detail super_error;
     struct hg_listing list;
     struct hg_extent_reader extents;
+    struct hg_image image; /* of the segment that is checked */
+    struct hg_ahead ahead;
 
     /* where the walk stands */
     size_t last; /* the frame segment before; list.n = none, or its end is not known */
@@ -47,6 +59,12 @@ int hg_verify_is_finding(int rc);
 /* All frames of a segment that v->link leads up to. end_known: they end at `end`, by a witness. */
 HG_MUST_CHECK int hg_verify_walk(struct hg_verifier *v, const struct hg_listed *e, int end_known,
                                  uint64_t end, const struct hg_image *m);
+
+/* Begin to read what comes behind segment `behind` of the listing, if it can be. HOLOG_E_NOMEM. */
+HG_MUST_CHECK int hg_ahead_start(struct hg_verifier *v, size_t behind);
+/* 1 and the segment's bytes to `end` at least, for m and its memory, when they were read ahead. */
+int hg_ahead_take(struct hg_verifier *v, size_t index, uint64_t end, struct hg_image *m);
+void hg_ahead_release(struct hg_verifier *v);
 
 /* Index checkpoints and names that mean nothing (verify_files.c). */
 HG_MUST_CHECK int hg_verify_other_files(struct hg_verifier *v);

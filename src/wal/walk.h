@@ -24,6 +24,8 @@ struct hg_image {
     uint64_t cap;  /* room in data */
 };
 
+/* Room for `want` bytes; what was there is lost. HOLOG_E_NOMEM: m is released. */
+HG_MUST_CHECK int hg_image_reserve(struct hg_image *m, uint64_t want);
 /* Reads the blocks that hold [from, to) or as much as the file has. flags: enum hg_open_flags. out
  * is zero or an earlier image, whose memory is used again; on failure it is released. */
 HG_MUST_CHECK int hg_image_read(struct hg_io *io, const char *name, unsigned flags, uint64_t from,

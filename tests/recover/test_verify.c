@@ -1,4 +1,5 @@
 /* Verify finds every damage, names it, and goes on. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/byteorder.h"
@@ -29,6 +30,37 @@ Test(verify, a_sound_store_is_sound)
     cr_assert_eq(v.n_found, 0);
     cr_assert_eq(kit_fingerprint(sim), before);
     hg_sim_destroy(sim);
+    kit_end(&k);
+}
+
+/* Reads fail from the nth on, all of them or that one. The next segment is read ahead of its turn:
+ * what fails there must not get lost. */
+Test(verify, what_cannot_be_read_is_reported_and_a_short_read_is_none)
+{
+    begin();
+    for (enum hg_sim_fault_kind kind = HG_SIM_FAULT_ERRNO; kind <= HG_SIM_FAULT_EINTR; kind++) {
+        uint64_t calls = 1;
+        for (uint64_t at = 1; at <= calls; at++) {
+            for (int for_good = 0; for_good < 2; for_good++) {
+                const struct hg_sim_options o = { .seed = 1,
+                                                  .fault_classes = HG_SIM_F_READ,
+                                                  .fault_at = at,
+                                                  .fault_sticky = for_good,
+                                                  .fault_kind = kind,
+                                                  .fault_errno = EIO };
+                struct hg_sim *sim = kit_disk_with(&k, &o);
+                kit_verify(sim, &v);
+                calls = HG_MAX(calls, hg_sim_fallible_calls(sim, o.fault_classes));
+                cr_assert_eq(hg_sim_open_files(sim), 0, "read %u", (unsigned)at);
+                if (kind == HG_SIM_FAULT_ERRNO && for_good)
+                    cr_assert(v.rc < 0 || v.n_found > 0, "read %u", (unsigned)at);
+                else if (kind != HG_SIM_FAULT_ERRNO && !for_good)
+                    cr_assert(v.rc == HOLOG_OK && v.n_found == 0, "read %u", (unsigned)at);
+                hg_sim_destroy(sim);
+            }
+        }
+        cr_assert_gt(calls, 10);
+    }
     kit_end(&k);
 }
 
