@@ -1,7 +1,8 @@
 /*
  * Memory of the index for each path, head versions only, as holog counts it against its budget:
- * after a load in random order, and after the store was opened from its checkpoint. Directories
- * are paths too (one for four values here); the note gives the same memory by values alone.
+ * after a load in random order, and after the store was opened from its checkpoint; and of the hash
+ * side-table beside it. Directories are paths too (one for four values here); the note gives the
+ * same memory by values alone.
  */
 #include <stdlib.h>
 
@@ -9,18 +10,26 @@
 
 #include "bench.h"
 
-static int add(struct bench *b, struct bench_session *s, const char *row)
+static void add_row(struct bench *b, const holog_stats *stats, const char *row, uint64_t bytes)
+{
+    bench_report_add(b->report, row, "holog", (double)bytes / (double)stats->entries);
+    bench_report_note(b->report, row, "holog",
+                      "%.1f B for each value: %llu of %llu are directories",
+                      (double)bytes / b->scale->keys, (unsigned long long)stats->directories,
+                      (unsigned long long)stats->entries);
+}
+
+/* side_row: NULL when the side-table's size is not asked for. */
+static int add(struct bench *b, struct bench_session *s, const char *row, const char *side_row)
 {
     holog_stats stats = { .struct_size = sizeof stats };
     int rc = holog_stats_get(bench_holog_store(s->db), &stats);
 
     if (rc != HOLOG_OK)
         return bench_fail("holog stats_get: %s", holog_error_name(rc));
-    double bytes = (double)stats.index_bytes;
-    bench_report_add(b->report, row, "holog", bytes / (double)stats.entries);
-    bench_report_note(b->report, row, "holog",
-                      "%.1f B for each value: %llu of %llu are directories", bytes / b->scale->keys,
-                      (unsigned long long)stats.directories, (unsigned long long)stats.entries);
+    add_row(b, &stats, row, stats.index_bytes);
+    if (side_row != NULL)
+        add_row(b, &stats, side_row, stats.side_table_bytes);
     return 0;
 }
 
@@ -30,7 +39,7 @@ static int load_and_count(struct bench *b, struct bench_session *s)
     int rc = bench_load_small(s, order, b->scale->keys, BENCH_SMALL_LEN, NULL);
 
     free(order);
-    return rc == 0 ? add(b, s, "ram-loaded") : rc;
+    return rc == 0 ? add(b, s, "ram-loaded", "ram-side-table") : rc;
 }
 
 static int measure(struct bench *b, const struct bench_engine *e, unsigned round)
@@ -44,7 +53,7 @@ static int measure(struct bench *b, const struct bench_engine *e, unsigned round
         return -1;
     int rc = bench_session_close(&s, load_and_count(b, &s));
     if (rc == 0 && bench_session_open(&s, e, dir, &how, BENCH_READER) == 0)
-        rc = bench_session_close(&s, add(b, &s, "ram-packed"));
+        rc = bench_session_close(&s, add(b, &s, "ram-packed", NULL));
     return bench_remove_tree(dir) != 0 ? -1 : rc;
 }
 
@@ -54,6 +63,11 @@ static const struct bench_row_def rows[] = {
       .unit = "B",
       .better = BENCH_LESS,
       .targets = { { .kind = BENCH_ABSOLUTE, .x = 72 } } },
+    { .id = "ram-side-table",
+      .what = "hash side-table for each path, after a load in random order; beside the index",
+      .unit = "B",
+      .better = BENCH_LESS,
+      .targets = { { .kind = BENCH_ABSOLUTE, .x = 8 } } },
     { .id = "ram-packed",
       .what = "index memory for each path of 49 B, opened from a checkpoint",
       .unit = "B",

@@ -137,7 +137,7 @@ typedef struct holog_options {
     void *log_ctx;
     holog_progress_fn progress; /* recovery, verify; may be NULL */
     void *progress_ctx;
-    uint32_t no_side_table; /* 1: no hash table beside the index: 16 to 32 bytes less an entry, and
+    uint32_t no_side_table; /* 1: no hash table beside the index: some 9 bytes less a value, and
                                loads of small values take about twice as long */
     uint32_t reserved;      /* 0 */
 } holog_options;

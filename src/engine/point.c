@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "engine/store_internal.h"
+#include "wal/frame.h"
 
 #define FETCH_LINE  64u
 #define FETCH_BYTES 384u /* a path of some length and a value of 256 bytes */
@@ -18,12 +19,18 @@ static uint64_t room_for(const holog_store *s)
     return s->opts.budget_bytes / 8;
 }
 
+/* Directories have no value. */
+static uint64_t values_of(const holog_store *s)
+{
+    return s->sequenced.sums.entries - s->sequenced.sums.directories;
+}
+
 void hg_point_fit(holog_store *s)
 {
     if (s->points == NULL)
         return;
     hg_side_table_begin(s->points, s->last_number);
-    hg_side_table_fit(s->points, s->sequenced.sums.entries, room_for(s));
+    hg_side_table_fit(s->points, values_of(s), room_for(s));
     hg_side_table_end(s->points);
 }
 
@@ -33,7 +40,7 @@ void hg_point_forget(holog_store *s)
         return;
     hg_side_table_begin(s->points, s->last_number);
     hg_side_table_clear(s->points);
-    hg_side_table_fit(s->points, s->sequenced.sums.entries, room_for(s));
+    hg_side_table_fit(s->points, values_of(s), room_for(s));
     hg_side_table_end(s->points);
 }
 
@@ -58,8 +65,8 @@ static void note_op(holog_store *s, const holog_txn *txn, const struct hg_op *op
     switch (op->type) {
     case HG_OP_SAVE:
         if (op->staged == NULL)
-            hg_side_table_put(s->points, hash_at(s, txn, op->path, op->path_len), body + op->record,
-                              s->last_number);
+            hg_side_table_put(s->points, hash_at(s, txn, op->path, op->path_len),
+                              body + op->record);
         else
             hg_side_table_remove(s->points, hash_at(s, txn, op->path, op->path_len));
         break;
@@ -91,7 +98,7 @@ void hg_point_note(holog_store *s, const holog_txn *txn, hg_pos body)
     if (s->points == NULL)
         return;
     hg_side_table_begin(s->points, s->last_number);
-    hg_side_table_fit(s->points, s->sequenced.sums.entries, room_for(s));
+    hg_side_table_fit(s->points, values_of(s), room_for(s));
     for (size_t i = 0; i < n; i++)
         note_op(s, txn, &ops[i], body);
     hg_side_table_end(s->points);
@@ -109,7 +116,7 @@ static void fetch(const uint8_t *p, size_t avail)
 /* Of a canonical path. In version v, or the published one when it is NULL. Inside an epoch, which
  * keeps that and the page. 1 and the value, verified. */
 static int find_canonical(holog_store *s, const struct hg_version *v, const char *path, size_t len,
-                          struct hg_rec_blob_value *out, uint64_t *out_number)
+                          struct hg_rec_blob_value *out, hg_pos *out_birth)
 {
     size_t avail = 0;
     hg_pos birth;
@@ -117,9 +124,9 @@ static int find_canonical(holog_store *s, const struct hg_version *v, const char
 
     if (v == NULL)
         v = __atomic_load_n(&s->published, __ATOMIC_ACQUIRE);
-    if (!hg_side_table_find(s->points, hg_side_table_hash(s->points, path, len), v->number, &birth,
-                            out_number))
+    if (!hg_side_table_find(s->points, hg_side_table_hash(s->points, path, len), v->number, &birth))
         return 0;
+    *out_birth = birth;
     p = hg_cache_peek(s->cache, hg_pos_segment(birth), hg_pos_offset(birth), 8, &avail);
     if (p == NULL)
         return 0;
@@ -131,24 +138,48 @@ static int find_canonical(holog_store *s, const struct hg_version *v, const char
 /* Of any path; apart, for its large frame. */
 __attribute__((noinline)) static int find_other(holog_store *s, const struct hg_version *v,
                                                 const char *path, size_t len,
-                                                struct hg_rec_blob_value *out, uint64_t *out_number)
+                                                struct hg_rec_blob_value *out, hg_pos *out_birth)
 {
     char canonical[HG_PATH_MAX + 1];
 
     return hg_path_canonical(path, len, canonical, &len) == HOLOG_OK &&
-           find_canonical(s, v, canonical, len, out, out_number);
+           find_canonical(s, v, canonical, len, out, out_birth);
 }
 
 static int find(holog_store *s, const struct hg_version *v, const char *path,
-                struct hg_rec_blob_value *out, uint64_t *out_number)
+                struct hg_rec_blob_value *out, hg_pos *out_birth)
 {
     size_t len;
 
     if (path == NULL)
         return 0;
     len = strlen(path);
-    return hg_path_is_plain(path, len) ? find_canonical(s, v, path, len, out, out_number)
-                                       : find_other(s, v, path, len, out, out_number);
+    return hg_path_is_plain(path, len) ? find_canonical(s, v, path, len, out, out_birth)
+                                       : find_other(s, v, path, len, out, out_birth);
+}
+
+/* The commit that the record at birth is of, as the header of its frame has it, which is verified for
+ * its place, but for the segment's epoch: that is the one it says itself. */
+static int find_number(holog_store *s, hg_pos birth, size_t back, uint64_t *out_number)
+{
+    size_t before = back + HG_FRAME_HEADER_SIZE;
+    uint32_t offset = hg_pos_offset(birth);
+    size_t avail = 0;
+    struct hg_frame f;
+
+    if (before > offset)
+        return 0; /* its body is in an extent */
+    struct hg_frame_place at = { .salt = s->recovered.super.salt,
+                                 .segment = hg_pos_segment(birth),
+                                 .offset = offset - (uint32_t)before };
+    const uint8_t *p = hg_cache_peek(s->cache, at.segment, at.offset, HG_FRAME_HEADER_SIZE, &avail);
+    if (p == NULL)
+        return 0;
+    at.epoch = hg_frame_epoch(p, at.offset);
+    if (hg_frame_decode(p, &at, HG_SEGMENT_MAX, &f) != HG_FRAME_OK || f.len <= before)
+        return 0;
+    *out_number = f.number;
+    return 1;
 }
 
 int hg_point_load(holog_store *s, const struct hg_version *v, const char *path,
@@ -156,13 +187,14 @@ int hg_point_load(holog_store *s, const struct hg_version *v, const char *path,
 {
     struct hg_rec_blob_value r;
     uint64_t number = 0;
+    hg_pos birth = 0;
     holog_value *value = NULL;
     uint64_t t0 = s->io->ops->now_ns(s->io);
     struct hg_epoch_slot *slot = s->points != NULL ? hg_epoch_enter(s->domain) : NULL;
 
     if (slot == NULL)
         return 0;
-    if (find(s, v, path, &r, &number))
+    if (find(s, v, path, &r, &birth) && find_number(s, birth, r.back, &number))
         value = hg_value_copy(r.bytes, r.len, number);
     hg_epoch_leave(slot);
     if (value == NULL)
@@ -176,14 +208,14 @@ int hg_point_range(holog_store *s, const struct hg_version *v, const char *path,
                    void *buf, size_t len, size_t *out_n)
 {
     struct hg_rec_blob_value r;
-    uint64_t number = 0;
+    hg_pos birth = 0;
     size_t n = 0;
     int found;
     struct hg_epoch_slot *slot = s->points != NULL ? hg_epoch_enter(s->domain) : NULL;
 
     if (slot == NULL)
         return 0;
-    found = find(s, v, path, &r, &number) && offset <= r.len;
+    found = find(s, v, path, &r, &birth) && offset <= r.len;
     if (found) {
         n = (size_t)HG_MIN((uint64_t)len, r.len - offset);
         if (n > 0)

@@ -1,15 +1,16 @@
 /*
  * The hash side-table; see side_table.h.
  *
- * A slot is two words. `what` has the commit number, a tag of the hash and a count, and is 0 while
- * the slot is empty or being written; who reads the same `what` before and after `where` has read
- * both of one entry.
+ * A bucket is two neighbouring cache lines of slots, and a slot is one word, so that none is ever
+ * seen half-written:
  *
- *   what   bits 16-63 number, 4-15 tag, 0-3 count of rewrites
- *   where  the birth position
+ *   bits 52-63 tag, 12 bits of the hash | 30-51 segment | 0-29 offset; 0: the slot is empty
  *
- * Clearing is a new generation. Each chunk of buckets has the generation it was last written in, and
- * is wiped when something is put into it in a later one; so a new array has any bytes in it.
+ * Buckets come in chunks. A chunk has the number of the newest commit that anything in it is of: it
+ * is raised before the slot is written and looked at after the slot was read, so that a reader of an
+ * older version leaves the chunk alone. Clearing is a new generation: a chunk has the one it was last
+ * written in, and is wiped when something is put into it in a later one; so a new array has any
+ * bytes in it.
  */
 #include "engine/side_table.h"
 
@@ -19,26 +20,36 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-#define WAYS          4u /* slots of a bucket: a cache line */
-#define LINE          64u
-#define CHUNK_BUCKETS 64u /* 4 KiB */
-#define BITS_MIN      8u  /* buckets, as a power of two */
-#define BITS_MAX      40u
+#define WAYS          16u /* slots of a bucket */
+#define CHUNK_BUCKETS 8u
+#define CHUNK_SLOTS   (WAYS * CHUNK_BUCKETS)
+#define CHUNKS_MIN    8u
+#define CHUNKS_MAX    (UINT32_MAX / CHUNK_BUCKETS)
 
-struct slot {
-    uint64_t what;
-    uint64_t where;
+/* Fuller, one entry in fifteen would find no room; it grows by an eighth, since empty slots are
+ * memory too. */
+#define FULL(slots)   ((slots) / 16 * 15)
+#define GROWN(values) ((values) / 8 * 9)
+
+#define TAG_SHIFT     52
+#define SEGMENT_SHIFT 30
+#define OFFSET_MASK   ((UINT64_C(1) << SEGMENT_SHIFT) - 1)
+#define SEGMENT_MAX   ((UINT32_C(1) << (TAG_SHIFT - SEGMENT_SHIFT)) - 1)
+static_assert(HG_SEGMENT_MAX <= OFFSET_MASK, "an offset in a frame segment fits");
+static_assert(WAYS * sizeof(uint64_t) == 128, "a bucket is two lines");
+
+struct chunk {
+    uint64_t generation; /* atomic, as the next */
+    uint64_t newest;
 };
-
-static_assert(WAYS * sizeof(struct slot) == LINE, "a bucket is one line");
 
 struct array {
     struct hg_retired retired;
-    unsigned bits;
+    uint64_t chunk_count;
     uint64_t bytes;
     uint64_t generation; /* atomic */
-    uint64_t *chunks;    /* atomic: generation of each */
-    struct slot *slots;  /* atomic words */
+    struct chunk *chunks;
+    uint64_t *slots; /* atomic words */
 };
 
 struct hg_side_table {
@@ -52,12 +63,9 @@ struct hg_side_table {
 
 /* ---- arrays ------------------------------------------------------------------------------------- */
 
-static uint64_t bytes_for(unsigned bits)
+static uint64_t bytes_for(uint64_t chunks)
 {
-    uint64_t buckets = (uint64_t)1 << bits;
-
-    return sizeof(struct array) + buckets * WAYS * sizeof(struct slot) +
-           buckets / CHUNK_BUCKETS * sizeof(uint64_t);
+    return sizeof(struct array) + chunks * (sizeof(struct chunk) + CHUNK_SLOTS * sizeof(uint64_t));
 }
 
 static void array_free(struct array *a)
@@ -74,18 +82,18 @@ static void array_destroy(struct hg_retired *r)
     array_free((struct array *)(void *)r);
 }
 
-static struct array *array_new(unsigned bits)
+static struct array *array_new(uint64_t chunks)
 {
-    size_t buckets = (size_t)1 << bits;
+    size_t bytes = (size_t)chunks * CHUNK_SLOTS * sizeof(uint64_t);
     struct array *a = hg_calloc(1, sizeof *a);
 
     if (a == NULL)
         return NULL;
-    a->bits = bits;
-    a->bytes = bytes_for(bits);
-    a->chunks = hg_calloc(buckets / CHUNK_BUCKETS, sizeof *a->chunks);
+    a->chunk_count = chunks;
+    a->bytes = bytes_for(chunks);
+    a->chunks = hg_calloc((size_t)chunks, sizeof *a->chunks);
+    a->slots = hg_alloc_huge(bytes);
     a->generation = 1; /* no chunk was written in it */
-    a->slots = hg_alloc_huge(buckets * WAYS * sizeof *a->slots);
     if (a->chunks == NULL || a->slots == NULL) {
         array_free(a);
         return NULL;
@@ -95,61 +103,78 @@ static struct array *array_new(unsigned bits)
 
 /* ---- slots -------------------------------------------------------------------------------------- */
 
-static uint64_t tag_of(uint64_t hash)
-{
-    return (hash & 0xfff) << 4; /* the bucket is chosen by the other end */
-}
-
+/* By the upper half of the hash; the tag is of the lower. */
 static size_t bucket_of(const struct array *a, uint64_t hash)
 {
-    return (size_t)(hash >> (64 - a->bits));
+    return (size_t)((hash >> 32) * (a->chunk_count * CHUNK_BUCKETS) >> 32);
 }
 
-static int has_tag(uint64_t what, uint64_t hash)
+static uint64_t tag_of(uint64_t hash)
 {
-    return what != 0 && (what & 0xfff0) == tag_of(hash);
+    return hash << TAG_SHIFT;
+}
+
+static int has_tag(uint64_t slot, uint64_t hash)
+{
+    return slot != 0 && (slot ^ tag_of(hash)) >> TAG_SHIFT == 0;
+}
+
+/* 0: such a position does not fit; the entry is left to the tree. */
+static uint64_t slot_make(uint64_t hash, hg_pos birth)
+{
+    uint64_t segment = hg_pos_segment(birth);
+    uint64_t offset = hg_pos_offset(birth);
+
+    return segment > SEGMENT_MAX || offset > OFFSET_MASK
+               ? 0
+               : tag_of(hash) | segment << SEGMENT_SHIFT | offset;
+}
+
+static hg_pos slot_birth(uint64_t slot)
+{
+    return hg_pos_make((uint32_t)(slot >> SEGMENT_SHIFT) & SEGMENT_MAX,
+                       (uint32_t)(slot & OFFSET_MASK));
 }
 
 /* Locked. The bucket, in a chunk of this generation. */
-static struct slot *bucket_for_writing(struct array *a, uint64_t hash)
+static uint64_t *bucket_for_writing(struct array *a, uint64_t hash)
 {
     size_t b = bucket_of(a, hash);
-    size_t chunk = b / CHUNK_BUCKETS;
+    struct chunk *c = &a->chunks[b / CHUNK_BUCKETS];
 
-    if (__atomic_load_n(&a->chunks[chunk], __ATOMIC_RELAXED) != a->generation) {
-        struct slot *s = &a->slots[chunk * CHUNK_BUCKETS * WAYS];
-        for (size_t i = 0; i < (size_t)CHUNK_BUCKETS * WAYS; i++)
-            __atomic_store_n(&s[i].what, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&a->chunks[chunk], a->generation, __ATOMIC_RELEASE);
+    if (__atomic_load_n(&c->generation, __ATOMIC_RELAXED) != a->generation) {
+        uint64_t *slots = &a->slots[b / CHUNK_BUCKETS * CHUNK_SLOTS];
+        for (size_t i = 0; i < CHUNK_SLOTS; i++)
+            __atomic_store_n(&slots[i], 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&c->generation, a->generation, __ATOMIC_RELEASE);
     }
     return &a->slots[b * WAYS];
 }
 
-static void write_slot(struct slot *s, uint64_t hash, hg_pos birth, uint64_t number, unsigned count)
-{
-    __atomic_store_n(&s->what, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&s->where, birth,
-                     __ATOMIC_RELEASE); /* after what: it is 0 for who sees this */
-    __atomic_store_n(&s->what, number << 16 | tag_of(hash) | (count & 15), __ATOMIC_RELEASE);
-}
-
-/* Locked. */
+/* Locked. The version is that of commit `number`. */
 static void put(struct hg_side_table *t, uint64_t hash, hg_pos birth, uint64_t number)
 {
     struct array *a = t->array;
-    struct slot *s;
+    uint64_t *s;
     size_t pick = WAYS;
 
-    if (a == NULL || number >= (uint64_t)1 << 48)
+    if (a == NULL)
         return;
     s = bucket_for_writing(a, hash);
     for (size_t i = 0; i < WAYS; i++) {
-        if (has_tag(s[i].what, hash) || (s[i].what == 0 && pick == WAYS))
+        if (has_tag(s[i], hash)) {
+            pick = i;
+            break;
+        }
+        if (s[i] == 0 && pick == WAYS)
             pick = i;
     }
     if (pick == WAYS)
         pick = (size_t)(hash >> 12) % WAYS; /* full: anyone must go */
-    write_slot(&s[pick], hash, birth, number, (unsigned)s[pick].what + 1);
+    struct chunk *c = &a->chunks[bucket_of(a, hash) / CHUNK_BUCKETS];
+    if (number > c->newest)
+        __atomic_store_n(&c->newest, number, __ATOMIC_RELAXED);
+    __atomic_store_n(&s[pick], slot_make(hash, birth), __ATOMIC_RELEASE); /* after newest */
 }
 
 /* ---- the interface -------------------------------------------------------------------------------- */
@@ -182,29 +207,29 @@ uint64_t hg_side_table_hash(const struct hg_side_table *t, const char *path, siz
 }
 
 int hg_side_table_find(const struct hg_side_table *t, uint64_t hash, uint64_t number,
-                       hg_pos *out_birth, uint64_t *out_number)
+                       hg_pos *out_birth)
 {
     const struct array *a = __atomic_load_n(&t->array, __ATOMIC_ACQUIRE);
-    const struct slot *s;
+    const struct chunk *c;
+    const uint64_t *s;
     size_t b;
 
     if (a == NULL)
         return 0;
     b = bucket_of(a, hash);
-    if (__atomic_load_n(&a->chunks[b / CHUNK_BUCKETS], __ATOMIC_ACQUIRE) !=
+    s = &a->slots[b * WAYS];
+    __builtin_prefetch(s);
+    c = &a->chunks[b / CHUNK_BUCKETS];
+    if (__atomic_load_n(&c->generation, __ATOMIC_ACQUIRE) !=
         __atomic_load_n(&a->generation, __ATOMIC_ACQUIRE))
         return 0;
-    s = &a->slots[b * WAYS];
     for (size_t i = 0; i < WAYS; i++) {
-        uint64_t what = __atomic_load_n(&s[i].what, __ATOMIC_ACQUIRE);
-        uint64_t where;
-        if (!has_tag(what, hash))
+        uint64_t slot = __atomic_load_n(&s[i], __ATOMIC_ACQUIRE);
+        if (!has_tag(slot, hash))
             continue;
-        where = __atomic_load_n(&s[i].where, __ATOMIC_ACQUIRE);
-        if (__atomic_load_n(&s[i].what, __ATOMIC_RELAXED) != what || what >> 16 > number)
+        if (__atomic_load_n(&c->newest, __ATOMIC_RELAXED) > number)
             return 0;
-        *out_birth = where;
-        *out_number = what >> 16;
+        *out_birth = slot_birth(slot);
         return 1;
     }
     return 0;
@@ -226,22 +251,22 @@ void hg_side_table_begin(struct hg_side_table *t, uint64_t number)
     t->head = number;
 }
 
-void hg_side_table_put(struct hg_side_table *t, uint64_t hash, hg_pos birth, uint64_t number)
+void hg_side_table_put(struct hg_side_table *t, uint64_t hash, hg_pos birth)
 {
-    put(t, hash, birth, number);
+    put(t, hash, birth, t->head);
 }
 
 void hg_side_table_remove(struct hg_side_table *t, uint64_t hash)
 {
     struct array *a = t->array;
-    struct slot *s;
+    uint64_t *s;
 
     if (a == NULL)
         return;
     s = bucket_for_writing(a, hash);
     for (size_t i = 0; i < WAYS; i++)
-        if (has_tag(s[i].what, hash))
-            __atomic_store_n(&s[i].what, 0, __ATOMIC_RELAXED);
+        if (has_tag(s[i], hash))
+            __atomic_store_n(&s[i], 0, __ATOMIC_RELAXED);
 }
 
 void hg_side_table_clear(struct hg_side_table *t)
@@ -250,19 +275,18 @@ void hg_side_table_clear(struct hg_side_table *t)
         __atomic_store_n(&t->array->generation, t->array->generation + 1, __ATOMIC_RELEASE);
 }
 
-void hg_side_table_fit(struct hg_side_table *t, uint64_t entries, uint64_t max_bytes)
+void hg_side_table_fit(struct hg_side_table *t, uint64_t values, uint64_t max_bytes)
 {
     struct array *old = t->array;
     struct array *a;
-    unsigned bits = old != NULL ? old->bits : BITS_MIN;
+    uint64_t chunks = CHUNKS_MIN;
 
-    if (entries == 0 || (old != NULL && entries <= (uint64_t)WAYS << bits))
+    if (values == 0 || (old != NULL && values <= FULL(old->chunk_count * CHUNK_SLOTS)))
         return;
-    while (bits < BITS_MAX && entries > (uint64_t)WAYS << bits)
-        bits++;
-    if (bytes_for(bits) > max_bytes)
+    chunks = HG_MAX(chunks, GROWN(values) / FULL(CHUNK_SLOTS) + 1);
+    if (chunks > CHUNKS_MAX || bytes_for(chunks) > max_bytes)
         return;
-    a = array_new(bits);
+    a = array_new(chunks);
     if (a == NULL)
         return;
     __atomic_store_n(&t->array, a, __ATOMIC_RELEASE);

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/byteorder.h"
 #include "wal/layout.h"
 
 #define HG_FRAME_MAGIC       0x31464748u
@@ -53,6 +54,11 @@ enum hg_frame_verdict {
 enum hg_frame_verdict hg_frame_decode(const uint8_t in[HG_FRAME_HEADER_SIZE],
                                       const struct hg_frame_place *at, uint64_t capacity,
                                       struct hg_frame *out);
+/* The segment's epoch, as the header at this offset says it. */
+static inline uint64_t hg_frame_epoch(const uint8_t in[HG_FRAME_HEADER_SIZE], uint32_t offset)
+{
+    return hg_get_le64(in + 40) ^ offset;
+}
 /* Longest frame a segment of that capacity may hold. */
 uint32_t hg_frame_len_max(uint64_t capacity);
 

@@ -761,7 +761,8 @@ int hg_rec_is_blob_of(const uint8_t *in, size_t avail, const char *path, size_t 
     n += BLOB_FIXED + path_len;
     *out = (struct hg_rec_blob_value){ .bytes = content + n,
                                        .len = head.content - n,
-                                       .hash = hg_get_le64(content + 1) };
+                                       .hash = hg_get_le64(content + 1),
+                                       .back = head.back };
     return 1;
 }
 

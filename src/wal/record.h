@@ -141,6 +141,7 @@ struct hg_rec_blob_value {
     const uint8_t *bytes; /* borrowed from in */
     size_t len;
     uint64_t hash; /* as stored */
+    size_t back;   /* offset of the record in the body */
 };
 int hg_rec_is_blob_of(const uint8_t *in, size_t avail, const char *path, size_t path_len,
                       struct hg_rec_blob_value *out);
