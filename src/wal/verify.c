@@ -244,7 +244,7 @@ static int verify_frames(struct hg_verifier *v, const struct hg_listed *e, int e
             rc = read_frames(v, e, end);
         }
     }
-    v->floor = rc >= 0 && !end_known ? durable_end(v, e, &m) : UINT64_MAX;
+    v->floor = rc >= 0 && !end_known ? durable_end(v, e, &v->image) : UINT64_MAX;
     if (rc < 0 && hg_verify_is_finding(rc)) {
         v->broken = 1;
         return hg_verify_report_error(v, &e->s, 0, NULL, 0, 0);
