@@ -38,8 +38,12 @@ Test(verify, a_sound_store_is_sound)
 Test(verify, what_cannot_be_read_is_reported_and_a_short_read_is_none)
 {
     begin();
+    struct hg_sim *sound = kit_disk(&k);
+    kit_verify(sound, &v);
+    uint64_t calls = hg_sim_fallible_calls(sound, HG_SIM_F_READ); /* faults make for more of them */
+    hg_sim_destroy(sound);
+    cr_assert_gt(calls, 10);
     for (enum hg_sim_fault_kind kind = HG_SIM_FAULT_ERRNO; kind <= HG_SIM_FAULT_EINTR; kind++) {
-        uint64_t calls = 1;
         for (uint64_t at = 1; at <= calls; at++) {
             for (int for_good = 0; for_good < 2; for_good++) {
                 const struct hg_sim_options o = { .seed = 1,
@@ -50,7 +54,6 @@ Test(verify, what_cannot_be_read_is_reported_and_a_short_read_is_none)
                                                   .fault_errno = EIO };
                 struct hg_sim *sim = kit_disk_with(&k, &o);
                 kit_verify(sim, &v);
-                calls = HG_MAX(calls, hg_sim_fallible_calls(sim, o.fault_classes));
                 cr_assert_eq(hg_sim_open_files(sim), 0, "read %u", (unsigned)at);
                 if (kind == HG_SIM_FAULT_ERRNO && for_good)
                     cr_assert(v.rc < 0 || v.n_found > 0, "read %u", (unsigned)at);
@@ -59,7 +62,6 @@ Test(verify, what_cannot_be_read_is_reported_and_a_short_read_is_none)
                 hg_sim_destroy(sim);
             }
         }
-        cr_assert_gt(calls, 10);
     }
     kit_end(&k);
 }
