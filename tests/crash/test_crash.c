@@ -14,7 +14,7 @@
 static unsigned seeds_for(enum hg_sim_strategy s, unsigned pending, int level)
 {
     static const unsigned ones[3] = { 2, 4, UINT_MAX }; /* of the writes pending */
-    static const unsigned random_seeds[3] = { 1, 2, 420 };
+    static const unsigned random_seeds[3] = { 1, 2, 280 };
 
     switch (s) {
     case HG_SIM_CRASH_NONE:
