@@ -15,11 +15,6 @@ char *hg_strndup(const char *s, size_t len); /* always NUL-terminated */
 
 /* Aligned to `align` (a power of two, >= sizeof(void *)); freed by hg_free. */
 void *hg_alloc_aligned(size_t align, size_t size);
-/* For what is read at random: aligned to a cache line, a large block in huge pages. What is read and
- * written in sequence gains nothing from them, and small pages are found faster: the kernel takes
- * them from what was used before, where in a virtual machine the host may have taken back what
- * huge pages are made of. Freed by hg_free. */
-void *hg_alloc_huge(size_t size);
 
 /* Return non-zero to make this allocation fail. Test hook; any thread may call it. NULL = off. */
 typedef int (*hg_alloc_fault)(size_t size, void *ctx);

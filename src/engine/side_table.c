@@ -21,6 +21,7 @@
 #include "base/hash.h"
 
 #define WAYS          16u /* slots of a bucket */
+#define BUCKET_ALIGN  128u
 #define CHUNK_BUCKETS 8u
 #define CHUNK_SLOTS   (WAYS * CHUNK_BUCKETS)
 #define CHUNKS_MIN    8u
@@ -36,7 +37,7 @@
 #define OFFSET_MASK   ((UINT64_C(1) << SEGMENT_SHIFT) - 1)
 #define SEGMENT_MAX   ((UINT32_C(1) << (TAG_SHIFT - SEGMENT_SHIFT)) - 1)
 static_assert(HG_SEGMENT_MAX <= OFFSET_MASK, "an offset in a frame segment fits");
-static_assert(WAYS * sizeof(uint64_t) == 128, "a bucket is two lines");
+static_assert(WAYS * sizeof(uint64_t) == BUCKET_ALIGN, "a bucket is two lines");
 
 struct chunk {
     uint64_t generation; /* atomic, as the next */
@@ -92,7 +93,7 @@ static struct array *array_new(uint64_t chunks)
     a->chunk_count = chunks;
     a->bytes = bytes_for(chunks);
     a->chunks = hg_calloc((size_t)chunks, sizeof *a->chunks);
-    a->slots = hg_alloc_huge(bytes);
+    a->slots = hg_alloc_aligned(BUCKET_ALIGN, bytes);
     a->generation = 1; /* no chunk was written in it */
     if (a->chunks == NULL || a->slots == NULL) {
         array_free(a);
