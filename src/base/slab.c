@@ -13,9 +13,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-#define CHUNK      ((size_t)2 << 20) /* a huge page */
-#define SMALL_PAGE 4096u
-#define HUGE_AFTER 2u /* chunks: a store of ten values does not take megabytes */
+#define CHUNK       ((size_t)2 << 20)
+#define SMALL_PAGE  4096u
+#define READY_AFTER 2u /* chunks: a store of ten values does not take megabytes */
 
 #if defined(__SANITIZE_ADDRESS__)
 #define BLOCKS_BY_MALLOC 1
@@ -68,16 +68,14 @@ static uint8_t *map_aligned(void)
     return chunk;
 }
 
-/* Without the lock: the first touch of a huge page zeroes it. */
-static struct hg_slab_chunk *chunk_new(int huge)
+/* Without the lock. */
+static struct hg_slab_chunk *chunk_new(void)
 {
     uint8_t *memory = map_aligned();
     struct hg_slab_chunk *c = (struct hg_slab_chunk *)(void *)memory;
 
     if (c == NULL)
         return NULL;
-    if (huge)
-        (void)madvise(c, CHUNK, MADV_HUGEPAGE); /* lint-allow(madvise): may be refused */
     *c = (struct hg_slab_chunk){ .fresh = 0 };
     return c;
 }
@@ -117,7 +115,7 @@ static void open_remove(struct hg_slab *s, struct hg_slab_chunk *c)
 /* 1 when the first chunk with room is the only one; a small slab does without another. */
 static int is_last_chance(const struct hg_slab *s)
 {
-    return s->chunks >= HUGE_AFTER && s->idle == NULL && s->open != NULL && s->open->next == NULL;
+    return s->chunks >= READY_AFTER && s->idle == NULL && s->open != NULL && s->open->next == NULL;
 }
 
 /* NULL: all blocks of all chunks are out. */
@@ -166,9 +164,9 @@ static struct hg_slab_chunk *give(struct hg_slab *s, void *block)
 
 /* ---- the interface -----------------------------------------------------------------------------*/
 
-static void *take_from_new(struct hg_slab *s, int huge)
+static void *take_from_new(struct hg_slab *s)
 {
-    struct hg_slab_chunk *c = chunk_new(huge);
+    struct hg_slab_chunk *c = chunk_new();
     void *block = NULL;
 
     if (c == NULL)
@@ -189,9 +187,8 @@ void *hg_slab_alloc(struct hg_slab *s)
         return hg_alloc_counted(aligned_alloc(s->align, s->block_bytes));
     (void)pthread_mutex_lock(&s->lock);
     void *block = take(s);
-    int huge = s->chunks >= HUGE_AFTER;
     (void)pthread_mutex_unlock(&s->lock);
-    return hg_alloc_counted(block != NULL ? block : take_from_new(s, huge));
+    return hg_alloc_counted(block != NULL ? block : take_from_new(s));
 }
 
 void hg_slab_free(struct hg_slab *s, void *block)
@@ -225,10 +222,10 @@ void hg_slab_prepare(struct hg_slab *s)
     int wanted = is_last_chance(s);
     (void)pthread_mutex_unlock(&s->lock);
     if (wanted)
-        c = chunk_new(1);
+        c = chunk_new();
     if (c == NULL)
-        return;                                                /* an optimisation */
-    for (size_t at = SMALL_PAGE; at < CHUNK; at += SMALL_PAGE) /* if it is not a huge page */
+        return; /* an optimisation */
+    for (size_t at = SMALL_PAGE; at < CHUNK; at += SMALL_PAGE)
         ((volatile uint8_t *)c)[at] = 0;
     (void)pthread_mutex_lock(&s->lock);
     if (s->idle == NULL) {

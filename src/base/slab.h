@@ -1,15 +1,15 @@
 /*
- * Slabs: many blocks of one size from chunks of 2 MiB, which the kernel is asked to back by huge
- * pages. Memory that is read at random then costs one entry of the TLB where it took 512, and one
- * page fault where it took 512.
+ * Slabs: many blocks of one size from chunks of 2 MiB.
  *
  *   chunk, aligned to its size:  header | block | block | ... | rest
  *
  * The header is found from a block's address. Blocks never handed out are never touched: a slab
- * of few blocks takes the few small pages that they lie in. Only from the third chunk on are huge
- * pages asked for, so a slab of any size takes at most a chunk more than what was handed out at its
- * peak. A chunk goes back to the system when its last block is freed, but for one, which is kept so
- * that a block freed and taken again and again costs nothing.
+ * of few blocks takes the few pages that they lie in. A slab of any size takes at most a chunk more
+ * than what was handed out at its peak. A chunk goes back to the system when its last block is freed,
+ * but for one, which is kept so that a block freed and taken again and again costs nothing.
+ *
+ * No huge pages: reads at random gain a tenth from them, but where a host takes back the large free
+ * blocks of its guests the first touch of one takes milliseconds, and the cache is filled once.
  *
  * A block counts as one allocation of base/alloc.h: its test hook fails it, hg_alloc_live has it.
  * Under AddressSanitizer each block comes from malloc by itself, so that what is used after it was

@@ -10,7 +10,7 @@
 
 #define BLOCK  69632u
 #define ALIGN  4096u
-#define BLOCKS 100u /* of 30 a chunk: huge pages are asked for */
+#define BLOCKS 100u /* of 30 a chunk */
 
 static struct hg_slab slab;
 
