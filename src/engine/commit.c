@@ -166,6 +166,7 @@ struct seq {
     uint64_t number;
     int again;                  /* the body had to be encoded again: start over */
     struct hg_checked *checked; /* the operation in hand; 33 KiB, so not part of this */
+    int literal;                /* the only operation's path is as it was given; its key is made */
 };
 
 static struct hg_op *op_at(holog_txn *txn, size_t i)
@@ -330,9 +331,9 @@ static void patch_delete(holog_txn *txn, const struct hg_op *op, const struct hg
 }
 
 /* Missing parents of operation i, as the sequenced state has it, become operations before it. */
-static int add_parents(struct seq *q, size_t i)
+static int add_parents(struct seq *q, size_t i, const struct hg_resolved *found_missing)
 {
-    int rc = hg_txn_insert_parents(q->txn, i, &q->check.lookup);
+    int rc = hg_txn_insert_parents(q->txn, i, &q->check.lookup, found_missing);
 
     if (rc == HOLOG_OK)
         q->again = 1;
@@ -352,7 +353,7 @@ static int check_one(struct seq *q, size_t i, struct hg_checked *c)
                      moves ? text(txn, op->user_to) : "", moves ? op->user_to_len : 0, c);
 
     if (rc == HOLOG_E_NOENT && c->missing_parent && (op->flags & HOLOG_PARENTS) != 0)
-        return add_parents(q, i);
+        return add_parents(q, i, moves ? &c->to : &c->at);
     if (rc == HOLOG_OK)
         rc = settle_paths(q, i, c);
     if (rc == HOLOG_OK && !q->again && op->type == HG_OP_DELETE)
@@ -568,6 +569,43 @@ static unsigned may_replace(const struct hg_op *op)
     return (op->flags & HOLOG_REPLACE) != 0 ? 1u << HG_ENTRY_BLOB | 1u << HG_ENTRY_SYMLINK : 0;
 }
 
+/* A directory that may be there already: 1: it is; 0: nothing is; HOLOG_E_STALE: something else. */
+static int is_there(struct seq *q, const struct hg_op *op, const struct hg_key *k)
+{
+    struct hg_locator old;
+    int rc;
+
+    if (op->type != HG_OP_MKDIR || (op->flags & HOLOG_PARENTS) == 0)
+        return 0;
+    rc = hg_state_get(&q->s->sequenced, k->bytes, k->len, &old);
+    if (rc == HOLOG_E_NOENT)
+        return 0;
+    return rc < 0 ? rc : old.type == HG_ENTRY_DIR ? 1 : HOLOG_E_STALE;
+}
+
+/* A few operations that make entries: the puts tell what they meet. HOLOG_E_STALE: something is
+ * unusual, and the state half way. */
+static int apply_literals(struct seq *q)
+{
+    struct hg_key *k = &q->checked->at.key;
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; rc == HOLOG_OK && i < op_count(q->txn); i++) {
+        const struct hg_op *op = op_at(q->txn, i);
+        struct hg_locator loc = op_locator(q, op);
+        if (!hg_op_makes_entry(op) || !is_literal(q->txn, op))
+            return HOLOG_E_STALE;
+        hg_key_make(text(q->txn, op->path), op->path_len, k);
+        int there = is_there(q, op, k);
+        if (there > 0)
+            continue;
+        rc = there < 0 ? there : hg_apply_put_over(&q->s->sequenced, k, &loc, may_replace(op));
+        if (rc > 0 || rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR)
+            return HOLOG_E_STALE;
+    }
+    return rc;
+}
+
 static int append_body(struct seq *q, const struct finish *f)
 {
     set_time(q, f->body);
@@ -585,9 +623,8 @@ static int run_literal(struct seq *q, const struct hg_op *op, const struct finis
     uint64_t was = 0;
     int rc;
 
-    if (!is_literal(q->txn, op))
+    if (!q->literal)
         return 0;
-    hg_key_make(text(q->txn, op->path), op->path_len, k);
     rc = hg_apply_mark(st, k, q->number, &was);
     if (rc < 0)
         return rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR ? 0 : rc;
@@ -631,17 +668,14 @@ static int run_many(struct seq *q, const struct finish *f)
     holog_store *s = q->s;
     struct hg_sums sums = s->sequenced.sums;
     struct hg_root *before = hg_index_freeze(s->sequenced.index);
-    int rc = HOLOG_E_STALE;
+    int rc = q->txn->run.refs.len > 0 ? hg_batch_apply(q->txn, &s->sequenced, op_locator, q)
+                                      : apply_literals(q);
 
-    if (q->txn->run.refs.len > 0) {
-        rc = hg_batch_apply(q->txn, &s->sequenced, op_locator, q);
-        if (rc == HOLOG_E_STALE) {
-            s->sequenced.sums = sums;
-            hg_index_reset(s->sequenced.index, before);
-        }
-    }
-    if (rc == HOLOG_E_STALE)
+    if (rc == HOLOG_E_STALE) {
+        s->sequenced.sums = sums;
+        hg_index_reset(s->sequenced.index, before);
         rc = apply_checked(q);
+    }
     if (rc == HOLOG_OK && !q->again)
         rc = append_body(q, f);
     if (rc < 0 || q->again) {
@@ -798,6 +832,10 @@ static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ct
         hg_buf_release(&frame_body);
         return rc;
     }
+    if (op_count(txn) == 1 && hg_op_makes_entry(op_at(txn, 0)) && is_literal(txn, op_at(txn, 0))) {
+        hg_key_make(text(txn, op_at(txn, 0)->path), op_at(txn, 0)->path_len, &checked.at.key);
+        q.literal = 1;
+    }
     hg_log_lock(s->log);
     if (async && hg_log_inflight_bytes(s->log) > ASYNC_BYTES_MAX)
         rc = hg_error(HOLOG_E_AGAIN, "%u MiB of commits are in flight: wait for some of them",
@@ -836,8 +874,10 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
     if (rc == HOLOG_OK)
         rc = wait_for_staged(txn);
     do {
-        if (again)
+        if (again) {
+            hg_run_release(&txn->run); /* there are other operations now, or other paths */
             rc = hg_txn_encode(txn);
+        }
         if (rc == HOLOG_OK)
             rc = commit_once(txn, async, done, ctx, out_number, &again);
     } while (rc == HOLOG_OK && again);

@@ -169,21 +169,22 @@ static int missing_directory(const struct hg_lookup *l, const char *path, size_t
 /* Of an entry that is missing: up to the nearest that is there. 1: its parent, a directory; 0: what
  * is there is no directory, so names do not tell; HOLOG_E_NOENT: a directory further up. */
 static int climb(const struct hg_lookup *l, const char *path, size_t path_len,
-                 const struct hg_key *key)
+                 struct hg_resolved *out)
 {
-    size_t key_len = key->parent_len;
-    size_t missing = path_len;
+    const uint8_t *key = out->key.bytes;
+    size_t key_len = out->key.parent_len;
 
+    out->missing = path_len;
     for (;;) {
         struct hg_locator loc;
-        int rc = l->get(l->ctx, key->bytes, key_len, &loc);
+        int rc = l->get(l->ctx, key, key_len, &loc);
         int is_dir = rc == HOLOG_OK && (loc.type == HG_ENTRY_DIR || loc.type == HG_ENTRY_ARRAY);
-        if (is_dir && missing < path_len)
-            return missing_directory(l, path, missing);
+        if (is_dir && out->missing < path_len)
+            return missing_directory(l, path, out->missing);
         if (rc != HOLOG_E_NOENT)
             return rc < 0 ? rc : is_dir;
-        missing = hg_path_parent(path, missing);
-        key_len = key_parent(key->bytes, key_len);
+        out->missing = hg_path_parent(path, out->missing);
+        key_len = key_parent(key, key_len);
     }
 }
 
@@ -196,7 +197,7 @@ int hg_resolve(const struct hg_lookup *l, const char *path, size_t path_len, int
     if (rc < 0)
         return rc;
     if (out->loc.type == 0)
-        rc = climb(l, path, path_len, &out->key);
+        rc = climb(l, path, path_len, out);
     else
         rc = out->loc.type != HG_ENTRY_SYMLINK || !follow;
     if (rc < 0)

@@ -186,6 +186,7 @@ struct hg_resolved {
     struct hg_key key;
     struct hg_locator loc; /* type 0: missing, but its parent is a directory */
     int literal;           /* path is as it was given: no symlink is on the way */
+    size_t missing;        /* of a literal HOLOG_E_NOENT: length of the first directory missing */
 };
 /* path: canonical. follow: also in the last component (a dangling link's target is then "missing").
  * HOLOG_E_NOENT: a parent is missing; NOTDIR; LOOP. */
@@ -356,7 +357,8 @@ HG_MUST_CHECK int hg_txn_truncate(holog_txn *txn, size_t n_ops);
 HG_MUST_CHECK int hg_txn_encode(holog_txn *txn); /* body from ops */
 void hg_txn_make_way(holog_txn *txn); /* gives back what it took for the commit's own memory */
 /* MKDIR operations for the missing parents of operation i, put before it. */
-HG_MUST_CHECK int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l);
+HG_MUST_CHECK int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l,
+                                        const struct hg_resolved *found_missing);
 HG_MUST_CHECK int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len,
                               unsigned flags);
 HG_MUST_CHECK int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t number);

@@ -432,15 +432,24 @@ static int make_dir_op(holog_txn *txn, const char *path, size_t len, struct hg_o
     return rc;
 }
 
-/* Those of the path's first `len` bytes that are missing, from the top down, into *out_added. */
-static int list_parents(holog_txn *txn, const struct hg_lookup *l, const char *path, size_t len,
-                        struct hg_buf *out_added)
+/* Length of the deepest directory above the path that is there, or a negative code. */
+static int find_there(const struct hg_lookup *l, const char *path, size_t len, size_t *out_there)
 {
     size_t there = hg_path_parent(path, len);
     int rc = HOLOG_OK;
 
     while (there > 0 && (rc = hg_parent_is_missing(l, path, there)) > 0)
         there = hg_path_parent(path, there);
+    *out_there = there;
+    return rc;
+}
+
+/* Those above the path and below `there`, from the top down, into *out_added. */
+static int list_parents(holog_txn *txn, const char *path, size_t len, size_t there,
+                        struct hg_buf *out_added)
+{
+    int rc = HOLOG_OK;
+
     for (size_t at = there + 1; rc >= 0 && at < len; at++) {
         struct hg_op dir;
         if (path[at] != '/')
@@ -454,17 +463,24 @@ static int list_parents(holog_txn *txn, const struct hg_lookup *l, const char *p
     return rc;
 }
 
-int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l)
+int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l,
+                          const struct hg_resolved *found_missing)
 {
     struct hg_buf added = { 0 };
     char path[HG_PATH_MAX + 1];
     const struct hg_op *op = op_at(txn, i);
     int moves = op->type == HG_OP_MOVE || op->type == HG_OP_COPY;
     size_t len = moves ? op->user_to_len : op->user_path_len;
-    int rc;
+    size_t there = 0;
+    int rc = HOLOG_OK;
 
     memcpy(path, text(txn, moves ? op->user_to : op->user_path), len);
-    rc = list_parents(txn, l, path, len, &added);
+    if (found_missing->literal)
+        there = hg_path_parent(path, found_missing->missing);
+    else
+        rc = find_there(l, path, len, &there);
+    if (rc >= 0)
+        rc = list_parents(txn, path, len, there, &added);
     if (rc == HOLOG_OK)
         rc = hg_buf_reserve(&txn->ops, added.len);
     if (rc == HOLOG_OK) {
@@ -733,7 +749,7 @@ static int settle_first(holog_txn *txn, struct hg_checked *c)
 
     if (rc == HOLOG_E_NOENT && c->missing_parent && hg_op_makes_parents(op_at(txn, 0))) {
         hg_txn_lookup(txn, &l);
-        rc = hg_txn_insert_parents(txn, 0, &l);
+        rc = hg_txn_insert_parents(txn, 0, &l, &c->at);
     }
     for (size_t i = 0; rc == HOLOG_OK && i < op_count(txn); i++) {
         rc = check_against_own_view(txn, op_at(txn, i), c);

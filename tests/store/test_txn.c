@@ -206,6 +206,24 @@ Test(txn, parents_that_others_make_meanwhile_are_used)
     cr_assert_eq(type_of(box.store, "a/y"), HOLOG_MISSING);
 }
 
+Test(txn, parents_that_others_take_away_meanwhile_are_made_again)
+{
+    holog_txn *t;
+
+    OK(save_text(box.store, "d/e/x", "", HOLOG_PARENTS));
+    t = begin();
+    OK(txn_text(t, "d/e/a", "1", HOLOG_PARENTS));
+    OK(txn_text(t, "d/e/b", "22", HOLOG_PARENTS));
+    OK(txn_text(t, "d/e/c", "333", HOLOG_PARENTS));
+    OK(holog_delete_all(box.store, "d", NULL));
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "d/e/a", "1");
+    has_text(box.store, "d/e/b", "22");
+    has_text(box.store, "d/e/c", "333");
+    cr_assert_eq(type_of(box.store, "d/e/x"), HOLOG_MISSING);
+    cr_assert_eq(type_of(box.store, "d/e"), HOLOG_DIRECTORY);
+}
+
 Test(txn, a_refused_save_has_not_touched_its_directory)
 {
     holog_txn *t;
