@@ -127,7 +127,7 @@ int hg_options_resolve(const holog_options *in, holog_options *out)
         return hg_error(HOLOG_E_INVAL, "inline_max is %u: at most 1 MiB", out->inline_max);
     out->inline_max = HG_MIN(out->inline_max, out->segment_size_max / 8);
     if (out->groups_in_flight == 0)
-        out->groups_in_flight = 2;
+        out->groups_in_flight = 1;
     if (out->max_space_amp == 0)
         out->max_space_amp = 1.5;
     if (out->checkpoint_tail_mib == 0)
