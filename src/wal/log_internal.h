@@ -1,6 +1,6 @@
 /*
- * What the files of the log writer share: log.c (groups), log_roll.c (segments, SUPER),
- * log_extent.c (extents), log_thread.c (the log's own thread). Private to them.
+ * What the files of the log writer share: log.c (groups), log_wait.c (who waits for them), log_roll.c
+ * (segments, SUPER), log_extent.c (extents), log_thread.c (the log's own threads). Private to them.
  */
 #ifndef HG_WAL_LOG_INTERNAL_H
 #define HG_WAL_LOG_INTERNAL_H
@@ -202,17 +202,17 @@ struct hg_log {
 };
 
 /* log.c */
+struct hg_group *hg_log_slot(struct hg_log *log, uint64_t seq);
+int hg_log_filling_is_empty(struct hg_log *log);
+int hg_log_poisoned_error(struct hg_log *log); /* HOLOG_E_POISONED, and why */
 void hg_log_poison(struct hg_log *log, uint64_t seq, int rc);
 void hg_log_wait_changed(struct hg_log *log, uint64_t timeout_ns); /* lock held, dropped inside */
-enum hg_lead hg_log_may_lead(struct hg_log *log);
 void hg_log_complete(struct hg_log *log); /* lock held: complete in order what can be */
 int hg_log_lead(struct hg_log *log);      /* lock held: seal and write the filling group */
 void hg_log_write_group(struct hg_log *log, struct hg_group *g); /* lock held, dropped inside */
 int hg_log_seal_group(struct hg_log *log, struct hg_group *g);   /* lock held */
-int hg_log_quiesce(struct hg_log *log);    /* lock held: nothing filling or in flight, or late */
-int hg_log_sync_held(struct hg_log *log);  /* lock held, dropped inside */
-void hg_log_run_dones(struct hg_log *log); /* lock held, dropped inside */
-void hg_log_advance_durable(struct hg_log *log, uint64_t seq); /* lock held */
+void hg_log_run_dones(struct hg_log *log);                       /* lock held, dropped inside */
+void hg_log_advance_durable(struct hg_log *log, uint64_t seq);   /* lock held */
 struct hg_group *hg_log_filling(struct hg_log *log);
 enum hg_reserve_flags {
     HG_RESERVE_ROLLING = 1, /* by whoever rolls: the opening frame */
@@ -221,6 +221,12 @@ enum hg_reserve_flags {
 int hg_log_reserve_in(struct hg_log *log, size_t body_len, unsigned flags,
                       struct hg_log_place *out);
 int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out);
+
+/* log_wait.c; lock held, dropped inside */
+enum hg_lead hg_log_may_lead(struct hg_log *log);
+int hg_log_quiesce(
+    struct hg_log *log); /* nothing filling or in flight, and nothing left for later */
+int hg_log_sync_held(struct hg_log *log);
 
 /* log_roll.c */
 /* To a segment that takes a frame of `need` bytes. Lock held, dropped inside. */
