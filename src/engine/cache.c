@@ -20,18 +20,11 @@
  * The table of segments is open addressing over pointers, only added to, replaced by a larger one
  * when half full. Segments stay until the cache ends; the old table is retired.
  *
- * VALUES. hg_mem by birth position in a chained hash; the cache holds one count of each. A value that
- * only the cache holds may be evicted. There are two lists: what was saved and never asked for since,
- * the oldest last, and the rest, the least recently used last. The first is kept short: a long run
- * of saves goes through the same few buffers again and again, where new memory would have to be
- * mapped and zeroed (which takes longer than the disk needs for the bytes), and it throws nothing
- * out that is read. Large values come back at the disk's speed; the pages of small ones are kept.
+ * VALUES are cache_value.c.
  *
  * MEMORY. `used` is what the budget is held against: pages, values, recycled buffers, what others
  * took, the index. A retired page leaves `used` at once, though readers inside an epoch may keep
  * its memory a little longer (`limbo`); whoever evicts waits a moment when that grows.
- * Large buffers are kept for the next value of about that size: mapping, zeroing and unmapping
- * 8 MiB costs about a millisecond.
  *
  * Locks: page_lock, value_lock; never one inside the other, nothing else inside either, no I/O and
  * nothing that waits under them.
@@ -44,7 +37,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/slab.h"
+#include "engine/cache_internal.h"
 
 #define PAGE_MASK   (HG_PAGE_BYTES - 1)
 #define PAGE_COST   (HG_PAGE_BYTES + HG_IO_BLOCK) /* with its header, and what alignment wastes */
@@ -53,14 +46,8 @@
 #define PAGE_GONE   0x40000u
 
 #define TABLE_MIN      64u
-#define STRIPES        64u
 #define BUCKETS_MIN    256u
 #define BUCKETS_MAX    65536u
-#define RECYCLE_MIN    (256u << 10) /* smaller ones malloc keeps mapped itself */
-#define RECYCLE_SHARE  8            /* at most that part of the budget in recycled buffers */
-#define STEAL_DEPTH    16           /* oldest values of a list looked at for a buffer that fits */
-#define SAVED_SHARE    4 /* saved and not read since: at most that part of the budget ... */
-#define SAVED_MAX      (64u << 20) /* ... and not more: some images, for who looks at once */
 #define LIMBO_SHARE    16
 #define LIMBO_WAITS    20
 #define LIMBO_WAIT_NS  (100u * 1000u)
@@ -105,68 +92,17 @@ struct table {
     _Atomic(struct segment *) slots[]; /* mask + 1 */
 };
 
-struct value_list {
-    struct hg_mem *newest, *oldest;
-};
-
-struct stripe {
-    _Alignas(64) _Atomic uint64_t hits;
-};
-
-struct hg_cache {
-    struct hg_io *io; /* fixed, as the next four */
-    struct hg_files *files;
-    struct hg_epoch_domain *domain;
-    uint64_t budget;
-    uint32_t bucket_mask;
-    _Atomic(struct table *) table;
-    struct hg_mem **buckets; /* value_lock */
-
-    _Alignas(64) struct hg_mutex page_lock;
-    uint32_t n_segments; /* page_lock */
-    struct page *hand;   /* page_lock; any page of the ring, NULL when there is none */
-    struct hg_mutex value_lock;
-    struct value_list saved, read; /* value_lock */
-    struct hg_mem *recycled;       /* value_lock; by next, the latest first */
-
-    _Alignas(64) _Atomic uint64_t used;
-    _Atomic uint64_t page_bytes;     /* part of used: published pages; changed under page_lock */
-    _Atomic uint64_t value_bytes;    /* part of used: values in the cache */
-    _Atomic uint64_t saved_bytes;    /* part of value_bytes: in the list `saved` */
-    _Atomic uint64_t recycled_bytes; /* part of used */
-    _Atomic uint64_t index_bytes;    /* part of used */
-    _Atomic uint64_t limbo;          /* not in used */
-    struct stripe stripes[STRIPES];
-    struct hg_slab slab; /* memory of pages */
-    _Atomic uint64_t evictions, misses, bytes_read;
-};
-
 /* ---- counting ------------------------------------------------------------------------------------*/
 
-static uint64_t peek64(_Atomic uint64_t *v)
-{
-    return atomic_load_explicit(v, memory_order_relaxed);
-}
-
-static void add64(_Atomic uint64_t *v, uint64_t n)
-{
-    atomic_fetch_add_explicit(v, n, memory_order_relaxed);
-}
-
-static void sub64(_Atomic uint64_t *v, uint64_t n)
-{
-    uint64_t before = atomic_fetch_sub_explicit(v, n, memory_order_relaxed);
-    HG_ASSERT(before >= n);
-}
-
-/* A thread has a stripe to itself while there are no more than STRIPES; beyond, two threads on one
+/* A thread has a stripe to itself while there are no more than HG_CACHE_STRIPES; beyond, two threads on one
  * may lose a hit now and then. A locked add would cost more than the rest of a hit. */
-static void count_hit(struct hg_cache *c)
+void hg_cache_count_hit(struct hg_cache *c)
 {
     static _Atomic uint32_t next_stripe;
     static _Thread_local uint32_t mine __attribute__((tls_model("initial-exec")));
     if (mine == 0)
-        mine = atomic_fetch_add_explicit(&next_stripe, 1, memory_order_relaxed) % STRIPES + 1;
+        mine =
+            atomic_fetch_add_explicit(&next_stripe, 1, memory_order_relaxed) % HG_CACHE_STRIPES + 1;
     _Atomic uint64_t *hits = &c->stripes[mine - 1].hits;
     atomic_store_explicit(hits, peek64(hits) + 1, memory_order_relaxed);
 }
@@ -490,215 +426,6 @@ static uint64_t evict_pages(struct hg_cache *c, uint64_t want)
     return freed;
 }
 
-/* ---- values: memory ------------------------------------------------------------------------------*/
-
-static void mem_free(struct hg_mem *m)
-{
-    hg_budget_give(m->cache, m->cap);
-    hg_free(m->data);
-    hg_free(m);
-}
-
-static void free_list(struct hg_mem *list)
-{
-    while (list != NULL) {
-        struct hg_mem *next = list->next;
-        mem_free(list);
-        list = next;
-    }
-}
-
-static int fits(const struct hg_mem *m, size_t cap)
-{
-    return m->cap >= cap && m->cap - cap <= cap / 4;
-}
-
-/* A recycled buffer for `cap` bytes, or NULL. */
-static struct hg_mem *take_recycled(struct hg_cache *c, size_t cap)
-{
-    if (cap < RECYCLE_MIN || peek64(&c->recycled_bytes) == 0)
-        return NULL;
-    hg_mutex_lock(c->io, &c->value_lock);
-    struct hg_mem **link = &c->recycled;
-    while (*link != NULL && !fits(*link, cap))
-        link = &(*link)->next;
-    struct hg_mem *m = *link;
-    if (m != NULL) {
-        *link = m->next;
-        sub64(&c->recycled_bytes, m->cap);
-    }
-    hg_mutex_unlock(c->io, &c->value_lock);
-    return m;
-}
-
-/* 1 when the cache keeps the buffer for later. */
-static int recycle(struct hg_cache *c, struct hg_mem *m)
-{
-    uint64_t most = c->budget / RECYCLE_SHARE;
-    if (m->cap < RECYCLE_MIN || m->cap > most || peek64(&c->used) > c->budget)
-        return 0;
-    hg_mutex_lock(c->io, &c->value_lock);
-    int keep = peek64(&c->recycled_bytes) <= most - m->cap;
-    if (keep) {
-        m->next = c->recycled;
-        c->recycled = m;
-        add64(&c->recycled_bytes, m->cap);
-    }
-    hg_mutex_unlock(c->io, &c->value_lock);
-    return keep;
-}
-
-static uint64_t evict_recycled(struct hg_cache *c, uint64_t want)
-{
-    uint64_t freed = 0;
-    struct hg_mem *gone = NULL;
-
-    if (peek64(&c->recycled_bytes) == 0)
-        return 0;
-    hg_mutex_lock(c->io, &c->value_lock);
-    while (c->recycled != NULL && freed < want) {
-        struct hg_mem *m = c->recycled;
-        c->recycled = m->next;
-        sub64(&c->recycled_bytes, m->cap);
-        freed += m->cap;
-        m->next = gone;
-        gone = m;
-    }
-    hg_mutex_unlock(c->io, &c->value_lock);
-    free_list(gone);
-    return freed;
-}
-
-/* ---- values: list and hash (value_lock held) -----------------------------------------------------*/
-
-static struct hg_mem **bucket_of(struct hg_cache *c, hg_pos birth)
-{
-    uint64_t h = birth * UINT64_C(0x9E3779B97F4A7C15);
-    return &c->buckets[(uint32_t)(h >> 40) & c->bucket_mask];
-}
-
-static struct hg_mem *find_value(struct hg_cache *c, hg_pos birth)
-{
-    struct hg_mem *m = *bucket_of(c, birth);
-    while (m != NULL && m->birth != birth)
-        m = m->hash_next;
-    return m;
-}
-
-static void list_remove(struct hg_cache *c, struct hg_mem *m)
-{
-    struct value_list *l = m->saved ? &c->saved : &c->read;
-    if (m->prev != NULL)
-        m->prev->next = m->next;
-    else
-        l->newest = m->next;
-    if (m->next != NULL)
-        m->next->prev = m->prev;
-    else
-        l->oldest = m->prev;
-    if (m->saved)
-        sub64(&c->saved_bytes, m->cap);
-}
-
-static void list_add(struct hg_cache *c, struct hg_mem *m, int saved)
-{
-    struct value_list *l = saved ? &c->saved : &c->read;
-    m->saved = saved;
-    m->prev = NULL;
-    m->next = l->newest;
-    if (m->next != NULL)
-        m->next->prev = m;
-    else
-        l->oldest = m;
-    l->newest = m;
-    if (saved)
-        add64(&c->saved_bytes, m->cap);
-}
-
-/* The cache forgets the value; its count is the caller's now. */
-static void forget_value(struct hg_cache *c, struct hg_mem *m)
-{
-    struct hg_mem **link = bucket_of(c, m->birth);
-    while (*link != m)
-        link = &(*link)->hash_next;
-    *link = m->hash_next;
-    list_remove(c, m);
-    m->birth = 0;
-    sub64(&c->value_bytes, m->cap);
-}
-
-/* Nobody but the cache has a count, and nobody can get one but under value_lock. */
-static int only_ours(const struct hg_mem *m)
-{
-    return __atomic_load_n(&m->refs, __ATOMIC_ACQUIRE) == 1;
-}
-
-static uint64_t evict_list(struct hg_cache *c, struct value_list *l, uint64_t want)
-{
-    uint64_t freed = 0;
-    uint64_t count = 0;
-    struct hg_mem *gone = NULL;
-    struct hg_mem *prev;
-
-    hg_mutex_lock(c->io, &c->value_lock);
-    for (struct hg_mem *m = l->oldest; m != NULL && freed < want; m = prev) {
-        prev = m->prev;
-        if (!only_ours(m))
-            continue;
-        forget_value(c, m);
-        freed += m->cap;
-        count++;
-        m->next = gone;
-        gone = m;
-    }
-    hg_mutex_unlock(c->io, &c->value_lock);
-    add64(&c->evictions, count);
-    free_list(gone);
-    return freed;
-}
-
-static uint64_t evict_values(struct hg_cache *c, uint64_t want)
-{
-    uint64_t freed = evict_list(c, &c->saved, want);
-    return freed < want ? freed + evict_list(c, &c->read, want - freed) : freed;
-}
-
-/* The buffer of an old value of about this size, without unmapping it, or NULL. */
-static struct hg_mem *steal_from(struct hg_cache *c, struct value_list *l, size_t cap)
-{
-    struct hg_mem *found = NULL;
-
-    hg_mutex_lock(c->io, &c->value_lock);
-    struct hg_mem *m = l->oldest;
-    for (int i = 0; i < STEAL_DEPTH && m != NULL && found == NULL; i++, m = m->prev)
-        if (fits(m, cap) && only_ours(m))
-            found = m;
-    if (found != NULL)
-        forget_value(c, found);
-    hg_mutex_unlock(c->io, &c->value_lock);
-    if (found != NULL)
-        add64(&c->evictions, 1);
-    return found;
-}
-
-/* Where a new buffer would take more of the budget than there is, or where enough was saved and not
- * read since, an old value gives its own. */
-static struct hg_mem *steal_value(struct hg_cache *c, size_t cap)
-{
-    uint64_t most = HG_MIN(c->budget / SAVED_SHARE, (uint64_t)SAVED_MAX);
-    uint64_t saved = peek64(&c->saved_bytes);
-    int full = peek64(&c->used) + cap > c->budget;
-    struct hg_mem *m = NULL;
-
-    if (cap >= RECYCLE_MIN && (full || saved + cap > most))
-        m = steal_from(c, &c->saved, cap);
-    if (m == NULL && cap >= RECYCLE_MIN && full)
-        m = steal_from(c, &c->read, cap);
-    if (m == NULL && saved + cap > most)
-        (void)evict_list(c, &c->saved, saved + cap - most); /* they are of other sizes */
-    return m;
-}
-
 /* ---- budget --------------------------------------------------------------------------------------*/
 
 /* Retired pages are freed when no reader is inside any more: see to it, and wait a moment when they
@@ -721,12 +448,13 @@ static uint64_t make_room(struct hg_cache *c, uint64_t want)
     uint64_t cached = peek64(&c->page_bytes) + peek64(&c->value_bytes);
     if (cached + peek64(&c->recycled_bytes) < want)
         return 0; /* before anything is thrown out in vain */
-    uint64_t freed = evict_recycled(c, want);
+    uint64_t freed = hg_cache_evict_recycled(c, want);
     want += HG_MIN(c->budget / EVICT_SHARE, (uint64_t)EVICT_MORE_MAX);
     for (int tries = 0; freed < want && tries < 2;) {
         int pages = (peek64(&c->page_bytes) >= peek64(&c->value_bytes)) == (tries == 0);
-        uint64_t n = pages ? evict_pages(c, HG_MIN(want - freed, (uint64_t)EVICT_MORE_MAX))
-                           : evict_values(c, HG_MIN(want - freed, (uint64_t)EVICT_MORE_MAX));
+        uint64_t n = pages
+                         ? evict_pages(c, HG_MIN(want - freed, (uint64_t)EVICT_MORE_MAX))
+                         : hg_cache_evict_values(c, HG_MIN(want - freed, (uint64_t)EVICT_MORE_MAX));
         freed += n;
         tries += n == 0; /* nothing on that side: try the other, then give up */
     }
@@ -813,7 +541,7 @@ const uint8_t *hg_cache_peek(struct hg_cache *c, uint32_t id, uint64_t offset, s
     struct page *p = peek_page(c, id, offset, &len);
     if (p == NULL || len < min_len)
         return NULL;
-    count_hit(c);
+    hg_cache_count_hit(c);
     *out_len = len;
     return page_data(p) + (offset & PAGE_MASK);
 }
@@ -916,7 +644,7 @@ int hg_cache_read(struct hg_cache *c, uint32_t id, uint64_t offset, void *out, s
             n = HG_MIN(n, want);
             memcpy((uint8_t *)out + done, page_data(p) + (at & PAGE_MASK), n);
             hg_epoch_leave(slot);
-            count_hit(c);
+            hg_cache_count_hit(c);
         } else {
             struct segment *seg = find_in_table(c, id);
             hg_epoch_leave(slot);
@@ -1123,103 +851,12 @@ int hg_cache_put(struct hg_cache *c, uint32_t id, uint32_t offset, const void *d
     return rc;
 }
 
-/* ---- values --------------------------------------------------------------------------------------*/
-
-static int mem_alloc(struct hg_cache *c, size_t cap, struct hg_mem **out_mem)
-{
-    int rc = hg_budget_take(c, cap);
-    if (rc < 0)
-        return rc;
-    struct hg_mem *m = hg_calloc(1, sizeof *m);
-    uint8_t *data = m != NULL ? hg_alloc_aligned(HG_IO_BLOCK, cap) : NULL;
-    if (data == NULL) {
-        hg_free(m);
-        hg_budget_give(c, cap);
-        (void)hg_error(HOLOG_E_NOMEM, "no memory for a value of %zu bytes", cap);
-        return HOLOG_E_NOMEM;
-    }
-    m->data = data;
-    m->cap = cap;
-    m->cache = c;
-    *out_mem = m;
-    return HOLOG_OK;
-}
-
-int hg_mem_new(struct hg_cache *c, size_t len, struct hg_mem **out_mem)
-{
-    /* Above the budget it is refused; rounding it up must not wrap on the way there. */
-    size_t cap = HG_MAX(len, (size_t)1);
-    if (cap <= c->budget && cap < SIZE_MAX - HG_IO_BLOCK)
-        cap = HG_ALIGN_UP(cap, (size_t)HG_IO_BLOCK);
-    struct hg_mem *m = take_recycled(c, cap);
-    if (m == NULL)
-        m = steal_value(c, cap);
-    if (m == NULL) {
-        int rc = mem_alloc(c, cap, &m);
-        if (rc < 0)
-            return rc;
-    }
-    m->len = len;
-    m->refs = 1;
-    memset(m->data + len, 0, HG_ALIGN_UP(HG_MAX(len, (size_t)1), (size_t)HG_IO_BLOCK) - len);
-    *out_mem = m;
-    return HOLOG_OK;
-}
-
-void hg_mem_get(struct hg_mem *m)
-{
-    uint32_t before = __atomic_fetch_add(&m->refs, 1, __ATOMIC_RELAXED);
-    HG_ASSERT(before > 0);
-}
-
-void hg_mem_put(struct hg_mem *m)
-{
-    if (m == NULL)
-        return;
-    uint32_t before = __atomic_fetch_sub(&m->refs, 1, __ATOMIC_ACQ_REL);
-    HG_ASSERT(before > 0);
-    if (before == 1 && !recycle(m->cache, m))
-        mem_free(m);
-}
-
-void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m, int saved)
-{
-    HG_ASSERT(m->cache == c && birth != 0);
-    hg_mutex_lock(c->io, &c->value_lock);
-    if (m->birth == 0 && find_value(c, birth) == NULL) {
-        hg_mem_get(m);
-        m->birth = birth;
-        m->hash_next = *bucket_of(c, birth);
-        *bucket_of(c, birth) = m;
-        list_add(c, m, saved);
-        add64(&c->value_bytes, m->cap);
-    }
-    hg_mutex_unlock(c->io, &c->value_lock);
-}
-
-struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth)
-{
-    hg_mutex_lock(c->io, &c->value_lock);
-    struct hg_mem *m = find_value(c, birth);
-    if (m != NULL) {
-        hg_mem_get(m);
-        list_remove(c, m);
-        list_add(c, m, 0);
-    }
-    hg_mutex_unlock(c->io, &c->value_lock);
-    if (m != NULL)
-        count_hit(c);
-    else
-        add64(&c->misses, 1);
-    return m;
-}
-
 /* ---- create and destroy --------------------------------------------------------------------------*/
 
 void hg_cache_counters(struct hg_cache *c, struct hg_cache_counters *out)
 {
     uint64_t hits = 0;
-    for (unsigned i = 0; i < STRIPES; i++)
+    for (unsigned i = 0; i < HG_CACHE_STRIPES; i++)
         hits += peek64(&c->stripes[i].hits);
     *out = (struct hg_cache_counters){
         .bytes = peek64(&c->used),
@@ -1276,13 +913,7 @@ void hg_cache_destroy(struct hg_cache *c)
     if (c == NULL)
         return;
     hg_epoch_synchronize(c->domain); /* what we retired points back at us */
-    while (c->saved.newest != NULL || c->read.newest != NULL) {
-        struct hg_mem *m = c->saved.newest != NULL ? c->saved.newest : c->read.newest;
-        HG_ASSERT(only_ours(m));
-        forget_value(c, m);
-        mem_free(m);
-    }
-    free_list(c->recycled);
+    hg_cache_drop_values(c);
     struct table *t = atomic_load_explicit(&c->table, memory_order_relaxed);
     for (uint32_t i = 0; i <= t->mask; i++) {
         struct segment *seg = atomic_load_explicit(&t->slots[i], memory_order_relaxed);
