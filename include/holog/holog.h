@@ -36,6 +36,8 @@
  *           in is borrowed for the call.
  * Fork      A handle is of no use in a forked child: every call returns HOLOG_E_FORKED; only
  *           holog_close() is allowed there, and frees memory without touching the store.
+ * Signals   The library handles none. A process with a limit on the size of files (RLIMIT_FSIZE)
+ *           ignores SIGXFSZ to get HOLOG_E_NOSPC instead of that signal.
  */
 #ifndef HOLOG_HOLOG_H
 #define HOLOG_HOLOG_H
