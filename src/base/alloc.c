@@ -97,18 +97,81 @@ char *hg_strndup(const char *s, size_t len)
     return copy;
 }
 
+#define PAGE       ((size_t)4096)
 #define HUGE_PAGE  ((size_t)2 << 20)
 #define HUGE_WORTH ((size_t)4 << 20) /* an 8 MiB copy spends half its time in 2048 page faults */
+
+static size_t align_for(size_t align, size_t size)
+{
+    return size >= HUGE_WORTH ? HG_MAX(align, HUGE_PAGE) : align;
+}
+
+/* Only what fills huge pages: the rest would grow past its size. */
+static void ask_for_huge(void *block, size_t size)
+{
+    if (block != NULL && size >= HUGE_WORTH)
+        /* lint-allow(madvise): of memory, not of a file; advice, whose failure changes nothing */
+        (void)madvise(block, HG_ALIGN_DOWN(size, HUGE_PAGE), MADV_HUGEPAGE);
+}
 
 void *hg_alloc_aligned(size_t align, size_t size)
 {
     HG_ASSERT(align >= sizeof(void *) && (align & (align - 1)) == 0);
     void *block = NULL;
-    size_t at = size >= HUGE_WORTH ? HG_MAX(align, HUGE_PAGE) : align;
-    if (hg_alloc_must_fail(size) || posix_memalign(&block, at, size != 0 ? size : 1) != 0)
+    if (hg_alloc_must_fail(size) ||
+        posix_memalign(&block, align_for(align, size), size != 0 ? size : 1) != 0)
         return NULL;
-    if (size >= HUGE_WORTH) /* only what fills huge pages: the rest would grow past its size */
-        /* lint-allow(madvise): of memory, not of a file; advice, whose failure changes nothing */
-        (void)madvise(block, HG_ALIGN_DOWN(size, HUGE_PAGE), MADV_HUGEPAGE);
+    ask_for_huge(block, size);
     return hg_alloc_counted(block);
+}
+
+/* ---- from the kernel ---------------------------------------------------------------------------*/
+
+/* More is mapped and the ends are given back. */
+void *hg_alloc_map(size_t align, size_t size)
+{
+    size_t whole = size + align;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    /* lint-allow(mmap): of memory, not of a file */
+    uint8_t *all =
+        whole < size ? MAP_FAILED : mmap(NULL, whole, PROT_READ | PROT_WRITE, flags, -1, 0);
+
+    if (all == MAP_FAILED)
+        return NULL;
+    size_t before = (size_t)(-(uintptr_t)all & (align - 1));
+    uint8_t *block = all + before;
+    if (before > 0)
+        (void)munmap(all, before); /* lint-allow(munmap): what stays mapped is never touched */
+    (void)munmap(block + size, align - before); /* lint-allow(munmap): as above */
+    return block;
+}
+
+void hg_alloc_unmap(void *block, size_t size)
+{
+    (void)munmap(block, size); /* lint-allow(munmap): of memory */
+}
+
+void *hg_alloc_pages(size_t size)
+{
+    size = HG_ALIGN_UP(size, PAGE);
+    HG_ASSERT(size > 0);
+    if (HG_ALLOC_BY_MALLOC)
+        return hg_alloc_aligned(PAGE, size);
+    if (hg_alloc_must_fail(size))
+        return NULL;
+    void *block = hg_alloc_map(align_for(PAGE, size), size);
+    ask_for_huge(block, size);
+    return hg_alloc_counted(block);
+}
+
+void hg_free_pages(void *block, size_t size)
+{
+    if (HG_ALLOC_BY_MALLOC) {
+        hg_free(block);
+        return;
+    }
+    if (block == NULL)
+        return;
+    hg_alloc_uncount();
+    hg_alloc_unmap(block, HG_ALIGN_UP(size, PAGE));
 }

@@ -8,7 +8,6 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -16,17 +15,6 @@
 #define CHUNK       ((size_t)2 << 20)
 #define SMALL_PAGE  4096u
 #define READY_AFTER 2u /* chunks: a store of ten values does not take megabytes */
-
-#if defined(__SANITIZE_ADDRESS__)
-#define BLOCKS_BY_MALLOC 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define BLOCKS_BY_MALLOC 1
-#endif
-#endif
-#ifndef BLOCKS_BY_MALLOC
-#define BLOCKS_BY_MALLOC 0
-#endif
 
 struct free_block {
     struct free_block *next;
@@ -51,27 +39,10 @@ void hg_slab_init(struct hg_slab *s, size_t block_bytes, size_t align)
 
 /* ---- chunks ------------------------------------------------------------------------------------*/
 
-/* Memory at a multiple of the chunk's size: twice as much is mapped and the ends are given back. */
-static uint8_t *map_aligned(void)
-{
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-    /* lint-allow(mmap): of memory, not of a file */
-    uint8_t *all = mmap(NULL, 2 * CHUNK, PROT_READ | PROT_WRITE, flags, -1, 0);
-
-    if (all == MAP_FAILED)
-        return NULL;
-    size_t before = (size_t)(-(uintptr_t)all & (CHUNK - 1));
-    uint8_t *chunk = all + before;
-    if (before > 0)
-        (void)munmap(all, before); /* lint-allow(munmap): what stays mapped is never touched */
-    (void)munmap(chunk + CHUNK, CHUNK - before); /* lint-allow(munmap): as above */
-    return chunk;
-}
-
 /* Without the lock. */
 static struct hg_slab_chunk *chunk_new(void)
 {
-    uint8_t *memory = map_aligned();
+    uint8_t *memory = hg_alloc_map(CHUNK, CHUNK);
     struct hg_slab_chunk *c = (struct hg_slab_chunk *)(void *)memory;
 
     if (c == NULL)
@@ -83,7 +54,7 @@ static struct hg_slab_chunk *chunk_new(void)
 static void chunk_free(struct hg_slab_chunk *c)
 {
     if (c != NULL)
-        (void)munmap(c, CHUNK); /* lint-allow(munmap): of memory */
+        hg_alloc_unmap(c, CHUNK);
 }
 
 static struct hg_slab_chunk *chunk_of(void *block)
@@ -183,7 +154,7 @@ void *hg_slab_alloc(struct hg_slab *s)
 {
     if (hg_alloc_must_fail(s->block_bytes))
         return NULL;
-    if (BLOCKS_BY_MALLOC)
+    if (HG_ALLOC_BY_MALLOC)
         return hg_alloc_counted(aligned_alloc(s->align, s->block_bytes));
     (void)pthread_mutex_lock(&s->lock);
     void *block = take(s);
@@ -198,7 +169,7 @@ void hg_slab_free(struct hg_slab *s, void *block)
     if (block == NULL)
         return;
     hg_alloc_uncount();
-    if (BLOCKS_BY_MALLOC) {
+    if (HG_ALLOC_BY_MALLOC) {
         free(block);
         return;
     }

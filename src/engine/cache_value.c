@@ -18,7 +18,7 @@
 #include "base/error.h"
 #include "engine/cache_internal.h"
 
-#define RECYCLE_MIN   (256u << 10) /* smaller ones malloc keeps mapped itself */
+#define RECYCLE_MIN   (256u << 10) /* smaller ones come from malloc, which keeps them mapped */
 #define RECYCLE_SHARE 8            /* at most that part of the budget in recycled buffers */
 #define STEAL_DEPTH   16           /* oldest values of a list looked at for a buffer that fits */
 #define SAVED_SHARE   4 /* saved and not read since: at most that part of the budget ... */
@@ -29,7 +29,10 @@
 static void mem_free(struct hg_mem *m)
 {
     hg_budget_give(m->cache, m->cap);
-    hg_free(m->data);
+    if (m->cap >= RECYCLE_MIN)
+        hg_free_pages(m->data, m->cap);
+    else
+        hg_free(m->data);
     hg_free(m);
 }
 
@@ -241,7 +244,9 @@ static int mem_alloc(struct hg_cache *c, size_t cap, struct hg_mem **out_mem)
     if (rc < 0)
         return rc;
     struct hg_mem *m = hg_calloc(1, sizeof *m);
-    uint8_t *data = m != NULL ? hg_alloc_aligned(HG_IO_BLOCK, cap) : NULL;
+    uint8_t *data = m == NULL            ? NULL
+                    : cap >= RECYCLE_MIN ? hg_alloc_pages(cap)
+                                         : hg_alloc_aligned(HG_IO_BLOCK, cap);
     if (data == NULL) {
         hg_free(m);
         hg_budget_give(c, cap);

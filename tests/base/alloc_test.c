@@ -98,3 +98,18 @@ Test(alloc, strndup_ends_with_nul)
     cr_assert_str_eq(s, "");
     hg_free(s);
 }
+
+Test(alloc, pages_are_whole_and_can_be_failed)
+{
+    static const size_t sizes[] = { 1, 4096, 5000, (size_t)5 << 20 };
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        uint8_t *p = hg_alloc_pages(sizes[i]);
+        cr_assert_not_null(p);
+        cr_assert_eq((uintptr_t)p % 4096, 0);
+        p[0] = 1;
+        p[sizes[i] - 1] = 2;
+        hg_free_pages(p, sizes[i]);
+    }
+    hg_free_pages(NULL, 1);
+}
