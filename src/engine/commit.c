@@ -340,6 +340,16 @@ static int add_parents(struct seq *q, size_t i, const struct hg_resolved *found_
     return rc;
 }
 
+/* Two items of a batch that lead to one entry, by a symlink: which of them is meant? */
+static int check_twice(const struct seq *q, const struct hg_op *op, const struct hg_checked *c)
+{
+    if (q->txn->kind == HG_TXN_READING || op->type != HG_OP_SAVE || c->at.loc.type == 0 ||
+        c->at.loc.number != q->number)
+        return HOLOG_OK;
+    return hg_error_path(HOLOG_E_INVAL, c->at.path, (uint32_t)c->at.path_len,
+                         "%s is in the batch twice, once through a symlink", c->at.path);
+}
+
 /* Checked against the state as it is now; q->again when the body had to change. */
 static int check_one(struct seq *q, size_t i, struct hg_checked *c)
 {
@@ -354,6 +364,8 @@ static int check_one(struct seq *q, size_t i, struct hg_checked *c)
 
     if (rc == HOLOG_E_NOENT && c->missing_parent && (op->flags & HOLOG_PARENTS) != 0)
         return add_parents(q, i, moves ? &c->to : &c->at);
+    if (rc == HOLOG_OK)
+        rc = check_twice(q, op, c);
     if (rc == HOLOG_OK)
         rc = settle_paths(q, i, c);
     if (rc == HOLOG_OK && !q->again && op->type == HG_OP_DELETE)

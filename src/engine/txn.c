@@ -900,6 +900,21 @@ int hg_txn_check_call(const holog_txn *txn, enum hg_op_type type, unsigned flags
     return hg_log_check(txn->store->log); /* before what is not durable is found missing */
 }
 
+/* The operation was refused: the parents that were made for it go again. */
+static int without_parents(holog_txn *txn, size_t ops_were, int rc)
+{
+    struct holog_error_detail why;
+    int back;
+
+    if (op_count(txn) == ops_were)
+        return rc;
+    hg_error_get(&why);
+    back = hg_txn_truncate(txn, ops_were);
+    if (back == HOLOG_OK)
+        hg_error_set(&why);
+    return back < 0 ? back : rc;
+}
+
 int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *path,
               const char *to, const void *data, size_t len, struct hg_staged *staged)
 {
@@ -923,9 +938,12 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
     if (rc == HOLOG_OK)
         rc = collect(txn, op, canonical, path_len, to, data, len);
     if (rc == HOLOG_E_NOENT && (flags & HOLOG_PARENTS) != 0 && txn->parent_missing) {
+        size_t ops_were = op_count(txn);
         rc = add_parents(txn, type, canonical, path_len, to);
         if (rc == HOLOG_OK)
             rc = collect(txn, op, canonical, path_len, to, data, len);
+        if (rc < 0)
+            rc = without_parents(txn, ops_were, rc);
     }
     return rc;
 }

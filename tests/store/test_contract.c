@@ -287,6 +287,22 @@ Test(contract, one_bad_item_and_nothing_of_a_batch_is_there)
     }
 }
 
+Test(contract, an_entry_twice_in_a_batch_by_a_symlink_is_refused)
+{
+    const holog_item items[] = { { "way/q", "first", 5 }, { "d/q", "second", 6 } };
+
+    OK(holog_mkdir(box.store, "d", 0, NULL));
+    OK(holog_symlink(box.store, "d", "way", 0, NULL));
+    FAILS(HOLOG_E_INVAL, holog_save_batch(box.store, items, 2, HOLOG_REPLACE, NULL), "twice");
+    FAILS(HOLOG_E_INVAL, holog_save_batch(box.store, items, 2, HOLOG_REPLACE | HOLOG_PARENTS, NULL),
+          "twice");
+    cr_assert_eq(type_of(box.store, "d/q"), HOLOG_MISSING);
+    OK(holog_save_batch(box.store, items, 1, HOLOG_REPLACE, NULL));
+    has_text(box.store, "d/q", "first");
+    OK(holog_save_batch(box.store, items + 1, 1, HOLOG_REPLACE, NULL));
+    has_text(box.store, "d/q", "second");
+}
+
 Test(contract, a_path_twice_in_a_batch_is_refused_however_it_is_spelt)
 {
     holog_item same[2] = { { "d/f", "1", 1 }, { "/d//./f/", "2", 1 } };

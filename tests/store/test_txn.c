@@ -224,6 +224,27 @@ Test(txn, parents_that_others_take_away_meanwhile_are_made_again)
     cr_assert_eq(type_of(box.store, "d/e"), HOLOG_DIRECTORY);
 }
 
+Test(txn, a_refused_copy_leaves_no_parents_behind)
+{
+    holog_txn *t = begin();
+    uint64_t number = 99;
+
+    OK(holog_mkdir(box.store, "c", 0, NULL));
+    holog_abort(t);
+    for (int moves = 0; moves < 2; moves++) {
+        t = begin();
+        FAILS(HOLOG_E_INVAL,
+              moves ? holog_txn_move(t, "c", "c/b/b", HOLOG_PARENTS)
+                    : holog_txn_copy(t, "c", "c/b/b", HOLOG_PARENTS),
+              "into itself");
+        OK(txn_text(t, "d/e", "1", HOLOG_PARENTS | HOLOG_REPLACE));
+        txn_has(t, "d/e", "1");
+        OK(holog_commit(t, &number));
+        cr_assert_eq(type_of(box.store, "c/b"), HOLOG_MISSING);
+        has_text(box.store, "d/e", "1");
+    }
+}
+
 Test(txn, a_refused_save_has_not_touched_its_directory)
 {
     holog_txn *t;
