@@ -195,7 +195,8 @@ HOLOG_API int holog_save(holog_store *store, const char *path, const void *data,
                          unsigned flags, uint64_t *out_number);
 
 /* The whole value, verified, as a counted reference to memory of the library's (no copy when it is
- * cached). HOLOG_E_NOENT, HOLOG_E_ISDIR. Release with holog_value_release. */
+ * cached). HOLOG_E_NOENT, HOLOG_E_ISDIR; HOLOG_E_BUDGET while what others hold fills the budget.
+ * Release with holog_value_release. */
 HOLOG_API int holog_load(holog_store *store, const char *path, holog_value **out_value);
 
 /* Copy bytes [offset, offset + len) into buf; only the 64 KiB blocks touched are read and verified.
@@ -270,8 +271,9 @@ typedef struct holog_item {
     size_t len_bytes;
 } holog_item;
 
-/* All or none, one commit: everything is checked, then everything applies. The same path twice is
- * HOLOG_E_INVAL. n == 0 is a success without a commit. */
+/* All or none, one commit: everything is checked, then everything applies, in the order of the
+ * paths. The same entry twice, also by way of a symlink, is HOLOG_E_INVAL; an item below another one
+ * is HOLOG_E_NOTDIR. n == 0 is a success without a commit. */
 HOLOG_API int holog_save_batch(holog_store *store, const holog_item *items, size_t n,
                                unsigned flags, uint64_t *out_number);
 /* From one version of the store. Fails as a whole, then no value is returned; out_status (n codes,
@@ -288,8 +290,8 @@ HOLOG_API int holog_load_batch(holog_store *store, const char *const *paths, siz
  * missing; on every symlink and directory on the way to it; a listing on the directory's children (a
  * stat of a directory only on its being one); and what the transaction has copied or moved and then
  * reads, on the source. A change through a symlink that leads elsewhere by then is a conflict too.
- * Changes are checked against the contract of the calls above when they are made and again at
- * commit.
+ * Changes are checked against the contract of the calls above when they are made, against what readers
+ * see (commits that are on their way are not among that), and again at commit, against all.
  */
 HOLOG_API int holog_begin(holog_store *store, holog_txn **out_txn);
 HOLOG_API int holog_txn_save(holog_txn *txn, const char *path, const void *data, size_t len_bytes,
@@ -507,7 +509,8 @@ HOLOG_API int holog_repair(const char *dir, enum holog_repair_mode mode, int dry
                            int (*each)(void *ctx, const holog_damage *lost), void *ctx,
                            holog_repair_report *out_report);
 
-/* A number that two stores with the same paths, values and types share: for tests and replicas. */
+/* A number that two stores with the same paths, values and types share, made with the same inline_max:
+ * for tests and replicas. */
 HOLOG_API int holog_state_hash(holog_view *view, uint64_t *out_hash);
 
 #ifdef __cplusplus
