@@ -132,10 +132,11 @@ void *hg_alloc_map(size_t align, size_t size)
 {
     size_t whole = size + align;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-    /* lint-allow(mmap): of memory, not of a file */
-    uint8_t *all =
-        whole < size ? MAP_FAILED : mmap(NULL, whole, PROT_READ | PROT_WRITE, flags, -1, 0);
 
+    if (whole < size)
+        return NULL;
+    /* lint-allow(mmap): of memory, not of a file */
+    uint8_t *all = mmap(NULL, whole, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (all == MAP_FAILED)
         return NULL;
     size_t before = (size_t)(-(uintptr_t)all & (align - 1));

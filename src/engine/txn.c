@@ -710,6 +710,9 @@ static int check_against_own_view(holog_txn *txn, struct hg_op *op, struct hg_ch
     struct hg_check_ctx check = { .has_children = has_children_through, .children_ctx = txn };
     int rc;
 
+    c->at.loc = c->to.loc = (struct hg_locator){ 0 };
+    c->at.key.len = c->at.key.parent_len = c->to.key.len = c->to.key.parent_len = 0;
+    c->nothing_to_do = c->missing_parent = 0;
     hg_txn_lookup(txn, &check.lookup);
     check.lookup.quiet = hg_op_makes_parents(op);
     if (op->type == HG_OP_EXPECT)
@@ -763,7 +766,7 @@ static int settle_first(holog_txn *txn, struct hg_checked *c)
  * have one and read nothing. Before anything reads through the transaction, it is put in. */
 int hg_txn_settle(holog_txn *txn)
 {
-    struct hg_checked c; /* 33 KiB: only what counts is set */
+    struct hg_checked *c;
     struct hg_buf body = txn->body;
     uint32_t nrec = txn->nrec;
     struct hg_op first;
@@ -773,9 +776,10 @@ int hg_txn_settle(holog_txn *txn)
         return HOLOG_OK;
     HG_ASSERT(op_count(txn) == 1);
     first = *op_at(txn, 0);
-    rc = overlay_ready(txn);
+    c = hg_malloc(sizeof *c);
+    rc = c == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a transaction") : overlay_ready(txn);
     if (rc == HOLOG_OK)
-        rc = settle_first(txn, &c);
+        rc = settle_first(txn, c);
     if (rc == HOLOG_OK && op_count(txn) > 1) {
         txn->body = (struct hg_buf){ 0 };
         rc = encode_again(txn, &body);
@@ -790,6 +794,7 @@ int hg_txn_settle(holog_txn *txn)
             hg_index_destroy(txn->overlay);
         txn->overlay = NULL;
     }
+    hg_free(c);
     return rc;
 }
 
@@ -822,7 +827,7 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
                    const char *to, const void *data, size_t len)
 {
     struct hg_checked checked; /* 33 KiB: only what counts is set */
-    struct hg_checked *c = &checked;
+    struct hg_checked *c = NULL;
     size_t arena_was;
     size_t body_was;
     size_t ops_was;
@@ -841,6 +846,7 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     rc = set_texts(txn, &op, path, path_len, to);
     txn->parent_missing = 0;
     if (rc == HOLOG_OK && txn->kind == HG_TXN_READING) {
+        c = &checked;
         rc = check_against_own_view(txn, &op, c);
         txn->parent_missing = rc == HOLOG_E_NOENT && c->missing_parent;
         if (txn->parent_missing && ops_was == 0 && txn->overlay == NULL &&
@@ -851,7 +857,7 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
         rc = encode_op(txn, &op, data, len);
     if (rc == HOLOG_OK)
         rc = hg_buf_append(&txn->ops, &op, sizeof op);
-    if (rc == HOLOG_OK && txn->overlay != NULL)
+    if (rc == HOLOG_OK && c != NULL && txn->overlay != NULL)
         rc = overlay_apply(txn, op_count(txn) - 1, c);
     if (rc < 0) {
         txn->arena.len = arena_was;
@@ -930,11 +936,10 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
     if (type == HG_OP_CONFIG)
         return collect(txn, op, path, strlen(path), to, data, len);
     rc = hg_user_path(path, canonical, &path_len);
-    if (rc == HOLOG_OK && path_len == 0) {
+    if (rc == HOLOG_OK && path_len == 0)
         rc = hg_txn_refuse_root(type, flags, 0);
-        if (rc < 0 || type == HG_OP_MKDIR)
-            return rc; /* the root is there: nothing to do */
-    }
+    if (rc < 0 || (path_len == 0 && type == HG_OP_MKDIR))
+        return rc; /* the root is there: nothing to do */
     if (rc == HOLOG_OK)
         rc = collect(txn, op, canonical, path_len, to, data, len);
     if (rc == HOLOG_E_NOENT && (flags & HOLOG_PARENTS) != 0 && txn->parent_missing) {
@@ -942,8 +947,7 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
         rc = add_parents(txn, type, canonical, path_len, to);
         if (rc == HOLOG_OK)
             rc = collect(txn, op, canonical, path_len, to, data, len);
-        if (rc < 0)
-            rc = without_parents(txn, ops_were, rc);
+        return rc < 0 ? without_parents(txn, ops_were, rc) : rc;
     }
     return rc;
 }
