@@ -8,7 +8,7 @@
  * than what was handed out at its peak. A chunk goes back to the system when its last block is freed,
  * but for one, which is kept so that a block freed and taken again and again costs nothing.
  *
- * No huge pages: reads at random gain a tenth from them, but where a host takes back the large free
+ * No huge pages: reads at random gain a sixth from them, but where a host takes back the large free
  * blocks of its guests the first touch of one takes milliseconds, and the cache is filled once.
  *
  * A block counts as one allocation of base/alloc.h: its test hook fails it, hg_alloc_live has it.

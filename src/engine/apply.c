@@ -9,12 +9,9 @@
 
 void hg_key_make(const char *path, size_t path_len, struct hg_key *out)
 {
-    const uint8_t *end; /* 00 ends a component and occurs nowhere else in a key */
-
     out->len = hg_path_to_key(path, path_len, out->bytes);
     out->path_len = path_len;
-    end = memrchr(out->bytes, 0, out->len);
-    out->parent_len = end != NULL ? (size_t)(end - out->bytes) : 0;
+    out->parent_len = hg_key_parent(out->bytes, out->len);
 }
 
 int hg_state_get(const struct hg_state *st, const uint8_t *key, size_t len, struct hg_locator *out)

@@ -72,12 +72,6 @@ static size_t shared_dir(const uint8_t *a, size_t a_len, const uint8_t *b, size_
     return i > 0 ? i - 1 : 0;
 }
 
-static size_t key_parent(const uint8_t *key, size_t len)
-{
-    const uint8_t *end = memrchr(key, 0, len);
-    return end != NULL ? (size_t)(end - key) : 0;
-}
-
 /* The deepest directory above put that is there, or that the item before has: all below it is to be
  * made. 0: something on the way is no directory, so keys do not tell. */
 static int find_deepest(const struct batch *b, const struct hg_run_put *put, size_t shared,
@@ -87,7 +81,7 @@ static int find_deepest(const struct batch *b, const struct hg_run_put *put, siz
     struct hg_locator loc;
     int rc = HOLOG_E_NOENT;
 
-    for (; len > shared; len = key_parent(put->key, len)) {
+    for (; len > shared; len = hg_key_parent(put->key, len)) {
         rc = b->lookup.get(b->lookup.ctx, put->key, len, &loc);
         if (rc != HOLOG_E_NOENT)
             break;
@@ -104,7 +98,7 @@ static size_t find_deepest_resolved(const struct batch *b, const struct hg_run_p
     size_t len = put->parent_len;
 
     while (len > shared && hg_parent_is_missing(&b->lookup, text_of(b, text), path_len) == 1) {
-        len = key_parent(put->key, len);
+        len = hg_key_parent(put->key, len);
         path_len = hg_path_parent(text_of(b, text), path_len);
     }
     return len;
@@ -136,7 +130,7 @@ static int add_dir(struct batch *b, const uint8_t *key, size_t key_len, const st
     struct hg_op op = { .type = HG_OP_MKDIR, .flags = HOLOG_PARENTS };
     struct hg_run_put put = { .key = key,
                               .key_len = key_len,
-                              .parent_len = key_parent(key, key_len),
+                              .parent_len = hg_key_parent(key, key_len),
                               .path_len = path_len,
                               .loc = &loc };
     char path[HG_PATH_MAX];
@@ -235,11 +229,7 @@ static size_t op_count(const holog_txn *txn)
 
 static int fits_run(const holog_txn *txn, const struct hg_op *op)
 {
-    const uint8_t *texts = txn->arena.data;
-
-    return hg_op_makes_entry(op) && op->path_len == op->user_path_len && op->path_len > 0 &&
-           (op->path == op->user_path ||
-            memcmp(texts + op->path, texts + op->user_path, op->path_len) == 0);
+    return hg_op_makes_entry(op) && op->path_len > 0 && hg_op_is_literal(txn, op);
 }
 
 static int make_run(holog_txn *txn)

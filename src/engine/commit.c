@@ -568,13 +568,6 @@ static int apply_checked(struct seq *q)
     return rc;
 }
 
-static int is_literal(const holog_txn *txn, const struct hg_op *op)
-{
-    return op->path_len == op->user_path_len &&
-           (op->path == op->user_path ||
-            memcmp(text(txn, op->path), text(txn, op->user_path), op->path_len) == 0);
-}
-
 /* What a save or a symlink may replace, as check.c has it. */
 static unsigned may_replace(const struct hg_op *op)
 {
@@ -605,7 +598,7 @@ static int apply_literals(struct seq *q)
     for (size_t i = 0; rc == HOLOG_OK && i < op_count(q->txn); i++) {
         const struct hg_op *op = op_at(q->txn, i);
         struct hg_locator loc = op_locator(q, op);
-        if (!hg_op_makes_entry(op) || !is_literal(q->txn, op))
+        if (!hg_op_makes_entry(op) || !hg_op_is_literal(q->txn, op))
             return HOLOG_E_STALE;
         hg_key_make(text(q->txn, op->path), op->path_len, k);
         int there = is_there(q, op, k);
@@ -844,7 +837,8 @@ static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ct
         hg_buf_release(&frame_body);
         return rc;
     }
-    if (op_count(txn) == 1 && hg_op_makes_entry(op_at(txn, 0)) && is_literal(txn, op_at(txn, 0))) {
+    if (op_count(txn) == 1 && hg_op_makes_entry(op_at(txn, 0)) &&
+        hg_op_is_literal(txn, op_at(txn, 0))) {
         hg_key_make(text(txn, op_at(txn, 0)->path), op_at(txn, 0)->path_len, &checked.at.key);
         q.literal = 1;
     }

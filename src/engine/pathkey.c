@@ -292,6 +292,12 @@ size_t hg_path_to_key(const char *path, size_t path_len, uint8_t *out)
     return (size_t)(c.out - out);
 }
 
+size_t hg_key_parent(const uint8_t *key, size_t key_len)
+{
+    const uint8_t *end = memrchr(key, COMPONENT_END, key_len); /* occurs nowhere else in a key */
+    return end != NULL ? (size_t)(end - key) : 0;
+}
+
 /* A path being written, at most HG_PATH_MAX bytes. */
 struct path_writer {
     char *out;

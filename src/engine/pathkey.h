@@ -43,6 +43,9 @@ int hg_path_is_plain(const char *path, size_t path_len);
 /* Key of a canonical path into out (HG_KEY_MAX bytes). Returns its length. Root: 0. */
 size_t hg_path_to_key(const char *path, size_t path_len, uint8_t *out);
 
+/* Length of the key of the directory above. 0: the root. */
+size_t hg_key_parent(const uint8_t *key, size_t key_len);
+
 /* Path of a key into out (HG_PATH_MAX + 1). HOLOG_E_CORRUPT when it is no key of a valid path. */
 HG_MUST_CHECK int hg_key_to_path(const uint8_t *key, size_t key_len, char *out, size_t *out_len);
 

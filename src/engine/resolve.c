@@ -153,12 +153,6 @@ static int walk_all(const struct hg_lookup *l, const char *path, size_t len, int
     return HOLOG_OK;
 }
 
-static size_t key_parent(const uint8_t *key, size_t len)
-{
-    const uint8_t *end = memrchr(key, 0, len);
-    return end != NULL ? (size_t)(end - key) : 0;
-}
-
 static int missing_directory(const struct hg_lookup *l, const char *path, size_t len)
 {
     return l->quiet ? HOLOG_E_NOENT
@@ -184,7 +178,7 @@ static int climb(const struct hg_lookup *l, const char *path, size_t path_len,
         if (rc != HOLOG_E_NOENT)
             return rc < 0 ? rc : is_dir;
         out->missing = hg_path_parent(path, out->missing);
-        key_len = key_parent(key, key_len);
+        key_len = hg_key_parent(key, key_len);
     }
 }
 

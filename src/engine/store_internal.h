@@ -336,6 +336,14 @@ static inline int hg_op_makes_parents(const struct hg_op *op)
 {
     return hg_op_makes_entry(op) && (op->flags & HOLOG_PARENTS) != 0;
 }
+/* It acts on the path that it was given: no symlink has led elsewhere. */
+static inline int hg_op_is_literal(const holog_txn *txn, const struct hg_op *op)
+{
+    const uint8_t *texts = txn->arena.data;
+    return op->path_len == op->user_path_len &&
+           (op->path == op->user_path ||
+            memcmp(texts + op->path, texts + op->user_path, op->path_len) == 0);
+}
 HG_MUST_CHECK int hg_txn_begin(holog_store *s, enum hg_txn_kind kind, holog_txn **out_txn);
 void hg_txn_free(holog_txn *txn);
 void hg_txn_free_idle(holog_store *s); /* those kept for the next to begin */

@@ -833,6 +833,7 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     size_t ops_was;
     int rc = hg_txn_settle(txn); /* those before it must be seen, and have what they need */
 
+    txn->parent_missing = 0;
     if (rc < 0)
         return rc;
     arena_was = txn->arena.len;
@@ -844,7 +845,6 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     if (rc < 0)
         return rc;
     rc = set_texts(txn, &op, path, path_len, to);
-    txn->parent_missing = 0;
     if (rc == HOLOG_OK && txn->kind == HG_TXN_READING) {
         c = &checked;
         rc = check_against_own_view(txn, &op, c);

@@ -61,8 +61,8 @@ static int create_thread(struct hg_thread *t)
     if (err == 0) {
         block_signals(&before); /* inherited by the new thread */
         err = pthread_create(&t->id, &attr, thread_main, t);
-        if (err ==
-            EINVAL) /* the program's thread-local storage comes out of the stack, and is large */
+        /* The program's thread-local storage comes out of the stack, and may be larger. */
+        if (err == EINVAL)
             err = pthread_create(&t->id, NULL, thread_main, t);
         (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     }

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/byteorder.h"
 #include "base/hash.h"
 #include "storekit.h"
@@ -868,3 +869,75 @@ Test(opening, who_create_one_store_at_once_all_find_the_same_one)
     }
     box_begin(&box); /* for the end */
 }
+
+/* Comes out of each thread's stack: a host may bring a library that has as much. */
+static _Thread_local volatile char much[250u << 10];
+
+Test(opening, a_program_with_much_thread_local_storage_can_open_a_store)
+{
+    much[0] = 1;
+    box_open(&box); /* the log's threads start */
+    OK(save_text(box.store, "a", "1", 0));
+    has_text(box.store, "a", "1");
+    cr_assert_eq(much[0], 1);
+}
+
+#if !HG_ALLOC_BY_MALLOC && !defined(__SANITIZE_THREAD__)
+#define LOADED_BYTES ((size_t)16 << 20)
+#define LOADERS      4
+
+static void *load_again_and_again(void *arg)
+{
+    holog_store *s = arg;
+
+    for (unsigned i = 0; i < 200; i++) {
+        char path[16];
+        holog_value *v = NULL;
+        (void)snprintf(path, sizeof path, "v%u", i * 7 % 12);
+        int rc = holog_load(s, path, &v);
+        if (rc != HOLOG_OK && rc != HOLOG_E_BUDGET)
+            return arg;
+        holog_value_release(v);
+    }
+    return NULL;
+}
+
+static size_t resident_peak_kib(void)
+{
+    char line[256];
+    size_t kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+
+    cr_assert_not_null(f);
+    while (kib == 0 && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtoul(line + 6, NULL, 10);
+    (void)fclose(f);
+    return kib;
+}
+
+Test(opening, threads_that_load_large_values_stay_near_the_budget)
+{
+    uint8_t *bytes = calloc(1, LOADED_BYTES);
+    pthread_t t[LOADERS];
+
+    box.opts.budget_bytes = (uint64_t)64 << 20;
+    box_open(&box);
+    for (unsigned i = 0; i < 12; i++) {
+        char path[16];
+        (void)snprintf(path, sizeof path, "v%u", i);
+        bytes[0] = (uint8_t)i;
+        OK(holog_save(box.store, path, bytes, LOADED_BYTES - ((size_t)i % 8 << 20), 0, NULL));
+    }
+    free(bytes);
+    for (unsigned i = 0; i < LOADERS; i++)
+        cr_assert_eq(pthread_create(&t[i], NULL, load_again_and_again, box.store), 0);
+    for (unsigned i = 0; i < LOADERS; i++) {
+        void *failed = NULL;
+        cr_assert_eq(pthread_join(t[i], &failed), 0);
+        cr_assert_null(failed);
+    }
+    cr_assert_gt(resident_peak_kib(), 0);
+    cr_assert_lt(resident_peak_kib(), 128u << 10);
+}
+#endif
