@@ -198,35 +198,79 @@ static size_t put_check(uint8_t *out, uint32_t check)
     return 3;
 }
 
+static int is_value(uint8_t type)
+{
+    return type == HG_REC_BLOB || type == HG_REC_SYMLINK || type == HG_REC_LARGE;
+}
+
+static int is_delta_or_fold(uint8_t type)
+{
+    return type == HG_REC_DELTA || type == HG_REC_FOLD;
+}
+
+/* What is left of a value or payload: its length, and where it lies when that is in extents. */
+static int put_length(struct hg_footer_builder *b, const struct hg_record *r)
+{
+    uint8_t s[2 * HG_VARINT_MAX];
+    size_t n = hg_put_varint(s, r->value_len);
+
+    if (r->n_pieces == 0)
+        return put(b, s, n);
+    n += hg_put_varint(s + n, r->n_pieces);
+    int rc = put(b, s, n);
+    return rc < 0 ? rc : put(b, r->pieces, r->pieces_len);
+}
+
+/* check, path, length */
+static int put_value(struct hg_footer_builder *b, const struct hg_record *r)
+{
+    uint8_t s[3 + HG_VARINT_MAX];
+    size_t n = put_check(s, r->check);
+
+    n += hg_put_varint(s + n, r->path_len);
+    int rc = put(b, s, n);
+    if (rc == HOLOG_OK)
+        rc = put(b, r->path, r->path_len);
+    return rc < 0 ? rc : put_length(b, r);
+}
+
+/* check, what stands before the payload, and if there is one its form and length */
+static int put_delta(struct hg_footer_builder *b, const uint8_t *content, const struct hg_record *r)
+{
+    uint8_t s[3 + HG_VARINT_MAX];
+    uint8_t form = r->n_pieces == 0 ? HG_PAYLOAD_INLINE : HG_PAYLOAD_EXTENTS;
+    size_t n = put_check(s, r->check);
+
+    n += hg_put_varint(s + n, r->front_len);
+    int rc = put(b, s, n);
+    if (rc == HOLOG_OK)
+        rc = put(b, content, r->front_len);
+    if (rc < 0 || !hg_rec_has_payload(r))
+        return rc;
+    rc = put(b, &form, 1);
+    return rc < 0 ? rc : put_length(b, r);
+}
+
 /* A record without its value. gap: bytes between the record before it and this one. */
 static int put_record(struct hg_footer_builder *b, const uint8_t *in, uint64_t gap,
                       const struct hg_record *r, const struct hg_rec_head *head)
 {
-    uint8_t s[1 + 5 * HG_VARINT_MAX + 3];
+    uint8_t s[1 + 3 * HG_VARINT_MAX];
     size_t n = 0;
-    int rc;
 
     s[n++] = in[0];
     n += hg_put_varint(s + n, gap);
     n += hg_put_varint(s + n, r->whole_len);
-    if (r->type != HG_REC_BLOB && r->type != HG_REC_SYMLINK && r->type != HG_REC_LARGE) {
+    if (!is_value(r->type) && !is_delta_or_fold(r->type))
         n += hg_put_varint(s + n, head->content);
-        rc = put(b, s, n);
-        return rc < 0 ? rc : put(b, in + head->size, head->content);
-    }
-    n += put_check(s + n, r->check);
-    n += hg_put_varint(s + n, r->path_len);
-    rc = put(b, s, n);
-    if (rc == HOLOG_OK)
-        rc = put(b, r->path, r->path_len);
+    int rc = put(b, s, n);
     if (rc < 0)
         return rc;
-    n = hg_put_varint(s, r->value_len);
-    if (r->type != HG_REC_LARGE)
-        return put(b, s, n);
-    n += hg_put_varint(s + n, r->n_pieces);
-    rc = put(b, s, n);
-    return rc < 0 ? rc : put(b, r->pieces, r->pieces_len);
+    if (is_value(r->type))
+        return put_value(b, r);
+    if (is_delta_or_fold(r->type))
+        return put_delta(b, in + head->size, r);
+    return put(b, in + head->size, head->content);
 }
 
 static int put_frame(struct hg_footer_builder *b, const struct hg_frame *f, uint32_t offset,
@@ -543,30 +587,30 @@ static int read_frame(struct reader *in, const struct track *t, struct hg_frame 
     return HOLOG_OK;
 }
 
-/* What a value record brings; *out_content is how long its content is in the frame. */
-static int read_value(struct reader *in, struct hg_record *r, uint64_t *out_content)
+static int read_check(struct reader *in, struct hg_record *r)
 {
     const uint8_t *check = NULL;
-    const uint8_t *path = NULL;
-    uint64_t path_len = 0;
-    uint64_t n_pieces = 0;
-    int rc;
+    int rc = get_bytes(in, 3, &check);
 
-    if ((rc = get_bytes(in, 3, &check)) != 0 || (rc = get_varint(in, &path_len)) != 0)
-        return rc;
-    if (path_len > HG_REC_PATH_MAX)
-        return HOLOG_E_CORRUPT;
-    if ((rc = get_bytes(in, path_len, &path)) != 0 || (rc = get_varint(in, &r->value_len)) != 0)
+    if (rc != 0)
         return rc;
     r->check = check[0] | (uint32_t)check[1] << 8 | (uint32_t)check[2] << 16;
     r->hash.lo = r->check;
-    r->path = (const char *)path;
-    r->path_len = (size_t)path_len;
-    if (!hg_rec_path_valid(r->path, r->path_len) || r->value_len > HG_NUMBER_MAX)
+    return HOLOG_OK;
+}
+
+/* What put_length wrote. *out_content: how many bytes of the frame it stands for. */
+static int read_length(struct reader *in, int extents, struct hg_record *r, uint64_t *out_content)
+{
+    uint64_t n_pieces = 0;
+    int rc = get_varint(in, &r->value_len);
+
+    if (rc != 0)
+        return rc;
+    if (r->value_len > HG_NUMBER_MAX)
         return HOLOG_E_CORRUPT;
-    uint64_t named = hg_varint_size(path_len) + path_len;
-    if (r->type != HG_REC_LARGE) {
-        *out_content = 1 + 8 + named + r->value_len;
+    if (!extents) {
+        *out_content = r->value_len;
         return HOLOG_OK;
     }
     if ((rc = get_varint(in, &n_pieces)) != 0)
@@ -581,9 +625,65 @@ static int read_value(struct reader *in, struct hg_record *r, uint64_t *out_cont
         return rc;
     in->p += r->pieces_len;
     in->left -= r->pieces_len;
-    *out_content = 1 + 16 + named + hg_varint_size(r->value_len) + hg_varint_size(n_pieces) +
-                   r->pieces_len + 1 + hg_block_count(r->value_len) * HG_BLOCK_ENTRY_SIZE;
+    *out_content = hg_varint_size(r->value_len) + hg_varint_size(n_pieces) + r->pieces_len + 1 +
+                   hg_block_count(r->value_len) * HG_BLOCK_ENTRY_SIZE;
     return HOLOG_OK;
+}
+
+/* What a value record brings; *out_content is how long its content is in the frame. */
+static int read_value(struct reader *in, struct hg_record *r, uint64_t *out_content)
+{
+    const uint8_t *path = NULL;
+    uint64_t path_len = 0;
+    uint64_t rest = 0;
+    int rc;
+
+    if ((rc = read_check(in, r)) != 0 || (rc = get_varint(in, &path_len)) != 0)
+        return rc;
+    if (path_len > HG_REC_PATH_MAX)
+        return HOLOG_E_CORRUPT;
+    if ((rc = get_bytes(in, path_len, &path)) != 0)
+        return rc;
+    r->path = (const char *)path;
+    r->path_len = (size_t)path_len;
+    if (!hg_rec_path_valid(r->path, r->path_len))
+        return HOLOG_E_CORRUPT;
+    if ((rc = read_length(in, r->type == HG_REC_LARGE, r, &rest)) != 0)
+        return rc;
+    *out_content =
+        1 + (r->type == HG_REC_LARGE ? 16u : 8u) + hg_varint_size(path_len) + path_len + rest;
+    return HOLOG_OK;
+}
+
+/* What put_delta wrote. */
+static int read_delta(struct reader *in, struct hg_record *r, uint64_t *out_content)
+{
+    const uint8_t *front = NULL;
+    const uint8_t *form = NULL;
+    uint64_t front_len = 0;
+    uint64_t rest = 0;
+    int rc;
+
+    if ((rc = read_check(in, r)) != 0 || (rc = get_varint(in, &front_len)) != 0 ||
+        (rc = get_bytes(in, front_len, &front)) != 0)
+        return rc;
+    rc = hg_rec_front_decode(front, (size_t)front_len, r);
+    if (rc < 0)
+        return rc;
+    if (r->front_len != front_len)
+        return HOLOG_E_CORRUPT;
+    *out_content = front_len;
+    if (hg_rec_has_payload(r)) {
+        if ((rc = get_bytes(in, 1, &form)) != 0)
+            return rc;
+        if (*form > HG_PAYLOAD_EXTENTS)
+            return HOLOG_E_CORRUPT;
+        if ((rc = read_length(in, *form == HG_PAYLOAD_EXTENTS, r, &rest)) != 0)
+            return rc;
+        *out_content += rest + (*form == HG_PAYLOAD_EXTENTS ? HG_PAYLOAD_EXTENTS_FIXED
+                                                            : HG_PAYLOAD_INLINE_FIXED);
+    }
+    return hg_rec_payload_fits(r);
 }
 
 /* body_at: what of the body is passed; left: how much may follow. */
@@ -602,9 +702,9 @@ static int read_record(struct reader *in, uint64_t body_at, uint64_t body_len,
     if (gap > body_len - body_at || whole > body_len - body_at - gap)
         return HOLOG_E_CORRUPT;
     uint64_t start = body_at + gap;
-    if (*type == HG_REC_BLOB || *type == HG_REC_SYMLINK || *type == HG_REC_LARGE) {
+    if (is_value(*type) || is_delta_or_fold(*type)) {
         r = (struct hg_record){ .type = *type };
-        rc = read_value(in, &r, &content);
+        rc = is_value(*type) ? read_value(in, &r, &content) : read_delta(in, &r, &content);
     } else {
         if ((rc = get_varint(in, &content)) != 0 || (rc = get_bytes(in, content, &bytes)) != 0)
             return rc;

@@ -12,6 +12,10 @@
 #define HG_BLOCK          4096u
 #define HG_HASH_BLOCK     65536u /* block table granularity */
 
+/* Must-understand features (docs/FORMAT.md, section 11). */
+#define HG_FEATURE_VERSIONS UINT64_C(1) /* DELTA, ROLLBACK, TAG, RETENTION, FOLD records */
+#define HG_FEATURES_KNOWN   HG_FEATURE_VERSIONS
+
 #define HG_SUPER_NAME     "SUPER"
 #define HG_LOCK_NAME      "LOCK"
 #define HG_CTL_NAME       "ctl"

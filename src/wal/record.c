@@ -12,6 +12,9 @@
  *   BODY           segment u32, varint offset / 4096, varint length, hash u64
  *   SEGMENTS       varint count, { segment u32, kind u8, used u64 }*
  *   CONFIG         varint key length, key, value
+ *   DELTA, FOLD, ROLLBACK, TAG, RETENTION: record_versions.c
+ *
+ * What lies in extents (pieces, block tables) is in record_extents.c.
  *
  * Decoding checks everything that later code relies on, once, here. It allocates nothing.
  */
@@ -22,20 +25,18 @@
 
 #include "base/byteorder.h"
 #include "base/error.h"
+#include "wal/record_parts.h"
 
-#define RECORD_CONTENT_MAX HG_EXTENT_SEGMENT_MAX /* a body in an extent holds no longer one */
 #define SEGMENT_ENTRY_SIZE 13u
 #define BLOB_FIXED         (1u + 8u)
 #define LARGE_FIXED        (1u + 16u)
 #define CONFIG_KEY_MAX     255u
 #define TARGET_MAX         HG_REC_PATH_MAX
 
-static_assert(HG_BLOCK_ENTRY_SIZE == 8 + 1 + 4, "block table entry: format v1");
 static_assert(SEGMENT_ENTRY_SIZE == 4 + 1 + 8, "SEGMENTS entry: format v1");
 static_assert(HG_REC_PREFIX_MAX == 1 + 2 * HG_VARINT_MAX, "type and two varints");
 
-/* Every report of a malformed record comes by here. */
-static int bad(const char *why)
+int hg_rec_bad(const char *why)
 {
     return hg_error(HOLOG_E_CORRUPT, "malformed record: %s", why);
 }
@@ -135,133 +136,11 @@ int hg_rec_path_valid(const char *path, size_t len)
     return (high & HIGHS) == 0 || hg_rec_utf8_valid(path, len);
 }
 
-/* ---- block tables and pieces ------------------------------------------------------------------- */
-
-void hg_block_entry_encode(const struct hg_block_entry *e, uint8_t out[HG_BLOCK_ENTRY_SIZE])
-{
-    hg_put_le64(out + 0, e->hash);
-    out[8] = e->csum;
-    hg_put_le32(out + 9, e->stored_len);
-}
-
-void hg_block_entry_decode(const uint8_t in[HG_BLOCK_ENTRY_SIZE], struct hg_block_entry *out)
-{
-    out->hash = hg_get_le64(in + 0);
-    out->csum = in[8];
-    out->stored_len = hg_get_le32(in + 9);
-}
-
-int hg_block_table_add(struct hg_buf *table, const void *data, size_t len, uint8_t *csum)
-{
-    const uint8_t *p = data;
-    int rc = hg_buf_reserve(table, (size_t)hg_block_count(len) * HG_BLOCK_ENTRY_SIZE);
-    if (rc < 0)
-        return rc;
-    while (len > 0) {
-        size_t n = HG_MIN(len, (size_t)HG_HASH_BLOCK);
-        struct hg_block_entry e = { .stored_len = (uint32_t)n };
-        e.csum = hg_csum(p, n);   /* reads memory, in a straight line, */
-        e.hash = hg_hash64(p, n); /* which finds the block in the cache: 10 GB/s, not 7.5 */
-        hg_block_entry_encode(&e, table->data + table->len);
-        table->len += HG_BLOCK_ENTRY_SIZE;
-        *csum = hg_csum_add(*csum, e.csum);
-        p += n;
-        len -= n;
-    }
-    return HOLOG_OK;
-}
-
-/* Lengths, sums and the total of a whole table: 0 when anything is off. */
-static int table_sane(const uint8_t *table, uint64_t value_len, uint8_t csum)
-{
-    uint64_t sum = 0;
-    for (uint64_t left = value_len; left > 0; table += HG_BLOCK_ENTRY_SIZE) {
-        uint32_t len = (uint32_t)HG_MIN(left, (uint64_t)HG_HASH_BLOCK);
-        if (table[8] >= HG_CSUM_MOD || hg_get_le32(table + 9) != len)
-            return 0;
-        sum += table[8];
-        left -= len;
-    }
-    return sum % HG_CSUM_MOD == csum;
-}
-
-static int piece_sane(const struct hg_piece *p)
-{
-    return p->segment != 0 && p->offset >= HG_BLOCK && p->offset % HG_BLOCK == 0 && p->len > 0 &&
-           p->offset < HG_EXTENT_SEGMENT_MAX && p->len <= HG_EXTENT_SEGMENT_MAX - p->offset;
-}
-
-static size_t piece_encode(uint8_t *out, const struct hg_piece *p)
-{
-    hg_put_le32(out, p->segment);
-    size_t n = 4 + hg_put_varint(out + 4, p->offset / HG_BLOCK);
-    return n + hg_put_varint(out + n, p->len);
-}
-
-static size_t piece_size(const struct hg_piece *p)
-{
-    return 4 + hg_varint_size(p->offset / HG_BLOCK) + hg_varint_size(p->len);
-}
-
-/* Bytes consumed, or 0. */
-static size_t piece_decode(const uint8_t *in, size_t avail, struct hg_piece *out)
-{
-    uint64_t block = 0;
-    uint64_t len = 0;
-
-    if (avail < 4)
-        return 0;
-    size_t a = hg_get_varint(in + 4, avail - 4, &block);
-    if (a == 0 || block >= HG_EXTENT_SEGMENT_MAX / HG_BLOCK)
-        return 0;
-    size_t b = hg_get_varint(in + 4 + a, avail - 4 - a, &len);
-    struct hg_piece p = { .segment = hg_get_le32(in), .offset = block * HG_BLOCK, .len = len };
-    if (b == 0 || !piece_sane(&p))
-        return 0;
-    *out = p;
-    return 4 + a + b;
-}
-
-int hg_rec_pieces_decode(const uint8_t *in, size_t avail, struct hg_record *r)
-{
-    uint64_t left = r->value_len;
-    struct hg_piece p;
-    size_t at = 0;
-
-    for (uint32_t i = 0; i < r->n_pieces; i++) {
-        size_t n = piece_decode(in + at, avail - at, &p);
-        if (n == 0)
-            return bad("a piece of the value is out of range");
-        if (p.len > left || (p.len < left && p.len % HG_HASH_BLOCK != 0))
-            return bad("the pieces do not make up the value");
-        left -= p.len;
-        at += n;
-    }
-    if (left != 0)
-        return bad("the pieces do not make up the value");
-    r->pieces = in;
-    r->pieces_len = at;
-    return HOLOG_OK;
-}
-
-int hg_pieces_next(const struct hg_record *r, size_t *at, struct hg_piece *out)
-{
-    HG_ASSERT(*at <= r->pieces_len);
-    if (*at == r->pieces_len)
-        return HOLOG_E_NOENT;
-    size_t n = piece_decode(r->pieces + *at, r->pieces_len - *at, out);
-    if (n == 0)
-        return bad("a piece of the value is out of range");
-    *at += n;
-    return HOLOG_OK;
-}
-
 /* ---- encoding ---------------------------------------------------------------------------------- */
 
-/* Room for a record, its head written: *out_p is where its content goes, exactly len bytes. */
-static int begin(struct hg_buf *body, uint8_t type, size_t len, uint8_t **out_p, size_t *out_at)
+int hg_rec_begin(struct hg_buf *body, uint8_t type, size_t len, uint8_t **out_p, size_t *out_at)
 {
-    HG_ASSERT(body->len >= 9 && len <= RECORD_CONTENT_MAX);
+    HG_ASSERT(body->len >= 9 && len <= HG_REC_CONTENT_MAX);
     int rc = hg_buf_reserve(body, HG_REC_PREFIX_MAX + len);
     if (rc < 0)
         return rc;
@@ -276,17 +155,17 @@ static int begin(struct hg_buf *body, uint8_t type, size_t len, uint8_t **out_p,
     return HOLOG_OK;
 }
 
-static uint8_t *put_bytes(uint8_t *p, const void *data, size_t len)
+uint8_t *hg_rec_put_bytes(uint8_t *p, const void *data, size_t len)
 {
     if (len != 0) /* data may be NULL then */
         memcpy(p, data, len);
     return p + len;
 }
 
-static uint8_t *put_text(uint8_t *p, const char *text, size_t len)
+uint8_t *hg_rec_put_text(uint8_t *p, const char *text, size_t len)
 {
     p += hg_put_varint(p, len);
-    return put_bytes(p, text, len);
+    return hg_rec_put_bytes(p, text, len);
 }
 
 static int put_value(struct hg_buf *body, uint8_t type, const char *path, size_t path_len,
@@ -299,13 +178,13 @@ static int put_value(struct hg_buf *body, uint8_t type, const char *path, size_t
     HG_ASSERT(csum < HG_CSUM_MOD);
     HG_ASSERT(value_len <= HG_FRAME_MAX);
     size_t len = BLOB_FIXED + hg_varint_size(path_len) + path_len + value_len;
-    int rc = begin(body, type, len, &p, out_at);
+    int rc = hg_rec_begin(body, type, len, &p, out_at);
     if (rc < 0)
         return rc;
     p[0] = csum;
     hg_put_le64(p + 1, hash);
-    p = put_text(p + BLOB_FIXED, path, path_len);
-    (void)put_bytes(p, value, value_len);
+    p = hg_rec_put_text(p + BLOB_FIXED, path, path_len);
+    (void)hg_rec_put_bytes(p, value, value_len);
     return HOLOG_OK;
 }
 
@@ -328,60 +207,28 @@ int hg_rec_symlink(struct hg_buf *body, const char *path, size_t path_len, const
                      hg_hash64(target, target_len), hg_csum(target, target_len), out_at);
 }
 
-int hg_rec_large_check(uint64_t value_len, uint64_t n_pieces)
-{
-    const uint64_t blocks_max = RECORD_CONTENT_MAX / 2 / HG_BLOCK_ENTRY_SIZE;
-
-    if (n_pieces > HG_PIECES_MAX)
-        return hg_error(
-            HOLOG_E_TOOBIG,
-            "a value in more than %u pieces: written beside others it is cut into many; "
-            "write it alone, or with a larger budget",
-            HG_PIECES_MAX);
-    if (hg_block_count(value_len) > blocks_max)
-        return hg_error(HOLOG_E_TOOBIG, "a value of %llu bytes: at most %llu",
-                        (unsigned long long)value_len,
-                        (unsigned long long)(blocks_max * HG_HASH_BLOCK));
-    return HOLOG_OK;
-}
-
 int hg_rec_large(struct hg_buf *body, const char *path, size_t path_len, uint64_t value_len,
                  struct hg_hash128 hash, uint8_t csum, const struct hg_piece *pieces,
                  uint32_t n_pieces, const uint8_t *table, size_t *out_at)
 {
-    uint64_t left = value_len;
     uint8_t *p = NULL;
 
     HG_INVARIANT(hg_rec_path_valid(path, path_len));
     HG_ASSERT(csum < HG_CSUM_MOD);
-    HG_ASSERT(value_len > 0 && n_pieces > 0);
     int rc = hg_rec_large_check(value_len, n_pieces);
     if (rc < 0)
         return rc;
-    size_t table_len = (size_t)hg_block_count(value_len) * HG_BLOCK_ENTRY_SIZE;
-    size_t len = LARGE_FIXED + hg_varint_size(path_len) + path_len + hg_varint_size(value_len) +
-                 hg_varint_size(n_pieces) + 1 + table_len;
-    for (uint32_t i = 0; i < n_pieces; i++) {
-        HG_ASSERT(piece_sane(&pieces[i]) && pieces[i].len <= left);
-        left -= pieces[i].len;
-        HG_ASSERT(left == 0 || pieces[i].len % HG_HASH_BLOCK == 0);
-        len += piece_size(&pieces[i]);
-    }
-    HG_ASSERT(left == 0);
-    HG_INVARIANT(table_sane(table, value_len, csum));
-    rc = begin(body, HG_REC_LARGE, len, &p, out_at);
+    HG_INVARIANT(hg_block_table_sane(table, value_len, csum));
+    size_t len = LARGE_FIXED + hg_varint_size(path_len) + path_len +
+                 hg_rec_extents_size(value_len, pieces, n_pieces);
+    rc = hg_rec_begin(body, HG_REC_LARGE, len, &p, out_at);
     if (rc < 0)
         return rc;
     p[0] = csum;
     hg_put_le64(p + 1, hash.lo);
     hg_put_le64(p + 9, hash.hi);
-    p = put_text(p + LARGE_FIXED, path, path_len);
-    p += hg_put_varint(p, value_len);
-    p += hg_put_varint(p, n_pieces);
-    for (uint32_t i = 0; i < n_pieces; i++)
-        p += piece_encode(p, &pieces[i]);
-    *p++ = HG_BLOCK_ENTRY_SIZE;
-    (void)put_bytes(p, table, table_len);
+    p = hg_rec_put_text(p + LARGE_FIXED, path, path_len);
+    (void)hg_rec_put_extents(p, value_len, pieces, n_pieces, table);
     return HOLOG_OK;
 }
 
@@ -389,10 +236,10 @@ int hg_rec_dir(struct hg_buf *body, const char *path, size_t path_len, size_t *o
 {
     uint8_t *p = NULL;
     HG_INVARIANT(hg_rec_path_valid(path, path_len));
-    int rc = begin(body, HG_REC_DIR, path_len, &p, out_at);
+    int rc = hg_rec_begin(body, HG_REC_DIR, path_len, &p, out_at);
     if (rc < 0)
         return rc;
-    (void)put_bytes(p, path, path_len);
+    (void)hg_rec_put_bytes(p, path, path_len);
     return HOLOG_OK;
 }
 
@@ -401,11 +248,11 @@ int hg_rec_delete(struct hg_buf *body, const char *path, size_t path_len, uint32
 {
     uint8_t *p = NULL;
     HG_INVARIANT(hg_rec_path_valid(path, path_len));
-    int rc = begin(body, HG_REC_DELETE, 4 + path_len, &p, out_at);
+    int rc = hg_rec_begin(body, HG_REC_DELETE, 4 + path_len, &p, out_at);
     if (rc < 0)
         return rc;
     hg_put_le32(p, killed_segment);
-    (void)put_bytes(p + 4, path, path_len);
+    (void)hg_rec_put_bytes(p + 4, path, path_len);
     return HOLOG_OK;
 }
 
@@ -413,10 +260,10 @@ int hg_rec_delete_tree(struct hg_buf *body, const char *path, size_t path_len, s
 {
     uint8_t *p = NULL;
     HG_ASSERT(path_len == 0 || hg_rec_path_valid(path, path_len));
-    int rc = begin(body, HG_REC_DELETE_TREE, path_len, &p, out_at);
+    int rc = hg_rec_begin(body, HG_REC_DELETE_TREE, path_len, &p, out_at);
     if (rc < 0)
         return rc;
-    (void)put_bytes(p, path, path_len);
+    (void)hg_rec_put_bytes(p, path, path_len);
     return HOLOG_OK;
 }
 
@@ -426,22 +273,23 @@ int hg_rec_transfer(struct hg_buf *body, enum hg_record_type type, const char *f
     uint8_t *p = NULL;
     HG_ASSERT(type == HG_REC_MOVE || type == HG_REC_COPY);
     HG_ASSERT(hg_rec_path_valid(from, from_len) && hg_rec_path_valid(to, to_len));
-    int rc = begin(body, (uint8_t)type, hg_varint_size(from_len) + from_len + to_len, &p, out_at);
+    int rc =
+        hg_rec_begin(body, (uint8_t)type, hg_varint_size(from_len) + from_len + to_len, &p, out_at);
     if (rc < 0)
         return rc;
-    p = put_text(p, from, from_len);
-    (void)put_bytes(p, to, to_len);
+    p = hg_rec_put_text(p, from, from_len);
+    (void)hg_rec_put_bytes(p, to, to_len);
     return HOLOG_OK;
 }
 
 int hg_rec_body(struct hg_buf *body, const struct hg_piece *extent, uint64_t hash, size_t *out_at)
 {
     uint8_t *p = NULL;
-    HG_ASSERT(piece_sane(extent) && extent->len >= 9);
-    int rc = begin(body, HG_REC_BODY, piece_size(extent) + 8, &p, out_at);
+    HG_ASSERT(hg_piece_sane(extent) && extent->len >= 9);
+    int rc = hg_rec_begin(body, HG_REC_BODY, hg_piece_size(extent) + 8, &p, out_at);
     if (rc < 0)
         return rc;
-    p += piece_encode(p, extent);
+    p += hg_piece_encode(p, extent);
     hg_put_le64(p, hash);
     return HOLOG_OK;
 }
@@ -454,11 +302,12 @@ int hg_rec_config(struct hg_buf *body, const char *key, size_t key_len, const vo
         return hg_error(HOLOG_E_INVAL, "the name of a setting is empty, too long or not UTF-8");
     if (value_len > HG_FRAME_MAX)
         return hg_error(HOLOG_E_TOOBIG, "a setting of %zu bytes", value_len);
-    int rc = begin(body, HG_REC_CONFIG, hg_varint_size(key_len) + key_len + value_len, &p, out_at);
+    int rc = hg_rec_begin(body, HG_REC_CONFIG, hg_varint_size(key_len) + key_len + value_len, &p,
+                          out_at);
     if (rc < 0)
         return rc;
-    p = put_text(p, key, key_len);
-    (void)put_bytes(p, value, value_len);
+    p = hg_rec_put_text(p, key, key_len);
+    (void)hg_rec_put_bytes(p, value, value_len);
     return HOLOG_OK;
 }
 
@@ -472,8 +321,9 @@ int hg_rec_segments(struct hg_buf *body, const struct hg_segment_entry *entries,
                     size_t *out_at)
 {
     uint8_t *p = NULL;
-    HG_ASSERT(n <= RECORD_CONTENT_MAX / 2 / SEGMENT_ENTRY_SIZE);
-    int rc = begin(body, HG_REC_SEGMENTS, hg_varint_size(n) + n * SEGMENT_ENTRY_SIZE, &p, out_at);
+    HG_ASSERT(n <= HG_REC_CONTENT_MAX / 2 / SEGMENT_ENTRY_SIZE);
+    int rc =
+        hg_rec_begin(body, HG_REC_SEGMENTS, hg_varint_size(n) + n * SEGMENT_ENTRY_SIZE, &p, out_at);
     if (rc < 0)
         return rc;
     p += hg_put_varint(p, n);
@@ -494,13 +344,13 @@ int hg_rec_head_decode(const uint8_t *in, size_t avail, struct hg_rec_head *out)
     uint64_t back = 0;
 
     if (avail == 0)
-        return bad("it is cut short");
+        return hg_rec_bad("it is cut short");
     size_t a = hg_get_varint(in + 1, avail - 1, &len);
-    if (a == 0 || len > RECORD_CONTENT_MAX)
-        return bad("its length is out of range");
+    if (a == 0 || len > HG_REC_CONTENT_MAX)
+        return hg_rec_bad("its length is out of range");
     size_t b = hg_get_varint(in + 1 + a, avail - 1 - a, &back);
     if (b == 0 || back < 9 || back > UINT32_MAX)
-        return bad("its place in the body is out of range");
+        return hg_rec_bad("its place in the body is out of range");
     out->type_byte = in[0];
     out->size = (uint8_t)(1 + a + b);
     out->content = (size_t)len;
@@ -508,8 +358,7 @@ int hg_rec_head_decode(const uint8_t *in, size_t avail, struct hg_rec_head *out)
     return HOLOG_OK;
 }
 
-/* A varint length and a canonical path; bytes consumed, or 0. */
-static size_t get_path(const uint8_t *in, size_t avail, const char **out_path, size_t *out_len)
+size_t hg_rec_get_path(const uint8_t *in, size_t avail, const char **out_path, size_t *out_len)
 {
     uint64_t len = 0;
     size_t n = hg_get_varint(in, avail, &len);
@@ -523,102 +372,75 @@ static size_t get_path(const uint8_t *in, size_t avail, const char **out_path, s
 static int decode_value(const uint8_t *in, size_t len, struct hg_record *r)
 {
     if (len < BLOB_FIXED)
-        return bad("it is cut short");
+        return hg_rec_bad("it is cut short");
     r->csum = in[0];
     r->hash.lo = hg_get_le64(in + 1);
     r->check = (uint32_t)(r->hash.lo & 0xffffff);
     if (r->csum >= HG_CSUM_MOD)
-        return bad("the sum of the value is out of range");
-    size_t n = get_path(in + BLOB_FIXED, len - BLOB_FIXED, &r->path, &r->path_len);
+        return hg_rec_bad("the sum of the value is out of range");
+    size_t n = hg_rec_get_path(in + BLOB_FIXED, len - BLOB_FIXED, &r->path, &r->path_len);
     if (n == 0)
-        return bad("the path is not canonical");
+        return hg_rec_bad("the path is not canonical");
     r->value = in + BLOB_FIXED + n;
     r->value_len = len - BLOB_FIXED - n;
     if (r->type == HG_REC_SYMLINK && (r->value_len == 0 || r->value_len > TARGET_MAX ||
                                       memchr(r->value, 0, (size_t)r->value_len) != NULL))
-        return bad("the target of the symlink is empty, too long or holds a NUL");
+        return hg_rec_bad("the target of the symlink is empty, too long or holds a NUL");
     return HOLOG_OK;
 }
 
 static int decode_large(const uint8_t *in, size_t len, struct hg_record *r)
 {
-    const uint8_t *end = in + len;
-    uint64_t n_pieces = 0;
-
     if (len < LARGE_FIXED)
-        return bad("it is cut short");
+        return hg_rec_bad("it is cut short");
     r->csum = in[0];
     r->hash.lo = hg_get_le64(in + 1);
     r->hash.hi = hg_get_le64(in + 9);
     r->check = (uint32_t)(r->hash.lo & 0xffffff);
     if (r->csum >= HG_CSUM_MOD)
-        return bad("the sum of the value is out of range");
-    in += LARGE_FIXED;
-    size_t n = get_path(in, (size_t)(end - in), &r->path, &r->path_len);
+        return hg_rec_bad("the sum of the value is out of range");
+    size_t n = hg_rec_get_path(in + LARGE_FIXED, len - LARGE_FIXED, &r->path, &r->path_len);
     if (n == 0)
-        return bad("the path is not canonical");
-    in += n;
-    n = hg_get_varint(in, (size_t)(end - in), &r->value_len);
-    if (n == 0 || r->value_len == 0 || r->value_len > HG_NUMBER_MAX)
-        return bad("the length of the value is out of range");
-    in += n;
-    n = hg_get_varint(in, (size_t)(end - in), &n_pieces);
-    if (n == 0 || n_pieces == 0 || n_pieces > HG_PIECES_MAX)
-        return bad("the number of pieces is out of range");
-    in += n;
-    r->n_pieces = (uint32_t)n_pieces;
-    int rc = hg_rec_pieces_decode(in, (size_t)(end - in), r);
-    if (rc < 0)
-        return rc;
-    in += r->pieces_len;
-    if (in == end)
-        return bad("it is cut short");
-    if (*in++ != HG_BLOCK_ENTRY_SIZE)
-        return hg_error(HOLOG_E_VERSION, "a block table of a later version" HG_USE_NEWER);
-    if ((uint64_t)(end - in) != hg_block_count(r->value_len) * HG_BLOCK_ENTRY_SIZE)
-        return bad("the block table does not fit the value");
-    if (!table_sane(in, r->value_len, r->csum))
-        return bad("an entry of the block table is out of range");
-    r->table = in;
-    return HOLOG_OK;
+        return hg_rec_bad("the path is not canonical");
+    n += LARGE_FIXED;
+    return hg_rec_extents_decode(in + n, len - n, r->csum, r);
 }
 
-/* DIRECTORY, DELETE_TREE, and DELETE behind its segment: a path to the end. */
-static int decode_path(const uint8_t *in, size_t len, struct hg_record *r)
+int hg_rec_path_to_end(const uint8_t *in, size_t len, struct hg_record *r)
 {
     r->path = (const char *)in;
     r->path_len = len;
-    if (len == 0 && r->type == HG_REC_DELETE_TREE)
+    if (len == 0 && (r->type == HG_REC_DELETE_TREE || r->type == HG_REC_ROLLBACK))
         return HOLOG_OK; /* everything */
-    return hg_rec_path_valid(r->path, len) ? HOLOG_OK : bad("the path is not canonical");
+    return hg_rec_path_valid(r->path, len) ? HOLOG_OK : hg_rec_bad("the path is not canonical");
 }
 
 static int decode_delete(const uint8_t *in, size_t len, struct hg_record *r)
 {
     if (len < 4)
-        return bad("it is cut short");
+        return hg_rec_bad("it is cut short");
     r->killed_segment = hg_get_le32(in);
-    return decode_path(in + 4, len - 4, r);
+    return hg_rec_path_to_end(in + 4, len - 4, r);
 }
 
 static int decode_transfer(const uint8_t *in, size_t len, struct hg_record *r)
 {
-    size_t n = get_path(in, len, &r->path, &r->path_len);
+    size_t n = hg_rec_get_path(in, len, &r->path, &r->path_len);
     if (n == 0)
-        return bad("the path it takes is not canonical");
+        return hg_rec_bad("the path it takes is not canonical");
     r->to = (const char *)in + n;
     r->to_len = len - n;
     return hg_rec_path_valid(r->to, r->to_len) ? HOLOG_OK
-                                               : bad("the path it goes to is not canonical");
+                                               : hg_rec_bad("the path it goes to is not canonical");
 }
 
 static int decode_body(const uint8_t *in, size_t len, struct hg_record *r)
 {
-    size_t n = piece_decode(in, len, &r->body);
+    size_t n = hg_piece_decode(in, len, &r->body);
     if (n == 0 || r->body.len < 9)
-        return bad("the extent of the body is out of range");
+        return hg_rec_bad("the extent of the body is out of range");
     if (len - n != 8)
-        return bad("its length is wrong");
+        return hg_rec_bad("its length is wrong");
     r->body_hash = hg_get_le64(in + n);
     return HOLOG_OK;
 }
@@ -629,7 +451,7 @@ static int decode_config(const uint8_t *in, size_t len, struct hg_record *r)
     size_t n = hg_get_varint(in, len, &key_len);
     if (n == 0 || key_len == 0 || key_len > CONFIG_KEY_MAX || key_len > len - n ||
         !hg_rec_utf8_valid(in + n, (size_t)key_len))
-        return bad("the name of the setting is out of range");
+        return hg_rec_bad("the name of the setting is out of range");
     r->path = (const char *)in + n;
     r->path_len = (size_t)key_len;
     r->value = in + n + r->path_len;
@@ -650,11 +472,11 @@ static int decode_segments(const uint8_t *in, size_t len, struct hg_record *r)
     uint64_t count = 0;
     size_t n = hg_get_varint(in, len, &count);
     if (n == 0 || count > (len - n) / SEGMENT_ENTRY_SIZE || count * SEGMENT_ENTRY_SIZE != len - n)
-        return bad("the number of segments does not fit");
+        return hg_rec_bad("the number of segments does not fit");
     for (const uint8_t *p = in + n; p < in + len; p += SEGMENT_ENTRY_SIZE) {
         segment_entry_decode(p, &e);
         if (!segment_entry_sane(&e))
-            return bad("an entry of the list of segments is out of range");
+            return hg_rec_bad("an entry of the list of segments is out of range");
     }
     r->rest = in;
     r->rest_len = len;
@@ -687,19 +509,26 @@ int hg_rec_content_decode(uint8_t type_byte, const uint8_t *content, size_t len,
     case HG_REC_SYMLINK: return decode_value(content, len, out);
     case HG_REC_LARGE: return decode_large(content, len, out);
     case HG_REC_DIR:
-    case HG_REC_DELETE_TREE: return decode_path(content, len, out);
+    case HG_REC_DELETE_TREE: return hg_rec_path_to_end(content, len, out);
     case HG_REC_DELETE: return decode_delete(content, len, out);
     case HG_REC_MOVE:
     case HG_REC_COPY: return decode_transfer(content, len, out);
     case HG_REC_BODY: return decode_body(content, len, out);
     case HG_REC_SEGMENTS: return decode_segments(content, len, out);
     case HG_REC_CONFIG: return decode_config(content, len, out);
+    case HG_REC_DELTA:
+    case HG_REC_ROLLBACK:
+    case HG_REC_TAG:
+    case HG_REC_RETENTION:
+    case HG_REC_FOLD: return hg_rec_versions_decode(content, len, out);
     default: break;
     }
     if ((type_byte & ~(HG_REC_TYPE_BITS | HG_REC_IGNORABLE)) != 0)
-        return bad("reserved bits of the type are set");
-    if (out->type <= HG_REC_BODY || out->type == HG_REC_SEGMENTS || out->type == HG_REC_CONFIG)
-        return bad(out->type == 0 ? "it has no type" : "a type that is known may not be skipped");
+        return hg_rec_bad("reserved bits of the type are set");
+    if (out->type <= HG_REC_BODY || out->type == HG_REC_SEGMENTS || out->type == HG_REC_CONFIG ||
+        hg_rec_needs(out->type) != 0)
+        return hg_rec_bad(out->type == 0 ? "it has no type"
+                                         : "a type that is known may not be skipped");
     if (!out->ignorable)
         return hg_error(HOLOG_E_VERSION,
                         "a record of type %u, which this holog does not know" HG_USE_NEWER,
@@ -718,7 +547,7 @@ int hg_rec_decode_at(const uint8_t *in, size_t avail, size_t *out_back, struct h
     if (rc < 0)
         return rc;
     if (head.content > avail - head.size)
-        return bad("it is longer than what holds it");
+        return hg_rec_bad("it is longer than what holds it");
     rc = hg_rec_content_decode(head.type_byte, in + head.size, head.content, &r);
     if (rc < 0)
         return rc;
@@ -737,7 +566,7 @@ int hg_rec_decode(const uint8_t *in, size_t avail, size_t back, struct hg_record
     if (rc < 0)
         return rc;
     if (found != back)
-        return bad("it belongs to another place in the body");
+        return hg_rec_bad("it belongs to another place in the body");
     *out = r;
     return HOLOG_OK;
 }

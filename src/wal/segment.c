@@ -157,10 +157,11 @@ static int understand(const uint8_t *in, const struct hg_segment_header *h, uint
         return hg_error(HOLOG_E_VERSION,
                         "segment %08x has format version %u; this holog reads %u" HG_USE_NEWER,
                         (unsigned)id, (unsigned)version, HG_FORMAT_VERSION);
-    if (h->feat_incompat != 0)
+    uint64_t unknown = h->feat_incompat & ~HG_FEATURES_KNOWN;
+    if (unknown != 0)
         return hg_error(HOLOG_E_VERSION,
                         "segment %08x needs features 0x%llx that this holog lacks" HG_USE_NEWER,
-                        (unsigned)id, (unsigned long long)h->feat_incompat);
+                        (unsigned)id, (unsigned long long)unknown);
     if (hg_get_le32(in + 80) != HASH_XXH3)
         return hg_error(HOLOG_E_VERSION,
                         "segment %08x uses hash %u; this holog knows %u" HG_USE_NEWER, (unsigned)id,

@@ -149,10 +149,11 @@ static int decode_slot(const uint8_t *in, uint64_t base, struct hg_super *out)
                         "SUPER has format version %u; this holog reads %u" HG_USE_NEWER,
                         (unsigned)version, HG_FORMAT_VERSION);
     read_fields(in, &s);
-    if (s.feat_incompat != 0)
+    uint64_t unknown = s.feat_incompat & ~HG_FEATURES_KNOWN;
+    if (unknown != 0)
         return hg_error(HOLOG_E_VERSION,
                         "SUPER needs features 0x%llx that this holog lacks" HG_USE_NEWER,
-                        (unsigned long long)s.feat_incompat);
+                        (unsigned long long)unknown);
     if (s.generation >= GENERATION_END)
         return hg_corrupt_file(HG_SUPER_NAME, base + 16, "the generation has no next one");
     if (hg_get_le32(in + 12) != 0)

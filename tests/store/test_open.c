@@ -237,8 +237,8 @@ Test(opening, a_store_of_a_later_format_is_refused_as_such)
         size_t blocks, at;
         uint32_t value;
     } later[] = { { "SUPER", 2, 8, 2 },
-                  { "SUPER", 2, 64, 1 },
-                  { "SUPER", 1, 64, 1 }, /* one slot of the two */
+                  { "SUPER", 2, 64, 2 },
+                  { "SUPER", 1, 64, 2 }, /* one slot of the two */
                   { "seg/00000001.hlog", 1, 8, 2 },
                   { "seg/00000001.hlog", 1, 72, 4 },
                   { "seg/00000001.hlog", 1, 80, 2 },

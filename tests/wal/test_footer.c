@@ -34,7 +34,8 @@ static int note_frame(void *ctx, const struct hg_frame *f, uint32_t offset, uint
 static int note_record(void *ctx, const struct hg_record *r)
 {
     struct hg_buf *out = ctx;
-    int value = r->type == HG_REC_BLOB || r->type == HG_REC_SYMLINK || r->type == HG_REC_LARGE;
+    int value = r->type == HG_REC_BLOB || r->type == HG_REC_SYMLINK || r->type == HG_REC_LARGE ||
+                hg_rec_has_payload(r);
     note_number(out, r->type);
     note_number(out, r->ignorable);
     note_number(out, r->segment);
@@ -54,6 +55,19 @@ static int note_record(void *ctx, const struct hg_record *r)
     note_number(out, r->body.len);
     note_number(out, r->body_hash);
     note(out, r->rest, r->rest_len);
+    note_number(out, r->base);
+    note_number(out, r->kind);
+    note_number(out, r->version_size);
+    note_number(out, r->start);
+    note_number(out, r->end);
+    note_number(out, r->move_to);
+    note_number(out, r->front_len);
+    note_number(out, r->n_spans);
+    note_number(out, r->spans_len);
+    note_number(out, r->number);
+    note_number(out, r->time_ns);
+    if (r->type == HG_REC_DELTA || r->type == HG_REC_FOLD)
+        note_number(out, r->csum);
     return 0;
 }
 
@@ -125,6 +139,27 @@ Test(footer, replay_equals_that_of_the_frames)
     cr_assert_eq(read.heads_hash, hg_hash64(heads, sizeof heads));
     hg_buf_release(&from_frames);
     hg_buf_release(&from_footer);
+    hg_buf_release(&t.file);
+}
+
+Test(footer, replay_of_versions_equals_that_of_the_frames)
+{
+    struct tiny t = tiny_versions_build(TINY_GOOD);
+    struct hg_buf golden = golden_read("versions_sealed.hlog");
+    struct hg_buf from_frames = { 0 };
+    struct hg_buf from_footer = { 0 };
+    struct hg_buf from_golden = { 0 };
+
+    tiny_seal(&t);
+    note_frames(&t, &from_frames, t.frames, t.offsets, t.n);
+    cr_assert_eq(walk_noting(&t.file, 1, &from_footer), HOLOG_OK);
+    assert_same(&from_frames, &from_footer);
+    cr_assert_eq(walk_noting(&golden, 1, &from_golden), HOLOG_OK);
+    assert_same(&from_frames, &from_golden);
+    hg_buf_release(&golden);
+    hg_buf_release(&from_frames);
+    hg_buf_release(&from_footer);
+    hg_buf_release(&from_golden);
     hg_buf_release(&t.file);
 }
 

@@ -388,6 +388,22 @@ Test(golden, the_tiny_segment_is_written_byte_for_byte)
     hg_buf_release(&t.file);
 }
 
+Test(golden, the_segment_of_versions_is_written_byte_for_byte)
+{
+    static const char *const names[] = { [TINY_GOOD] = "versions_open.hlog",
+                                         [TINY_BASE_OF_NONE] = "bad_versions_base.hlog",
+                                         [TINY_SPANS_SHORT] = "bad_versions_spans.hlog" };
+    for (int i = TINY_GOOD; i <= TINY_SPANS_SHORT; i++) {
+        struct tiny t = tiny_versions_build((enum tiny_bad)i);
+        golden_check(names[i], t.file.data, t.file.len);
+        if (golden_writing() && i == TINY_GOOD) {
+            tiny_seal(&t); /* only ever read, as above */
+            golden_write("versions_sealed.hlog", t.file.data, t.file.len);
+        }
+        hg_buf_release(&t.file);
+    }
+}
+
 Test(golden, segments_read_as_they_did)
 {
     static const struct {
@@ -399,6 +415,10 @@ Test(golden, segments_read_as_they_did)
         { "tiny_sealed.hlog", 5, 14 },
         { "bad_body_byte.hlog", 2, 3 },
         { "bad_frame_header.hlog", 1, 1 },
+        { "versions_open.hlog", 5, TINY_VERSIONS_RECORDS },
+        { "versions_sealed.hlog", 5, TINY_VERSIONS_RECORDS },
+        { "bad_versions_base.hlog", 2, HOLOG_E_CORRUPT },
+        { "bad_versions_spans.hlog", 4, HOLOG_E_CORRUPT },
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         struct hg_buf b = golden_read(files[i].name);

@@ -89,7 +89,10 @@ Test(super, golden_bytes)
     sign(slot);
     golden_check("bad_super_state.bin", slot, sizeof slot);
     hg_super_encode(&s, slot);
-    hg_put_le64(slot + 64, 1);
+    s.feat_incompat = HG_FEATURE_VERSIONS;
+    hg_super_encode(&s, slot);
+    golden_check("super_versions.bin", slot, sizeof slot);
+    hg_put_le64(slot + 64, 2);
     sign(slot);
     golden_check("bad_super_feature.bin", slot, sizeof slot);
 }
@@ -102,6 +105,7 @@ Test(super, golden_files_decode_as_they_did)
     } files[] = {
         { "super_open.bin", HOLOG_OK },
         { "super_clean.bin", HOLOG_OK },
+        { "super_versions.bin", HOLOG_OK },
         { "bad_super_hash.bin", HOLOG_E_CORRUPT },
         { "bad_super_state.bin", HOLOG_E_CORRUPT },
         { "bad_super_feature.bin", HOLOG_E_VERSION },
@@ -144,6 +148,8 @@ REFUSED(reserved_word_set, 12, 4, 1, HOLOG_E_CORRUPT)
 REFUSED(generation_zero, 16, 8, 0, HOLOG_E_CORRUPT)
 REFUSED(generation_without_a_next, 16, 8, UINT64_MAX, HOLOG_E_CORRUPT)
 REFUSED(must_understand_feature, 64, 8, UINT64_C(1) << 63, HOLOG_E_VERSION)
+REFUSED(must_understand_feature_beside_a_known_one, 64, 8, 3, HOLOG_E_VERSION)
+REFUSED(the_feature_of_versions, 64, 8, HG_FEATURE_VERSIONS, HOLOG_OK)
 REFUSED(floor_in_an_unused_segment, 72, 8, hg_pos_make(5, 8192), HOLOG_E_CORRUPT)
 REFUSED(floor_without_segment, 72, 8, hg_pos_make(0, 8192), HOLOG_E_CORRUPT)
 REFUSED(floor_inside_a_header, 72, 8, hg_pos_make(3, 4088), HOLOG_E_CORRUPT)

@@ -134,6 +134,35 @@ static UNUSED_OK void golden_check(const char *name, const void *data, size_t le
     hg_buf_release(&want);
 }
 
+/* ---- one content ------------------------------------------------------------------------------- */
+
+/* A record of these content bytes, with a right head. */
+static UNUSED_OK int decode_content(uint8_t type_byte, const char *content, size_t len)
+{
+    struct hg_buf body = { 0 };
+    struct hg_record r;
+    size_t back = 0;
+    cr_assert_eq(hg_buf_append_byte(&body, type_byte), HOLOG_OK);
+    cr_assert_eq(hg_buf_append_varint(&body, len), HOLOG_OK);
+    cr_assert_eq(hg_buf_append_varint(&body, 9), HOLOG_OK);
+    cr_assert_eq(hg_buf_append(&body, content, len), HOLOG_OK);
+    uint8_t *copy = exact_copy(body.data, body.len);
+    memset(&r, 0x5a, sizeof r);
+    int rc = hg_rec_decode_at(copy, body.len, &back, &r);
+    if (rc < 0)
+        cr_assert(back == 0 && r.type == 0x5a, "the output was touched");
+    free(copy);
+    hg_buf_release(&body);
+    return rc;
+}
+
+#define CONTENT(name, type_byte, bytes, code)                             \
+    Test(malformed, name)                                                 \
+    {                                                                     \
+        int rc = decode_content((type_byte), (bytes), sizeof(bytes) - 1); \
+        cr_assert_eq(rc, (code), "%s", holog_error_name(rc));             \
+    }
+
 /* ---- a tiny segment ------------------------------------------------------------------------------ */
 
 #define TINY_TIME    UINT64_C(1795248000000000000) /* 2026-11-21T08:00:00Z */
@@ -295,6 +324,146 @@ static UNUSED_OK struct tiny tiny_build(void)
     tiny_body(&b, 5, NULL);
     cr_assert_eq(hg_rec_body(&b, &extent, UINT64_C(0xfeedfacecafebeef), NULL), HOLOG_OK);
     tiny_frame(&t, HG_FRAME_COMMIT, 4, 1, &b, 0);
+    hg_buf_release(&b);
+    return t;
+}
+
+/* ---- a tiny segment of versions -------------------------------------------------------------------- */
+
+#define TINY_VERSIONS_RECORDS 15
+enum tiny_bad {
+    TINY_GOOD,
+    TINY_BASE_OF_NONE, /* a DELTA whose base is nowhere */
+    TINY_SPANS_SHORT,  /* a FOLD whose spans do not make up its version */
+};
+
+/* The bytes as if they lay in extent segment 2; table is the caller's. */
+static UNUSED_OK struct hg_payload payload_in_extents(const void *bytes, size_t len,
+                                                      const struct hg_piece *pieces, uint32_t n,
+                                                      struct hg_buf *table)
+{
+    struct hg_payload p = { .len = len, .pieces = pieces, .n_pieces = n };
+    table->len = 0;
+    cr_assert_eq(hg_block_table_add(table, bytes, len, &p.csum), HOLOG_OK);
+    p.hash = hg_hash128(table->data, table->len);
+    p.table = table->data;
+    return p;
+}
+
+static UNUSED_OK struct hg_payload payload_inline(const void *bytes, size_t len)
+{
+    return (
+        struct hg_payload){ .len = len, .bytes = bytes, .hash = { .lo = hg_hash64(bytes, len) } };
+}
+
+static UNUSED_OK void put_delta(struct hg_buf *body, enum hg_delta_kind kind, const char *path,
+                                uint64_t version_size, uint64_t start, uint64_t end, uint64_t to,
+                                struct hg_payload payload)
+{
+    struct hg_delta_rec d = {
+        .path = path,
+        .path_len = strlen(path),
+        .base = hg_pos_make(1, 4299),
+        .csum = 18,
+        .kind = (uint8_t)kind,
+        .version_size = version_size,
+        .start = start,
+        .end = end,
+        .move_to = to,
+        .payload = payload,
+    };
+    cr_assert_eq(hg_rec_delta(body, &d, NULL), HOLOG_OK);
+}
+
+/* Three spans: two of other records' bytes, one of the own 5 bytes. 13 bytes together. */
+static UNUSED_OK void put_spans(struct hg_buf *out)
+{
+    const struct hg_span spans[] = { { hg_pos_make(1, 4299), 0, 5 },
+                                     { 0, 1, 3 },
+                                     { hg_pos_make(2, 8192), 70000, 5 } };
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(hg_span_append(out, &spans[i]), HOLOG_OK);
+}
+
+static UNUSED_OK void put_folds(struct hg_buf *body, uint64_t version_size)
+{
+    static uint8_t bytes[TINY_BIG_LEN];
+    struct hg_piece pieces[] = { { 2, 8192, 65536 }, { 3, 4096, TINY_BIG_LEN - 65536 } };
+    struct hg_buf table = { 0 };
+    struct hg_buf payload = { 0 };
+    struct hg_fold_rec f = { .version = hg_pos_make(1, 4400), .csum = 95, .n_spans = 3 };
+
+    cr_assert_eq(hg_buf_append(&payload, "merge", 5), HOLOG_OK);
+    put_spans(&payload);
+    f.version_size = version_size;
+    f.spans_len = payload.len - 5;
+    f.payload = payload_inline(payload.data, payload.len);
+    cr_assert_eq(hg_rec_fold(body, &f, NULL), HOLOG_OK);
+    f.version_size = 13;
+    memcpy(bytes + sizeof bytes - f.spans_len, payload.data + 5, f.spans_len);
+    f.payload = payload_in_extents(bytes, sizeof bytes, pieces, 2, &table);
+    cr_assert_eq(hg_rec_fold(body, &f, NULL), HOLOG_OK);
+    hg_buf_release(&payload);
+    hg_buf_release(&table);
+}
+
+static UNUSED_OK void put_deltas(struct hg_buf *b, enum tiny_bad bad)
+{
+    static uint8_t value[TINY_BIG_LEN];
+    struct hg_piece piece = { .segment = 2, .offset = 8192, .len = TINY_BIG_LEN };
+    struct hg_payload none = { 0 };
+    struct hg_buf table = { 0 };
+    size_t at = b->len;
+
+    put_delta(b, HG_DELTA_INSERT, "v", 18, 5, 5, 0, payload_inline("sweet", 5));
+    if (bad == TINY_BASE_OF_NONE) /* behind type, two lengths of a byte each, and csum */
+        hg_put_le64(b->data + at + 4, 0);
+    put_delta(b, HG_DELTA_UPDATE, "v", 16, 0, 3, 0, payload_inline("J", 1));
+    put_delta(b, HG_DELTA_DELETE, "v", 0, 0, 16, 0, none);
+    put_delta(b, HG_DELTA_MOVE, "v", 20, 4, 9, 20, none);
+    put_delta(b, HG_DELTA_UPDATE, "v", UINT64_C(1) << 40, 7, 9, 0,
+              payload_in_extents(value, sizeof value, &piece, 1, &table));
+    put_delta(b, HG_DELTA_INSERT, "v", 7, 7, 7, 0, payload_inline("", 0));
+    hg_buf_release(&table);
+}
+
+/* Header, the opening frame, a commit, one of deltas, one of rollbacks, a system frame. */
+static UNUSED_OK struct tiny tiny_versions_build(enum tiny_bad bad)
+{
+    struct hg_segment_entry segment = { 1, HG_KIND_FRAMES, 4096 };
+    struct tiny t = { 0 };
+    struct hg_buf b = { 0 };
+
+    tiny_header(&t);
+    t.header.feat_incompat = HG_FEATURE_VERSIONS;
+    hg_segment_header_encode(&t.header, t.file.data);
+    tiny_body(&b, 0, NULL);
+    cr_assert_eq(hg_rec_segments(&b, &segment, 1, NULL), HOLOG_OK);
+    tiny_frame(&t, HG_FRAME_SYSTEM, 0, 1, &b, 0);
+
+    b.len = 0;
+    tiny_body(&b, 1, "first");
+    put_blob(&b, "v", "hello, world\n");
+    tiny_frame(&t, HG_FRAME_COMMIT, 1, 1, &b, 0);
+
+    b.len = 0;
+    tiny_body(&b, 2, NULL);
+    put_deltas(&b, bad);
+    tiny_frame(&t, HG_FRAME_COMMIT, 2, 6, &b, 0);
+
+    b.len = 0;
+    tiny_body(&b, 3, "back");
+    cr_assert_eq(hg_rec_rollback(&b, 1, "v", 1, NULL), HOLOG_OK);
+    cr_assert_eq(hg_rec_rollback(&b, 0, "", 0, NULL), HOLOG_OK);
+    tiny_frame(&t, HG_FRAME_COMMIT, 3, 2, &b, 0);
+
+    b.len = 0;
+    tiny_body(&b, 3, NULL);
+    cr_assert_eq(hg_rec_tag(&b, 2, TINY_TIME, "before-the.bath_1", 17, NULL), HOLOG_OK);
+    cr_assert_eq(hg_rec_tag(&b, 0, TINY_TIME + 1, "x", 1, NULL), HOLOG_OK);
+    cr_assert_eq(hg_rec_retention(&b, 300, NULL), HOLOG_OK);
+    put_folds(&b, bad == TINY_SPANS_SHORT ? 14 : 13);
+    tiny_frame(&t, HG_FRAME_SYSTEM, 3, 5, &b, 0);
     hg_buf_release(&b);
     return t;
 }
