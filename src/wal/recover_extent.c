@@ -54,6 +54,15 @@ int hg_body_each(const uint8_t *body, size_t len, uint32_t segment, uint64_t bod
     return HOLOG_OK;
 }
 
+int hg_rec_check_declared(const struct hg_record *r, uint64_t features)
+{
+    if ((hg_rec_needs(r->type) & ~features) == 0)
+        return HOLOG_OK;
+    return hg_corrupt(r->segment, r->offset,
+                      "a record of type %u in a segment that does not declare its feature",
+                      (unsigned)r->type);
+}
+
 /* ---- extents --------------------------------------------------------------------------------- */
 
 static void close_segment(struct hg_extent_reader *x)
@@ -171,7 +180,7 @@ static int verify_piece(struct hg_extent_reader *x, const struct hg_record *r,
     return HOLOG_OK;
 }
 
-int hg_extent_verify_large(struct hg_extent_reader *x, const struct hg_record *r)
+int hg_extent_verify_pieces(struct hg_extent_reader *x, const struct hg_record *r)
 {
     uint64_t done = 0;
     size_t at = 0;
@@ -206,7 +215,7 @@ static int verify_inner_record(void *ctx, const struct hg_record *r)
 {
     if (r->type == HG_REC_BODY)
         return hg_corrupt(r->segment, r->offset, "a list of records names another one");
-    return r->type == HG_REC_LARGE ? hg_extent_verify_large(ctx, r) : HOLOG_OK;
+    return r->n_pieces > 0 ? hg_extent_verify_pieces(ctx, r) : HOLOG_OK;
 }
 
 static int verify_record(void *ctx, const struct hg_record *r)

@@ -53,8 +53,11 @@ void hg_extent_reader_release(struct hg_extent_reader *x);
 /* The record list a BODY record names, verified. */
 HG_MUST_CHECK int hg_extent_body(struct hg_extent_reader *x, const struct hg_record *r,
                                  struct hg_image *out, const uint8_t **out_body);
-/* Every block of a LARGE value against its table. */
-HG_MUST_CHECK int hg_extent_verify_large(struct hg_extent_reader *x, const struct hg_record *r);
+/* HOLOG_E_CORRUPT: a record of a feature that the header of its segment does not declare. No writer
+ * leaves that, and a reader without the feature would have gone on to it. */
+HG_MUST_CHECK int hg_rec_check_declared(const struct hg_record *r, uint64_t features);
+/* Every block of a value in extents, or of a payload there, against its table. */
+HG_MUST_CHECK int hg_extent_verify_pieces(struct hg_extent_reader *x, const struct hg_record *r);
 /* Everything that the records of a frame name. */
 HG_MUST_CHECK int hg_extent_verify_body(struct hg_extent_reader *x, const uint8_t *body, size_t len,
                                         uint32_t segment, uint64_t body_start);

@@ -68,6 +68,7 @@ struct replayer {
     hg_pos from;     /* rounded up to 8 */
     uint32_t newest; /* segment with the last frame */
     uint32_t segment;
+    uint64_t features; /* must-understand ones that its header declares */
     uint32_t frame_at;
     int show;    /* the frame we are in is behind `from` */
     int started; /* something of this segment has been noted */
@@ -137,13 +138,14 @@ static int note_record(const struct replayer *rp, const struct hg_record *r)
     size_t at = 0;
     int rc;
 
+    rc = hg_rec_check_declared(r, rp->features);
+    if (rc < 0)
+        return rc;
     if (r->type == HG_REC_SEGMENTS)
         return note_segments(rp, r);
     if (r->type == HG_REC_BODY)
         return note_piece(rp, r, &r->body);
-    if (r->type != HG_REC_LARGE)
-        return HOLOG_OK;
-    while ((rc = hg_pieces_next(r, &at, &piece)) == HOLOG_OK) {
+    while ((rc = hg_pieces_next(r, &at, &piece)) == HOLOG_OK) { /* none, of most types */
         rc = note_piece(rp, r, &piece);
         if (rc < 0)
             return rc;
@@ -252,6 +254,7 @@ static int replay_segment(struct replayer *rp, size_t i)
     const struct hg_listed *e = &rp->plan->list.e[i];
 
     rp->segment = e->s.id;
+    rp->features = e->s.header.feat_incompat;
     rp->started = 0;
     if (e->s.sealed) {
         int rc = replay_footer(rp, e);

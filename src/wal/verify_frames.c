@@ -67,8 +67,6 @@ struct frame_check {
 
 static int check_value(const struct hg_record *r)
 {
-    if (r->value == NULL)
-        return HOLOG_OK;
     if (hg_hash_matches(r->hash.lo, hg_hash64(r->value, (size_t)r->value_len)))
         return HOLOG_OK;
     return hg_corrupt(r->segment, r->offset, "a value fails its hash, its frame does not");
@@ -82,10 +80,10 @@ static int check_record(void *ctx, const struct hg_record *r)
     int rc = HOLOG_OK;
 
     c->records++;
-    if (r->type == HG_REC_BLOB || r->type == HG_REC_SYMLINK)
+    if (r->value != NULL && r->type != HG_REC_CONFIG)
         rc = check_value(r);
-    else if (r->type == HG_REC_LARGE)
-        rc = hg_extent_verify_large(&c->v->extents, r);
+    else if (r->n_pieces > 0)
+        rc = hg_extent_verify_pieces(&c->v->extents, r);
     else if (r->type == HG_REC_BODY && r->segment == c->s->id)
         rc = hg_extent_body(&c->v->extents, r, &m, &body);
     if (rc >= 0 && body != NULL) {
@@ -94,6 +92,8 @@ static int check_record(void *ctx, const struct hg_record *r)
                           &inner, NULL);
         hg_image_release(&m);
     }
+    if (rc == 0)
+        rc = hg_rec_check_declared(r, c->s->header.feat_incompat);
     if (rc < 0 && hg_verify_is_finding(rc))
         return hg_verify_report_error(c->v, c->s, r->offset, r->path, r->path_len, c->number);
     return rc;
