@@ -350,16 +350,23 @@ static int close_filling(struct hg_log *log)
     return hg_log_lead(log);
 }
 
+static int declares(const struct hg_log *log, uint64_t features)
+{
+    return (features & ~log->active.feat_incompat) == 0;
+}
+
 /* In the active segment. The opening frame of a new one always does. */
-static int fits(const struct hg_log *log, uint64_t at, size_t need, int use_kept)
+static int fits(const struct hg_log *log, uint64_t at, size_t need, uint64_t features, int use_kept)
 {
     uint64_t capacity = log->active.capacity;
     uint64_t kept = use_kept ? 0 : log->kept;
 
-    return !log->seal_due && need <= hg_frame_len_max(capacity) && at + need <= capacity - kept;
+    return !log->seal_due && declares(log, features) && need <= hg_frame_len_max(capacity) &&
+           at + need <= capacity - kept;
 }
 
-int hg_log_reserve_in(struct hg_log *log, size_t body_len, unsigned flags, struct hg_log_place *out)
+int hg_log_reserve_in(struct hg_log *log, size_t body_len, uint64_t features, unsigned flags,
+                      struct hg_log_place *out)
 {
     size_t need = HG_FRAME_HEADER_SIZE + body_len;
     int rolling = (flags & HG_RESERVE_ROLLING) != 0;
@@ -378,7 +385,7 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, unsigned flags, struc
         }
         if (log->active.id == 0) {
             HG_ASSERT(!rolling);
-            rc = hg_log_roll(log, need);
+            rc = hg_log_roll(log, need, features);
             if (rc < 0)
                 return rc;
             continue;
@@ -399,9 +406,9 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, unsigned flags, struc
         if (rc < 0)
             return rc;
         at = g->frames.len == 0 ? g->start : g->base + HG_ALIGN_UP(g->len, (size_t)8);
-        if (!fits(log, at, need, use_kept)) {
+        if (!fits(log, at, need, features, use_kept)) {
             HG_ASSERT(!rolling && need <= hg_frame_len_max(log->fixed.segment_size_max));
-            rc = hg_log_roll(log, need);
+            rc = hg_log_roll(log, need, features);
             if (rc == HOLOG_E_NOSPC && (flags & HG_RESERVE_DELETES) != 0 && !use_kept)
                 use_kept = 1;
             else if (rc < 0)
@@ -426,7 +433,16 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, unsigned flags, struc
 
 int hg_log_reserve(struct hg_log *log, size_t body_len, int deletes, struct hg_log_place *out)
 {
-    return hg_log_reserve_in(log, body_len, deletes ? HG_RESERVE_DELETES : 0, out);
+    return hg_log_reserve_in(log, body_len, 0, deletes ? HG_RESERVE_DELETES : 0, out);
+}
+
+int hg_log_need(struct hg_log *log, uint64_t features)
+{
+    struct hg_log_place any;
+
+    if (log->active.id != 0 && declares(log, features))
+        return HOLOG_OK;
+    return hg_log_reserve_in(log, HG_BODY_MIN, features, 0, &any);
 }
 
 int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out_ticket)
@@ -453,7 +469,8 @@ int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ti
                                       .extents = g->extents,
                                       .end = log->end,
                                       .last_number = log->last_number,
-                                      .highest_number = log->highest_number };
+                                      .highest_number = log->highest_number,
+                                      .last_time_ns = log->last_time_ns };
     rc = hg_buf_append(&g->frames, &frame, sizeof frame);
     if (rc < 0)
         return rc;
@@ -469,8 +486,8 @@ int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ti
         rc = log->opts.hooks.appended(log->opts.hooks.ctx, log->active.id,
                                       (uint32_t)(g->base + at + HG_FRAME_HEADER_SIZE), a->body,
                                       a->body_len);
-        if (rc < 0 && a->type == HG_FRAME_SYSTEM)
-            rc = HOLOG_OK; /* nobody loads it: what was wanted was room in a cache */
+        if (rc < 0 && log->rolling)
+            rc = HOLOG_OK; /* nobody loads an opening frame: what was wanted was room in a cache */
         if (rc < 0) {
             g->frames.len = frames_were;
             if (a->done != NULL)
@@ -481,7 +498,6 @@ int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ti
     if (at > g->len)
         memset(g->buf + g->len, 0, at - g->len);
     memcpy(g->buf + at + HG_FRAME_HEADER_SIZE, a->body, a->body_len);
-    log->last_time_ns = hg_get_le64(a->body);
     log->inflight_bytes += at + len - (frames_were == 0 ? 0 : g->len);
     g->len = at + len;
     log->end = g->base + g->len;
@@ -518,6 +534,7 @@ void hg_log_unappend(struct hg_log *log)
     log->end = u->end;
     log->last_number = u->last_number;
     log->highest_number = u->highest_number;
+    log->last_time_ns = u->last_time_ns;
 }
 
 uint64_t hg_log_next_number(const struct hg_log *log)
@@ -527,7 +544,32 @@ uint64_t hg_log_next_number(const struct hg_log *log)
 
 int hg_log_append(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out_ticket)
 {
+    HG_ASSERT(a->type == HG_FRAME_COMMIT || a->number == log->last_number);
     return hg_log_append_in(log, a, out_ticket);
+}
+
+int hg_log_append_system(struct hg_log *log, struct hg_buf *body, uint32_t nrec,
+                         enum holog_sync sync, int extents, struct hg_log_place *out_place,
+                         struct hg_ticket *out_ticket)
+{
+    struct hg_append a = { .type = HG_FRAME_SYSTEM,
+                           .body_len = body->len,
+                           .nrec = nrec,
+                           .sync = sync,
+                           .extents = extents };
+    struct hg_log_place place;
+    int rc = hg_log_reserve(log, body->len, 0, &place);
+
+    if (rc < 0)
+        return rc;
+    hg_put_le64(body->data, log->last_time_ns); /* only now is it known what comes before */
+    a.body = body->data;
+    a.body_hash = hg_hash64(body->data, body->len);
+    a.number = log->last_number;
+    rc = hg_log_append(log, &a, out_ticket);
+    if (rc == HOLOG_OK)
+        *out_place = place;
+    return rc;
 }
 
 /* ---- sealing and writing --------------------------------------------------------------------------*/

@@ -75,7 +75,7 @@ struct hg_log_undo { /* what an append changed */
     uint32_t commits;
     uint64_t group_last_number;
     int need_sync, extents;
-    uint64_t end, last_number, highest_number;
+    uint64_t end, last_number, highest_number, last_time_ns;
 };
 
 struct hg_ext_seg {
@@ -126,6 +126,7 @@ struct hg_log {
     struct hg_super fixed; /* uuid, salt, limits: fixed after open, read without the lock */
     struct hg_super super; /* as last written */
     struct hg_file *super_file;
+    uint64_t features; /* must-understand ones in use: of new frame segments, and SUPER */
     struct hg_segment_header active; /* active.id == 0: none, the next reserve rolls */
     int seal_due;                    /* a crash has ended it: it takes no frame any more */
     uint64_t kept;                   /* at its end, for commits that delete */
@@ -218,7 +219,8 @@ enum hg_reserve_flags {
     HG_RESERVE_ROLLING = 1, /* by whoever rolls: the opening frame */
     HG_RESERVE_DELETES = 2, /* may use what a segment keeps, when there can be no other */
 };
-int hg_log_reserve_in(struct hg_log *log, size_t body_len, unsigned flags,
+/* features: what the segment of the frame must declare, besides what it does. */
+int hg_log_reserve_in(struct hg_log *log, size_t body_len, uint64_t features, unsigned flags,
                       struct hg_log_place *out);
 int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out);
 
@@ -229,8 +231,9 @@ int hg_log_quiesce(
 int hg_log_sync_held(struct hg_log *log);
 
 /* log_roll.c */
-/* To a segment that takes a frame of `need` bytes. Lock held, dropped inside. */
-int hg_log_roll(struct hg_log *log, size_t need);
+/* To a segment that takes a frame of `need` bytes and declares these features too. Lock held, dropped
+ * inside. */
+int hg_log_roll(struct hg_log *log, size_t need, uint64_t features);
 int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r);
 int hg_log_write_super(struct hg_log *log, uint32_t state); /* lock held or single-threaded */
 /* seg/<id>.tmp with space for h->capacity bytes taken, and a place in the list of segments; its

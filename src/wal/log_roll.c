@@ -50,6 +50,7 @@ int hg_log_write_super(struct hg_log *log, uint32_t state)
     s.floor = log->durable_pos;
     s.floor_number = log->durable_number;
     s.active_segment = log->active.id;
+    s.feat_incompat |= log->features;
     hg_mutex_lock(log->io, &log->ext_lock);
     s.next_segment = log->next_segment;
     hg_mutex_unlock(log->io, &log->ext_lock);
@@ -317,6 +318,7 @@ static void enter_segment(struct hg_log *log, const struct hg_segment_header *h,
 {
     log->file = file;
     log->active = *h;
+    log->features = h->feat_incompat;
     log->seal_due = 0;
     log->kept = hg_segment_kept(h->capacity);
     log->pred_epoch = h->epoch;
@@ -383,7 +385,7 @@ static void set_predecessor(const struct hg_log *log, struct hg_segment_header *
     h->pred_epoch = log->pred_epoch;
 }
 
-int hg_log_roll(struct hg_log *log, size_t need)
+int hg_log_roll(struct hg_log *log, size_t need, uint64_t features)
 {
     struct hg_segment_header h;
     int broken = 0;
@@ -411,6 +413,7 @@ int hg_log_roll(struct hg_log *log, size_t need)
         rc = hg_log_new_header(log, HG_KIND_FRAMES, next_capacity(log, need), &h);
     if (rc == HOLOG_OK) {
         set_predecessor(log, &h);
+        h.feat_incompat = log->features | features;
         rc = roll_files(log, &h, &broken);
         if (rc < 0 && broken)
             hg_log_poison(log, log->fill_seq, rc);
@@ -475,7 +478,7 @@ static int append_opening(struct hg_log *log, const struct hg_buf *body)
                            .number = log->last_number };
     struct hg_log_place place;
     struct hg_ticket ticket;
-    int rc = hg_log_reserve_in(log, body->len, HG_RESERVE_ROLLING, &place);
+    int rc = hg_log_reserve_in(log, body->len, 0, HG_RESERVE_ROLLING, &place);
 
     return rc == HOLOG_OK ? hg_log_append_in(log, &a, &ticket) : rc;
 }
@@ -582,9 +585,11 @@ int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r)
     for (size_t i = 0; i < r->n_segments && rc == HOLOG_OK; i++) {
         const struct hg_log_segment *s = &r->segments[i];
         rc = add_entry(log, s->id, s->kind, s->sealed ? s->file_size : s->used);
+        log->features |= s->header.feat_incompat;
         if (s->id == r->last_segment)
             last = s;
     }
+    log->features |= r->super.feat_incompat;
     log->prev_len = r->last_len;
     log->prev_hash = r->last_hash;
     log->last_frame = r->last_frame;
