@@ -193,30 +193,47 @@ static int finish(const struct dump *d)
 static const char *record_name(unsigned type)
 {
     static const char *const names[] = {
-        [HG_REC_BLOB] = "BLOB",     [HG_REC_LARGE] = "LARGE",
-        [HG_REC_DIR] = "DIRECTORY", [HG_REC_SYMLINK] = "SYMLINK",
-        [HG_REC_DELETE] = "DELETE", [HG_REC_DELETE_TREE] = "DELETE_TREE",
-        [HG_REC_MOVE] = "MOVE",     [HG_REC_COPY] = "COPY",
-        [HG_REC_BODY] = "BODY",     [HG_REC_SEGMENTS] = "SEGMENTS",
-        [HG_REC_CONFIG] = "CONFIG",
+        [HG_REC_BLOB] = "BLOB",           [HG_REC_LARGE] = "LARGE",
+        [HG_REC_DIR] = "DIRECTORY",       [HG_REC_SYMLINK] = "SYMLINK",
+        [HG_REC_DELETE] = "DELETE",       [HG_REC_DELETE_TREE] = "DELETE_TREE",
+        [HG_REC_MOVE] = "MOVE",           [HG_REC_COPY] = "COPY",
+        [HG_REC_BODY] = "BODY",           [HG_REC_SEGMENTS] = "SEGMENTS",
+        [HG_REC_CONFIG] = "CONFIG",       [HG_REC_DELTA] = "DELTA",
+        [HG_REC_ROLLBACK] = "ROLLBACK",   [HG_REC_TAG] = "TAG",
+        [HG_REC_RETENTION] = "RETENTION", [HG_REC_FOLD] = "FOLD",
     };
     if (type < sizeof names / sizeof names[0] && names[type] != NULL)
         return names[type];
     return "UNKNOWN";
 }
 
-/* Whether the value's bytes are those that the record's hash and sum are of. */
+/* Brings bytes: a value, a target, a payload. */
+static int brings_bytes(const struct hg_record *r)
+{
+    return r->type == HG_REC_BLOB || r->type == HG_REC_SYMLINK || r->type == HG_REC_LARGE ||
+           hg_rec_has_payload(r);
+}
+
+/* Whether the value's bytes are those that the record's hash and sum are of. The sum of a DELTA or
+ * FOLD is that of a version, which is not all here. */
 static int value_sound(const struct hg_record *r)
 {
-    if (r->type == HG_REC_BLOB || r->type == HG_REC_SYMLINK)
-        return hg_hash64(r->value, (size_t)r->value_len) == r->hash.lo &&
-               hg_csum(r->value, (size_t)r->value_len) == r->csum;
-    if (r->type == HG_REC_LARGE) {
+    if (r->n_pieces > 0) {
         struct hg_hash128 h =
             hg_hash128(r->table, (size_t)hg_block_count(r->value_len) * HG_BLOCK_ENTRY_SIZE);
         return h.lo == r->hash.lo && h.hi == r->hash.hi;
     }
-    return 1;
+    return hg_hash64(r->value, (size_t)r->value_len) == r->hash.lo &&
+           (hg_rec_has_payload(r) || hg_csum(r->value, (size_t)r->value_len) == r->csum);
+}
+
+static const char *delta_name(uint8_t kind)
+{
+    static const char *const names[] = { [HG_DELTA_INSERT] = "insert",
+                                         [HG_DELTA_UPDATE] = "update",
+                                         [HG_DELTA_DELETE] = "delete",
+                                         [HG_DELTA_MOVE] = "move" };
+    return names[kind]; /* decoded: no other */
 }
 
 static json_object *pieces_json(const struct hg_record *r)
@@ -249,9 +266,56 @@ static json_object *segments_json(const struct hg_record *r)
     return list;
 }
 
+static void add_position(json_object *o, const char *segment, const char *offset, hg_pos p)
+{
+    json_add(o, segment, json_number(hg_pos_segment(p)));
+    json_add(o, offset, json_number(hg_pos_offset(p)));
+}
+
+static json_object *spans_json(const struct hg_record *r)
+{
+    json_object *list = json_object_new_array();
+    const uint8_t *table = r->value + (r->value_len - r->spans_len);
+    struct hg_span s;
+    size_t at = 0;
+    while (hg_spans_next(table, (size_t)r->spans_len, &at, &s) == HOLOG_OK) {
+        json_object *o = json_object_new_object();
+        add_position(o, "segment", "offset", s.birth);
+        json_add(o, "at", json_number(s.at));
+        json_add(o, "length", json_number(s.len));
+        (void)json_object_array_add(list, o); /* fails only without memory */
+    }
+    return list;
+}
+
+static void version_json(json_object *o, const struct hg_record *r)
+{
+    if (r->type == HG_REC_ROLLBACK || r->type == HG_REC_TAG || r->type == HG_REC_RETENTION)
+        json_add(o, "number", json_number(r->number));
+    if (r->type == HG_REC_TAG)
+        json_add(o, "time_ns", json_number(r->time_ns));
+    if (r->type != HG_REC_DELTA && r->type != HG_REC_FOLD)
+        return;
+    add_position(o, r->type == HG_REC_DELTA ? "base_segment" : "version_segment",
+                 r->type == HG_REC_DELTA ? "base_offset" : "version_offset", r->base);
+    json_add(o, "version_bytes", json_number(r->version_size));
+    json_add(o, "version_csum", json_number(r->csum));
+    if (r->type == HG_REC_FOLD) {
+        json_add(o, "span_count", json_number(r->n_spans));
+        json_add(o, "span_table_bytes", json_number(r->spans_len));
+        if (r->value != NULL)
+            json_add(o, "spans", spans_json(r));
+        return;
+    }
+    json_add(o, "kind", json_text(delta_name(r->kind)));
+    json_add(o, "start", json_number(r->start));
+    json_add(o, "end", json_number(r->end));
+    if (r->kind == HG_DELTA_MOVE)
+        json_add(o, "move_to", json_number(r->move_to));
+}
+
 static json_object *record_json(const struct hg_record *r)
 {
-    int value = r->type == HG_REC_BLOB || r->type == HG_REC_SYMLINK || r->type == HG_REC_LARGE;
     json_object *o = json_object_new_object();
     json_add(o, "offset", json_number(r->offset));
     json_add(o, "type", json_text(record_name(r->type)));
@@ -261,17 +325,19 @@ static json_object *record_json(const struct hg_record *r)
         json_add(o, "key", json_bytes(r->path, r->path_len));
         json_add(o, "value_bytes", json_number(r->value_len));
     } else if (r->path != NULL) {
-        json_add(o, "path", json_bytes(r->path, r->path_len));
+        json_add(o, r->type == HG_REC_TAG ? "name" : "path", json_bytes(r->path, r->path_len));
     }
     if (r->to != NULL)
         json_add(o, "to", json_bytes(r->to, r->to_len));
-    if (value) {
+    version_json(o, r);
+    if (brings_bytes(r)) {
         json_add(o, "value_bytes", json_number(r->value_len));
         json_add(o, "hash", json_hex(r->hash.lo));
-        json_add(o, "csum", json_number(r->csum));
+        if (!hg_rec_has_payload(r))
+            json_add(o, "csum", json_number(r->csum));
         json_add(o, "sound", json_object_new_boolean(value_sound(r)));
     }
-    if (r->type == HG_REC_LARGE)
+    if (r->n_pieces > 0)
         json_add(o, "pieces", pieces_json(r));
     if (r->type == HG_REC_SYMLINK)
         json_add(o, "target", json_bytes(r->value, (size_t)r->value_len));
@@ -286,6 +352,31 @@ static json_object *record_json(const struct hg_record *r)
         json_add(o, "hash", json_hex(r->body_hash));
     }
     return o;
+}
+
+static void version_text(const struct hg_record *r)
+{
+    if (r->type == HG_REC_ROLLBACK)
+        (void)printf("  to %llu", (unsigned long long)r->number);
+    if (r->type == HG_REC_TAG)
+        (void)printf("  %llu", (unsigned long long)r->number);
+    if (r->type == HG_REC_RETENTION)
+        (void)printf("from %llu", (unsigned long long)r->number);
+    if (r->type == HG_REC_DELTA) {
+        (void)printf("  %s [%llu, %llu)", delta_name(r->kind), (unsigned long long)r->start,
+                     (unsigned long long)r->end);
+        if (r->kind == HG_DELTA_MOVE)
+            (void)printf(" to %llu", (unsigned long long)r->move_to);
+    }
+    if (r->type == HG_REC_DELTA || r->type == HG_REC_FOLD)
+        (void)printf(" of %08x:%u, makes %llu bytes, csum %u", (unsigned)hg_pos_segment(r->base),
+                     (unsigned)hg_pos_offset(r->base), (unsigned long long)r->version_size,
+                     (unsigned)r->csum);
+    if (r->type == HG_REC_FOLD)
+        (void)printf(", %u spans in %llu bytes", (unsigned)r->n_spans,
+                     (unsigned long long)r->spans_len);
+    if (hg_rec_has_payload(r))
+        (void)printf("; payload");
 }
 
 static void record_text(const struct hg_record *r)
@@ -305,11 +396,15 @@ static void record_text(const struct hg_record *r)
         (void)fputs(" -> ", stdout);
         put_bytes(r->value, (size_t)r->value_len);
     }
-    if (r->type == HG_REC_BLOB || r->type == HG_REC_LARGE || r->type == HG_REC_SYMLINK)
-        (void)printf("  %llu bytes, hash %016llx, csum %u%s", (unsigned long long)r->value_len,
-                     (unsigned long long)r->hash.lo, (unsigned)r->csum,
-                     value_sound(r) ? "" : " WRONG");
-    while (r->type == HG_REC_LARGE && hg_pieces_next(r, &at, &p) == HOLOG_OK)
+    version_text(r);
+    if (brings_bytes(r)) {
+        (void)printf("  %llu bytes, hash %016llx", (unsigned long long)r->value_len,
+                     (unsigned long long)r->hash.lo);
+        if (!hg_rec_has_payload(r))
+            (void)printf(", csum %u", (unsigned)r->csum);
+        (void)printf("%s", value_sound(r) ? "" : " WRONG");
+    }
+    while (r->n_pieces > 0 && hg_pieces_next(r, &at, &p) == HOLOG_OK)
         (void)printf(", %08x:%llu+%llu", (unsigned)p.segment, (unsigned long long)p.offset,
                      (unsigned long long)p.len);
     while (r->type == HG_REC_SEGMENTS && hg_rec_segments_next(r, &at, &e) == HOLOG_OK)
