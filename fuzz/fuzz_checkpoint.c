@@ -32,6 +32,8 @@ static void look_at(struct hg_index *ix, struct hg_checkpoint *c)
     FUZZ_CHECK(c->segments.len % sizeof(struct hg_segment_entry) == 0);
     (void)fuzz_touch(c->settings.data, c->settings.len);
     (void)fuzz_touch(c->segments.data, c->segments.len);
+    (void)fuzz_touch(c->moments.data, c->moments.len);
+    (void)fuzz_touch(c->tags.data, c->tags.len);
     hg_checkpoint_release(c);
 }
 
@@ -39,21 +41,27 @@ static int load(struct hg_io *io, void *ctx)
 {
     const struct input *in = ctx;
     struct hg_index *ix = NULL;
+    struct hg_index *past = NULL;
     struct hg_checkpoint c = { 0 };
     char note[160];
     int checked = hg_checkpoint_check(io, in->name);
 
     if (hg_index_create(NULL, 0, &ix) < 0)
         return 0;
-    int loaded = hg_checkpoint_load(io, in->uuid, UINT64_MAX, ix, &c, note);
+    if (hg_index_create(NULL, 0, &past) < 0) {
+        hg_index_destroy(ix);
+        return 0;
+    }
+    int loaded = hg_checkpoint_load(io, in->uuid, UINT64_MAX, ix, past, &c, note);
     FUZZ_CHECK(loaded == 0 || loaded == HOLOG_E_NOENT);
     FUZZ_CHECK(checked == 0 || checked == HOLOG_E_CORRUPT || checked == HOLOG_E_VERSION);
     FUZZ_CHECK(loaded < 0 || checked == 0);
     if (loaded == 0)
         look_at(ix, &c);
     else
-        FUZZ_CHECK(fuzz_walk_index(ix) == 0);
+        FUZZ_CHECK(fuzz_walk_index(ix) == 0 && fuzz_walk_index(past) == 0);
     hg_index_destroy(ix);
+    hg_index_destroy(past);
     return 0;
 }
 

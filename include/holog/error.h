@@ -48,6 +48,7 @@ enum holog_code {
     HOLOG_E_NOTDIREMPTY = -37, /* init: the directory holds something else */
     HOLOG_E_STALE = -38,       /* the view outlived the segments it reads */
     HOLOG_E_CLOSED = -39,      /* the object was committed, aborted or closed */
+    HOLOG_E_DROPPED = -40,     /* that part of the history is not kept any more */
 
     /* the machine */
     HOLOG_E_NOMEM = -64,   /* no memory */

@@ -42,6 +42,7 @@ static const struct code_text {
     { HOLOG_E_NOTDIREMPTY, "HOLOG_E_NOTDIREMPTY", "the directory holds something else" },
     { HOLOG_E_STALE, "HOLOG_E_STALE", "the view outlived the segments it reads" },
     { HOLOG_E_CLOSED, "HOLOG_E_CLOSED", "the object was committed, aborted or closed" },
+    { HOLOG_E_DROPPED, "HOLOG_E_DROPPED", "that part of the history is not kept any more" },
     { HOLOG_E_NOMEM, "HOLOG_E_NOMEM", "no memory" },
     { HOLOG_E_NOSPC, "HOLOG_E_NOSPC", "no space or quota left; nothing was stored" },
     { HOLOG_E_IO, "HOLOG_E_IO", "I/O error" },

@@ -5,7 +5,35 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
+#include "engine/past.h"
+
+/* ---- states --------------------------------------------------------------------------------------*/
+
+void hg_state_freeze(struct hg_state *st, struct hg_state_mark *out)
+{
+    *out = (struct hg_state_mark){ .root = hg_index_freeze(st->index), .sums = st->sums };
+    if (st->past != NULL)
+        out->past = hg_index_freeze(st->past);
+}
+
+void hg_state_reset(struct hg_state *st, const struct hg_state_mark *m)
+{
+    hg_index_reset(st->index, m->root);
+    if (st->past != NULL)
+        hg_index_reset(st->past, m->past);
+    st->sums = m->sums;
+}
+
+void hg_state_mark_release(struct hg_state_mark *m)
+{
+    hg_root_put(m->root);
+    if (m->past != NULL)
+        hg_root_put(m->past);
+}
+
+/* ---- changes -------------------------------------------------------------------------------------*/
 
 void hg_key_make(const char *path, size_t path_len, struct hg_key *out)
 {
@@ -86,6 +114,13 @@ int hg_apply_put_marked(struct hg_state *st, const struct hg_key *k, const struc
 
     if (rc != HOLOG_OK)
         return rc;
+    if (old.type != 0) {
+        rc = hg_past_keep(st, k->bytes, k->len, &old, loc->number, 0);
+        if (rc < 0) {
+            hg_index_put_back(st->index, k->bytes, k->len, &old);
+            return rc;
+        }
+    }
     if (old.type != 0)
         hg_sums_count(&st->sums, &old, k->path_len, -1);
     hg_sums_count(&st->sums, loc, k->path_len, +1);
@@ -139,8 +174,9 @@ static size_t key_path_len(const uint8_t *key, size_t len)
     return hg_key_to_path(key, len, path, &n) < 0 ? 0 : n;
 }
 
-/* Everything below k is taken out of the sums. */
-static int uncount_below(struct hg_state *st, const uint8_t *prefix, size_t prefix_len)
+/* Everything below k is taken out of the sums, and goes to the past. */
+static int uncount_below(struct hg_state *st, const uint8_t *prefix, size_t prefix_len,
+                         uint64_t number, int moved)
 {
     struct hg_root *root = hg_index_freeze(st->index);
     struct hg_cursor c;
@@ -149,7 +185,9 @@ static int uncount_below(struct hg_state *st, const uint8_t *prefix, size_t pref
 
     while (rc == HOLOG_OK && c.key_len >= prefix_len && memcmp(c.key, prefix, prefix_len) == 0) {
         hg_sums_count(&st->sums, &c.loc, key_path_len(c.key, c.key_len), -1);
-        rc = hg_cursor_next(&c);
+        rc = hg_past_keep(st, c.key, c.key_len, &c.loc, number, moved);
+        if (rc == HOLOG_OK)
+            rc = hg_cursor_next(&c);
     }
     if (opened)
         hg_cursor_close(&c);
@@ -157,7 +195,7 @@ static int uncount_below(struct hg_state *st, const uint8_t *prefix, size_t pref
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }
 
-int hg_apply_delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t number)
+static int delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t number, int moved)
 {
     uint8_t prefix[HG_KEY_MAX + 1];
     size_t prefix_len = below(k, prefix);
@@ -171,7 +209,7 @@ int hg_apply_delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t n
             rc = say_parent(mark_directory(st, k->bytes, k->parent_len, number, &was));
     }
     if (rc == HOLOG_OK && old.type == HG_ENTRY_DIR) {
-        rc = uncount_below(st, prefix, prefix_len);
+        rc = uncount_below(st, prefix, prefix_len, number, moved);
         if (rc == HOLOG_OK)
             rc = hg_index_remove_prefix(st->index, prefix, prefix_len, NULL);
     }
@@ -183,8 +221,15 @@ int hg_apply_delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t n
     }
     rc = hg_index_remove(st->index, k->bytes, k->len, &old);
     if (rc == HOLOG_OK)
+        rc = hg_past_keep(st, k->bytes, k->len, &old, number, moved);
+    if (rc == HOLOG_OK)
         hg_sums_count(&st->sums, &old, k->path_len, -1);
     return rc;
+}
+
+int hg_apply_delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t number)
+{
+    return delete_tree(st, k, number, 0);
 }
 
 /* One entry below `from`, put below `to`. */
@@ -209,6 +254,8 @@ static int transfer_one(struct hg_state *st, const struct hg_key *from, const st
     if (loc.type == HG_ENTRY_DIR)
         loc.size = number;
     rc = hg_index_put(st->index, dest, dest_len, &loc, &replaced, &old);
+    if (rc == HOLOG_OK && replaced)
+        rc = hg_past_keep(st, dest, dest_len, &old, number, 0);
     if (rc == HOLOG_OK && replaced)
         hg_sums_count(&st->sums, &old, path_len, -1);
     if (rc == HOLOG_OK)
@@ -255,6 +302,85 @@ int hg_apply_move(struct hg_state *st, const struct hg_key *from, const struct h
     int rc = hg_apply_copy(st, from, to, number);
 
     if (rc == HOLOG_OK)
-        rc = hg_apply_delete_tree(st, from, number);
+        rc = delete_tree(st, from, number, 1);
     return rc;
+}
+
+/* ---- going back ----------------------------------------------------------------------------------*/
+
+struct rollback {
+    struct hg_state *st;
+    const struct hg_state_mark *before;
+    uint64_t target;
+    uint64_t number;
+};
+
+/* The directory that the entry is in, which may be gone by now, with all that was in it. */
+static int mark_parent_if_there(struct rollback *r, const uint8_t *key, size_t len)
+{
+    uint64_t was;
+    int rc = mark_directory(r->st, key, hg_key_parent(key, len), r->number, &was);
+
+    return rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR ? HOLOG_OK : rc;
+}
+
+static int same_version(const struct hg_locator *a, const struct hg_locator *b)
+{
+    return a->type == b->type &&
+           (a->type == HG_ENTRY_DIR || (a->segment == b->segment && a->offset == b->offset));
+}
+
+/* One entry becomes what it was. */
+static int restore_one(struct rollback *r, const uint8_t *key, size_t len)
+{
+    struct hg_locator was;
+    struct hg_locator is;
+    size_t path_len = key_path_len(key, len);
+    int had = hg_past_get(r->before->root, r->before->past, key, len, r->target, &was);
+    int has = hg_root_lookup(r->before->root, key, len, &is);
+    int rc;
+
+    if ((had < 0 && had != HOLOG_E_NOENT) || (has < 0 && has != HOLOG_E_NOENT))
+        return had < 0 && had != HOLOG_E_NOENT ? had : has;
+    if (had != has || had < 0 || !same_version(&was, &is)) {
+        rc = mark_parent_if_there(r, key, len);
+    } else {
+        return HOLOG_OK;
+    }
+    if (rc == HOLOG_OK && has == HOLOG_OK) {
+        rc = hg_past_keep(r->st, key, len, &is, r->number, 0);
+        hg_sums_count(&r->st->sums, &is, path_len, -1);
+    }
+    if (rc < 0 || (had < 0 && has < 0))
+        return rc;
+    if (had < 0)
+        return hg_index_remove(r->st->index, key, len, NULL);
+    was.number = r->number;
+    if (was.type == HG_ENTRY_DIR)
+        was.size = r->number;
+    hg_sums_count(&r->st->sums, &was, path_len, +1);
+    return hg_index_put(r->st->index, key, len, &was, NULL, NULL);
+}
+
+int hg_apply_rollback(struct hg_state *st, const struct hg_key *subtree, uint64_t target,
+                      uint64_t number)
+{
+    struct hg_state_mark before;
+    struct rollback r = { .st = st, .before = &before, .target = target, .number = number };
+    struct hg_changes *c = hg_malloc(sizeof *c);
+    int rc;
+
+    if (c == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a rollback");
+    hg_state_freeze(st, &before);
+    rc = hg_changes_open(c, before.root, before.past, subtree, target);
+    while (rc == HOLOG_OK) {
+        rc = hg_changes_next(c);
+        if (rc == HOLOG_OK)
+            rc = restore_one(&r, c->key, c->key_len);
+    }
+    hg_changes_close(c);
+    hg_state_mark_release(&before);
+    hg_free(c);
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }

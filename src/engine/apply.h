@@ -19,6 +19,7 @@ struct hg_sums {
     uint64_t live_key_bytes;
     uint64_t live_value_bytes;
     uint64_t root_number; /* last commit that changed a child of the root */
+    uint64_t past_bytes;  /* values that only the past has, as far as it is kept */
 };
 
 /* An entry comes (sign +1) or goes (-1). */
@@ -26,8 +27,19 @@ void hg_sums_count(struct hg_sums *s, const struct hg_locator *loc, size_t path_
 
 struct hg_state {
     struct hg_index *index;
+    struct hg_index *past; /* past.h; NULL: none is kept */
     struct hg_sums sums;
 };
+
+/* A state to come back to. */
+struct hg_state_mark {
+    struct hg_root *root;
+    struct hg_root *past;
+    struct hg_sums sums;
+};
+void hg_state_freeze(struct hg_state *st, struct hg_state_mark *out); /* a count on each root */
+void hg_state_reset(struct hg_state *st, const struct hg_state_mark *m);
+void hg_state_mark_release(struct hg_state_mark *m);
 
 struct hg_key {
     uint8_t bytes[HG_KEY_MAX];
@@ -63,6 +75,10 @@ HG_MUST_CHECK int hg_apply_delete_tree(struct hg_state *st, const struct hg_key 
 /* from (with all below it) appears at to as of `number`; what was at `to` is replaced. */
 HG_MUST_CHECK int hg_apply_copy(struct hg_state *st, const struct hg_key *from,
                                 const struct hg_key *to, uint64_t number);
+/* Everything at and below the subtree ("": everything) is again what it was as of commit `target`, as
+ * a change made by `number`. The past has to reach back to target. */
+HG_MUST_CHECK int hg_apply_rollback(struct hg_state *st, const struct hg_key *subtree,
+                                    uint64_t target, uint64_t number);
 HG_MUST_CHECK int hg_apply_move(struct hg_state *st, const struct hg_key *from,
                                 const struct hg_key *to, uint64_t number);
 

@@ -105,6 +105,18 @@ static int check_transfer(const struct hg_check_ctx *c, const struct hg_op *op, 
     return check_target(&out->to, op->flags);
 }
 
+static int check_rollback(const struct hg_check_ctx *c, const struct hg_op *op,
+                          struct hg_checked *out)
+{
+    int was;
+
+    if (out->at.loc.type != 0)
+        return HOLOG_OK;
+    was = c->was_there(c->children_ctx, &out->at.key, op->expect);
+    return was == 0 ? fail(HOLOG_E_NOENT, &out->at, "no such entry, neither now nor then")
+                    : HG_MIN(was, 0);
+}
+
 int hg_check_op(const struct hg_check_ctx *c, const struct hg_op *op, const char *path,
                 size_t path_len, const char *to, size_t to_len, struct hg_checked *out)
 {
@@ -131,6 +143,7 @@ int hg_check_op(const struct hg_check_ctx *c, const struct hg_op *op, const char
         return out->at.loc.type == 0 ? fail(HOLOG_E_NOENT, &out->at, "no such entry") : HOLOG_OK;
     case HG_OP_MOVE:
     case HG_OP_COPY: return check_transfer(c, op, to, to_len, out);
+    case HG_OP_ROLLBACK: return check_rollback(c, op, out);
     case HG_OP_EXPECT:
     case HG_OP_CONFIG:
     default: return HOLOG_OK;

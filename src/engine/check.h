@@ -15,11 +15,13 @@ struct hg_checked {
     int missing_parent;    /* HOLOG_E_NOENT because a parent directory is missing */
 };
 
-/* path and to: canonical. has_children (may be asked of directories): 1, 0 or a negative code. */
+/* path and to: canonical. has_children (may be asked of directories), was_there: 1, 0 or a negative
+ * code. */
 struct hg_check_ctx {
     struct hg_lookup lookup;
     int (*has_children)(void *ctx, const struct hg_key *dir);
-    void *children_ctx;
+    int (*was_there)(void *ctx, const struct hg_key *k, uint64_t number); /* as of that commit */
+    void *children_ctx;                                                   /* of both */
 };
 HG_MUST_CHECK int hg_check_op(const struct hg_check_ctx *c, const struct hg_op *op,
                               const char *path, size_t path_len, const char *to, size_t to_len,

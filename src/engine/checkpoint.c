@@ -2,17 +2,21 @@
  * Index checkpoints: one file is written and read here, and the newest sound one chosen.
  *
  *  offset size field                             offset size field
- *       0    8 magic 'HOLOGIDX'                       88    8 bytes of pages and their lengths
- *       8    4 version                                96    8 highest number ever seen
- *      12    4 zero                                  104    4 bytes of the settings block
- *      16   16 store uuid                            108    4 entries of the segment block
- *      32    8 position covered                      112    8 live key bytes
- *      40    8 header hash of the last frame         120    8 live value bytes
- *      48    8 its length                            128    8 directories
- *      56    8 number of the last commit             136  104 zero
- *      64    8 its time                              240   16 XXH3-128 of bytes 0..239
- *      72    8 keys                                  256      settings, segments, pages
- *      80    8 pages                                 end   16 XXH3-128 of bytes 256..end
+ *       0    8 magic 'HOLOGIDX'                      112    8 live key bytes
+ *       8    4 version                               120    8 live value bytes
+ *      12    4 zero                                  128    8 directories
+ *      16   16 store uuid                            136    8 keys of the past
+ *      32    8 position covered                      144    8 its pages
+ *      40    8 header hash of the last frame         152    8 bytes of those and their lengths
+ *      48    8 its length                            160    8 value bytes of the past
+ *      56    8 number of the last commit             168    8 horizon
+ *      64    8 its time                              176    4 commits kept
+ *      72    8 keys                                  180    4 tags
+ *      80    8 pages                                 184   56 zero
+ *      88    8 bytes of pages and their lengths      240   16 XXH3-128 of bytes 0..239
+ *      96    8 highest number ever seen              256      settings, segments, commits, tags,
+ *     104    4 bytes of the settings block                    pages, pages of the past
+ *     108    4 entries of the segment block          end   16 XXH3-128 of bytes 256..end
  *
  * A file is whole or worthless: it is written under a name of its own, synced, renamed, and chk/
  * synced. What a power cut leaves of that is the temporary name, which the next writing removes.
@@ -35,14 +39,18 @@
 #include "engine/index_page.h"
 #include "wal/record.h"
 
-#define CHK_VERSION      1u
+#define CHK_VERSION      2u
 #define CHK_HEADER_SIZE  256u
 #define CHK_HASH_SIZE    16u
-#define CHK_USED         136u
+#define CHK_USED         184u
 #define CHK_HASH_AT      240u
-#define CHK_SEGMENT_SIZE 13u /* segment u32, kind u8, used u64 */
+#define CHK_SEGMENT_SIZE 13u                              /* segment u32, kind u8, used u64 */
+#define CHK_MOMENT_SIZE  24u                              /* number u64, time u64, frame u64 */
+#define CHK_TAG_SIZE     (8u + 8u + 1u + HG_TAG_NAME_MAX) /* number, time, name length, name */
 #define CHK_SETTINGS_MAX (64u << 20)
 #define CHK_SEGMENTS_MAX (1u << 24)
+#define CHK_MOMENTS_MAX  (1u << 30)
+#define CHK_TAGS_MAX     (1u << 24)
 #define CHK_PAGE_MAX     HG_MAX(HG_PAGE_BYTES_MAX, HG_PAGE_LONE_MAX)
 
 #define CHK_TMP_NAME   HG_CHK_DIR "/" HG_CHK_TMP
@@ -65,6 +73,8 @@ void hg_checkpoint_release(struct hg_checkpoint *c)
 {
     hg_buf_release(&c->settings);
     hg_buf_release(&c->segments);
+    hg_buf_release(&c->moments);
+    hg_buf_release(&c->tags);
 }
 
 /* ---- header --------------------------------------------------------------------------------------*/
@@ -78,6 +88,9 @@ struct header {
     uint64_t highest_number;
     uint32_t settings_len, n_segments;
     uint64_t live_key_bytes, live_value_bytes, directories;
+    uint64_t past_keys, past_pages, past_page_bytes, past_bytes;
+    uint64_t horizon;
+    uint32_t n_moments, n_tags;
 };
 
 static void encode_header(const struct header *h, uint8_t out[CHK_HEADER_SIZE])
@@ -100,6 +113,13 @@ static void encode_header(const struct header *h, uint8_t out[CHK_HEADER_SIZE])
     hg_put_le64(out + 112, h->live_key_bytes);
     hg_put_le64(out + 120, h->live_value_bytes);
     hg_put_le64(out + 128, h->directories);
+    hg_put_le64(out + 136, h->past_keys);
+    hg_put_le64(out + 144, h->past_pages);
+    hg_put_le64(out + 152, h->past_page_bytes);
+    hg_put_le64(out + 160, h->past_bytes);
+    hg_put_le64(out + 168, h->horizon);
+    hg_put_le32(out + 176, h->n_moments);
+    hg_put_le32(out + 180, h->n_tags);
     struct hg_hash128 hash = hg_hash128(out, CHK_HASH_AT);
     hg_put_le64(out + CHK_HASH_AT, hash.lo);
     hg_put_le64(out + CHK_HASH_AT + 8, hash.hi);
@@ -122,6 +142,13 @@ static void read_fields(const uint8_t *in, struct header *h)
     h->live_key_bytes = hg_get_le64(in + 112);
     h->live_value_bytes = hg_get_le64(in + 120);
     h->directories = hg_get_le64(in + 128);
+    h->past_keys = hg_get_le64(in + 136);
+    h->past_pages = hg_get_le64(in + 144);
+    h->past_page_bytes = hg_get_le64(in + 152);
+    h->past_bytes = hg_get_le64(in + 160);
+    h->horizon = hg_get_le64(in + 168);
+    h->n_moments = hg_get_le32(in + 176);
+    h->n_tags = hg_get_le32(in + 180);
 }
 
 static int hash_is(const uint8_t *stored, struct hg_hash128 hash)
@@ -154,12 +181,26 @@ static const char *header_fault(const struct header *h, uint64_t left, uint32_t 
     if (h->n_segments > CHK_SEGMENTS_MAX || h->n_segments > left / CHK_SEGMENT_SIZE)
         return "the segments do not fit the file";
     left -= (uint64_t)h->n_segments * CHK_SEGMENT_SIZE;
+    *out_at = 168;
+    if (h->horizon > h->number)
+        return "the horizon is behind the last commit";
+    *out_at = 176;
+    if (h->n_moments > CHK_MOMENTS_MAX || h->n_moments > left / CHK_MOMENT_SIZE)
+        return "the commits do not fit the file";
+    left -= (uint64_t)h->n_moments * CHK_MOMENT_SIZE;
+    *out_at = 180;
+    if (h->n_tags > CHK_TAGS_MAX || h->n_tags > left / CHK_TAG_SIZE)
+        return "the tags do not fit the file";
+    left -= (uint64_t)h->n_tags * CHK_TAG_SIZE;
     *out_at = 88;
-    if (h->page_bytes != left)
+    if (h->page_bytes > left || h->past_page_bytes != left - h->page_bytes)
         return "the pages are not as long as the file says";
     *out_at = 80;
     if (h->pages > left / (4 + HG_PAGE_HEADER_SIZE))
         return "the number of pages is out of range";
+    *out_at = 144;
+    if (h->past_pages > left / (4 + HG_PAGE_HEADER_SIZE))
+        return "the number of pages of the past is out of range";
     return NULL;
 }
 
@@ -340,7 +381,49 @@ static int write_segments(struct writer *w, const struct hg_checkpoint *c, uint3
     return rc;
 }
 
-static struct header header_of(const struct hg_checkpoint *c, const struct hg_root *root)
+static int write_moments(struct writer *w, const struct hg_checkpoint *c, uint32_t *out_count)
+{
+    size_t count = c->moments.len / sizeof(struct hg_moment);
+    int rc = HOLOG_OK;
+    if (count > CHK_MOMENTS_MAX)
+        return hg_error(HOLOG_E_TOOBIG, "%zu commits, at most %u fit a checkpoint", count,
+                        CHK_MOMENTS_MAX);
+    *out_count = (uint32_t)count;
+    for (size_t i = 0; i < count && rc == HOLOG_OK; i++) {
+        struct hg_moment m;
+        uint8_t out[CHK_MOMENT_SIZE];
+        memcpy(&m, c->moments.data + i * sizeof m, sizeof m);
+        hg_put_le64(out, m.number);
+        hg_put_le64(out + 8, m.time_ns);
+        hg_put_le64(out + 16, m.frame);
+        rc = writer_add(w, out, sizeof out);
+    }
+    return rc;
+}
+
+static int write_tags(struct writer *w, const struct hg_checkpoint *c, uint32_t *out_count)
+{
+    size_t count = c->tags.len / sizeof(struct hg_tag);
+    int rc = HOLOG_OK;
+    if (count > CHK_TAGS_MAX)
+        return hg_error(HOLOG_E_TOOBIG, "%zu tags, at most %u fit a checkpoint", count,
+                        CHK_TAGS_MAX);
+    *out_count = (uint32_t)count;
+    for (size_t i = 0; i < count && rc == HOLOG_OK; i++) {
+        struct hg_tag t;
+        uint8_t out[CHK_TAG_SIZE] = { 0 };
+        memcpy(&t, c->tags.data + i * sizeof t, sizeof t);
+        hg_put_le64(out, t.number);
+        hg_put_le64(out + 8, t.time_ns);
+        out[16] = (uint8_t)strlen(t.name);
+        memcpy(out + 17, t.name, out[16]);
+        rc = writer_add(w, out, sizeof out);
+    }
+    return rc;
+}
+
+static struct header header_of(const struct hg_checkpoint *c, const struct hg_root *root,
+                               const struct hg_root *past)
 {
     struct header h = {
         .covered = c->covered,
@@ -353,6 +436,9 @@ static struct header header_of(const struct hg_checkpoint *c, const struct hg_ro
         .live_key_bytes = c->live_key_bytes,
         .live_value_bytes = c->live_value_bytes,
         .directories = c->directories,
+        .past_keys = past != NULL ? hg_root_count(past) : 0,
+        .past_bytes = c->past_bytes,
+        .horizon = c->horizon,
     };
     memcpy(h.uuid, c->uuid, sizeof h.uuid);
     return h;
@@ -360,9 +446,9 @@ static struct header header_of(const struct hg_checkpoint *c, const struct hg_ro
 
 /* Everything but the header, then the header, then to the disk. */
 static int write_content(struct writer *w, const struct hg_checkpoint *c,
-                         const struct hg_root *root)
+                         const struct hg_root *root, const struct hg_root *past)
 {
-    struct header h = header_of(c, root);
+    struct header h = header_of(c, root, past);
     uint8_t bytes[CHK_HEADER_SIZE] = { 0 };
 
     int rc = writer_add(w, bytes, sizeof bytes); /* its place */
@@ -371,7 +457,15 @@ static int write_content(struct writer *w, const struct hg_checkpoint *c,
     if (rc == HOLOG_OK)
         rc = write_segments(w, c, &h.n_segments);
     if (rc == HOLOG_OK)
+        rc = write_moments(w, c, &h.n_moments);
+    if (rc == HOLOG_OK)
+        rc = write_tags(w, c, &h.n_tags);
+    if (rc == HOLOG_OK)
         rc = hg_root_save(root, write_page, w);
+    h.pages = w->pages;
+    h.page_bytes = w->page_bytes;
+    if (rc == HOLOG_OK && past != NULL)
+        rc = hg_root_save(past, write_page, w);
     if (rc == HOLOG_OK && w->len > 0)
         rc = writer_flush(w);
     if (rc < 0)
@@ -382,8 +476,8 @@ static int write_content(struct writer *w, const struct hg_checkpoint *c,
     rc = hg_io_write_full(w->file, bytes, CHK_HASH_SIZE, w->at, 0);
     if (rc < 0)
         return rc;
-    h.pages = w->pages;
-    h.page_bytes = w->page_bytes;
+    h.past_pages = w->pages - h.pages;
+    h.past_page_bytes = w->page_bytes - h.page_bytes;
     encode_header(&h, bytes);
     rc = hg_io_write_full(w->file, bytes, sizeof bytes, 0, 0);
     if (rc < 0)
@@ -409,7 +503,8 @@ static int create_tmp(struct hg_io *io, struct hg_file **out_file)
     return rc;
 }
 
-static int write_tmp(struct hg_io *io, const struct hg_checkpoint *c, const struct hg_root *root)
+static int write_tmp(struct hg_io *io, const struct hg_checkpoint *c, const struct hg_root *root,
+                     const struct hg_root *past)
 {
     struct writer w = { .file = NULL };
     int rc = HOLOG_OK;
@@ -421,7 +516,7 @@ static int write_tmp(struct hg_io *io, const struct hg_checkpoint *c, const stru
     rc = create_tmp(io, &w.file);
     if (rc < 0)
         goto out;
-    rc = write_content(&w, c, root);
+    rc = write_content(&w, c, root, past);
     struct holog_error_detail first;
     hg_error_get(&first);
     int closed = io->ops->close(w.file);
@@ -456,11 +551,12 @@ static void remove_others(struct hg_io *io, uint64_t written)
     hg_buf_release(&l.numbers);
 }
 
-int hg_checkpoint_write(struct hg_io *io, const struct hg_checkpoint *c, const struct hg_root *root)
+int hg_checkpoint_write(struct hg_io *io, const struct hg_checkpoint *c, const struct hg_root *root,
+                        const struct hg_root *past)
 {
     char name[CHK_NAME_MAX];
     checkpoint_name(name, c->number);
-    int rc = write_tmp(io, c, root);
+    int rc = write_tmp(io, c, root, past);
     if (rc == HOLOG_OK)
         rc = io->ops->rename(io, CHK_TMP_NAME, name);
     if (rc == HOLOG_OK)
@@ -610,10 +706,54 @@ static int read_segments(struct reader *r, struct hg_checkpoint *out)
     return rc;
 }
 
-/* Pages to the loader; without one, only their lengths are checked. */
-static int read_pages(struct reader *r, struct hg_index_loader *loader)
+static int read_moments(struct reader *r, struct hg_checkpoint *out)
 {
-    uint64_t left = r->head.page_bytes;
+    uint64_t before = 0;
+    int rc = hg_buf_reserve(&out->moments, r->head.n_moments * sizeof(struct hg_moment));
+    for (uint32_t i = 0; i < r->head.n_moments && rc == HOLOG_OK; i++) {
+        uint8_t in[CHK_MOMENT_SIZE];
+        rc = reader_copy(r, in, sizeof in);
+        if (rc < 0)
+            break;
+        struct hg_moment m = { .number = hg_get_le64(in),
+                               .time_ns = hg_get_le64(in + 8),
+                               .frame = hg_get_le64(in + 16) };
+        if (m.number <= before || m.number > r->head.number || m.number < r->head.horizon)
+            return hg_corrupt_file(r->name, reader_offset(r) - sizeof in,
+                                   "a commit is out of its order");
+        before = m.number;
+        rc = hg_buf_append(&out->moments, &m, sizeof m);
+    }
+    return rc;
+}
+
+static int read_tags(struct reader *r, struct hg_checkpoint *out)
+{
+    int rc = hg_buf_reserve(&out->tags, r->head.n_tags * sizeof(struct hg_tag));
+    for (uint32_t i = 0; i < r->head.n_tags && rc == HOLOG_OK; i++) {
+        uint8_t in[CHK_TAG_SIZE];
+        rc = reader_copy(r, in, sizeof in);
+        if (rc < 0)
+            break;
+        struct hg_tag t = { .number = hg_get_le64(in), .time_ns = hg_get_le64(in + 8) };
+        if (in[16] > HG_TAG_NAME_MAX || !hg_tag_name_valid((const char *)in + 17, in[16]))
+            return hg_corrupt_file(r->name, reader_offset(r) - sizeof in, "a tag has no name");
+        memcpy(t.name, in + 17, in[16]);
+        rc = hg_buf_append(&out->tags, &t, sizeof t);
+    }
+    return rc;
+}
+
+struct pages_said {
+    uint64_t keys, pages, bytes;
+    uint32_t at; /* in the header */
+};
+
+/* Pages to the loader; without one, only their lengths are checked. */
+static int read_pages(struct reader *r, const struct pages_said *said,
+                      struct hg_index_loader *loader)
+{
+    uint64_t left = said->bytes;
     uint64_t keys = 0;
     uint64_t pages = 0;
 
@@ -637,9 +777,9 @@ static int read_pages(struct reader *r, struct hg_index_loader *loader)
         r->from += 4 + (size_t)len;
         left -= 4 + (uint64_t)len;
     }
-    if (pages != r->head.pages || keys != r->head.keys)
-        return hg_corrupt_file(r->name, 72, "%" PRIu64 " keys in %" PRIu64 " pages, not as stated",
-                               keys, pages);
+    if (pages != said->pages || keys != said->keys)
+        return hg_corrupt_file(r->name, said->at,
+                               "%" PRIu64 " keys in %" PRIu64 " pages, not as stated", keys, pages);
     return HOLOG_OK;
 }
 
@@ -690,33 +830,81 @@ static void fill_out(const struct header *h, struct hg_checkpoint *out)
     out->live_key_bytes = h->live_key_bytes;
     out->live_value_bytes = h->live_value_bytes;
     out->directories = h->directories;
+    out->horizon = h->horizon;
+    out->past_bytes = h->past_bytes;
 }
 
-/* The whole file in one pass. ix NULL: only check it. On failure ix is empty and out holds nothing
- * to release. */
-static int read_content(struct reader *r, const uint8_t *uuid, struct hg_index *ix,
+/* Where a checkpoint goes: the index and its past; or nowhere. */
+struct target {
+    struct hg_index *index[2];
+    struct hg_index_loader *loader[2];
+};
+
+static int load_pages(struct reader *r, struct target *t, int i)
+{
+    const struct header *h = &r->head;
+    const struct pages_said said[2] = { { h->keys, h->pages, h->page_bytes, 72 },
+                                        { h->past_keys, h->past_pages, h->past_page_bytes, 136 } };
+    int rc = HOLOG_OK;
+
+    if (t->index[i] != NULL)
+        rc = hg_index_load_begin(t->index[i], &t->loader[i]);
+    return rc < 0 ? rc : read_pages(r, &said[i], t->loader[i]);
+}
+
+/* Nothing is in an index before the hash over all is known to be right; then only memory can be
+ * missing. */
+static int load_end(struct target *t)
+{
+    int rc = HOLOG_OK;
+
+    for (int i = 0; i < 2; i++) {
+        struct hg_index_loader *l = t->loader[i];
+        t->loader[i] = NULL;
+        if (l == NULL)
+            continue;
+        if (rc == HOLOG_OK)
+            rc = hg_index_load_end(l);
+        else
+            hg_index_load_abort(l);
+    }
+    if (rc < 0 && t->index[0] != NULL) {
+        struct holog_error_detail first;
+        hg_error_get(&first);
+        if (hg_index_remove_prefix(t->index[0], NULL, 0, NULL) < 0) /* the first may be in */
+            HG_ASSERT(0); /* it needs memory only to keep what others hold; nobody does */
+        hg_error_set(&first);
+    }
+    return rc;
+}
+
+/* The whole file in one pass. On failure the indexes are empty and out holds nothing to release. */
+static int read_content(struct reader *r, const uint8_t *uuid, struct target *t,
                         struct hg_checkpoint *out)
 {
     struct hg_checkpoint c = { 0 };
-    struct hg_index_loader *loader = NULL;
 
     int rc = read_header(r, uuid);
     if (rc == HOLOG_OK)
         rc = read_settings(r, &c);
     if (rc == HOLOG_OK)
         rc = read_segments(r, &c);
-    if (rc == HOLOG_OK && ix != NULL)
-        rc = hg_index_load_begin(ix, &loader);
     if (rc == HOLOG_OK)
-        rc = read_pages(r, loader);
+        rc = read_moments(r, &c);
+    if (rc == HOLOG_OK)
+        rc = read_tags(r, &c);
+    if (rc == HOLOG_OK)
+        rc = load_pages(r, t, 0);
+    if (rc == HOLOG_OK)
+        rc = load_pages(r, t, 1);
     if (rc == HOLOG_OK)
         rc = read_last_hash(r);
     if (rc < 0) {
-        hg_index_load_abort(loader); /* NULL is fine */
+        hg_index_load_abort(t->loader[0]); /* NULL is fine */
+        hg_index_load_abort(t->loader[1]);
         goto out;
     }
-    if (loader != NULL)
-        rc = hg_index_load_end(loader); /* frees it */
+    rc = load_end(t);
     if (rc < 0)
         goto out;
     fill_out(&r->head, &c);
@@ -728,8 +916,9 @@ out:
 }
 
 static int read_one(struct hg_io *io, const char *name, const uint8_t *uuid, struct hg_index *ix,
-                    struct hg_checkpoint *out)
+                    struct hg_index *past, struct hg_checkpoint *out)
 {
+    struct target t = { .index = { ix, past } };
     struct reader r = { .name = name };
 
     hg_hash_stream_begin(&r.hash);
@@ -738,7 +927,7 @@ static int read_one(struct hg_io *io, const char *name, const uint8_t *uuid, str
         return hg_error(HOLOG_E_NOMEM, "no memory to read an index checkpoint");
     int rc = io->ops->open(io, name, 0, &r.file);
     if (rc == HOLOG_OK) {
-        rc = read_content(&r, uuid, ix, out);
+        rc = read_content(&r, uuid, &t, out);
         (void)io->ops->close(r.file); /* only read from */
     }
     hg_free(r.chunk);
@@ -761,7 +950,8 @@ static int is_ours(int rc)
 }
 
 int hg_checkpoint_load(struct hg_io *io, const uint8_t uuid[16], uint64_t max_number,
-                       struct hg_index *empty, struct hg_checkpoint *out, char out_note[160])
+                       struct hg_index *empty, struct hg_index *empty_past,
+                       struct hg_checkpoint *out, char out_note[160])
 {
     struct listing l = { { 0 } };
     int faults = 0;
@@ -781,7 +971,7 @@ int hg_checkpoint_load(struct hg_io *io, const uint8_t uuid[16], uint64_t max_nu
         if (listing_at(&l, i) > max_number)
             continue;
         checkpoint_name(name, listing_at(&l, i));
-        rc = read_one(io, name, uuid, empty, out);
+        rc = read_one(io, name, uuid, empty, empty_past, out);
         if (is_ours(rc))
             goto out;
         if (rc < 0 && faults++ == 0)
@@ -800,7 +990,7 @@ out:
 int hg_checkpoint_check(struct hg_io *io, const char *name)
 {
     struct hg_checkpoint c = { 0 };
-    int rc = read_one(io, name, NULL, NULL, &c);
+    int rc = read_one(io, name, NULL, NULL, NULL, &c);
     if (rc == HOLOG_OK)
         hg_checkpoint_release(&c);
     return rc;

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/check.h"
+#include "engine/retention.h"
 #include "engine/store_internal.h"
 #include "io/event.h"
 #include "wal/frame.h"
@@ -70,9 +71,10 @@ static void publish(holog_store *s, struct hg_version *v)
 static void fall_back(holog_store *s)
 {
     struct hg_version *v = s->durable;
+    struct hg_state_mark m = { .root = v->root, .past = v->past, .sums = v->sums };
 
-    hg_index_reset(s->sequenced.index, v->root);
-    s->sequenced.sums = v->sums;
+    hg_state_reset(&s->sequenced, &m);
+    hg_timeline_cut(&s->timeline, v->number);
     s->last_number = v->number;
     hg_version_put(s, s->latest);
     s->latest = NULL;
@@ -205,6 +207,19 @@ static int has_children(void *ctx, const struct hg_key *dir)
     return rc;
 }
 
+static int was_there(void *ctx, const struct hg_key *k, uint64_t number)
+{
+    holog_store *s = ctx;
+    struct hg_state_mark m;
+    struct hg_locator loc;
+    int rc;
+
+    hg_state_freeze(&s->sequenced, &m);
+    rc = hg_past_get(m.root, m.past, k->bytes, k->len, number, &loc);
+    hg_state_mark_release(&m);
+    return rc == HOLOG_E_NOENT ? 0 : rc < 0 ? rc : 1;
+}
+
 /* The sequenced state with what this commit has done to it so far. Its links are not in the log yet. */
 static int get_in_commit(void *ctx, const uint8_t *key, size_t len, struct hg_locator *out)
 {
@@ -312,6 +327,7 @@ static int apply_op(struct seq *q, struct hg_op *op, struct hg_checked *c)
     case HG_OP_DELETE_TREE: return hg_apply_delete_tree(st, &c->at.key, q->number);
     case HG_OP_COPY: return hg_apply_copy(st, &c->at.key, &c->to.key, q->number);
     case HG_OP_MOVE: return hg_apply_move(st, &c->at.key, &c->to.key, q->number);
+    case HG_OP_ROLLBACK: return hg_apply_rollback(st, &c->at.key, op->expect, q->number);
     case HG_OP_CONFIG:
         return hg_setting_put(q->s, text(q->txn, op->path), op->path_len, text(q->txn, op->to),
                               op->to_len);
@@ -364,6 +380,8 @@ static int check_one(struct seq *q, size_t i, struct hg_checked *c)
 
     if (rc == HOLOG_E_NOENT && c->missing_parent && (op->flags & HOLOG_PARENTS) != 0)
         return add_parents(q, i, moves ? &c->to : &c->at);
+    if (rc == HOLOG_OK && op->type == HG_OP_ROLLBACK)
+        rc = hg_ref_check(q->s, op->expect);
     if (rc == HOLOG_OK)
         rc = check_twice(q, op, c);
     if (rc == HOLOG_OK)
@@ -671,23 +689,21 @@ static int run_single(struct seq *q, const struct finish *f)
 static int run_many(struct seq *q, const struct finish *f)
 {
     holog_store *s = q->s;
-    struct hg_sums sums = s->sequenced.sums;
-    struct hg_root *before = hg_index_freeze(s->sequenced.index);
-    int rc = q->txn->run.refs.len > 0 ? hg_batch_apply(q->txn, &s->sequenced, op_locator, q)
-                                      : apply_literals(q);
+    struct hg_state_mark before;
+    int rc;
 
+    hg_state_freeze(&s->sequenced, &before);
+    rc = q->txn->run.refs.len > 0 ? hg_batch_apply(q->txn, &s->sequenced, op_locator, q)
+                                  : apply_literals(q);
     if (rc == HOLOG_E_STALE) {
-        s->sequenced.sums = sums;
-        hg_index_reset(s->sequenced.index, before);
+        hg_state_reset(&s->sequenced, &before);
         rc = apply_checked(q);
     }
     if (rc == HOLOG_OK && !q->again)
         rc = append_body(q, f);
-    if (rc < 0 || q->again) {
-        s->sequenced.sums = sums;
-        hg_index_reset(s->sequenced.index, before);
-    }
-    hg_root_put(before);
+    if (rc < 0 || q->again)
+        hg_state_reset(&s->sequenced, &before);
+    hg_state_mark_release(&before);
     return rc;
 }
 
@@ -702,6 +718,16 @@ static int only_deletes(const holog_txn *txn)
     return i == op_count(txn);
 }
 
+static int needs_feature(const holog_txn *txn)
+{
+    const struct hg_op *op = (const struct hg_op *)(const void *)txn->ops.data;
+    size_t i = 0;
+
+    while (i < op_count(txn) && op[i].type != HG_OP_ROLLBACK)
+        i++;
+    return i < op_count(txn);
+}
+
 /* Under the lock: room, checks, index, log. On failure nothing has changed. */
 static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, holog_commit_fn done,
                     void *ctx, struct hg_ticket *out_ticket)
@@ -709,10 +735,17 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
     holog_store *s = q->s;
     struct hg_buf *body = in_extent ? frame_body : &q->txn->body;
     struct finish f = { body, in_extent ? 1 : q->txn->nrec, done, ctx, out_ticket };
-    int rc = hg_log_reserve(s->log, body->len, only_deletes(q->txn), &q->place);
+    uint64_t ended;
+    int rc = needs_feature(q->txn) ? hg_log_need(s->log, HG_FEATURE_VERSIONS) : HOLOG_OK;
+
+    hg_retention_step(s);
+    if (rc == HOLOG_OK)
+        rc = hg_log_reserve(s->log, body->len, only_deletes(q->txn), &q->place);
 
     if (rc == HOLOG_OK)
         rc = hg_version_spare(s); /* after the reserve, which may have sealed a group with it */
+    if (rc == HOLOG_OK)
+        rc = hg_timeline_reserve(&s->timeline);
     if (rc < 0)
         return rc;
     if (!in_extent) {
@@ -723,9 +756,15 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
     rc = check_reads(q);
     if (rc < 0)
         return rc;
+    ended = s->sequenced.sums.past_bytes;
     rc = op_count(q->txn) == 1 && hg_op_makes_entry(op_at(q->txn, 0)) ? run_single(q, &f)
                                                                       : run_many(q, &f);
     if (rc == HOLOG_OK && !q->again) {
+        struct hg_moment m = { .number = q->number,
+                               .time_ns = s->last_time_ns,
+                               .frame = hg_pos_make(q->place.segment, q->place.frame_offset),
+                               .ended_bytes = s->sequenced.sums.past_bytes - ended };
+        hg_timeline_add(&s->timeline, &m);
         s->last_number = q->number;
         s->commits++;
         s->records += q->txn->nrec;
@@ -829,6 +868,7 @@ static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ct
     q.check = (struct hg_check_ctx){
         .lookup = { .store = s, .ctx = &q, .get = get_in_commit, .target = target_in_commit },
         .has_children = has_children,
+        .was_there = was_there,
         .children_ctx = s
     };
     if (in_extent)

@@ -89,6 +89,11 @@ uint64_t hg_index_bytes(const struct hg_index *ix)
     return atomic_load_explicit(&ix->bytes, memory_order_relaxed);
 }
 
+uint64_t hg_index_count(const struct hg_index *ix)
+{
+    return ix->head->count;
+}
+
 void hg_index_set_limit(struct hg_index *ix, uint64_t max_bytes)
 {
     atomic_store_explicit(&ix->limit, max_bytes, memory_order_relaxed);
@@ -177,6 +182,20 @@ static void find_near(const struct hg_index *ix, const uint8_t *key, size_t key_
         }
     }
     find(ix, key, key_len, out_path, out_pos);
+}
+
+/* N4: the edit puts numbers up to `stamp` below the path. Nodes that are not the head's own are to
+ * be copied. */
+static void stamp_path(struct hg_index *ix, const struct hg_path *path, uint64_t stamp)
+{
+    ix->stamp = HG_MAX(stamp, path->leaf->node.newest);
+    for (uint32_t i = 0; i < path->depth; i++) {
+        struct hg_node *n = &path->node[i]->node;
+        if (n->born == ix->head->generation)
+            n->newest = HG_MAX(n->newest, stamp);
+    }
+    if (path->leaf->node.born == ix->head->generation)
+        path->leaf->node.newest = ix->stamp;
 }
 
 /* Let n stand where the path goes on below `depth` inner levels: copies of older inner nodes, which
@@ -422,6 +441,7 @@ static int edit_leaf(struct edit *e, const struct hg_path *path, uint32_t first,
         rc = hg_page_list_add(l, at < from ? 0 : l->count, sibling->page);
         if (rc < 0)
             return rc;
+        ix->stamp = HG_MAX(ix->stamp, sibling->node.newest);
         edit_drop(e, &sibling->node);
         from = HG_MIN(from, at);
         to = from + 2;
@@ -627,6 +647,7 @@ int hg_index_put_over(struct hg_index *ix, const uint8_t *key, size_t key_len,
     if (ix->head->top == NULL) {
         hg_locator_encode(bytes, loc);
         edit_begin(ix, &e, 1);
+        ix->stamp = loc->number;
         rc = put_first(&e, key, key_len, bytes);
     } else {
         find_near(ix, key, key_len, &path, &pos);
@@ -636,6 +657,7 @@ int hg_index_put_over(struct hg_index *ix, const uint8_t *key, size_t key_len,
                 return 1;
         }
         edit_begin(ix, &e, 1);
+        stamp_path(ix, &path, loc->number);
         rc = put_at(&e, &path, &pos, key, key_len, loc, out_old);
     }
     return edit_end(&e, rc, ix->head->count + (pos.found ? 0 : 1));
@@ -672,6 +694,7 @@ int hg_index_mark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint6
         return rc;
     hg_locator_encode(bytes, &loc);
     edit_begin(ix, &e, 1);
+    stamp_path(ix, &path, 0);
     rc = replace_locator(&e, &path, &pos, bytes);
     rc = edit_end(&e, rc, ix->head->count);
     if (rc == HOLOG_OK)
@@ -679,21 +702,28 @@ int hg_index_mark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint6
     return rc;
 }
 
-/* The mark has made the leaf the head's own: it is written in place, and cannot fail. */
-void hg_index_unmark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint64_t size)
+/* The edit that is taken back has made the leaf the head's own: it is written in place, and cannot
+ * fail. */
+void hg_index_put_back(struct hg_index *ix, const uint8_t *key, size_t key_len,
+                       const struct hg_locator *loc)
 {
-    struct hg_locator loc;
     struct hg_path path;
     struct hg_page_pos pos;
-    uint8_t *at;
 
     key = pad_key(ix, key, key_len);
     find_near(ix, key, key_len, &path, &pos);
     HG_ASSERT(pos.found && path.leaf->node.born == ix->head->generation);
-    at = hg_page_locator(path.leaf->page, &pos);
-    hg_locator_decode(at, &loc);
+    hg_locator_encode(hg_page_locator(path.leaf->page, &pos), loc);
+}
+
+void hg_index_unmark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint64_t size)
+{
+    struct hg_locator loc;
+    int rc = hg_index_get(ix, key, key_len, &loc);
+
+    HG_ASSERT(rc == HOLOG_OK);
     loc.size = size;
-    hg_locator_encode(at, &loc);
+    hg_index_put_back(ix, key, key_len, &loc);
 }
 
 /* ---- many puts in order ------------------------------------------------------------------------*/
@@ -789,6 +819,7 @@ static int put_item(struct hg_index *ix, struct hg_path *path, struct hg_page_po
     if (rc < 0)
         return rc;
     edit_begin(ix, &e, 1);
+    stamp_path(ix, path, item->loc.number);
     rc = put_at(&e, path, pos, item->key, item->key_len, &item->loc, &item->old);
     rc = edit_end(&e, rc, ix->head->count + (found ? 0 : 1));
     if (rc == HOLOG_OK)
@@ -802,6 +833,7 @@ static int put_some(struct hg_index *ix, struct hg_index_item *items, size_t n, 
     struct hg_path path;
     struct hg_page_pos pos;
     struct edit e;
+    uint64_t newest = 0;
     uint64_t added;
 
     *out_n = 1;
@@ -820,7 +852,10 @@ static int put_some(struct hg_index *ix, struct hg_index_item *items, size_t n, 
     int rc = hg_head_prepare(ix, EDIT_DROP_MAX);
     if (rc < 0)
         return rc;
+    for (size_t i = 0; i < *out_n; i++)
+        newest = HG_MAX(newest, items[i].loc.number);
     edit_begin(ix, &e, 1);
+    stamp_path(ix, &path, newest);
     rc = put_in_leaf(&e, &path, items, *out_n, &added);
     return edit_end(&e, rc, ix->head->count + added);
 }
@@ -886,6 +921,7 @@ int hg_index_remove(struct hg_index *ix, const uint8_t *key, size_t key_len,
         return rc;
     hg_locator_decode(hg_page_locator(path.leaf->page, &pos), &old);
     edit_begin(ix, &e, 0);
+    stamp_path(ix, &path, 0);
     rc = remove_found(&e, &path, &pos);
     rc = edit_end(&e, rc, ix->head->count - 1);
     if (rc == HOLOG_OK && out_old != NULL)
@@ -995,6 +1031,7 @@ static int remove_some(struct hg_index *ix, const uint8_t *prefix, size_t len, u
     if (hg_page_at_end(path.leaf->page, &pos) && !path_next(&path))
         return HOLOG_OK;
     edit_begin(ix, &e, 0);
+    stamp_path(ix, &path, 0);
     if (path.depth > 0)
         covered_leaves(&path, prefix, len, &from, &to);
     if (from < to)

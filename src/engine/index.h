@@ -102,6 +102,9 @@ HG_MUST_CHECK int hg_index_put_sorted(struct hg_index *ix, struct hg_index_item 
  * there: any other type stays as it is. HOLOG_E_NOENT when missing. */
 HG_MUST_CHECK int hg_index_mark(struct hg_index *ix, const uint8_t *key, size_t key_len,
                                 uint64_t number, struct hg_locator *out_loc);
+/* Takes a put back that has replaced `loc`. Nothing may have been frozen since. */
+void hg_index_put_back(struct hg_index *ix, const uint8_t *key, size_t key_len,
+                       const struct hg_locator *loc);
 /* Takes the last mark back: out_loc's size is put in again. Nothing may have been frozen since. */
 void hg_index_unmark(struct hg_index *ix, const uint8_t *key, size_t key_len, uint64_t size);
 /* HOLOG_E_NOENT when missing. */
@@ -138,6 +141,7 @@ int hg_root_lookup(const struct hg_root *root, const uint8_t *key, size_t key_le
  * root: hold a count, or stay inside an epoch. Its key buffer is its own. */
 struct hg_cursor {
     const struct hg_root *root;
+    uint64_t since;        /* only entries with a number above it; 0: all */
     struct hg_locator loc; /* of the current key */
     uint8_t *key;          /* current key, key_len bytes, in `inline_key` or allocated */
     size_t key_len;
@@ -160,6 +164,10 @@ struct hg_cursor {
 /* HOLOG_OK and positioned, HOLOG_E_NOENT at the end, or HOLOG_E_NOMEM. */
 HG_MUST_CHECK int hg_cursor_open(struct hg_cursor *c, const struct hg_root *root,
                                  const uint8_t *from, size_t from_len, int after);
+/* Only entries whose number is above `since` (not 0). What has not changed is passed over by whole
+ * subtrees: the cost is that of the leaves in which something is newer. */
+HG_MUST_CHECK int hg_cursor_open_since(struct hg_cursor *c, const struct hg_root *root,
+                                       const uint8_t *from, size_t from_len, uint64_t since);
 HG_MUST_CHECK int hg_cursor_next(struct hg_cursor *c);
 /* Skip to the first key > every key starting with prefix: over a whole subtree in O(log n). */
 HG_MUST_CHECK int hg_cursor_skip_prefix(struct hg_cursor *c, const uint8_t *prefix,
@@ -168,6 +176,7 @@ void hg_cursor_close(struct hg_cursor *c);
 
 /* ---- memory ------------------------------------------------------------------------------------*/
 
+uint64_t hg_index_count(const struct hg_index *ix); /* keys in the version being edited */
 uint64_t hg_index_bytes(const struct hg_index *ix); /* all nodes of all its roots, incl. malloc's */
 /* 0 = none. Removals may go over it: they must be possible when the budget is spent. */
 void hg_index_set_limit(struct hg_index *ix, uint64_t max_bytes);

@@ -120,29 +120,37 @@ static int cursor_enter(struct hg_cursor *c, const struct hg_node *n, uint32_t r
     return HOLOG_OK;
 }
 
+/* The first child from `from` on that may have what the cursor is for; count when none has. */
+static uint32_t next_child(const struct hg_cursor *c, const struct hg_inner *in, uint32_t from)
+{
+    while (from < in->count && c->since != 0 && hg_inner_children(in)[from]->newest <= c->since)
+        from++;
+    return from;
+}
+
 /* The leaf behind the present one, or HOLOG_E_NOENT. */
 static int cursor_next_leaf(struct hg_cursor *c)
 {
     uint32_t depth = c->depth;
-    const struct hg_inner *in = NULL;
     while (depth > 0) {
-        in = c->path[depth - 1].node;
-        if (c->path[depth - 1].child + 1 < in->count)
-            break;
-        depth--;
-    }
-    if (depth == 0)
-        return HOLOG_E_NOENT;
-    const struct hg_node *n = hg_inner_children(in)[++c->path[depth - 1].child];
-    for (; n->level > 0; depth++) {
+        const struct hg_inner *in = c->path[depth - 1].node;
+        uint32_t child = next_child(c, in, c->path[depth - 1].child + 1);
+        c->path[depth - 1].child = child;
+        if (child >= in->count) {
+            depth--;
+            continue;
+        }
+        const struct hg_node *n = hg_inner_children(in)[child];
+        if (n->level == 0)
+            return cursor_enter(c, n, 0);
         c->path[depth].node = n;
-        c->path[depth].child = 0;
-        n = hg_inner_children(hg_node_inner(n))[0];
+        c->path[depth].child = UINT32_MAX; /* its first is next */
+        depth++;
     }
-    return cursor_enter(c, n, 0);
+    return HOLOG_E_NOENT;
 }
 
-int hg_cursor_next(struct hg_cursor *c)
+static int cursor_step(struct hg_cursor *c)
 {
     struct hg_page_iter it;
     struct hg_page_item item;
@@ -168,6 +176,14 @@ int hg_cursor_next(struct hg_cursor *c)
     return HOLOG_OK;
 }
 
+int hg_cursor_next(struct hg_cursor *c)
+{
+    int rc = cursor_step(c);
+    while (rc == HOLOG_OK && c->since != 0 && c->loc.number <= c->since)
+        rc = cursor_step(c);
+    return rc;
+}
+
 /* To the first key >= key (padded), or > key when `after`. key may lie in c->key: the search is
  * over before the key buffer is written. */
 static int cursor_seek(struct hg_cursor *c, const uint8_t *key, size_t key_len, int after)
@@ -190,14 +206,15 @@ static int cursor_seek(struct hg_cursor *c, const uint8_t *key, size_t key_len, 
     uint32_t skip = pos.index + (pos.found && after ? 1 : 0);
     int rc = cursor_enter(c, n, pos.run);
     while (rc == HOLOG_OK && skip-- > 0)
-        rc = hg_cursor_next(c); /* rebuilds the key, entry by entry of the run */
+        rc = cursor_step(c); /* rebuilds the key, entry by entry of the run */
     return rc < 0 ? rc : hg_cursor_next(c);
 }
 
-int hg_cursor_open(struct hg_cursor *c, const struct hg_root *root, const uint8_t *from,
-                   size_t from_len, int after)
+static int cursor_open(struct hg_cursor *c, const struct hg_root *root, const uint8_t *from,
+                       size_t from_len, int after, uint64_t since)
 {
     c->root = root;
+    c->since = since;
     c->page = NULL;
     c->key = c->inline_key;
     c->key_len = 0;
@@ -212,6 +229,18 @@ int hg_cursor_open(struct hg_cursor *c, const struct hg_root *root, const uint8_
         memcpy(c->key, from, from_len);
     memset(c->key + from_len, 0, HG_KEY_PAD);
     return cursor_seek(c, c->key, from_len, after);
+}
+
+int hg_cursor_open(struct hg_cursor *c, const struct hg_root *root, const uint8_t *from,
+                   size_t from_len, int after)
+{
+    return cursor_open(c, root, from, from_len, after, 0);
+}
+
+int hg_cursor_open_since(struct hg_cursor *c, const struct hg_root *root, const uint8_t *from,
+                         size_t from_len, uint64_t since)
+{
+    return cursor_open(c, root, from, from_len, 0, since);
 }
 
 int hg_cursor_skip_prefix(struct hg_cursor *c, const uint8_t *prefix, size_t prefix_len)

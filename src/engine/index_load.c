@@ -123,6 +123,21 @@ static int loader_separate(struct hg_index_loader *l, const uint8_t *page, struc
     return HOLOG_OK;
 }
 
+static uint64_t page_newest(const uint8_t *page)
+{
+    uint64_t newest = 0;
+    struct hg_page_iter it;
+    struct hg_page_item item;
+
+    hg_page_iter_begin(&it, page, 0);
+    while (hg_page_iter_next(&it, &item)) {
+        struct hg_locator loc;
+        hg_locator_decode(item.loc, &loc);
+        newest = HG_MAX(newest, loc.number);
+    }
+    return newest;
+}
+
 int hg_index_load_page(struct hg_index_loader *l, const uint8_t *page, size_t len)
 {
     const char *why = NULL;
@@ -145,6 +160,7 @@ int hg_index_load_page(struct hg_index_loader *l, const uint8_t *page, size_t le
         return rc;
     HG_ASSERT(leaf != NULL);
     memcpy(leaf->page, page, len);
+    leaf->node.newest = page_newest(page);
     leaf->node.next = l->made;
     l->made = &leaf->node;
     item.node = &leaf->node;
@@ -241,6 +257,8 @@ static int walk_leaf(struct walk *w, const struct hg_node *n)
         return walk_bad(w, why);
     if (rc < 0)
         return rc;
+    if (page_newest(page) > n->newest)
+        return walk_bad(w, "a number above its page's newest"); /* N4 */
 
     struct hg_page_iter it;
     struct hg_page_item first;
@@ -296,6 +314,8 @@ static int walk_inner(struct walk *w, const struct hg_inner *in)
             return walk_bad(w, "a child of the wrong level");
         if (child->born > in->node.born)
             return walk_bad(w, "a child younger than its parent"); /* N1 */
+        if (child->newest > in->node.newest)
+            return walk_bad(w, "a child with a number above its parent's newest"); /* N4 */
         if (i > 0)
             rc = walk_separator(w, in, i);
         if (rc == HOLOG_OK)

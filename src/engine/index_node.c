@@ -24,7 +24,9 @@ static int node_new(struct hg_index *ix, size_t size, uint32_t level, int budget
     if (n == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for an index node of %zu bytes", size);
     atomic_fetch_add_explicit(&ix->bytes, charge, memory_order_relaxed);
-    *n = (struct hg_node){ .born = ix->head->generation, .bytes = charge, .level = level };
+    *n = (struct hg_node){
+        .born = ix->head->generation, .newest = ix->stamp, .bytes = charge, .level = level
+    };
     *out_node = n;
     return HOLOG_OK;
 }
@@ -68,6 +70,7 @@ int hg_inner_copy(struct hg_index *ix, const struct hg_inner *from, int budget,
     if (rc < 0)
         return rc;
     HG_ASSERT(n != NULL);
+    n->newest = HG_MAX(n->newest, from->node.newest);
     memcpy(n + 1, &from->node + 1, size - sizeof *n);
     *out_inner = hg_node_inner(n);
     return HOLOG_OK;
@@ -165,11 +168,13 @@ int hg_inner_build(struct hg_index *ix, const struct hg_child *items, uint32_t c
     if (prefix_len > 0)
         memcpy(bytes, ix->seps.data + items[1].sep, prefix_len);
     children[0] = items[0].node;
+    n->newest = items[0].node->newest;
     choose_places(in, differing_places(ix, items, count, prefix_len));
     for (uint32_t i = 1; i < count; i++) {
         uint32_t len = items[i].sep_len - prefix_len;
         const uint8_t *sep = ix->seps.data + items[i].sep + prefix_len;
         children[i] = items[i].node;
+        n->newest = HG_MAX(n->newest, items[i].node->newest);
         in->words[i - 1] = hg_inner_head(in, sep, len);
         starts[i - 1] = at;
         memcpy(bytes + at, sep, len);

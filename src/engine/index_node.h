@@ -9,6 +9,8 @@
  *   N2  nodes of the head's own generation are reached from the head alone: edited in place
  *   N3  no node is empty; inner nodes but the root have at least HG_INNER_MIN children, unless
  *       very long separators forced a cut
+ *   N4  no number below a node is above its `newest`: whoever looks for what is new passes over the
+ *       rest
  *
  * VERSIONS. There is no count in a node: copying one inner node would touch all its children.
  * Instead a version (struct hg_root: a frozen root, or the head, which is being edited) lists its
@@ -55,6 +57,7 @@
 struct hg_node {
     struct hg_node *next; /* list of nodes to free, or of nodes made by an unfinished edit */
     uint64_t born;        /* generation */
+    uint64_t newest;      /* N4 */
     uint32_t bytes;       /* charged to ix->bytes */
     uint32_t level;       /* 0: leaf */
 };
@@ -133,7 +136,8 @@ struct hg_index {
     struct hg_root *spare;        /* the next head, so that freezing cannot fail */
     struct hg_dead_chunk *chunks; /* empty ones, so that a finished edit cannot fail */
     uint64_t next_generation;
-    int dirty; /* the head differs from its parent */
+    int dirty;      /* the head differs from its parent */
+    uint64_t stamp; /* N4: of the nodes that the edit at work makes */
     struct hg_page_list list;
     struct hg_buf seps; /* separators of the edit at work */
     struct hg_child *items[2];

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/retention.h"
 #include "engine/store_internal.h"
 #include "io/memory.h"
 
@@ -199,6 +200,7 @@ int holog_config(holog_store *store, const char *key, const char *value, char *o
                  size_t out_size)
 {
     holog_txn *txn;
+    int ok = 0;
     int rc = hg_store_check(store);
 
     if (rc < 0)
@@ -212,7 +214,11 @@ int holog_config(holog_store *store, const char *key, const char *value, char *o
         if (strcmp(fixed[i].key, key) == 0)
             return hg_error(HOLOG_E_INVAL, "%s is fixed when a store is created", key);
     }
-    if (strncmp(key, "user.", 5) != 0 || key[5] == 0)
+    if (hg_retention_setting(key, value, &ok)) {
+        if (!ok)
+            return hg_error(HOLOG_E_INVAL, "%s: \"%s\" is neither a number%s nor \"all\"", key,
+                            value, strcmp(key, "retention.bytes") == 0 ? ", \"live\"" : "");
+    } else if (strncmp(key, "user.", 5) != 0 || key[5] == 0)
         return hg_error(HOLOG_E_INVAL, "no setting is called \"%s\" (your own begin with user.)",
                         key);
     if (strlen(value) > 4096)

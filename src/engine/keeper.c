@@ -52,13 +52,21 @@ static int describe(holog_store *s, const struct hg_log_state *st, const struct 
                                .live_key_bytes = v->sums.live_key_bytes,
                                .live_value_bytes = v->sums.live_value_bytes,
                                .directories = v->sums.directories,
-                               .root_number = v->sums.root_number };
+                               .root_number = v->sums.root_number,
+                               .horizon = s->timeline.horizon,
+                               .past_bytes = v->sums.past_bytes };
+    const struct hg_timeline *t = &s->timeline;
+    size_t moments = hg_timeline_count(t);
     int rc;
 
     memcpy(c.uuid, hg_log_super(s->log)->uuid, sizeof c.uuid);
     rc = collect_settings(s, &c.settings);
     if (rc == HOLOG_OK)
         rc = hg_log_segments(s->log, &c.segments);
+    if (rc == HOLOG_OK && moments > 0)
+        rc = hg_buf_append(&c.moments, hg_timeline_at(t, 0), moments * sizeof(struct hg_moment));
+    if (rc == HOLOG_OK && t->tags.len > 0)
+        rc = hg_buf_append(&c.tags, t->tags.data, t->tags.len);
     if (rc < 0) {
         hg_checkpoint_release(&c);
         return rc;
@@ -79,7 +87,7 @@ int hg_keeper_last(holog_store *s)
     rc = describe(s, &st, s->published, &c);
     if (rc < 0)
         return rc;
-    rc = hg_checkpoint_write(s->io, &c, s->published->root);
+    rc = hg_checkpoint_write(s->io, &c, s->published->root, s->published->past);
     if (rc == HOLOG_OK) {
         __atomic_add_fetch(&s->checkpoints, 1, __ATOMIC_RELAXED);
         s->keeper.covers = c.covered;
@@ -133,7 +141,7 @@ static void write_next(holog_store *s)
     int rc;
 
     hg_log_unlock(s->log);
-    rc = hg_checkpoint_write(s->io, &k->next, v->root);
+    rc = hg_checkpoint_write(s->io, &k->next, v->root, v->past);
     if (rc < 0 && s->opts.log != NULL) /* a cache: the next open is slower, nothing is lost */
         s->opts.log(s->opts.log_ctx, HOLOG_LOG_WARN, "an index checkpoint was not written");
     hg_log_lock(s->log);

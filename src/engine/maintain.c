@@ -120,7 +120,7 @@ int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
 }
 
 /* Order matters not: a sum of one hash for each entry. Types, paths, values; not numbers. */
-static int add_entry(holog_store *s, const struct hg_cursor *at, uint64_t *sum)
+static int add_entry(holog_store *s, const struct hg_entries *at, uint64_t *sum)
 {
     uint8_t head[HG_KEY_MAX + 32];
     char path[HG_PATH_MAX + 1];
@@ -144,24 +144,23 @@ static int add_entry(holog_store *s, const struct hg_cursor *at, uint64_t *sum)
 
 int holog_state_hash(holog_view *view, uint64_t *out_hash)
 {
-    struct hg_cursor c;
+    struct hg_entries e;
+    const struct hg_version *v;
     uint64_t sum = 0;
     int rc = hg_view_check(view);
-    int opened;
 
     if (rc < 0)
         return rc;
     if (out_hash == NULL)
         return hg_error(HOLOG_E_INVAL, "out_hash is NULL");
-    rc = hg_cursor_open(&c, view->version->root, NULL, 0, 0);
-    opened = rc == HOLOG_OK;
+    v = view->version;
+    rc = hg_entries_open(&e, v->root, v->is_past ? v->past : NULL, v->number, NULL, 0, 0);
     while (rc == HOLOG_OK) {
-        rc = add_entry(view->store, &c, &sum);
+        rc = add_entry(view->store, &e, &sum);
         if (rc == HOLOG_OK)
-            rc = hg_cursor_next(&c);
+            rc = hg_entries_next(&e);
     }
-    if (opened)
-        hg_cursor_close(&c);
+    hg_entries_close(&e);
     if (rc != HOLOG_E_NOENT)
         return rc;
     *out_hash = sum;

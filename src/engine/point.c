@@ -83,6 +83,7 @@ static void note_op(holog_store *s, const holog_txn *txn, const struct hg_op *op
         hg_side_table_remove(s->points, hash_at(s, txn, op->path, op->path_len));
         hg_side_table_remove(s->points, hash_at(s, txn, op->to, op->to_len));
         break;
+    case HG_OP_ROLLBACK:
     case HG_OP_DELETE_TREE: hg_side_table_clear(s->points); break;
     case HG_OP_MKDIR:
     case HG_OP_EXPECT:

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/retention.h"
 #include "engine/store_internal.h"
 
 /* A writer that is followed makes segments that were not there when this handle was opened. */
@@ -26,12 +27,35 @@ static int tell_cache(holog_store *s, uint32_t segment, uint64_t end)
     return HOLOG_OK;
 }
 
+static int settle(holog_store *s);
+
+/* Every so often, what the log says is not kept goes: a replay needs no more memory than a writer. */
+static int forget(holog_store *s)
+{
+    int rc;
+
+    hg_retention_unsaid(s);
+    if (s->timeline.horizon <= s->sweep.horizon)
+        return HOLOG_OK;
+    rc = settle(s);
+    return rc < 0 ? rc : hg_retention_replayed(s);
+}
+
 static int on_frame(void *ctx, const struct hg_frame *f, uint32_t segment, uint32_t offset,
                     uint64_t time_ns)
 {
     holog_store *s = ctx;
 
     if (f->type == HG_FRAME_COMMIT) {
+        struct hg_moment m = { .number = f->number,
+                               .time_ns = time_ns,
+                               .frame = hg_pos_make(segment, offset) };
+        int rc = hg_timeline_reserve(&s->timeline);
+        if (rc == HOLOG_OK && ++s->replayed % HG_UNSAID_MAX == 0)
+            rc = forget(s);
+        if (rc < 0)
+            return rc;
+        hg_timeline_add(&s->timeline, &m);
         s->last_number = f->number;
         s->last_time_ns = time_ns;
     }
@@ -131,8 +155,19 @@ static int apply(holog_store *s, const struct hg_record *r)
     if (r->type == HG_REC_CONFIG)
         return hg_setting_put(s, r->path, r->path_len, (const char *)r->value,
                               (size_t)r->value_len);
-    if (r->type == HG_REC_SEGMENTS || r->ignorable)
+    if (r->type == HG_REC_SEGMENTS || r->type == HG_REC_FOLD || r->ignorable)
         return HOLOG_OK;
+    if (r->type == HG_REC_TAG && r->number == 0) {
+        hg_timeline_remove_tag(&s->timeline, r->path, r->path_len);
+        s->sweep.horizon = 0;
+        return HOLOG_OK;
+    }
+    if (r->type == HG_REC_TAG)
+        return hg_timeline_set_tag(&s->timeline, r->path, r->path_len, r->number, r->time_ns);
+    if (r->type == HG_REC_RETENTION) {
+        hg_timeline_set_horizon(&s->timeline, r->number);
+        return HOLOG_OK;
+    }
     hg_key_make(r->path, r->path_len, a);
     switch (r->type) {
     case HG_REC_BLOB:
@@ -147,6 +182,7 @@ static int apply(holog_store *s, const struct hg_record *r)
     switch (r->type) {
     case HG_REC_DELETE:
     case HG_REC_DELETE_TREE: return hg_apply_delete_tree(st, a, s->last_number);
+    case HG_REC_ROLLBACK: return hg_apply_rollback(st, a, r->number, s->last_number);
     case HG_REC_MOVE:
     case HG_REC_COPY:
         hg_key_make(r->to, r->to_len, b);
@@ -219,8 +255,12 @@ int hg_replay_end(holog_store *s, int rc)
 {
     struct holog_error_detail first;
 
-    if (rc >= 0)
-        return settle(s);
+    if (rc >= 0) {
+        rc = settle(s);
+        if (rc == HOLOG_OK)
+            rc = hg_retention_replayed(s);
+        return rc < 0 ? rc : hg_retention_count_ended(s);
+    }
     hg_error_get(&first);
     (void)catch_up(s); /* rc came first */
     hg_error_set(&first);

@@ -236,7 +236,8 @@ static int get_in_version(void *ctx, const uint8_t *key, size_t len, struct hg_l
         *out = (struct hg_locator){ .type = HG_ENTRY_DIR, .size = v->sums.root_number };
         return HOLOG_OK;
     }
-    return hg_root_lookup(v->root, key, len, out);
+    return v->is_past ? hg_past_get(v->root, v->past, key, len, v->number, out)
+                      : hg_root_lookup(v->root, key, len, out);
 }
 
 static int target_in_version(void *ctx, const struct hg_locator *loc, char *out, size_t *out_len)

@@ -17,6 +17,7 @@
 #include "base/byteorder.h"
 #include "base/error.h"
 #include "engine/index_page.h"
+#include "engine/past.h"
 
 struct record {
     struct hg_locator loc;
@@ -364,11 +365,28 @@ static int choose(struct hg_run *r, const struct ref *refs, size_t left, size_t 
     return HOLOG_OK;
 }
 
+/* What was there before the puts of one key, and each of them but the last, is of the past. */
+static int keep_versions(struct flush *f, const struct hg_index_item *item, const struct ref *refs,
+                         size_t n)
+{
+    struct hg_locator before = item->old;
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < n && item->loc.type != HG_ENTRY_DIR && rc == HOLOG_OK; i++) {
+        const struct hg_locator *loc = &record_at(f->run, refs[i].at)->loc;
+        if (before.type != 0)
+            rc = hg_past_keep(f->st, item->key, item->key_len, &before, loc->number, 0);
+        before = *loc;
+    }
+    return rc;
+}
+
 static int flush_sorted(struct flush *f, const struct ref *refs, size_t n)
 {
     struct hg_index_item items[BATCH];
-    uint32_t at[BATCH];    /* the record that counts */
-    uint32_t first[BATCH]; /* the first of its key */
+    uint32_t at[BATCH];          /* the record that counts */
+    const struct ref *of[BATCH]; /* the puts of its key, in the order they came */
+    uint32_t times[BATCH];       /* how many there are */
     int rc = HOLOG_OK;
 
     for (size_t i = 0; i < n && rc == HOLOG_OK;) {
@@ -380,7 +398,8 @@ static int flush_sorted(struct flush *f, const struct ref *refs, size_t n)
             if (rc < 0)
                 return rc;
             at[count] = refs[i + which].at;
-            first[count] = refs[i].at;
+            of[count] = &refs[i];
+            times[count] = (uint32_t)same;
             const struct record *rec = record_at(f->run, at[count]);
             items[count].key = rec->key;
             items[count].key_len = rec->key_len;
@@ -388,8 +407,11 @@ static int flush_sorted(struct flush *f, const struct ref *refs, size_t n)
             i += same;
         }
         rc = hg_index_put_sorted(f->st->index, items, count);
-        for (size_t k = 0; k < count && rc == HOLOG_OK; k++)
-            rc = account(f, record_at(f->run, at[k]), &items[k], first[k]);
+        for (size_t k = 0; k < count && rc == HOLOG_OK; k++) {
+            rc = account(f, record_at(f->run, at[k]), &items[k], of[k]->at);
+            if (rc == HOLOG_OK)
+                rc = keep_versions(f, &items[k], of[k], times[k]);
+        }
     }
     return rc < 0 ? rc : leave_dirs(f, NULL);
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/store_internal.h"
+#include "holog/versions.h"
 #include "io/event.h"
 
 /* ---- one operation, one commit ------------------------------------------------------------------------*/
@@ -328,4 +329,19 @@ int holog_event_fd(holog_store *store, int *out_fd)
     *out_fd = store->event_fd;
     hg_log_unlock(store->log);
     return rc;
+}
+
+/* ---- going back ---------------------------------------------------------------------------------------*/
+
+int holog_rollback(holog_store *store, const char *path, uint64_t number, uint64_t *out_number)
+{
+    holog_txn *txn;
+    int rc = hg_store_check_write(store);
+
+    if (rc == HOLOG_OK)
+        rc = hg_txn_begin(store, HG_TXN_SINGLE, &txn);
+    if (rc != HOLOG_OK)
+        return rc;
+    rc = hg_txn_op_rollback(txn, path, number);
+    return commit_simple(txn, rc, out_number);
 }

@@ -346,7 +346,8 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
 {
     struct hg_checkpoint c = { 0 };
     char note[160] = "";
-    int rc = hg_checkpoint_load(s->io, super->uuid, max_number, s->sequenced.index, &c, note);
+    int rc = hg_checkpoint_load(s->io, super->uuid, max_number, s->sequenced.index,
+                                s->sequenced.past, &c, note);
 
     if (rc == HOLOG_E_NOENT || rc == HOLOG_E_CORRUPT || rc == HOLOG_E_VERSION)
         return HOLOG_OK; /* a cache: the log has everything */
@@ -356,9 +357,14 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
                                           .directories = c.directories,
                                           .live_key_bytes = c.live_key_bytes,
                                           .live_value_bytes = c.live_value_bytes,
-                                          .root_number = c.root_number };
+                                          .root_number = c.root_number,
+                                          .past_bytes = c.past_bytes };
     s->last_number = c.number;
     s->last_time_ns = c.time_ns;
+    s->timeline.horizon = c.horizon;
+    s->timeline.moments = c.moments;
+    s->timeline.tags = c.tags;
+    c.moments = c.tags = (struct hg_buf){ 0 };
     rc = take_settings(s, &c.settings);
     ro->from = c.covered;
     ro->from_hash = c.last_hash;
@@ -380,7 +386,9 @@ static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
     s->last_number = 0;
     s->last_time_ns = 0;
     free_settings(s);
-    return hg_index_remove_prefix(s->sequenced.index, NULL, 0, NULL);
+    hg_timeline_release(&s->timeline);
+    int rc = hg_index_remove_prefix(s->sequenced.index, NULL, 0, NULL);
+    return rc < 0 ? rc : hg_index_remove_prefix(s->sequenced.past, NULL, 0, NULL);
 }
 
 /* ---- open -------------------------------------------------------------------------------------------------------------*/
@@ -535,6 +543,7 @@ static int drop_leftovers(holog_store *s)
 void hg_store_tell_budget(holog_store *s)
 {
     hg_budget_set_index(s->cache, hg_index_bytes(s->sequenced.index) +
+                                      hg_index_bytes(s->sequenced.past) + s->timeline.moments.cap +
                                       (s->points != NULL ? hg_side_table_bytes(s->points) : 0));
 }
 
@@ -601,6 +610,8 @@ static int open_parts(holog_store *s)
     if (rc == HOLOG_OK)
         rc = hg_index_create(s->domain, 0, &s->sequenced.index);
     if (rc == HOLOG_OK)
+        rc = hg_index_create(s->domain, 0, &s->sequenced.past);
+    if (rc == HOLOG_OK)
         hg_index_set_limit(s->sequenced.index, s->opts.budget_bytes - s->opts.budget_bytes / 8);
     if (rc == HOLOG_OK)
         rc = make_points(s);
@@ -645,6 +656,10 @@ static void free_store(holog_store *s)
     }
     if (s->sequenced.index != NULL)
         hg_index_destroy(s->sequenced.index);
+    if (s->sequenced.past != NULL)
+        hg_index_destroy(s->sequenced.past);
+    hg_timeline_release(&s->timeline);
+    hg_buf_release(&s->sweep.key);
     if (s->cache != NULL)
         hg_cache_destroy(s->cache);
     hg_side_table_destroy(s->points);

@@ -16,6 +16,9 @@
  *   simple.c     the simple path: one call, one commit
  *   writer.c     values written piece by piece
  *   history.c    holog_log
+ *   ref.c        states by name: references, views of the past, tags
+ *   retention.c  how much of the past is kept
+ *   note.c       frames of the store's own
  *   stats.c      counters, histograms
  *   reader.c     read-only handles; what the store takes on disk
  *   info.c       machine, choices, settings
@@ -33,9 +36,11 @@
 #include "engine/cache.h"
 #include "engine/checkpoint.h"
 #include "engine/index.h"
+#include "engine/past.h"
 #include "engine/pathkey.h"
 #include "engine/run.h"
 #include "engine/side_table.h"
+#include "engine/timeline.h"
 #include "holog/holog.h"
 #include "io/io.h"
 #include "wal/ctl.h"
@@ -48,8 +53,18 @@ struct hg_version {
     holog_store *store;
     uint32_t refs; /* atomic */
     struct hg_root *root;
+    struct hg_root *past;
     struct hg_sums sums;
     uint64_t number;
+    int is_past; /* as of `number`, seen from the roots of a later commit */
+};
+
+/* What of the past is not kept any more is looked for bit by bit (retention.c). */
+struct hg_sweep {
+    uint64_t horizon; /* of the round under way, or of the last one */
+    int under_way;
+    struct hg_buf key; /* looked at so far */
+    uint64_t kept;     /* versions in the past, after the last step */
 };
 
 struct hg_setting {
@@ -111,6 +126,8 @@ struct holog_store {
     uint64_t commits, records, bytes_saved;
     struct hg_keeper keeper;
     struct hg_setting *settings;
+    struct hg_timeline timeline;
+    struct hg_sweep sweep;
 
     struct hg_mutex misc_lock; /* rank 4 */
     holog_view *views;
@@ -122,6 +139,7 @@ struct holog_store {
     struct hg_key replay_keys[2]; /* replay's: too large for the stack of a loop */
     struct hg_run run;            /* replay's: what is being collected */
     struct hg_replay_away away;   /* replay's: what is on its way to the index */
+    uint64_t replayed;            /* commits, by the replay */
     size_t run_bytes_max;         /* 0: replay applies records one by one */
 
     /* read-only handles */
@@ -163,6 +181,9 @@ HG_MUST_CHECK int hg_verify_io(struct hg_io *io, unsigned flags,
 /* ---- version.c ---- */
 struct hg_version *hg_version_new(holog_store *s);
 struct hg_version *hg_version_get_published(holog_store *s); /* one count for the caller */
+/* The store as of `number`, which is not above v's, as far as v's past is kept; one count for the
+ * caller. NULL: no memory. */
+struct hg_version *hg_version_as_of(holog_store *s, struct hg_version *v, uint64_t number);
 void hg_version_put(holog_store *s, struct hg_version *v);
 /* log lock held (or single-threaded): v becomes what readers see; takes over the caller's count. */
 void hg_version_publish(holog_store *s, struct hg_version *v);
@@ -270,6 +291,7 @@ enum hg_op_type {
     HG_OP_SYMLINK,
     HG_OP_EXPECT,
     HG_OP_CONFIG,
+    HG_OP_ROLLBACK,
 };
 struct hg_op {
     enum hg_op_type type;
@@ -285,7 +307,7 @@ struct hg_op {
     size_t record; /* offset of its record in txn->body; SIZE_MAX: none */
     uint64_t size; /* value bytes */
     uint32_t check;
-    uint64_t expect;          /* EXPECT */
+    uint64_t expect;          /* EXPECT; ROLLBACK: the target */
     struct hg_staged *staged; /* large values */
 };
 enum hg_read_kind {
@@ -370,6 +392,7 @@ HG_MUST_CHECK int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct h
 HG_MUST_CHECK int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len,
                               unsigned flags);
 HG_MUST_CHECK int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t number);
+HG_MUST_CHECK int hg_txn_op_rollback(holog_txn *txn, const char *path, uint64_t number);
 HG_MUST_CHECK int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx,
                             uint64_t *out_number);
 void hg_commit_hooks(holog_store *s, struct hg_log_hooks *out);
@@ -436,6 +459,8 @@ struct holog_view {
     holog_view *prev, *next; /* misc_lock */
 };
 int hg_view_check(const holog_view *view);
+/* Takes over the count on v. */
+HG_MUST_CHECK int hg_view_of(holog_store *s, struct hg_version *v, holog_view **out_view);
 int hg_must_be_blob(const struct hg_resolved *r);
 HG_MUST_CHECK int hg_load_from(holog_store *s, struct hg_version *v, const char *path,
                                holog_value **out_value);
@@ -449,7 +474,7 @@ HG_MUST_CHECK int hg_stat_from(holog_store *s, struct hg_version *v, const char 
 struct holog_cursor {
     holog_store *store;
     struct hg_version *version; /* counted */
-    struct hg_cursor tree;
+    struct hg_entries tree;
     struct hg_cursor over;
     struct hg_root *over_root;  /* NULL: no overlay */
     int tree_state, over_state; /* HOLOG_OK: positioned; HOLOG_E_NOENT: at the end */
@@ -469,13 +494,32 @@ struct holog_cursor {
 HG_MUST_CHECK int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v,
                                   holog_txn *txn, const struct hg_key *dir);
 /* The next key and locator, or HOLOG_E_NOENT. Borrowed until the next call. */
-HG_MUST_CHECK int hg_cursor_step(holog_cursor *c, const struct hg_cursor **out_at);
+struct hg_cursor_at {
+    const uint8_t *key;
+    size_t key_len;
+    struct hg_locator loc;
+};
+HG_MUST_CHECK int hg_cursor_step(holog_cursor *c, struct hg_cursor_at *out_at);
 /* Leave out everything below the key handed out last. */
-HG_MUST_CHECK int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor *at);
+HG_MUST_CHECK int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor_at *at);
 void hg_cursor_end(holog_cursor *c);
 HG_MUST_CHECK int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, const char *path,
                           unsigned flags, const char *prefix, const char *after,
                           holog_cursor **out_cursor);
+
+/* ---- note.c ---- */
+/* A frame of the store's own with one record. Log lock held; may release and retake it. out_ticket may
+ * be NULL. */
+HG_MUST_CHECK int hg_note_append(holog_store *s, struct hg_buf *body, enum holog_sync sync,
+                                 struct hg_ticket *out_ticket);
+
+/* ---- ref.c ---- */
+/* Can the store be read as of `number`? HOLOG_OK, HOLOG_E_DROPPED, HOLOG_E_INVAL. Locks nothing. */
+HG_MUST_CHECK int hg_ref_check(const holog_store *s, uint64_t number);
+/* The store as of a number that is kept; one count for the caller. */
+HG_MUST_CHECK int hg_version_at(holog_store *s, uint64_t number, struct hg_version **out);
+void hg_timeline_lock(holog_store *s); /* of a writer the log's lock, else misc_lock */
+void hg_timeline_unlock(holog_store *s);
 
 /* ---- stats.c ---- */
 /* ---- reader.c ---- */

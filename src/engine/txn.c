@@ -369,6 +369,7 @@ static int encode_op(holog_txn *txn, struct hg_op *op, const void *data, size_t 
         return hg_rec_symlink(body, path, op->path_len, text(txn, op->to), op->to_len, &op->record);
     case HG_OP_CONFIG:
         return hg_rec_config(body, path, op->path_len, text(txn, op->to), op->to_len, &op->record);
+    case HG_OP_ROLLBACK: return hg_rec_rollback(body, op->expect, path, op->path_len, &op->record);
     case HG_OP_EXPECT:
     default: return HOLOG_OK;
     }
@@ -520,10 +521,10 @@ static int each_below(holog_txn *txn, const struct hg_key *dir,
     int rc = hg_cursor_begin(&c, txn->store, txn->base, txn, dir);
 
     while (rc == HOLOG_OK) {
-        const struct hg_cursor *at;
+        struct hg_cursor_at at;
         rc = hg_cursor_step(&c, &at);
         if (rc == HOLOG_OK)
-            rc = each(txn, at->key, at->key_len, &at->loc, ctx);
+            rc = each(txn, at.key, at.key_len, &at.loc, ctx);
     }
     hg_cursor_end(&c);
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
@@ -599,6 +600,44 @@ static int overlay_mark_parent(holog_txn *txn, const struct hg_key *k)
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }
 
+/* One entry is what it was: as the base has it, whatever the transaction did to it before. */
+static int overlay_restore(holog_txn *txn, const uint8_t *key, size_t len, uint64_t target)
+{
+    struct hg_locator loc;
+    int rc = hg_past_get(txn->base->root, txn->base->past, key, len, target, &loc);
+
+    if (rc < 0 && rc != HOLOG_E_NOENT)
+        return rc;
+    return overlay_put(txn, key, len, rc == HOLOG_OK ? loc : gone);
+}
+
+static int overlay_rollback(holog_txn *txn, const struct hg_key *subtree, uint64_t target)
+{
+    struct hg_changes *c = hg_malloc(2 * sizeof *c);
+    struct hg_root *own = hg_index_freeze(txn->overlay);
+    int rc;
+
+    if (c == NULL) {
+        hg_root_put(own);
+        return hg_error(HOLOG_E_NOMEM, "no memory for a rollback");
+    }
+    rc = hg_changes_open(&c[0], own, own, subtree, 0);
+    while (rc == HOLOG_OK && (rc = hg_changes_next(&c[0])) == HOLOG_OK)
+        rc = overlay_restore(txn, c[0].key, c[0].key_len, target);
+    if (rc == HOLOG_E_NOENT)
+        rc = HOLOG_OK;
+    hg_changes_close(&c[0]);
+    if (rc == HOLOG_OK) {
+        rc = hg_changes_open(&c[1], txn->base->root, txn->base->past, subtree, target);
+        while (rc == HOLOG_OK && (rc = hg_changes_next(&c[1])) == HOLOG_OK)
+            rc = overlay_restore(txn, c[1].key, c[1].key_len, target);
+        hg_changes_close(&c[1]);
+    }
+    hg_root_put(own);
+    hg_free(c);
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
 static int overlay_apply(holog_txn *txn, size_t i, const struct hg_checked *c)
 {
     const struct hg_op *op = op_at(txn, i);
@@ -628,6 +667,7 @@ static int overlay_apply(holog_txn *txn, size_t i, const struct hg_checked *c)
         if (rc == HOLOG_OK)
             rc = overlay_drop(txn, &c->at);
         break;
+    case HG_OP_ROLLBACK: rc = overlay_rollback(txn, &c->at.key, op->expect); break;
     case HG_OP_EXPECT:
     case HG_OP_CONFIG:
     default: return HOLOG_OK;
@@ -643,13 +683,22 @@ static int has_children_through(void *ctx, const struct hg_key *dir)
 {
     holog_txn *txn = ctx;
     holog_cursor c;
-    const struct hg_cursor *at;
+    struct hg_cursor_at at;
     int rc = hg_cursor_begin(&c, txn->store, txn->base, txn, dir);
 
     if (rc == HOLOG_OK)
         rc = hg_cursor_step(&c, &at);
     hg_cursor_end(&c);
     return rc == HOLOG_OK ? 1 : rc == HOLOG_E_NOENT ? 0 : rc;
+}
+
+static int was_there_in_base(void *ctx, const struct hg_key *k, uint64_t number)
+{
+    const holog_txn *txn = ctx;
+    struct hg_locator loc;
+    int rc = hg_past_get(txn->base->root, txn->base->past, k->bytes, k->len, number, &loc);
+
+    return rc == HOLOG_E_NOENT ? 0 : rc < 0 ? rc : 1;
 }
 
 /* ---- collecting an operation -------------------------------------------------------------------------------------------*/
@@ -707,7 +756,9 @@ static int add_parents(holog_txn *txn, enum hg_op_type type, const char *path, s
 
 static int check_against_own_view(holog_txn *txn, struct hg_op *op, struct hg_checked *c)
 {
-    struct hg_check_ctx check = { .has_children = has_children_through, .children_ctx = txn };
+    struct hg_check_ctx check = { .has_children = has_children_through,
+                                  .was_there = was_there_in_base,
+                                  .children_ctx = txn };
     int rc;
 
     c->at.loc = c->to.loc = (struct hg_locator){ 0 };
@@ -949,6 +1000,21 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
             rc = collect(txn, op, canonical, path_len, to, data, len);
         return rc < 0 ? without_parents(txn, ops_were, rc) : rc;
     }
+    return rc;
+}
+
+int hg_txn_op_rollback(holog_txn *txn, const char *path, uint64_t number)
+{
+    int rc;
+
+    hg_timeline_lock(txn->store);
+    rc = hg_ref_check(txn->store, number);
+    hg_timeline_unlock(txn->store);
+    if (rc < 0)
+        return rc;
+    txn->expecting = number;
+    rc = hg_txn_op(txn, HG_OP_ROLLBACK, 0, path, NULL, NULL, 0, NULL);
+    txn->expecting = 0;
     return rc;
 }
 

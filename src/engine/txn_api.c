@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/store_internal.h"
+#include "holog/versions.h"
 #include "wal/frame.h"
 
 #define MESSAGE_MAX  4096u
@@ -220,6 +221,13 @@ int holog_txn_list(holog_txn *txn, const char *path, holog_cursor **out_cursor)
     if (rc == HOLOG_OK)
         rc = hg_list(txn->store, txn->base, txn, path, 0, NULL, NULL, out_cursor);
     return rc;
+}
+
+int holog_txn_rollback(holog_txn *txn, const char *path, uint64_t number)
+{
+    int rc = check(txn);
+
+    return rc < 0 ? rc : hg_txn_op_rollback(txn, path, number);
 }
 
 int holog_txn_expect(holog_txn *txn, const char *path, uint64_t number)

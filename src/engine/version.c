@@ -25,6 +25,8 @@ static void destroy(struct hg_retired *r)
 
     if (v->root != NULL)
         hg_root_put(v->root);
+    if (v->past != NULL)
+        hg_root_put(v->past);
     hg_free(v);
 }
 
@@ -60,6 +62,22 @@ struct hg_version *hg_version_get_published(holog_store *s)
     return v;
 }
 
+struct hg_version *hg_version_as_of(holog_store *s, struct hg_version *v, uint64_t number)
+{
+    struct hg_version *past = hg_version_new(s);
+
+    if (past == NULL)
+        return NULL;
+    hg_root_get(v->root);
+    hg_root_get(v->past);
+    past->root = v->root;
+    past->past = v->past;
+    past->number = number;
+    past->sums.root_number = HG_MIN(v->sums.root_number, number);
+    past->is_past = number < v->number || v->is_past;
+    return past;
+}
+
 int hg_version_spare(holog_store *s)
 {
     if (s->spare == NULL)
@@ -70,11 +88,14 @@ int hg_version_spare(holog_store *s)
 struct hg_version *hg_version_freeze(holog_store *s)
 {
     struct hg_version *v = s->spare;
+    struct hg_state_mark m;
 
     HG_ASSERT(v != NULL);
     s->spare = NULL;
-    v->root = hg_index_freeze(s->sequenced.index);
-    v->sums = s->sequenced.sums;
+    hg_state_freeze(&s->sequenced, &m);
+    v->root = m.root;
+    v->past = m.past;
+    v->sums = m.sums;
     v->number = s->last_number;
     return v;
 }

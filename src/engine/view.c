@@ -9,24 +9,16 @@
 
 /* ---- views -----------------------------------------------------------------------------------------*/
 
-int holog_view_open(holog_store *store, holog_view **out_view)
+int hg_view_of(holog_store *store, struct hg_version *version, holog_view **out_view)
 {
-    int rc = hg_store_check(store);
-    holog_view *v;
+    holog_view *v = hg_calloc(1, sizeof *v);
 
-    if (rc < 0)
-        return rc;
-    if (out_view == NULL)
-        return hg_error(HOLOG_E_INVAL, "out_view is NULL");
-    v = hg_calloc(1, sizeof *v);
-    if (v == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory for a view");
-    v->store = store;
-    v->version = hg_version_get_published(store);
-    if (v->version == NULL) {
-        hg_free(v);
+    if (v == NULL) {
+        hg_version_put(store, version);
         return hg_error(HOLOG_E_NOMEM, "no memory for a view");
     }
+    v->store = store;
+    v->version = version;
     hg_mutex_lock(store->io, &store->misc_lock);
     v->next = store->views;
     if (store->views != NULL)
@@ -36,6 +28,21 @@ int holog_view_open(holog_store *store, holog_view **out_view)
     hg_mutex_unlock(store->io, &store->misc_lock);
     *out_view = v;
     return HOLOG_OK;
+}
+
+int holog_view_open(holog_store *store, holog_view **out_view)
+{
+    struct hg_version *v;
+    int rc = hg_store_check(store);
+
+    if (rc < 0)
+        return rc;
+    if (out_view == NULL)
+        return hg_error(HOLOG_E_INVAL, "out_view is NULL");
+    v = hg_version_get_published(store);
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a view");
+    return hg_view_of(store, v, out_view);
 }
 
 void holog_view_close(holog_view *view)
@@ -86,7 +93,7 @@ static int resolve_blob(holog_store *s, struct hg_version *v, const char *path,
     rc = hg_resolve_user(&l, path, 1, out);
     if (rc == HOLOG_OK)
         rc = hg_must_be_blob(out);
-    if (rc == HOLOG_OK)
+    if (rc == HOLOG_OK && !v->is_past)
         hg_point_learn(s, out, v->number);
     return rc;
 }
@@ -221,8 +228,11 @@ int holog_view_stat(holog_view *view, const char *path, holog_stat_info *out_inf
 
 static int open_walk(holog_cursor *c, const uint8_t *from, size_t from_len, int after)
 {
-    c->tree_state = hg_cursor_open(&c->tree, c->version->root, from, from_len, after);
-    c->tree_open = c->tree_state == HOLOG_OK;
+    const struct hg_version *v = c->version;
+
+    c->tree_state = hg_entries_open(&c->tree, v->root, v->is_past ? v->past : NULL, v->number, from,
+                                    from_len, after);
+    c->tree_open = 1;
     if (c->tree_state < 0 && c->tree_state != HOLOG_E_NOENT)
         return c->tree_state;
     c->over_state = HOLOG_E_NOENT;
@@ -251,12 +261,12 @@ int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v, holog
     return open_walk(c, c->prefix, c->prefix_len, 0);
 }
 
-static int in_prefix(const holog_cursor *c, const struct hg_cursor *at)
+static int in_prefix(const holog_cursor *c, const uint8_t *key, size_t len)
 {
-    return at->key_len >= c->prefix_len && memcmp(at->key, c->prefix, c->prefix_len) == 0;
+    return len >= c->prefix_len && memcmp(key, c->prefix, c->prefix_len) == 0;
 }
 
-static int order(const struct hg_cursor *a, const struct hg_cursor *b)
+static int order(const struct hg_entries *a, const struct hg_cursor *b)
 {
     size_t n = HG_MIN(a->key_len, b->key_len);
     int d = memcmp(a->key, b->key, n);
@@ -267,20 +277,20 @@ static int order(const struct hg_cursor *a, const struct hg_cursor *b)
 static int advance(holog_cursor *c)
 {
     if (c->tree_taken && c->tree_state == HOLOG_OK)
-        c->tree_state = hg_cursor_next(&c->tree);
+        c->tree_state = hg_entries_next(&c->tree);
     if (c->over_taken && c->over_state == HOLOG_OK)
         c->over_state = hg_cursor_next(&c->over);
     c->tree_taken = c->over_taken = 0;
-    if (c->tree_state == HOLOG_OK && !in_prefix(c, &c->tree))
+    if (c->tree_state == HOLOG_OK && !in_prefix(c, c->tree.key, c->tree.key_len))
         c->tree_state = HOLOG_E_NOENT;
-    if (c->over_state == HOLOG_OK && !in_prefix(c, &c->over))
+    if (c->over_state == HOLOG_OK && !in_prefix(c, c->over.key, c->over.key_len))
         c->over_state = HOLOG_E_NOENT;
     if (c->tree_state < 0 && c->tree_state != HOLOG_E_NOENT)
         return c->tree_state;
     return c->over_state == HOLOG_E_NOENT ? HOLOG_OK : c->over_state;
 }
 
-int hg_cursor_step(holog_cursor *c, const struct hg_cursor **out_at)
+int hg_cursor_step(holog_cursor *c, struct hg_cursor_at *out_at)
 {
     for (;;) {
         int rc = advance(c);
@@ -296,12 +306,15 @@ int hg_cursor_step(holog_cursor *c, const struct hg_cursor **out_at)
         c->over_taken = d >= 0;
         if (c->over_taken && hg_is_gone(&c->over.loc))
             continue;
-        *out_at = c->over_taken ? &c->over : &c->tree;
+        if (c->over_taken)
+            *out_at = (struct hg_cursor_at){ c->over.key, c->over.key_len, c->over.loc };
+        else
+            *out_at = (struct hg_cursor_at){ c->tree.key, c->tree.key_len, c->tree.loc };
         return HOLOG_OK;
     }
 }
 
-int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor *at)
+int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor_at *at)
 {
     uint8_t below[HG_KEY_MAX + 1];
     size_t len = at->key_len + 1;
@@ -310,7 +323,7 @@ int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor *at)
     below[at->key_len] = 0;
     if (c->tree_state == HOLOG_OK &&
         (c->tree_taken || (c->tree.key_len >= len && memcmp(c->tree.key, below, len) == 0))) {
-        c->tree_state = hg_cursor_skip_prefix(&c->tree, below, len);
+        c->tree_state = hg_entries_skip_prefix(&c->tree, below, len);
         c->tree_taken = 0;
     }
     if (c->over_state == HOLOG_OK &&
@@ -324,7 +337,7 @@ int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor *at)
 void hg_cursor_end(holog_cursor *c)
 {
     if (c->tree_open)
-        hg_cursor_close(&c->tree);
+        hg_entries_close(&c->tree);
     if (c->over_open)
         hg_cursor_close(&c->over);
     if (c->over_root != NULL)
@@ -360,7 +373,7 @@ static int start_after(holog_cursor *c, const char *after)
         return rc;
     hg_key_make(canonical, n, &key);
     if (c->tree_open)
-        hg_cursor_close(&c->tree);
+        hg_entries_close(&c->tree);
     if (c->over_open)
         hg_cursor_close(&c->over);
     c->tree_open = c->over_open = 0;
@@ -443,7 +456,7 @@ int holog_list(holog_store *store, const char *path, unsigned flags, const char 
     return rc;
 }
 
-static int fill_entry(holog_cursor *c, const struct hg_cursor *at)
+static int fill_entry(holog_cursor *c, const struct hg_cursor_at *at)
 {
     size_t len = 0;
     int rc = hg_key_to_path(at->key, at->key_len, c->path, &len);
@@ -472,13 +485,13 @@ int holog_cursor_next(holog_cursor *cursor, const holog_entry **out_entry)
         return hg_error(HOLOG_E_INVAL, "the cursor or out_entry is NULL");
     rc = hg_store_check(cursor->store);
     while (rc == HOLOG_OK) {
-        const struct hg_cursor *at;
+        struct hg_cursor_at at;
         rc = hg_cursor_step(cursor, &at);
         if (rc == HOLOG_OK)
-            rc = fill_entry(cursor, at);
+            rc = fill_entry(cursor, &at);
         if (rc == HOLOG_OK && (cursor->flags & HOLOG_LIST_RECURSIVE) == 0 &&
-            at->loc.type == HG_ENTRY_DIR)
-            rc = hg_cursor_skip_below(cursor, at);
+            at.loc.type == HG_ENTRY_DIR)
+            rc = hg_cursor_skip_below(cursor, &at);
         if (rc < 0)
             break;
         if (cursor->name_prefix == NULL ||

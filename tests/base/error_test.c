@@ -22,8 +22,9 @@ Test(error, every_code_has_a_name_and_a_meaning)
         HOLOG_E_TYPE,     HOLOG_E_CONFLICT,    HOLOG_E_VERSION,     HOLOG_E_NOTSUP,
         HOLOG_E_CANCELED, HOLOG_E_BUSY,        HOLOG_E_READONLY,    HOLOG_E_POISONED,
         HOLOG_E_FORKED,   HOLOG_E_NOTSTORE,    HOLOG_E_NOTDIREMPTY, HOLOG_E_STALE,
-        HOLOG_E_CLOSED,   HOLOG_E_NOMEM,       HOLOG_E_NOSPC,       HOLOG_E_IO,
-        HOLOG_E_BUDGET,   HOLOG_E_INDOUBT,     HOLOG_E_AGAIN,       HOLOG_E_CORRUPT,
+        HOLOG_E_CLOSED,   HOLOG_E_DROPPED,     HOLOG_E_NOMEM,       HOLOG_E_NOSPC,
+        HOLOG_E_IO,       HOLOG_E_BUDGET,      HOLOG_E_INDOUBT,     HOLOG_E_AGAIN,
+        HOLOG_E_CORRUPT,
     };
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         cr_assert_eq(strncmp(holog_error_name(codes[i]), "HOLOG_", 6), 0);

@@ -102,7 +102,7 @@ static int write_generation(struct hg_io *io, uint64_t g, uint32_t keys)
     rc = build_checkpoint(g, &c);
     if (rc == HOLOG_OK) {
         struct hg_root *root = hg_index_freeze(ix);
-        rc = hg_checkpoint_write(io, &c, root);
+        rc = hg_checkpoint_write(io, &c, root, NULL);
         hg_root_put(root);
         hg_checkpoint_release(&c);
     }
@@ -170,7 +170,7 @@ static int load_any(struct hg_io *io, uint64_t max_number, uint32_t keys, char n
     int rc = hg_index_create(NULL, 0, &ix);
     if (rc < 0)
         return rc;
-    rc = hg_checkpoint_load(io, uuid, max_number, ix, &c, note);
+    rc = hg_checkpoint_load(io, uuid, max_number, ix, NULL, &c, note);
     if (rc == HOLOG_OK) {
         struct hg_root *root = hg_index_freeze(ix);
         cr_assert_eq(hg_root_count(root), keys);
@@ -321,7 +321,7 @@ Test(checkpoint, every_field_is_where_the_format_says)
     const uint8_t *d = hg_sim_file_data(sim, CHK("02"), &size);
     cr_assert_not_null(d);
     cr_assert_eq(memcmp(d, "HOLOGIDX", 8), 0);
-    cr_assert_eq(hg_get_le32(d + 8), 1);
+    cr_assert_eq(hg_get_le32(d + 8), 2);
     cr_assert_eq(memcmp(d + 16, uuid, 16), 0);
     cr_assert_eq(hg_get_le64(d + 32), hg_pos_make(2, 8192));
     cr_assert_eq(hg_get_le64(d + 40), 0x2222222222222222u);
@@ -421,8 +421,8 @@ static int other_store(struct hg_io *io, void *ctx)
     HG_UNUSED(ctx);
     cr_assert_eq(write_generation(io, 2, FEW_KEYS), 0);
     cr_assert_eq(hg_index_create(NULL, 0, &ix), 0);
-    cr_assert_eq(hg_checkpoint_load(io, (const uint8_t *)"another store 16", UINT64_MAX, ix, &c,
-                                    note),
+    cr_assert_eq(hg_checkpoint_load(io, (const uint8_t *)"another store 16", UINT64_MAX, ix, NULL,
+                                    &c, note),
                  HOLOG_E_NOENT);
     cr_assert_not_null(strstr(note, "another store"), "%s", note);
     expect_empty(ix);
@@ -506,9 +506,15 @@ Test(damage, a_number_out_of_bounds_is_refused_though_the_hashes_fit)
         uint32_t at, width;
         uint64_t value;
     } lies[] = {
-        { "version", 8, 4, 2 },
+        { "version", 8, 4, 3 },
         { "reserved", 12, 4, 1 },
-        { "reserved", 136, 8, 1 },
+        { "keys of the past", 136, 8, 1 },
+        { "pages of the past", 144, 8, UINT64_MAX },
+        { "page bytes of the past", 152, 8, UINT64_MAX },
+        { "horizon", 168, 8, 3 },
+        { "commits", 176, 4, UINT32_MAX },
+        { "tags", 180, 4, UINT32_MAX },
+        { "reserved", 184, 8, 1 },
         { "reserved", 239, 1, 1 },
         { "covered", 32, 8, 4096 },
         { "covered", 32, 8, 1ull << 32 | 8 },
@@ -713,7 +719,7 @@ static int fail_allocations(struct hg_io *io, void *ctx)
         int wrote = write_generation(io, 3, FEW_KEYS);
         int rc = hg_index_create(NULL, 0, &ix);
         if (rc == HOLOG_OK)
-            rc = hg_checkpoint_load(io, uuid, UINT64_MAX, ix, &c, NULL);
+            rc = hg_checkpoint_load(io, uuid, UINT64_MAX, ix, NULL, &c, NULL);
         beyond = f.n < at;
         f.at = UINT64_MAX; /* no more of them, but go on counting */
         cr_assert(wrote == HOLOG_OK || wrote == HOLOG_E_NOMEM, "%s", holog_error_name(wrote));
@@ -748,10 +754,11 @@ static int over_budget(struct hg_io *io, void *ctx)
     cr_assert_eq(write_generation(io, 2, 3000), 0);
     cr_assert_eq(hg_index_create(NULL, 0, &ix), 0);
     hg_index_set_limit(ix, 20000);
-    cr_assert_eq(hg_checkpoint_load(io, uuid, UINT64_MAX, ix, &c, NULL), HOLOG_E_BUDGET);
+    cr_assert_eq(hg_checkpoint_load(io, uuid, UINT64_MAX, ix, NULL, &c, NULL), HOLOG_E_BUDGET);
     expect_empty(ix);
     hg_index_set_limit(ix, 0);
-    cr_assert_eq(hg_checkpoint_load(io, uuid, UINT64_MAX, ix, &c, NULL), 0, "and still usable");
+    cr_assert_eq(hg_checkpoint_load(io, uuid, UINT64_MAX, ix, NULL, &c, NULL), 0,
+                 "and still usable");
     hg_checkpoint_release(&c);
     expect_index(ix, 2, 3000);
     hg_index_destroy(ix);

@@ -1,0 +1,269 @@
+/*
+ * What of the past is kept; see retention.h.
+ */
+#include "engine/retention.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "wal/frame.h"
+
+#define COMMITS_DEFAULT 1000u
+#define AGE_S_DEFAULT   (7u * 24 * 3600)
+#define CHECK_EVERY     64u /* commits */
+#define LATE_MIN        64u /* commits that the horizon lags behind the rules, at least */
+#define SWEEP_MIN       16u /* versions looked at for a commit, at least */
+#define SWEEP_RATIO     4u  /* for each version that a commit adds to the past */
+
+/* ---- rules ---------------------------------------------------------------------------------------*/
+
+static int parse(const char *text, uint64_t *out)
+{
+    char *end = NULL;
+
+    if (strcmp(text, "all") == 0) {
+        *out = UINT64_MAX;
+        return 1;
+    }
+    if (text[0] < '0' || text[0] > '9' || strlen(text) > 15)
+        return 0;
+    *out = strtoull(text, &end, 10);
+    return *end == 0;
+}
+
+static int apply_rule(struct hg_retention *r, const char *key, const char *value, int *out_ok)
+{
+    uint64_t n = 0;
+    int live = strcmp(value, "live") == 0;
+
+    *out_ok = parse(value, &n);
+    if (strcmp(key, "retention.commits") == 0) {
+        *out_ok = *out_ok && n > 0;
+        r->commits = n;
+    } else if (strcmp(key, "retention.age_s") == 0) {
+        r->age_ns = n > UINT64_MAX / 1000000000u ? UINT64_MAX : n * 1000000000u;
+    } else if (strcmp(key, "retention.bytes") == 0) {
+        *out_ok = *out_ok || live;
+        r->bytes = n;
+        r->bytes_live = live;
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+int hg_retention_setting(const char *key, const char *value, int *out_ok)
+{
+    struct hg_retention r;
+
+    return apply_rule(&r, key, value, out_ok);
+}
+
+void hg_retention_rules(const holog_store *s, struct hg_retention *out)
+{
+    *out = (struct hg_retention){ .commits = COMMITS_DEFAULT,
+                                  .age_ns = AGE_S_DEFAULT * UINT64_C(1000000000),
+                                  .bytes_live = 1 };
+    for (const struct hg_setting *e = s->settings; e != NULL; e = e->next) {
+        struct hg_retention r = *out;
+        int ok = 0;
+        if (apply_rule(&r, e->key, e->value, &ok) && ok)
+            *out = r;
+    }
+}
+
+/* Of the moments, the first that each rule keeps. */
+static size_t first_by_age(const struct hg_timeline *t, uint64_t now_ns, uint64_t age_ns)
+{
+    size_t i = now_ns < age_ns ? SIZE_MAX : hg_timeline_find_time(t, now_ns - age_ns);
+
+    return i == SIZE_MAX ? 0 : i + 1;
+}
+
+static size_t first_by_bytes(const struct hg_timeline *t, size_t from, uint64_t bytes)
+{
+    size_t n = hg_timeline_count(t);
+    uint64_t held = t->ended_bytes; /* what the states from `from` on need beside what is current */
+
+    for (size_t i = 0; i <= from; i++)
+        held -= hg_timeline_at(t, i)->ended_bytes;
+    for (; from + 1 < n && held > bytes; from++)
+        held -= hg_timeline_at(t, from + 1)->ended_bytes;
+    return from;
+}
+
+uint64_t hg_retention_horizon(const holog_store *s, const struct hg_retention *r)
+{
+    const struct hg_timeline *t = &s->timeline;
+    size_t n = hg_timeline_count(t);
+    size_t first = 0;
+
+    if (n == 0)
+        return t->horizon;
+    if (n > r->commits)
+        first = n - (size_t)r->commits;
+    first = HG_MAX(first, first_by_age(t, s->io->ops->wall_ns(s->io), r->age_ns));
+    first = HG_MIN(first, n - 1);
+    if (r->bytes_live || r->bytes != UINT64_MAX)
+        first =
+            first_by_bytes(t, first, r->bytes_live ? s->sequenced.sums.live_value_bytes : r->bytes);
+    return HG_MAX(t->horizon, hg_timeline_at(t, first)->number);
+}
+
+/* ---- the horizon ---------------------------------------------------------------------------------*/
+
+int hg_retention_move(holog_store *s, uint64_t horizon)
+{
+    struct hg_buf body = { 0 };
+    int rc = hg_body_begin(&body, s->last_time_ns, NULL, 0);
+
+    if (rc == HOLOG_OK)
+        rc = hg_rec_retention(&body, horizon, NULL);
+    if (rc == HOLOG_OK)
+        rc = hg_note_append(s, &body, HOLOG_SYNC_NONE, NULL);
+    if (rc == HOLOG_OK)
+        hg_timeline_set_horizon(&s->timeline, horizon);
+    hg_buf_release(&body);
+    return rc;
+}
+
+/* The index of the past has a quarter of the budget at most: beyond that, a quarter of what is kept
+ * goes, whatever the rules say. */
+static uint64_t horizon_by_memory(const holog_store *s, uint64_t horizon)
+{
+    const struct hg_timeline *t = &s->timeline;
+    size_t n = hg_timeline_count(t);
+
+    if (n < 2 || hg_index_bytes(s->sequenced.past) < s->opts.budget_bytes / 4)
+        return horizon;
+    return HG_MAX(horizon, hg_timeline_at(t, n - n / 4 * 3 - 1)->number);
+}
+
+static int is_due(const holog_store *s, uint64_t horizon)
+{
+    const struct hg_timeline *t = &s->timeline;
+    size_t n = hg_timeline_count(t);
+    size_t i = hg_timeline_find(t, horizon);
+
+    return i != SIZE_MAX && i >= HG_MAX((size_t)LATE_MIN, n / 5);
+}
+
+void hg_retention_step(holog_store *s)
+{
+    struct holog_error_detail first;
+    uint64_t kept = hg_index_count(s->sequenced.past);
+    size_t added = (size_t)(kept > s->sweep.kept ? kept - s->sweep.kept : 0);
+    int rc = HOLOG_OK;
+
+    hg_error_get(&first);
+    if (s->commits % CHECK_EVERY == CHECK_EVERY - 1) {
+        struct hg_retention r;
+        uint64_t horizon;
+        hg_retention_rules(s, &r);
+        horizon = horizon_by_memory(s, hg_retention_horizon(s, &r));
+        if (horizon > s->timeline.horizon && is_due(s, horizon))
+            rc = hg_retention_move(s, horizon);
+    }
+    if (rc == HOLOG_OK && (s->sweep.under_way || s->timeline.horizon > s->sweep.horizon))
+        rc = hg_retention_sweep(s, SWEEP_MIN + SWEEP_RATIO * added);
+    if (rc < 0) /* no room in the log, no memory: later */
+        hg_error_set(&first);
+    s->sweep.kept = hg_index_count(s->sequenced.past);
+}
+
+/* ---- letting go ----------------------------------------------------------------------------------*/
+
+static int is_kept(const holog_store *s, const struct hg_past_key *k, uint64_t end)
+{
+    return end > s->sweep.horizon || hg_timeline_has_tag(&s->timeline, k->number, end);
+}
+
+static int let_go(holog_store *s, const uint8_t *key, size_t len, const struct hg_past_key *k)
+{
+    struct hg_locator loc;
+    int rc = hg_index_remove(s->sequenced.past, key, len, &loc);
+
+    if (rc == HOLOG_OK && !k->moved && loc.type != HG_ENTRY_DIR)
+        s->sequenced.sums.past_bytes -= loc.size;
+    return rc;
+}
+
+int hg_retention_sweep(holog_store *s, size_t quota)
+{
+    struct hg_sweep *w = &s->sweep;
+    struct hg_root *root;
+    struct hg_cursor c;
+    int rc;
+
+    if (!w->under_way) {
+        w->under_way = 1;
+        w->horizon = s->timeline.horizon;
+        w->key.len = 0;
+    }
+    root = hg_index_freeze(s->sequenced.past);
+    rc = hg_cursor_open(&c, root, w->key.data, w->key.len, w->key.len > 0);
+    for (; rc == HOLOG_OK && quota > 0; quota--) {
+        struct hg_past_key k;
+        hg_past_key_decode(c.key, c.key_len, &k);
+        if (!is_kept(s, &k, c.loc.number))
+            rc = let_go(s, c.key, c.key_len, &k);
+        w->key.len = 0;
+        if (rc == HOLOG_OK)
+            rc = hg_buf_append(&w->key, c.key, c.key_len);
+        if (rc == HOLOG_OK)
+            rc = hg_cursor_next(&c);
+    }
+    if (rc != HOLOG_OK)
+        w->under_way = 0; /* all was looked at; or no memory: from the start, later */
+    if (rc < 0 && rc != HOLOG_E_NOENT)
+        w->horizon = 0;
+    hg_cursor_close(&c);
+    hg_root_put(root);
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
+/* ---- replay --------------------------------------------------------------------------------------*/
+
+void hg_retention_unsaid(holog_store *s)
+{
+    struct hg_timeline *t = &s->timeline;
+    size_t n = hg_timeline_count(t);
+    struct hg_retention r;
+
+    if (t->horizon != 0 || n < HG_UNSAID_MAX)
+        return;
+    hg_retention_rules(s, &r);
+    if (r.commits < n - HG_UNSAID_MAX)
+        hg_timeline_set_horizon(t, hg_timeline_at(t, n - (size_t)r.commits)->number);
+}
+
+int hg_retention_replayed(holog_store *s)
+{
+    int rc = HOLOG_OK;
+
+    if (s->timeline.horizon > s->sweep.horizon)
+        rc = hg_retention_sweep(s, SIZE_MAX);
+    s->sweep.kept = hg_index_count(s->sequenced.past);
+    return rc;
+}
+
+/* What each commit has ended, from what is kept of it. */
+int hg_retention_count_ended(holog_store *s)
+{
+    struct hg_timeline *t = &s->timeline;
+    struct hg_root *root = hg_index_freeze(s->sequenced.past);
+    struct hg_cursor c;
+    int rc = hg_cursor_open(&c, root, NULL, 0, 0);
+
+    for (; rc == HOLOG_OK; rc = hg_cursor_next(&c)) {
+        struct hg_past_key k;
+        hg_past_key_decode(c.key, c.key_len, &k);
+        if (!k.moved && c.loc.type != HG_ENTRY_DIR)
+            hg_timeline_ended(t, c.loc.number, c.loc.size);
+    }
+    hg_cursor_close(&c);
+    hg_root_put(root);
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}

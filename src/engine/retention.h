@@ -1,0 +1,48 @@
+/*
+ * How much of the past is kept, and what is let go.
+ *
+ * The rules (settings of the store): the last `retention.commits`, those of the last
+ * `retention.age_s` seconds, and as many as need no more than `retention.bytes` for values that are
+ * not current; the strictest counts, the newest commit is always kept. The first number that all
+ * rules keep is the horizon. It is said in the log (a RETENTION record) before anything below it is
+ * let go, so that a replay has at each place of the log at least what the writer had there.
+ * What tags name is kept beside that.
+ */
+#ifndef HG_ENGINE_RETENTION_H
+#define HG_ENGINE_RETENTION_H
+
+#include "engine/store_internal.h"
+
+struct hg_retention {
+    uint64_t commits; /* UINT64_MAX: all, in each of them */
+    uint64_t age_ns;
+    uint64_t bytes;
+    int bytes_live; /* bytes is not a number: as many as are live */
+};
+
+/* 1: key is one of the rules', *out_ok: and value one of its values. */
+int hg_retention_setting(const char *key, const char *value, int *out_ok);
+/* Those of the store. Log lock held. */
+void hg_retention_rules(const holog_store *s, struct hg_retention *out);
+/* The first number that the rules keep. Log lock held. */
+uint64_t hg_retention_horizon(const holog_store *s, const struct hg_retention *r);
+
+/* Before each commit: moves the horizon now and then, lets some of the past go. Nothing is owed to
+ * anybody here: what cannot be done is done later. Log lock held; may release and retake it. */
+void hg_retention_step(holog_store *s);
+/* The horizon moves there, now. Log lock held; may release and retake it. */
+HG_MUST_CHECK int hg_retention_move(holog_store *s, uint64_t horizon);
+/* Everything below the horizon that no tag keeps goes; at most `quota` versions are looked at. Log
+ * lock held, or nobody else is there. */
+HG_MUST_CHECK int hg_retention_sweep(holog_store *s, size_t quota);
+/*
+ * In a replay. A log in which no horizon is said (an old one has none; the disk was full for long) is
+ * held to the rules as they stand, with a margin: what is older than that, a writer does not go back
+ * to either.
+ */
+#define HG_UNSAID_MAX 4096u
+void hg_retention_unsaid(holog_store *s);                   /* after each so many commits */
+HG_MUST_CHECK int hg_retention_replayed(holog_store *s);    /* the past as far as the horizon */
+HG_MUST_CHECK int hg_retention_count_ended(holog_store *s); /* once, at the end */
+
+#endif

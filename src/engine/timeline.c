@@ -1,0 +1,190 @@
+/*
+ * The commits that are kept, tags, the horizon; see timeline.h.
+ */
+#include "engine/timeline.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+#define FORGOTTEN_MAX 4096u /* then those that stay are moved to the front */
+
+void hg_timeline_release(struct hg_timeline *t)
+{
+    hg_buf_release(&t->moments);
+    hg_buf_release(&t->tags);
+    *t = (struct hg_timeline){ 0 };
+}
+
+/* ---- moments -------------------------------------------------------------------------------------*/
+
+static struct hg_moment *moment(const struct hg_timeline *t, size_t i)
+{
+    return (struct hg_moment *)(void *)t->moments.data + t->forgotten + i;
+}
+
+size_t hg_timeline_count(const struct hg_timeline *t)
+{
+    return t->moments.len / sizeof(struct hg_moment) - t->forgotten;
+}
+
+const struct hg_moment *hg_timeline_at(const struct hg_timeline *t, size_t i)
+{
+    HG_ASSERT(i < hg_timeline_count(t));
+    return moment(t, i);
+}
+
+int hg_timeline_reserve(struct hg_timeline *t)
+{
+    return hg_buf_reserve(&t->moments, sizeof(struct hg_moment));
+}
+
+void hg_timeline_add(struct hg_timeline *t, const struct hg_moment *m)
+{
+    HG_ASSERT(t->moments.cap - t->moments.len >= sizeof *m);
+    memcpy(t->moments.data + t->moments.len, m, sizeof *m);
+    t->moments.len += sizeof *m;
+    t->ended_bytes += m->ended_bytes;
+}
+
+size_t hg_timeline_find(const struct hg_timeline *t, uint64_t number)
+{
+    size_t low = 0;
+    size_t high = hg_timeline_count(t);
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (moment(t, mid)->number <= number)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low == 0 ? SIZE_MAX : low - 1;
+}
+
+size_t hg_timeline_find_time(const struct hg_timeline *t, uint64_t time_ns)
+{
+    size_t low = 0;
+    size_t high = hg_timeline_count(t);
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (moment(t, mid)->time_ns <= time_ns)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low == 0 ? SIZE_MAX : low - 1;
+}
+
+void hg_timeline_ended(struct hg_timeline *t, uint64_t number, uint64_t bytes)
+{
+    size_t i = hg_timeline_find(t, number);
+
+    if (i != SIZE_MAX && moment(t, i)->number == number) {
+        moment(t, i)->ended_bytes += bytes;
+        t->ended_bytes += bytes;
+    }
+}
+
+void hg_timeline_cut(struct hg_timeline *t, uint64_t number)
+{
+    size_t n = hg_timeline_count(t);
+
+    while (n > 0 && moment(t, n - 1)->number > number)
+        t->ended_bytes -= moment(t, --n)->ended_bytes;
+    t->moments.len = (t->forgotten + n) * sizeof(struct hg_moment);
+}
+
+void hg_timeline_set_horizon(struct hg_timeline *t, uint64_t horizon)
+{
+    if (horizon <= t->horizon)
+        return;
+    t->horizon = horizon;
+    while (hg_timeline_count(t) > 0 && moment(t, 0)->number < horizon) {
+        t->ended_bytes -= moment(t, 0)->ended_bytes;
+        t->forgotten++;
+    }
+    if (t->forgotten > FORGOTTEN_MAX && t->forgotten > hg_timeline_count(t)) {
+        size_t at = t->forgotten * sizeof(struct hg_moment);
+        memmove(t->moments.data, t->moments.data + at, t->moments.len - at);
+        t->moments.len -= at;
+        t->forgotten = 0;
+    }
+}
+
+/* ---- tags ----------------------------------------------------------------------------------------*/
+
+static struct hg_tag *tag(const struct hg_timeline *t, size_t i)
+{
+    return (struct hg_tag *)(void *)t->tags.data + i;
+}
+
+static size_t tag_count(const struct hg_timeline *t)
+{
+    return t->tags.len / sizeof(struct hg_tag);
+}
+
+/* Its place, or that of the first behind it. */
+static size_t find_tag(const struct hg_timeline *t, const char *name, size_t len, int *out_found)
+{
+    size_t i = 0;
+
+    *out_found = 0;
+    for (; i < tag_count(t); i++) {
+        size_t n = strlen(tag(t, i)->name);
+        int d = memcmp(tag(t, i)->name, name, HG_MIN(n, len));
+        d = d != 0 ? d : (n > len) - (n < len);
+        if (d >= 0) {
+            *out_found = d == 0;
+            break;
+        }
+    }
+    return i;
+}
+
+const struct hg_tag *hg_timeline_tag(const struct hg_timeline *t, const char *name)
+{
+    int found;
+    size_t i = find_tag(t, name, strlen(name), &found);
+
+    return found ? tag(t, i) : NULL;
+}
+
+int hg_timeline_set_tag(struct hg_timeline *t, const char *name, size_t name_len, uint64_t number,
+                        uint64_t time_ns)
+{
+    struct hg_tag g = { .number = number, .time_ns = time_ns };
+    int found;
+    size_t i = find_tag(t, name, name_len, &found);
+    int rc = found ? HOLOG_OK : hg_buf_append(&t->tags, &g, sizeof g);
+
+    if (rc < 0)
+        return rc;
+    HG_ASSERT(name_len <= HG_TAG_NAME_MAX);
+    memcpy(g.name, name, name_len);
+    if (!found)
+        memmove(tag(t, i + 1), tag(t, i), (tag_count(t) - 1 - i) * sizeof g);
+    *tag(t, i) = g;
+    return HOLOG_OK;
+}
+
+void hg_timeline_remove_tag(struct hg_timeline *t, const char *name, size_t name_len)
+{
+    int found;
+    size_t i = find_tag(t, name, name_len, &found);
+
+    if (!found)
+        return;
+    memmove(tag(t, i), tag(t, i + 1), (tag_count(t) - 1 - i) * sizeof(struct hg_tag));
+    t->tags.len -= sizeof(struct hg_tag);
+}
+
+int hg_timeline_has_tag(const struct hg_timeline *t, uint64_t first, uint64_t end)
+{
+    for (size_t i = 0; i < tag_count(t); i++) {
+        if (tag(t, i)->number >= first && tag(t, i)->number < end)
+            return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,60 @@
+/*
+ * The commits whose states are kept, oldest first: number, time, where the frame stands; the tags; and
+ * the horizon. In memory, from the log (RETENTION and TAG records in frames of the store's own).
+ *
+ * As of commit s the store can be read when s is not below the horizon, or when a tag names s.
+ * Guarded by the log's lock, of a read-only handle by misc_lock.
+ */
+#ifndef HG_ENGINE_TIMELINE_H
+#define HG_ENGINE_TIMELINE_H
+
+#include "base/assert.h"
+#include "base/buf.h"
+#include "wal/layout.h"
+#include "wal/record.h"
+
+struct hg_moment {
+    uint64_t number;
+    uint64_t time_ns;
+    hg_pos frame;
+    uint64_t ended_bytes; /* values that this commit replaced or removed: only the past has them */
+};
+
+struct hg_tag {
+    uint64_t number;
+    uint64_t time_ns; /* when it was set */
+    char name[HG_TAG_NAME_MAX + 1];
+};
+
+struct hg_timeline {
+    struct hg_buf moments; /* struct hg_moment, by number */
+    size_t forgotten;      /* of them, at the front: not kept any more */
+    struct hg_buf tags;    /* struct hg_tag, by name */
+    uint64_t horizon;      /* 0: everything is kept */
+    uint64_t ended_bytes;  /* of all moments kept */
+};
+void hg_timeline_release(struct hg_timeline *t);
+
+size_t hg_timeline_count(const struct hg_timeline *t);
+const struct hg_moment *hg_timeline_at(const struct hg_timeline *t, size_t i); /* 0: the oldest */
+/* Room for one more. HOLOG_E_NOMEM. */
+HG_MUST_CHECK int hg_timeline_reserve(struct hg_timeline *t);
+/* A commit after all others, for which there is room. */
+void hg_timeline_add(struct hg_timeline *t, const struct hg_moment *m);
+/* The newest with a number not above it; its index, or SIZE_MAX. */
+size_t hg_timeline_find(const struct hg_timeline *t, uint64_t number);
+/* The newest at or before that time; SIZE_MAX. Times do not descend. */
+size_t hg_timeline_find_time(const struct hg_timeline *t, uint64_t time_ns);
+void hg_timeline_ended(struct hg_timeline *t, uint64_t number, uint64_t bytes); /* more, by it */
+void hg_timeline_cut(struct hg_timeline *t, uint64_t number); /* those above it never happened */
+/* Those below it are not kept any more. Never goes back. */
+void hg_timeline_set_horizon(struct hg_timeline *t, uint64_t horizon);
+
+const struct hg_tag *hg_timeline_tag(const struct hg_timeline *t, const char *name);
+HG_MUST_CHECK int hg_timeline_set_tag(struct hg_timeline *t, const char *name, size_t name_len,
+                                      uint64_t number, uint64_t time_ns);
+void hg_timeline_remove_tag(struct hg_timeline *t, const char *name, size_t name_len);
+/* Is there a tag with first <= number < end? */
+int hg_timeline_has_tag(const struct hg_timeline *t, uint64_t first, uint64_t end);
+
+#endif
