@@ -119,6 +119,39 @@ typedef struct holog_gc_report {
 HOLOG_API int holog_gc(holog_store *store, uint64_t keep_commits, uint64_t keep_age_s, int dry_run,
                        holog_gc_report *out_report);
 
+/* What keeps values that are not current, beside the rules. */
+enum holog_holder_kind {
+    HOLOG_HOLDER_TAG = 1,
+    HOLOG_HOLDER_PIN = 2 /* an open view, of this handle */
+};
+typedef struct holog_holder {
+    uint32_t struct_size;
+    uint32_t kind;
+    uint64_t number;  /* the state that is held */
+    uint64_t time_ns; /* since when, UTC */
+    uint64_t bytes;   /* of values that the rules would let go; of a pin: at most so many */
+    const char *name; /* of a tag; NULL of a pin. Borrowed for the callback */
+} holog_holder;
+/* Tags by name, then views, the oldest first. The settings pins.max_age_s and pins.max_bytes (default
+ * "all": no bound) end views that hold for longer, or more: then every call on them is
+ * HOLOG_E_STALE, and they hold nothing. */
+HOLOG_API int holog_holders(holog_store *store,
+                            int (*each)(void *ctx, const holog_holder *holder), void *ctx);
+
+typedef struct holog_du_entry {
+    uint32_t struct_size;
+    uint32_t type;          /* enum holog_type, now; MISSING: it is only in the past */
+    uint64_t entries;       /* now, itself included */
+    uint64_t live_bytes;    /* values of these */
+    uint64_t history_bytes; /* values that were replaced or removed and are kept by the rules */
+    uint64_t tag_bytes;     /* older ones, that tags keep */
+    const char *path;       /* borrowed for the callback */
+} holog_du_entry;
+/* What holds the space: one call for each direct child of `path`, in order, then one for path itself
+ * with all of it. What a copy shares with its source counts in both. */
+HOLOG_API int holog_du(holog_store *store, const char *path,
+                       int (*each)(void *ctx, const holog_du_entry *entry), void *ctx);
+
 #ifdef __cplusplus
 }
 #endif
