@@ -135,8 +135,8 @@ typedef struct holog_holder {
 /* Tags by name, then views, the oldest first. The settings pins.max_age_s and pins.max_bytes (default
  * "all": no bound) end views that hold for longer, or more: then every call on them is
  * HOLOG_E_STALE, and they hold nothing. */
-HOLOG_API int holog_holders(holog_store *store,
-                            int (*each)(void *ctx, const holog_holder *holder), void *ctx);
+HOLOG_API int holog_holders(holog_store *store, int (*each)(void *ctx, const holog_holder *holder),
+                            void *ctx);
 
 typedef struct holog_du_entry {
     uint32_t struct_size;

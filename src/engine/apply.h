@@ -20,6 +20,7 @@ struct hg_sums {
     uint64_t live_value_bytes;
     uint64_t root_number; /* last commit that changed a child of the root */
     uint64_t past_bytes;  /* values that only the past has, as far as it is kept */
+    uint64_t ended_bytes; /* all that ever went there since the store was opened: it only grows */
 };
 
 /* An entry comes (sign +1) or goes (-1). */

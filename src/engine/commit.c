@@ -756,14 +756,15 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
     rc = check_reads(q);
     if (rc < 0)
         return rc;
-    ended = s->sequenced.sums.past_bytes;
+    ended = s->sequenced.sums.ended_bytes;
     rc = op_count(q->txn) == 1 && hg_op_makes_entry(op_at(q->txn, 0)) ? run_single(q, &f)
                                                                       : run_many(q, &f);
     if (rc == HOLOG_OK && !q->again) {
         struct hg_moment m = { .number = q->number,
                                .time_ns = s->last_time_ns,
                                .frame = hg_pos_make(q->place.segment, q->place.frame_offset),
-                               .ended_bytes = s->sequenced.sums.past_bytes - ended };
+                               .ended_bytes = s->sequenced.sums.ended_bytes - ended,
+                               .ended_total = s->sequenced.sums.ended_bytes };
         hg_timeline_add(&s->timeline, &m);
         s->last_number = q->number;
         s->commits++;

@@ -38,8 +38,7 @@ struct walk {
     uint64_t last;       /* number that the newest segment must reach */
     uint64_t next_end;   /* end that its successor's header states; 0: it is the newest */
     /* one commit */
-    struct hg_buf meta_text;
-    struct hg_buf meta;
+    struct hg_fields fields;
     char match[HG_PATH_MAX + 1];
     uint64_t bytes;
 };
@@ -116,7 +115,8 @@ static int touches(struct walk *w, const struct hg_record *r)
 {
     const char *path = r->path;
     size_t len = r->path_len;
-    int whole = r->type == HG_REC_DELETE_TREE || r->type == HG_REC_MOVE || r->type == HG_REC_COPY;
+    int whole = r->type == HG_REC_DELETE_TREE || r->type == HG_REC_MOVE || r->type == HG_REC_COPY ||
+                r->type == HG_REC_ROLLBACK;
 
     if (r->type == HG_REC_CONFIG || r->type == HG_REC_SEGMENTS || r->ignorable)
         return 0;
@@ -141,7 +141,7 @@ static int walk_records(struct walk *w, const uint8_t *body, size_t len, size_t 
         int rc = hg_rec_decode(body + at, len - at, at, &r);
         if (rc < 0)
             return rc;
-        if (r.type == HG_REC_LARGE && !r.ignorable)
+        if (r.n_pieces > 0 && !r.ignorable)
             w->bytes += r.value_len;
         if (!*out_match && w->filtered)
             *out_match = touches(w, &r);
@@ -171,43 +171,6 @@ static int walk_records(struct walk *w, const uint8_t *body, size_t len, size_t 
     return HOLOG_OK;
 }
 
-static int take_fields(struct walk *w, const struct hg_body *b, const char **out_message)
-{
-    struct hg_field f;
-    size_t at = 0;
-    const char *none = NULL;
-    int rc;
-
-    w->meta_text.len = w->meta.len = 0;
-    *out_message = "";
-    rc = hg_buf_reserve(&w->meta_text, b->fields_len + 2 * HOLOG_PATH_MAX);
-    while (rc == HOLOG_OK && (rc = hg_field_next(b->fields, b->fields_len, &at, &f)) == HOLOG_OK) {
-        if (f.type == HG_FIELD_MESSAGE) {
-            *out_message = (const char *)w->meta_text.data + w->meta_text.len;
-            rc = hg_buf_append(&w->meta_text, f.data, f.len);
-            if (rc == HOLOG_OK)
-                rc = hg_buf_append_byte(&w->meta_text, 0);
-        } else if (f.type == HG_FIELD_META) {
-            const char *key = (const char *)w->meta_text.data + w->meta_text.len;
-            const char *value = key + f.key_len + 1;
-            rc = hg_buf_append(&w->meta_text, f.key, f.key_len);
-            if (rc == HOLOG_OK)
-                rc = hg_buf_append_byte(&w->meta_text, 0);
-            if (rc == HOLOG_OK)
-                rc = hg_buf_append(&w->meta_text, f.value, f.value_len);
-            if (rc == HOLOG_OK)
-                rc = hg_buf_append_byte(&w->meta_text, 0);
-            if (rc == HOLOG_OK)
-                rc = hg_buf_append(&w->meta, &key, sizeof key);
-            if (rc == HOLOG_OK)
-                rc = hg_buf_append(&w->meta, &value, sizeof value);
-        }
-    }
-    if (rc == HOLOG_E_NOENT)
-        rc = hg_buf_append(&w->meta, &none, sizeof none);
-    return rc;
-}
-
 static int show(struct walk *w, const struct found *c)
 {
     const uint8_t *body = w->image.data + c->offset + HG_FRAME_HEADER_SIZE;
@@ -229,7 +192,7 @@ static int show(struct walk *w, const struct found *c)
     if (rc == HOLOG_OK && w->filtered && !match)
         return HOLOG_OK;
     if (rc == HOLOG_OK)
-        rc = take_fields(w, &b, &info.message);
+        rc = hg_fields_take(&w->fields, &b);
     if (rc < 0) {
         (void)hg_corrupt(w->header.id, c->offset, "commit %llu cannot be read",
                          (unsigned long long)c->number);
@@ -237,7 +200,8 @@ static int show(struct walk *w, const struct found *c)
     }
     info.time_ns = b.time_ns;
     info.bytes = w->bytes;
-    info.meta = (const char *const *)(const void *)w->meta.data;
+    info.message = w->fields.message;
+    info.meta = (const char *const *)(const void *)w->fields.meta.data;
     info.path = w->filtered ? w->match : NULL;
     if (w->left != UINT64_MAX)
         w->left--;
@@ -343,8 +307,7 @@ int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t li
     hg_buf_release(&list);
     hg_image_release(&w->image);
     hg_buf_release(&w->found);
-    hg_buf_release(&w->meta);
-    hg_buf_release(&w->meta_text);
+    hg_fields_release(&w->fields);
     hg_free(w);
     return rc;
 }

@@ -42,8 +42,10 @@ int hg_past_keep(struct hg_state *st, const uint8_t *key, size_t key_len,
     len = make_key(key, key_len, old->number, moved, past);
     loc.number = end;
     rc = hg_index_put(st->past, past, len, &loc, NULL, NULL);
-    if (rc == HOLOG_OK && !moved && loc.type != HG_ENTRY_DIR)
+    if (rc == HOLOG_OK && !moved && loc.type != HG_ENTRY_DIR) {
         st->sums.past_bytes += loc.size;
+        st->sums.ended_bytes += loc.size;
+    }
     return rc;
 }
 

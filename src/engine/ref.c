@@ -46,12 +46,10 @@ static int is_too_old(const holog_store *s, uint64_t number)
     const struct hg_timeline *t = &s->timeline;
     size_t n = hg_timeline_count(t);
     size_t i = hg_timeline_find(t, number);
-    struct hg_retention r;
+    uint64_t back = i == SIZE_MAX ? n : n - i;
 
-    if (t->horizon != 0 || n < HG_UNSAID_MAX - UNSAID_MARGIN)
-        return 0;
-    hg_retention_rules(s, &r);
-    return (i == SIZE_MAX ? n : n - i) > r.commits + (HG_UNSAID_MAX - UNSAID_MARGIN);
+    return t->horizon == 0 && back > HG_UNSAID_MAX - UNSAID_MARGIN &&
+           back - (HG_UNSAID_MAX - UNSAID_MARGIN) > s->rules.commits;
 }
 
 int hg_ref_check(const holog_store *s, uint64_t number)
@@ -233,11 +231,16 @@ int hg_version_at(holog_store *s, uint64_t number, struct hg_version **out)
 {
     struct hg_version *past;
     struct hg_version *v;
+    uint64_t held_from;
+    size_t i;
     int rc;
 
     hg_timeline_lock(s);
     v = hg_version_get_published(s);
     rc = v == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a view") : HOLOG_OK;
+    i = hg_timeline_find(&s->timeline, number);
+    held_from =
+        i == SIZE_MAX ? s->timeline.horizon_total : hg_timeline_at(&s->timeline, i)->ended_total;
     if (rc == HOLOG_OK && number > v->number)
         rc = hg_error(HOLOG_E_INVAL, "there is no commit %llu yet; the newest is %llu",
                       (unsigned long long)number, (unsigned long long)v->number);
@@ -248,6 +251,8 @@ int hg_version_at(holog_store *s, uint64_t number, struct hg_version **out)
         past = hg_version_as_of(s, v, number);
         if (past == NULL)
             rc = hg_error(HOLOG_E_NOMEM, "no memory for a view");
+        else
+            past->sums.ended_bytes = held_from;
         hg_version_put(s, v);
         v = past;
     }

@@ -44,6 +44,10 @@ static int apply_rule(struct hg_retention *r, const char *key, const char *value
         r->commits = n;
     } else if (strcmp(key, "retention.age_s") == 0) {
         r->age_ns = n > UINT64_MAX / 1000000000u ? UINT64_MAX : n * 1000000000u;
+    } else if (strcmp(key, "pins.max_age_s") == 0) {
+        r->pin_age_ns = n > UINT64_MAX / 1000000000u ? UINT64_MAX : n * 1000000000u;
+    } else if (strcmp(key, "pins.max_bytes") == 0) {
+        r->pin_bytes = n;
     } else if (strcmp(key, "retention.bytes") == 0) {
         *out_ok = *out_ok || live;
         r->bytes = n;
@@ -61,17 +65,22 @@ int hg_retention_setting(const char *key, const char *value, int *out_ok)
     return apply_rule(&r, key, value, out_ok);
 }
 
-void hg_retention_rules(const holog_store *s, struct hg_retention *out)
+void hg_retention_take_settings(holog_store *s)
 {
-    *out = (struct hg_retention){ .commits = COMMITS_DEFAULT,
+    struct hg_retention rules = { .commits = COMMITS_DEFAULT,
                                   .age_ns = AGE_S_DEFAULT * UINT64_C(1000000000),
-                                  .bytes_live = 1 };
+                                  .bytes_live = 1,
+                                  .pin_age_ns = UINT64_MAX,
+                                  .pin_bytes = UINT64_MAX };
+
     for (const struct hg_setting *e = s->settings; e != NULL; e = e->next) {
-        struct hg_retention r = *out;
+        struct hg_retention r = rules;
         int ok = 0;
         if (apply_rule(&r, e->key, e->value, &ok) && ok)
-            *out = r;
+            rules = r;
     }
+    s->rules = rules;
+    __atomic_store_n(&s->pin_age_ns, rules.pin_age_ns, __ATOMIC_RELAXED);
 }
 
 /* Of the moments, the first that each rule keeps. */
@@ -150,6 +159,26 @@ static int is_due(const holog_store *s, uint64_t horizon)
     return i != SIZE_MAX && i >= HG_MAX((size_t)LATE_MIN, n / 5);
 }
 
+/* Those that have held too long, or too much. Nobody waits for them to be closed. */
+static void expire_views(holog_store *s)
+{
+    const struct hg_retention *r = &s->rules;
+    uint64_t now = s->io->ops->wall_ns(s->io);
+
+    if (r->pin_age_ns == UINT64_MAX && r->pin_bytes == UINT64_MAX)
+        return;
+    hg_mutex_lock(s->io, &s->misc_lock);
+    for (holog_view *v = s->views; v != NULL; v = v->next) {
+        int below = v->version->number < s->timeline.horizon;
+        int too_long = now > v->opened_ns && now - v->opened_ns > r->pin_age_ns;
+        int too_much = below && s->timeline.horizon_total > v->held_from &&
+                       s->timeline.horizon_total - v->held_from > r->pin_bytes;
+        if (too_long || too_much)
+            __atomic_store_n(&v->expired, 1, __ATOMIC_RELAXED);
+    }
+    hg_mutex_unlock(s->io, &s->misc_lock);
+}
+
 void hg_retention_step(holog_store *s)
 {
     struct holog_error_detail first;
@@ -159,10 +188,8 @@ void hg_retention_step(holog_store *s)
 
     hg_error_get(&first);
     if (s->commits % CHECK_EVERY == CHECK_EVERY - 1) {
-        struct hg_retention r;
-        uint64_t horizon;
-        hg_retention_rules(s, &r);
-        horizon = horizon_by_memory(s, hg_retention_horizon(s, &r));
+        uint64_t horizon = horizon_by_memory(s, hg_retention_horizon(s, &s->rules));
+        expire_views(s);
         if (horizon > s->timeline.horizon && is_due(s, horizon))
             rc = hg_retention_move(s, horizon);
     }
@@ -230,13 +257,10 @@ void hg_retention_unsaid(holog_store *s)
 {
     struct hg_timeline *t = &s->timeline;
     size_t n = hg_timeline_count(t);
-    struct hg_retention r;
+    uint64_t commits = s->rules.commits;
 
-    if (t->horizon != 0 || n < HG_UNSAID_MAX)
-        return;
-    hg_retention_rules(s, &r);
-    if (r.commits < n - HG_UNSAID_MAX)
-        hg_timeline_set_horizon(t, hg_timeline_at(t, n - (size_t)r.commits)->number);
+    if (t->horizon == 0 && n > HG_UNSAID_MAX && commits < n - HG_UNSAID_MAX)
+        hg_timeline_set_horizon(t, hg_timeline_at(t, n - (size_t)commits)->number);
 }
 
 int hg_retention_replayed(holog_store *s)
@@ -265,5 +289,6 @@ int hg_retention_count_ended(holog_store *s)
     }
     hg_cursor_close(&c);
     hg_root_put(root);
+    s->sequenced.sums.ended_bytes = hg_timeline_sum_up(t);
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }

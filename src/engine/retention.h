@@ -6,24 +6,18 @@
  * not current; the strictest counts, the newest commit is always kept. The first number that all
  * rules keep is the horizon. It is said in the log (a RETENTION record) before anything below it is
  * let go, so that a replay has at each place of the log at least what the writer had there.
- * What tags name is kept beside that.
+ * What tags name is kept beside that. Views hold what they have for as long as pins.max_age_s and
+ * pins.max_bytes let them.
  */
 #ifndef HG_ENGINE_RETENTION_H
 #define HG_ENGINE_RETENTION_H
 
 #include "engine/store_internal.h"
 
-struct hg_retention {
-    uint64_t commits; /* UINT64_MAX: all, in each of them */
-    uint64_t age_ns;
-    uint64_t bytes;
-    int bytes_live; /* bytes is not a number: as many as are live */
-};
-
 /* 1: key is one of the rules', *out_ok: and value one of its values. */
 int hg_retention_setting(const char *key, const char *value, int *out_ok);
-/* Those of the store. Log lock held. */
-void hg_retention_rules(const holog_store *s, struct hg_retention *out);
+/* s->rules, from the settings as they are now. Log lock held, or nobody else is there. */
+void hg_retention_take_settings(holog_store *s);
 /* The first number that the rules keep. Log lock held. */
 uint64_t hg_retention_horizon(const holog_store *s, const struct hg_retention *r);
 

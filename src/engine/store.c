@@ -17,6 +17,7 @@
 #include "base/byteorder.h"
 #include "base/error.h"
 #include "engine/checkpoint.h"
+#include "engine/retention.h"
 #include "engine/store_internal.h"
 #include "io/event.h"
 #include "io/fork.h"
@@ -67,6 +68,7 @@ int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *
     if (e != NULL) {
         hg_free(e->value);
         e->value = v;
+        hg_retention_take_settings(s);
         return HOLOG_OK;
     }
     e = hg_calloc(1, sizeof *e);
@@ -80,6 +82,7 @@ int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *
     e->value = v;
     e->next = s->settings;
     s->settings = e;
+    hg_retention_take_settings(s);
     return HOLOG_OK;
 }
 
@@ -386,6 +389,7 @@ static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
     s->last_number = 0;
     s->last_time_ns = 0;
     free_settings(s);
+    hg_retention_take_settings(s);
     hg_timeline_release(&s->timeline);
     int rc = hg_index_remove_prefix(s->sequenced.index, NULL, 0, NULL);
     return rc < 0 ? rc : hg_index_remove_prefix(s->sequenced.past, NULL, 0, NULL);
@@ -688,6 +692,7 @@ int hg_store_open_io(struct hg_io *io, const holog_options *opts, holog_store **
     s->pid = hg_process_id();
     s->fork_generation = hg_fork_generation();
     (void)snprintf(s->dir, sizeof s->dir, "%s", io->root); /* for messages */
+    hg_retention_take_settings(s);
     rc = hg_options_resolve(opts, &s->opts);
     if (rc == HOLOG_OK)
         rc = open_parts(s);

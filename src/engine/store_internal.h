@@ -44,6 +44,7 @@
 #include "holog/holog.h"
 #include "io/io.h"
 #include "wal/ctl.h"
+#include "wal/frame.h"
 #include "wal/log.h"
 #include "wal/recover.h"
 
@@ -128,11 +129,13 @@ struct holog_store {
     struct hg_setting *settings;
     struct hg_timeline timeline;
     struct hg_sweep sweep;
+    struct hg_retention rules;
 
     struct hg_mutex misc_lock; /* rank 4 */
     holog_view *views;
     uint64_t views_open;
     uint64_t checkpoints;                         /* atomic */
+    uint64_t pin_age_ns;                          /* atomic; of rules, for readers */
     holog_histogram commit_latency, load_latency; /* atomic, each number for itself */
     uint64_t bytes_loaded;                        /* atomic */
 
@@ -456,7 +459,10 @@ HG_MUST_CHECK int hg_replay_end(holog_store *s, int rc);
 struct holog_view {
     holog_store *store;
     struct hg_version *version;
-    holog_view *prev, *next; /* misc_lock */
+    uint64_t opened_ns;      /* UTC */
+    uint64_t held_from;      /* ended_bytes as of its number */
+    int expired;             /* atomic; it has held too long, or too much */
+    holog_view *prev, *next; /* misc_lock; the newest first */
 };
 int hg_view_check(const holog_view *view);
 /* Takes over the count on v. */
@@ -512,6 +518,19 @@ HG_MUST_CHECK int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, 
  * be NULL. */
 HG_MUST_CHECK int hg_note_append(holog_store *s, struct hg_buf *body, enum holog_sync sync,
                                  struct hg_ticket *out_ticket);
+
+/* ---- fields.c ---- */
+/* Of a commit, as its frame has them. Zero-initialise. */
+struct hg_fields {
+    uint64_t time_ns;
+    const char *message; /* "" when there is none */
+    struct hg_buf meta;  /* const char *: key, value, ..., NULL */
+    struct hg_buf text;
+    struct hg_buf frame;
+};
+HG_MUST_CHECK int hg_fields_take(struct hg_fields *f, const struct hg_body *b);
+HG_MUST_CHECK int hg_fields_read(holog_store *s, hg_pos frame, struct hg_fields *f);
+void hg_fields_release(struct hg_fields *f);
 
 /* ---- ref.c ---- */
 /* Can the store be read as of `number`? HOLOG_OK, HOLOG_E_DROPPED, HOLOG_E_INVAL. Locks nothing. */

@@ -87,6 +87,18 @@ void hg_timeline_ended(struct hg_timeline *t, uint64_t number, uint64_t bytes)
     }
 }
 
+uint64_t hg_timeline_sum_up(struct hg_timeline *t)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < hg_timeline_count(t); i++) {
+        total += moment(t, i)->ended_bytes;
+        moment(t, i)->ended_total = total;
+    }
+    t->horizon_total = hg_timeline_count(t) > 0 ? moment(t, 0)->ended_total : 0;
+    return total;
+}
+
 void hg_timeline_cut(struct hg_timeline *t, uint64_t number)
 {
     size_t n = hg_timeline_count(t);
@@ -105,6 +117,8 @@ void hg_timeline_set_horizon(struct hg_timeline *t, uint64_t horizon)
         t->ended_bytes -= moment(t, 0)->ended_bytes;
         t->forgotten++;
     }
+    if (hg_timeline_count(t) > 0)
+        t->horizon_total = moment(t, 0)->ended_total;
     if (t->forgotten > FORGOTTEN_MAX && t->forgotten > hg_timeline_count(t)) {
         size_t at = t->forgotten * sizeof(struct hg_moment);
         memmove(t->moments.data, t->moments.data + at, t->moments.len - at);

@@ -18,6 +18,7 @@ struct hg_moment {
     uint64_t time_ns;
     hg_pos frame;
     uint64_t ended_bytes; /* values that this commit replaced or removed: only the past has them */
+    uint64_t ended_total; /* by all commits up to it; it only grows */
 };
 
 struct hg_tag {
@@ -26,12 +27,23 @@ struct hg_tag {
     char name[HG_TAG_NAME_MAX + 1];
 };
 
+/* The rules of what is kept (retention.h). UINT64_MAX: all. */
+struct hg_retention {
+    uint64_t commits;
+    uint64_t age_ns;
+    uint64_t bytes;
+    int bytes_live; /* bytes is not a number: as many as are live */
+    uint64_t pin_age_ns;
+    uint64_t pin_bytes;
+};
+
 struct hg_timeline {
-    struct hg_buf moments; /* struct hg_moment, by number */
-    size_t forgotten;      /* of them, at the front: not kept any more */
-    struct hg_buf tags;    /* struct hg_tag, by name */
-    uint64_t horizon;      /* 0: everything is kept */
-    uint64_t ended_bytes;  /* of all moments kept */
+    struct hg_buf moments;  /* struct hg_moment, by number */
+    size_t forgotten;       /* of them, at the front: not kept any more */
+    struct hg_buf tags;     /* struct hg_tag, by name */
+    uint64_t horizon;       /* 0: everything is kept */
+    uint64_t ended_bytes;   /* of all moments kept */
+    uint64_t horizon_total; /* ended_total as of the horizon */
 };
 void hg_timeline_release(struct hg_timeline *t);
 
@@ -46,6 +58,8 @@ size_t hg_timeline_find(const struct hg_timeline *t, uint64_t number);
 /* The newest at or before that time; SIZE_MAX. Times do not descend. */
 size_t hg_timeline_find_time(const struct hg_timeline *t, uint64_t time_ns);
 void hg_timeline_ended(struct hg_timeline *t, uint64_t number, uint64_t bytes); /* more, by it */
+/* The totals, when all that was ended is told. The last of them. */
+uint64_t hg_timeline_sum_up(struct hg_timeline *t);
 void hg_timeline_cut(struct hg_timeline *t, uint64_t number); /* those above it never happened */
 /* Those below it are not kept any more. Never goes back. */
 void hg_timeline_set_horizon(struct hg_timeline *t, uint64_t horizon);

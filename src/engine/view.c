@@ -19,6 +19,8 @@ int hg_view_of(holog_store *store, struct hg_version *version, holog_view **out_
     }
     v->store = store;
     v->version = version;
+    v->opened_ns = store->io->ops->wall_ns(store->io);
+    v->held_from = version->sums.ended_bytes;
     hg_mutex_lock(store->io, &store->misc_lock);
     v->next = store->views;
     if (store->views != NULL)
@@ -150,9 +152,26 @@ int holog_view_load_range(holog_view *view, const char *path, uint64_t offset, v
     return hg_load_range_from(view->store, view->version, path, offset, buf, len_bytes, out_n);
 }
 
+/* Its age counts from the first look on; the writer sees to it too (retention.c). */
+static int is_too_old(const holog_view *v)
+{
+    uint64_t age = __atomic_load_n(&v->store->pin_age_ns, __ATOMIC_RELAXED);
+    uint64_t now = age == UINT64_MAX ? 0 : v->store->io->ops->wall_ns(v->store->io);
+
+    return now > v->opened_ns && now - v->opened_ns > age;
+}
+
 int hg_view_check(const holog_view *view)
 {
-    return view == NULL ? hg_error(HOLOG_E_INVAL, "the view is NULL") : hg_store_check(view->store);
+    if (view == NULL)
+        return hg_error(HOLOG_E_INVAL, "the view is NULL");
+    if (is_too_old(view) || __atomic_load_n(&view->expired, __ATOMIC_RELAXED))
+        return hg_error(
+            HOLOG_E_STALE,
+            "the view of commit %llu has held its state for longer, or more bytes, than "
+            "pins.max_age_s and pins.max_bytes allow: open another",
+            (unsigned long long)view->version->number);
+    return hg_store_check(view->store);
 }
 
 /* ---- stat --------------------------------------------------------------------------------------------*/

@@ -1,0 +1,285 @@
+/*
+ * holog_diff: what differs between two states. Paths come from what has changed since the older one;
+ * bytes from the tables of hashes that large values have, and from the blocks that differ in them.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/byteorder.h"
+#include "base/error.h"
+#include "engine/store_internal.h"
+#include "holog/versions.h"
+
+#define CHUNK   HG_HASH_BLOCK /* bytes compared at a time */
+#define SAME_IN 32u           /* so many equal bytes between two that differ do not end a range */
+
+struct side {
+    struct hg_version *v;
+    struct hg_locator loc; /* type 0: nothing is there */
+    struct hg_record_read record;
+    int has_record;
+    uint8_t *chunk;
+};
+
+struct diff {
+    holog_store *s;
+    struct side a;
+    struct side b;
+    unsigned flags;
+    struct hg_buf ranges; /* holog_range */
+    char path[HG_PATH_MAX + 1];
+    int (*each)(void *ctx, const holog_difference *d);
+    void *ctx;
+};
+
+/* ---- ranges --------------------------------------------------------------------------------------*/
+
+static int add_range(struct diff *d, uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+    size_t n = d->ranges.len / sizeof(holog_range);
+    holog_range *last = (holog_range *)(void *)d->ranges.data + n - 1;
+    holog_range r = { .a_offset = a, .a_len = a_len, .b_offset = b, .b_len = b_len };
+
+    if (n > 0 && a - (last->a_offset + last->a_len) <= SAME_IN &&
+        a - (last->a_offset + last->a_len) == b - (last->b_offset + last->b_len)) {
+        last->a_len = a + a_len - last->a_offset;
+        last->b_len = b + b_len - last->b_offset;
+        return HOLOG_OK;
+    }
+    return hg_buf_append(&d->ranges, &r, sizeof r);
+}
+
+static int read_part(struct diff *d, struct side *x, uint64_t offset, size_t len)
+{
+    size_t n = 0;
+    int rc = hg_value_range(d->s, &x->loc, d->path, offset, x->chunk, len, &n);
+
+    HG_ASSERT(rc < 0 || n == len);
+    return rc;
+}
+
+/* The bytes at [at, at + len) of both. */
+static int compare_part(struct diff *d, uint64_t at, size_t len)
+{
+    int rc = read_part(d, &d->a, at, len);
+
+    if (rc == HOLOG_OK)
+        rc = read_part(d, &d->b, at, len);
+    for (size_t i = 0; rc == HOLOG_OK && i < len;) {
+        size_t from;
+        while (i < len && d->a.chunk[i] == d->b.chunk[i])
+            i++;
+        from = i;
+        while (i < len && d->a.chunk[i] != d->b.chunk[i])
+            i++;
+        if (i > from)
+            rc = add_range(d, at + from, i - from, at + from, i - from);
+    }
+    return rc;
+}
+
+/* Block i is the same in both by its hash; the last one of each has a length of its own. */
+static int same_block(const struct diff *d, uint64_t i)
+{
+    const uint8_t *a = d->a.record.rec.table;
+    const uint8_t *b = d->b.record.rec.table;
+
+    return a != NULL && b != NULL &&
+           memcmp(a + i * HG_BLOCK_ENTRY_SIZE, b + i * HG_BLOCK_ENTRY_SIZE, HG_BLOCK_ENTRY_SIZE) ==
+               0;
+}
+
+static int compare_all(struct diff *d)
+{
+    uint64_t a_size = d->a.loc.size;
+    uint64_t b_size = d->b.loc.size;
+    uint64_t both = HG_MIN(a_size, b_size);
+    int rc = HOLOG_OK;
+
+    for (uint64_t at = 0; at < both && rc == HOLOG_OK; at += CHUNK) {
+        size_t len = (size_t)HG_MIN(both - at, (uint64_t)CHUNK);
+        if (!same_block(d, at / CHUNK))
+            rc = compare_part(d, at, len);
+    }
+    if (rc == HOLOG_OK && a_size != b_size)
+        rc = add_range(d, both, a_size - both, both, b_size - both);
+    return rc;
+}
+
+static int take_chunks(struct diff *d)
+{
+    if (d->a.chunk == NULL)
+        d->a.chunk = hg_malloc(CHUNK);
+    if (d->b.chunk == NULL)
+        d->b.chunk = hg_malloc(CHUNK);
+    return d->a.chunk == NULL || d->b.chunk == NULL
+               ? hg_error(HOLOG_E_NOMEM, "no memory to compare values")
+               : HOLOG_OK;
+}
+
+/* ---- entries -------------------------------------------------------------------------------------*/
+
+static int get(const struct side *x, const uint8_t *key, size_t len, struct hg_locator *out)
+{
+    int rc = hg_past_get(x->v->root, x->v->past, key, len, x->v->number, out);
+
+    if (rc == HOLOG_E_NOENT)
+        *out = (struct hg_locator){ 0 };
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
+static int same_version(const struct hg_locator *a, const struct hg_locator *b)
+{
+    return a->type == b->type && (a->type == 0 || a->type == HG_ENTRY_DIR ||
+                                  (a->segment == b->segment && a->offset == b->offset));
+}
+
+static int read_records(struct diff *d)
+{
+    int rc = hg_record_read(d->s, &d->a.loc, d->path, &d->a.record);
+
+    d->a.has_record = rc == HOLOG_OK;
+    if (rc == HOLOG_OK)
+        rc = hg_record_read(d->s, &d->b.loc, d->path, &d->b.record);
+    d->b.has_record = rc == HOLOG_OK;
+    return rc;
+}
+
+static void release_records(struct diff *d)
+{
+    if (d->a.has_record)
+        hg_record_release(&d->a.record);
+    if (d->b.has_record)
+        hg_record_release(&d->b.record);
+    d->a.has_record = d->b.has_record = 0;
+}
+
+/* The same bytes saved again: a hash that records have of the whole value says so. */
+static int same_value(const struct diff *d)
+{
+    const struct hg_record *a = &d->a.record.rec;
+    const struct hg_record *b = &d->b.record.rec;
+
+    return a->type == b->type &&
+           (a->type == HG_REC_BLOB || a->type == HG_REC_LARGE || a->type == HG_REC_SYMLINK) &&
+           d->a.loc.size == d->b.loc.size && a->hash.lo == b->hash.lo && a->hash.hi == b->hash.hi;
+}
+
+static int tell(struct diff *d)
+{
+    int blobs = d->a.loc.type == HG_ENTRY_BLOB && d->b.loc.type == HG_ENTRY_BLOB;
+    holog_difference out = { .struct_size = sizeof out,
+                             .a_type = d->a.loc.type,
+                             .b_type = d->b.loc.type,
+                             .a_number = d->a.loc.number,
+                             .b_number = d->b.loc.number,
+                             .a_size = d->a.loc.type == HG_ENTRY_DIR ? 0 : d->a.loc.size,
+                             .b_size = d->b.loc.type == HG_ENTRY_DIR ? 0 : d->b.loc.size,
+                             .path = d->path };
+
+    if (blobs && (d->flags & HOLOG_DIFF_RANGES) != 0) {
+        out.n_ranges = (uint32_t)(d->ranges.len / sizeof(holog_range));
+        out.ranges = (const holog_range *)(const void *)d->ranges.data;
+    }
+    return d->each(d->ctx, &out) != 0;
+}
+
+/* Two versions that are not one. 1: `each` has had enough. */
+static int compare_versions(struct diff *d)
+{
+    int values = d->a.loc.type == d->b.loc.type && d->a.loc.type != HG_ENTRY_DIR;
+    int ranges = values && d->a.loc.type == HG_ENTRY_BLOB && (d->flags & HOLOG_DIFF_RANGES) != 0;
+    int rc = values ? read_records(d) : HOLOG_OK;
+
+    d->ranges.len = 0;
+    if (rc < 0 || (values && same_value(d)))
+        return rc;
+    if (ranges)
+        rc = take_chunks(d);
+    if (rc == HOLOG_OK && ranges)
+        rc = compare_all(d);
+    if (rc == HOLOG_OK && ranges && d->ranges.len == 0)
+        return HOLOG_OK; /* the same bytes, put together in another way */
+    return rc < 0 ? rc : tell(d);
+}
+
+static int one_key(struct diff *d, const uint8_t *key, size_t len)
+{
+    size_t path_len = 0;
+    int rc = get(&d->a, key, len, &d->a.loc);
+
+    if (rc == HOLOG_OK)
+        rc = get(&d->b, key, len, &d->b.loc);
+    if (rc < 0 || same_version(&d->a.loc, &d->b.loc))
+        return rc;
+    rc = hg_key_to_path(key, len, d->path, &path_len);
+    d->path[path_len] = 0;
+    if (rc == HOLOG_OK)
+        rc = compare_versions(d);
+    release_records(d);
+    return rc;
+}
+
+static int walk(struct diff *d, const struct hg_key *subtree)
+{
+    const struct side *older = d->a.v->number < d->b.v->number ? &d->a : &d->b;
+    struct hg_changes *c = hg_malloc(sizeof *c);
+    int rc;
+
+    if (c == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to compare states");
+    rc = hg_changes_open(c, older->v->root, older->v->past, subtree, older->v->number);
+    while (rc == HOLOG_OK) {
+        rc = hg_changes_next(c);
+        if (rc == HOLOG_OK)
+            rc = one_key(d, c->key, c->key_len);
+    }
+    hg_changes_close(c);
+    hg_free(c);
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : HG_MIN(rc, 0); /* 1: it was asked to stop */
+}
+
+/* Both from the same roots, the newer ones: what the older root has seen is in them. */
+static int take_states(struct diff *d, uint64_t a, uint64_t b)
+{
+    struct hg_version *v = NULL;
+    int rc = hg_version_at(d->s, HG_MIN(a, b), &v);
+
+    hg_version_put(d->s, v);
+    if (rc == HOLOG_OK)
+        rc = hg_version_at(d->s, HG_MAX(a, b), &v);
+    if (rc < 0)
+        return rc;
+    d->a.v = hg_version_as_of(d->s, v, a);
+    d->b.v = hg_version_as_of(d->s, v, b);
+    hg_version_put(d->s, v);
+    return d->a.v == NULL || d->b.v == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to compare states")
+                                            : HOLOG_OK;
+}
+
+int holog_diff(holog_store *store, uint64_t a, uint64_t b, const char *path, unsigned flags,
+               int (*each)(void *ctx, const holog_difference *d), void *ctx)
+{
+    struct diff d = { .s = store, .flags = flags, .each = each, .ctx = ctx };
+    char canonical[HG_PATH_MAX + 1];
+    struct hg_key subtree;
+    size_t len = 0;
+    int rc = hg_store_check(store);
+
+    if (rc == HOLOG_OK && (each == NULL || (flags & ~(unsigned)HOLOG_DIFF_RANGES) != 0))
+        rc = hg_error(HOLOG_E_INVAL, "each is NULL or flags are unknown");
+    if (rc == HOLOG_OK)
+        rc = hg_user_path(path, canonical, &len);
+    if (rc < 0)
+        return rc;
+    hg_key_make(canonical, len, &subtree);
+    rc = take_states(&d, a, b);
+    if (rc == HOLOG_OK && a != b)
+        rc = walk(&d, &subtree);
+    hg_version_put(store, d.a.v);
+    hg_version_put(store, d.b.v);
+    hg_buf_release(&d.ranges);
+    hg_free(d.a.chunk);
+    hg_free(d.b.chunk);
+    return rc;
+}
