@@ -125,7 +125,7 @@ static int read_frame(holog_store *s, hg_pos pos, struct hg_fields *f, size_t *o
 
 int hg_fields_read(holog_store *s, hg_pos frame, struct hg_fields *f)
 {
-    struct hg_body b;
+    struct hg_body b = { 0 };
     size_t len = 0;
     int rc = read_frame(s, frame, f, &len);
 
