@@ -27,6 +27,7 @@ enum hg_record_type {
     HG_REC_SEGMENTS = 24,
     HG_REC_CONFIG = 27,
     HG_REC_FOLD = 28,
+    HG_REC_BLANK = 63, /* always with bit 7: a record that repair has taken out of a commit */
 };
 #define HG_REC_TYPE_BITS 0x3fu
 #define HG_REC_IGNORABLE 0x80u
@@ -92,6 +93,8 @@ static inline int hg_delta_has_payload(uint8_t kind)
 struct hg_record {
     uint8_t type;      /* bits 0-5 */
     uint8_t ignorable; /* bit 7 */
+    uint8_t csum;      /* DELTA, FOLD: of the whole version */
+    uint8_t kind;      /* DELTA: enum hg_delta_kind */
     uint32_t segment;  /* birth position; set by whoever walks */
     uint32_t offset;
     uint32_t body_start; /* offset in that segment of the body it is in */
@@ -100,30 +103,28 @@ struct hg_record {
     size_t path_len;
     const char *to; /* MOVE, COPY: destination */
     size_t to_len;
-    uint8_t csum;           /* DELTA, FOLD: of the whole version */
-    struct hg_hash128 hash; /* BLOB, SYMLINK, payload in the record: lo only */
-    uint32_t check;         /* low 24 bits of hash.lo */
-    uint64_t value_len;     /* BLOB, LARGE, payload; SYMLINK: target */
-    const uint8_t *value;   /* BLOB, SYMLINK, payload in the record; CONFIG value (value_len too) */
-    const uint8_t *pieces;  /* in extents: encoded pieces, n_pieces of them */
-    size_t pieces_len;
-    uint32_t n_pieces;       /* 0: not in extents */
-    const uint8_t *table;    /* in extents: hg_block_count(value_len) entries */
+    struct hg_hash128 hash;  /* BLOB, SYMLINK, payload in the record: lo only */
+    uint32_t check;          /* low 24 bits of hash.lo */
     uint32_t killed_segment; /* DELETE */
-    hg_pos base;             /* DELTA: birth position of the version that it changes; FOLD: of the
-                                version that it describes */
-    uint8_t kind;            /* DELTA: enum hg_delta_kind */
-    uint64_t version_size;   /* DELTA: bytes of the new version; FOLD: of the one described */
-    uint64_t start, end;     /* DELTA: the range, in the base; insert: end == start */
-    uint64_t move_to;        /* DELTA, move: in the base, before the range is cut out of it */
-    size_t front_len;        /* DELTA, FOLD: bytes of the content before the payload */
-    uint32_t n_spans;        /* FOLD */
-    uint64_t spans_len;      /* FOLD: the last bytes of the payload are the span table */
-    uint64_t number;         /* ROLLBACK: target; TAG: 0 = deleted; RETENTION: horizon */
-    uint64_t time_ns;        /* TAG */
-    struct hg_piece body;    /* BODY */
-    uint64_t body_hash;      /* BODY */
-    const uint8_t *rest;     /* SEGMENTS and unknown ignorable types: the content */
+    uint64_t value_len;      /* BLOB, LARGE, payload; SYMLINK: target */
+    const uint8_t *value;  /* BLOB, SYMLINK, payload in the record; CONFIG value (value_len too) */
+    const uint8_t *pieces; /* in extents: encoded pieces, n_pieces of them */
+    size_t pieces_len;
+    const uint8_t *table;  /* in extents: hg_block_count(value_len) entries */
+    uint32_t n_pieces;     /* 0: not in extents */
+    uint32_t n_spans;      /* FOLD */
+    uint64_t spans_len;    /* FOLD: the last bytes of the payload are the span table */
+    hg_pos base;           /* DELTA: birth position of the version that it changes; FOLD: of the
+                             version that it describes */
+    uint64_t version_size; /* DELTA: bytes of the new version; FOLD: of the one described */
+    uint64_t start, end;   /* DELTA: the range, in the base; insert: end == start */
+    uint64_t move_to;      /* DELTA, move: in the base, before the range is cut out of it */
+    size_t front_len;      /* DELTA, FOLD: bytes of the content before the payload */
+    uint64_t number;       /* ROLLBACK: target; TAG: 0 = deleted; RETENTION: horizon */
+    uint64_t time_ns;      /* TAG */
+    struct hg_piece body;  /* BODY */
+    uint64_t body_hash;    /* BODY */
+    const uint8_t *rest;   /* SEGMENTS and unknown ignorable types: the content */
     size_t rest_len;
 };
 

@@ -279,7 +279,7 @@ int hg_span_append(struct hg_buf *table, const struct hg_span *s)
 
 int hg_spans_next(const uint8_t *table, size_t len, size_t *at, struct hg_span *out)
 {
-    struct hg_span s;
+    struct hg_span s = { 0 };
 
     if (*at == len)
         return HOLOG_E_NOENT;
@@ -304,7 +304,7 @@ int hg_spans_check(const struct hg_record *r, const uint8_t *table)
     uint64_t own = r->value_len - r->spans_len; /* new bytes, before the table */
     uint64_t left = r->version_size;
     uint64_t count = 0;
-    struct hg_span s;
+    struct hg_span s = { 0 };
     size_t at = 0;
     int rc;
 

@@ -113,6 +113,7 @@ void hg_repair_guess_super(const struct hg_listing *l, struct hg_super *s)
         if (s->created_ns == 0)
             s->created_ns = e->s.header.created_ns;
         capacity = HG_MAX(capacity, e->s.header.capacity);
+        s->feat_incompat |= e->s.header.feat_incompat;
     }
     s->segment_size_max = capacity > HG_SEGMENT_FIRST ? HG_SEGMENT_MAX : (uint32_t)capacity;
     s->segment_size_max = HG_MAX(s->segment_size_max, (uint32_t)HG_SEGMENT_MIN);

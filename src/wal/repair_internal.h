@@ -6,6 +6,29 @@
 
 #include "wal/recover_internal.h"
 
+/* ---- where records stood, and stand (repair_births.c) ------------------------------------------ */
+
+/* Salvage moves records, and a DELTA names another record by where it stands. A commit keeps the
+ * lengths of its records, so that a place in it is told by its number and the offset in its body, in
+ * whichever copy of the commit it is. */
+struct hg_births {
+    struct hg_buf old;    /* struct hg_birth_range, by place once sorted: where bodies were found */
+    struct hg_buf kept;   /* struct hg_birth_body, numbers rising: where they stand now */
+    struct hg_buf blanks; /* struct hg_birth_blank, rising: records that are no more */
+};
+HG_MUST_CHECK int hg_births_found(struct hg_births *b, uint64_t number, uint32_t segment,
+                                  uint64_t body_start, size_t body_len);
+void hg_births_sort(struct hg_births *b);
+/* The commit `number`, above all before it, has its records here now. */
+HG_MUST_CHECK int hg_births_kept(struct hg_births *b, uint64_t number, uint32_t segment,
+                                 uint64_t body_start);
+/* Makes the DELTA records of a kept commit's body name what they change where it stands now. One
+ * whose base is lost becomes a BLANK, and `lost` is told of it; what stood at its path before stays,
+ * as when its whole commit is lost. */
+HG_MUST_CHECK int hg_births_rebase(struct hg_births *b, uint64_t number, uint8_t *body, size_t len,
+                                   int (*lost)(void *ctx, const struct hg_record *r), void *ctx);
+void hg_births_release(struct hg_births *b);
+
 struct hg_repairer {
     struct hg_io *io;
     int dry_run;

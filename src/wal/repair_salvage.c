@@ -1,20 +1,24 @@
 /*
  * SALVAGE: every commit that verifies is kept, by writing all of them into a new chain of segments.
- * Bodies are copied as they are (their hashes are free of context), headers are new. Values in
- * extents stay where they are. Where commits are missing a new segment begins, since within one
- * their numbers go up by one.
+ * Bodies are copied as they are, but for the bases of deltas, which have moved too; headers are new.
+ * Values in extents stay where they are; a list of records there is written to a new extent segment
+ * when it has deltas. Where commits are missing a new segment begins, since within one their numbers
+ * go up by one. Of system frames settings and tags are kept: folds are caches, and without a horizon
+ * nothing is forgotten.
  *
  *   V1  new segments are built as seg/<id>.tmp, each synced
  *   V2  they are renamed, seg/ is synced: from now on everything that is kept is there twice
- *   V3  the old ones are moved to quarantine/, directories synced
+ *   V3  the old ones are moved to quarantine/, the newest first, directories synced after each
  *   V4  SUPER is replaced
  * Until V4 is over the store refuses to open (two chains, or one that SUPER does not know), and
  * salvage starts again from whatever is there: a commit that is found twice is taken once.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/byteorder.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "wal/repair_internal.h"
@@ -33,20 +37,27 @@ struct salvage {
     struct hg_buf commits;  /* struct found */
     struct hg_buf settings; /* a body: CONFIG records of system frames */
     uint32_t n_settings;
+    struct hg_buf tags; /* a body: TAG records */
+    uint32_t n_tags;
+    uint64_t features; /* must-understand ones of what is kept */
+    struct hg_births births;
+    uint64_t number;       /* of the commit at hand */
     struct hg_buf numbers; /* u64, rising: kept */
     struct hg_image source;
     size_t source_at; /* index of the segment in `source`; SIZE_MAX = none */
 
     /* the segment being written */
-    uint32_t first_id;
+    uint32_t next_id;
     uint32_t id; /* 0 = none */
     struct hg_segment_header header;
     struct hg_buf out;
     struct hg_footer_builder *footer;
+    struct hg_buf body; /* of the commit being written */
     struct hg_link link;
     uint64_t end;
     struct hg_log_segment *done; /* new segments, finished */
     size_t n_done;
+    size_t pred; /* among them: the newest frame segment; SIZE_MAX = none */
 };
 
 /* ---- finding --------------------------------------------------------------------------------- */
@@ -77,10 +88,22 @@ static void guess_header(struct hg_listing *l, size_t i, const struct hg_super *
         h->epoch = t.epoch;
 }
 
+static int keep_tag(struct salvage *v, const struct hg_record *rec)
+{
+    int rc = v->tags.len == 0 ? hg_body_begin(&v->tags, 0, NULL, 0) : HOLOG_OK;
+    if (rc < 0)
+        return rc;
+    v->n_tags++;
+    v->features |= hg_rec_needs(rec->type);
+    return hg_rec_tag(&v->tags, rec->number, rec->time_ns, rec->path, rec->path_len, NULL);
+}
+
 static int keep_setting(void *ctx, const struct hg_record *rec)
 {
     struct salvage *v = ctx;
 
+    if (rec->type == HG_REC_TAG)
+        return keep_tag(v, rec);
     if (rec->type != HG_REC_CONFIG)
         return 0;
     if (v->settings.len == 0) {
@@ -91,6 +114,23 @@ static int keep_setting(void *ctx, const struct hg_record *rec)
     v->n_settings++;
     return hg_rec_config(&v->settings, rec->path, rec->path_len, rec->value, (size_t)rec->value_len,
                          NULL);
+}
+
+static int is_delta(void *ctx, const struct hg_record *rec)
+{
+    (void)ctx;
+    return rec->type == HG_REC_DELTA;
+}
+
+/* What the commit's records need, and where a list of them lies. */
+static int note_record(void *ctx, const struct hg_record *rec)
+{
+    struct salvage *v = ctx;
+
+    v->features |= hg_rec_needs(rec->type);
+    return rec->type == HG_REC_BODY ? hg_births_found(&v->births, v->number, rec->body.segment,
+                                                      rec->body.offset, (size_t)rec->body.len)
+                                    : HOLOG_OK;
 }
 
 static int take_frame(struct salvage *v, size_t i, uint32_t offset, const struct hg_frame *f)
@@ -109,7 +149,11 @@ static int take_frame(struct salvage *v, size_t i, uint32_t offset, const struct
         return HOLOG_OK; /* lost; its paths are listed with all others */
     if (rc != 0 || f->type != HG_FRAME_COMMIT)
         return rc;
-    return hg_buf_append(&v->commits, &c, sizeof c);
+    v->number = f->number;
+    rc = hg_births_found(&v->births, f->number, s->id, at, len);
+    if (rc == 0)
+        rc = hg_body_each(body, len, s->id, at, note_record, v, NULL);
+    return rc == 0 ? hg_buf_append(&v->commits, &c, sizeof c) : rc;
 }
 
 static int load_source(struct salvage *v, size_t i)
@@ -146,6 +190,7 @@ static int search_segment(struct salvage *v, size_t i)
         return HOLOG_OK; /* another store's */
     else
         v->r->highest = HG_MAX(v->r->highest, e->s.header.highest_number);
+    v->features |= e->s.header.feat_incompat;
     while ((at = hg_scan_frame(&e->s.header, &v->source, at, hg_image_end(&v->source), &f)) != 0) {
         rc = take_frame(v, i, (uint32_t)at, &f);
         if (rc != 0)
@@ -273,7 +318,11 @@ static int put_frame(struct salvage *v, enum hg_frame_type type, const uint8_t *
         rc = hg_footer_add(v->footer, &f, at.offset, body);
     v->end = v->out.len;
     v->link = (struct hg_link){
-        .frame = hg_pos_make(v->id, at.offset), .len = f.len, .hash = f.head_hash, .number = number
+        .frame = hg_pos_make(v->id, at.offset),
+        .len = f.len,
+        .hash = f.head_hash,
+        .number = number,
+        .time_ns = hg_get_le64(body),
     };
     return rc;
 }
@@ -294,7 +343,8 @@ static int put_segments_frame(struct salvage *v)
                                                 HG_ALIGN4K(l->e[i].s.file_size) };
     }
     for (size_t i = 0; i < v->n_done; i++)
-        e[n++] = (struct hg_segment_entry){ v->done[i].id, HG_KIND_FRAMES, v->done[i].file_size };
+        e[n++] = (struct hg_segment_entry){ v->done[i].id, (uint8_t)v->done[i].kind,
+                                            v->done[i].file_size };
     e[n++] = (struct hg_segment_entry){ v->id, HG_KIND_FRAMES, HG_SEGMENT_HEADER_SIZE };
     int rc = hg_body_begin(&body, v->link.time_ns, NULL, 0);
     if (rc >= 0)
@@ -309,12 +359,13 @@ static int put_segments_frame(struct salvage *v)
 static int begin_segment(struct salvage *v, uint64_t first_number)
 {
     const struct hg_super *super = &v->r->plan.super;
-    const struct hg_log_segment *pred = v->n_done > 0 ? &v->done[v->n_done - 1] : NULL;
+    const struct hg_log_segment *pred = v->pred != SIZE_MAX ? &v->done[v->pred] : NULL;
     uint8_t block[HG_SEGMENT_HEADER_SIZE];
 
     v->header = (struct hg_segment_header){
         .kind = HG_KIND_FRAMES,
-        .id = v->first_id + (uint32_t)v->n_done,
+        .id = v->next_id++,
+        .feat_incompat = v->features,
         .salt = super->salt,
         .capacity = HG_SEGMENT_MAX,
         .created_ns = v->r->io->ops->wall_ns(v->r->io),
@@ -343,25 +394,38 @@ static int begin_segment(struct salvage *v, uint64_t first_number)
     return rc >= 0 ? put_segments_frame(v) : rc;
 }
 
-static int write_tmp(struct salvage *v)
+/* V1. A dry run goes this far to learn which changes are lost. */
+static int write_tmp(struct salvage *v, uint32_t id, const struct hg_buf *bytes)
 {
     struct hg_io *io = v->r->io;
     char name[HG_FILE_NAME_MAX];
     struct hg_file *f = NULL;
 
-    hg_segment_tmp_name(name, v->id);
+    if (v->r->dry_run)
+        return HOLOG_OK;
+    hg_segment_tmp_name(name, id);
     int rc = io->ops->unlink(io, name);
     if (rc < 0 && rc != HOLOG_E_NOENT)
         return rc;
     rc = io->ops->open(io, name, HG_OPEN_WRITE | HG_OPEN_CREATE, &f);
     if (rc >= 0)
-        rc = hg_io_write_full(f, v->out.data, v->out.len, 0, 0);
+        rc = hg_io_write_full(f, bytes->data, bytes->len, 0, 0);
     if (rc >= 0)
         rc = io->ops->fdatasync(f);
     return hg_close_keep(f, rc);
 }
 
-/* V1, one segment. */
+static int add_done(struct salvage *v, const struct hg_log_segment *s)
+{
+    struct hg_log_segment *grown = hg_realloc(v->done, (v->n_done + 1) * sizeof *v->done);
+    if (grown == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a list of segments");
+    v->done = grown;
+    v->done[v->n_done++] = *s;
+    return HOLOG_OK;
+}
+
+/* One segment of frames. */
 static int finish_segment(struct salvage *v)
 {
     struct hg_footer_tail t = {
@@ -371,26 +435,119 @@ static int finish_segment(struct salvage *v)
     if (v->id == 0)
         return HOLOG_OK;
     memcpy(t.uuid, v->header.uuid, sizeof t.uuid);
-    struct hg_log_segment *grown = hg_realloc(v->done, (v->n_done + 1) * sizeof *v->done);
-    if (grown == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory for a list of segments");
-    v->done = grown;
     int rc = hg_buf_append_zeros(&v->out, (size_t)(HG_ALIGN8(v->end) - v->end));
     if (rc >= 0)
         rc = hg_footer_finish(v->footer, &t, &v->out);
     hg_footer_builder_destroy(v->footer);
     v->footer = NULL;
     if (rc >= 0)
-        rc = write_tmp(v);
+        rc = write_tmp(v, v->id, &v->out);
     if (rc < 0)
         return rc;
-    v->done[v->n_done++] = (struct hg_log_segment){ .id = v->id,
-                                                    .kind = HG_KIND_FRAMES,
-                                                    .header = v->header,
-                                                    .file_size = v->out.len,
-                                                    .used = v->end };
+    const struct hg_log_segment s = { .id = v->id,
+                                      .kind = HG_KIND_FRAMES,
+                                      .header = v->header,
+                                      .file_size = v->out.len,
+                                      .used = v->end };
     v->id = 0;
-    return HOLOG_OK;
+    v->pred = v->n_done;
+    return add_done(v, &s);
+}
+
+static int lost_delta(void *ctx, const struct hg_record *rec)
+{
+    struct salvage *v = ctx;
+    struct hg_damage_found d = { .first_number = v->number, .last_number = v->number };
+
+    (void)snprintf(d.path, sizeof d.path, "%.*s", (int)HG_MIN(rec->path_len, sizeof d.path - 1),
+                   rec->path);
+    v->r->report.entries_lost++;
+    return hg_repair_report(v->r, &d, "this change is lost with the version that it changes");
+}
+
+/* A list of records in an extent, with deltas that must be changed: a segment of its own. */
+static int put_list(struct salvage *v, const uint8_t *list, size_t len, uint32_t id)
+{
+    struct hg_log_segment s = { .id = id, .kind = HG_KIND_EXTENTS };
+    uint8_t block[HG_SEGMENT_HEADER_SIZE];
+    struct hg_buf bytes = { 0 };
+
+    s.header = (struct hg_segment_header){ .kind = HG_KIND_EXTENTS,
+                                           .id = id,
+                                           .salt = v->r->plan.super.salt,
+                                           .created_ns = v->r->io->ops->wall_ns(v->r->io) };
+    s.header.capacity =
+        HG_MAX(HG_ALIGN4K(HG_SEGMENT_HEADER_SIZE + len), (uint64_t)HG_EXTENT_SEGMENT_MIN);
+    memcpy(s.header.uuid, v->r->plan.super.uuid, sizeof s.header.uuid);
+    int rc = v->r->io->ops->random(v->r->io, &s.header.epoch, sizeof s.header.epoch);
+    if (rc < 0)
+        return rc;
+    hg_segment_header_encode(&s.header, block);
+    rc = hg_buf_append(&bytes, block, sizeof block);
+    if (rc >= 0)
+        rc = hg_buf_append(&bytes, list, len);
+    if (rc >= 0)
+        rc = hg_buf_append_zeros(&bytes, (size_t)(HG_ALIGN4K(bytes.len) - bytes.len));
+    s.file_size = bytes.len;
+    if (rc >= 0)
+        rc = write_tmp(v, id, &bytes);
+    hg_buf_release(&bytes);
+    return rc >= 0 ? add_done(v, &s) : rc;
+}
+
+/* A body whose records are in a list, as it was or naming the new one. */
+static int rebase_list(struct salvage *v, const struct hg_record *rec, struct hg_buf *body)
+{
+    struct hg_piece place = { v->next_id, HG_SEGMENT_HEADER_SIZE, rec->body.len };
+    size_t len = (size_t)rec->body.len;
+    struct hg_image m = { 0 };
+    const uint8_t *list = NULL;
+    struct hg_body head = { 0 };
+
+    int rc = hg_extent_body(&v->r->plan.extents, rec, &m, &list);
+    if (rc < 0)
+        return rc;
+    uint8_t *bytes = m.data + (rec->body.offset - m.at); /* our own copy */
+    rc = hg_body_each(list, len, 0, 0, is_delta, NULL, NULL);
+    if (rc == 0)
+        rc = hg_births_kept(&v->births, v->number, rec->body.segment, rec->body.offset);
+    else if (rc > 0) {
+        v->next_id++;
+        rc = hg_births_kept(&v->births, v->number, place.segment, place.offset);
+        if (rc >= 0)
+            rc = hg_births_rebase(&v->births, v->number, bytes, len, lost_delta, v);
+        if (rc == 0)
+            rc = put_list(v, bytes, len, place.segment);
+        if (rc >= 0)
+            rc = hg_body_decode(body->data, body->len, &head);
+        if (rc >= 0) {
+            body->len = head.records_at;
+            rc = hg_rec_body(body, &place, hg_hash64(bytes, len), NULL);
+        }
+    }
+    hg_image_release(&m);
+    return rc;
+}
+
+/* The commit's body, as it will stand at body_start in the segment being written. */
+static int rebase_body(struct salvage *v, const struct found *c, uint64_t body_start,
+                       struct hg_buf *body)
+{
+    struct hg_body head = { 0 };
+    struct hg_record rec;
+
+    v->number = c->number;
+    int rc = hg_body_decode(body->data, body->len, &head);
+    if (rc >= 0)
+        rc = hg_rec_decode(body->data + head.records_at, body->len - head.records_at,
+                           head.records_at, &rec);
+    if (rc < 0)
+        return rc;
+    if (rec.type == HG_REC_BODY)
+        return rebase_list(v, &rec, body);
+    rc = hg_births_kept(&v->births, c->number, v->id, body_start);
+    return rc < 0 ? rc
+                  : hg_births_rebase(&v->births, c->number, body->data, body->len, lost_delta, v);
 }
 
 static int put_commit(struct salvage *v, const struct found *c)
@@ -404,14 +561,36 @@ static int put_commit(struct salvage *v, const struct found *c)
         rc = finish_segment(v);
     if (rc >= 0 && v->id == 0) {
         rc = begin_segment(v, c->number);
-        if (rc >= 0 && v->n_done == 0 && v->n_settings > 0)
+        if (rc >= 0 && v->pred == SIZE_MAX && v->n_settings > 0)
             rc = put_frame(v, HG_FRAME_SYSTEM, v->settings.data, v->settings.len, v->n_settings,
                            v->link.number);
     }
+    v->body.len = 0;
+    if (rc >= 0)
+        rc = hg_buf_append(&v->body, v->source.data + c->offset + HG_FRAME_HEADER_SIZE,
+                           c->len - HG_FRAME_HEADER_SIZE);
+    if (rc >= 0)
+        rc = rebase_body(v, c, HG_ALIGN8(v->out.len) + HG_FRAME_HEADER_SIZE, &v->body);
+    if (rc != 0)
+        return rc;
+    return put_frame(v, HG_FRAME_COMMIT, v->body.data, v->body.len, c->nrec, c->number);
+}
+
+/* Behind all commits, since they name them. */
+static int put_tags(struct salvage *v)
+{
+    int rc = HOLOG_OK;
+
+    if (v->n_tags == 0 || v->id == 0)
+        return HOLOG_OK;
+    if (v->header.capacity - HG_ALIGN8(v->out.len) < HG_FRAME_HEADER_SIZE + v->tags.len)
+        rc = finish_segment(v);
+    if (rc >= 0 && v->id == 0)
+        rc = begin_segment(v, v->link.number + 1);
     if (rc < 0)
         return rc;
-    return put_frame(v, HG_FRAME_COMMIT, v->source.data + c->offset + HG_FRAME_HEADER_SIZE,
-                     c->len - HG_FRAME_HEADER_SIZE, c->nrec, c->number);
+    hg_put_le64(v->tags.data, v->link.time_ns);
+    return put_frame(v, HG_FRAME_SYSTEM, v->tags.data, v->tags.len, v->n_tags, v->link.number);
 }
 
 static int write_all(struct salvage *v)
@@ -420,10 +599,13 @@ static int write_all(struct salvage *v)
     size_t n = v->commits.len / sizeof *c;
     int rc = HOLOG_OK;
 
-    v->first_id = HG_MAX(v->r->plan.super.next_segment, v->r->plan.list.id_max + 1);
-    for (size_t i = 0; rc >= 0 && i < n; i++)
+    v->next_id = HG_MAX(v->r->plan.super.next_segment, v->r->plan.list.id_max + 1);
+    hg_births_sort(&v->births);
+    for (size_t i = 0; rc == 0 && i < n; i++)
         rc = put_commit(v, &c[i]);
-    return rc >= 0 ? finish_segment(v) : rc;
+    if (rc == 0)
+        rc = put_tags(v);
+    return rc == 0 ? finish_segment(v) : rc;
 }
 
 /* V2, V3. */
@@ -437,29 +619,36 @@ static int exchange(struct salvage *v)
         char tmp[HG_FILE_NAME_MAX];
         char name[HG_FILE_NAME_MAX];
         hg_segment_tmp_name(tmp, v->done[i].id);
-        hg_segment_name(name, v->done[i].id, HG_KIND_FRAMES);
+        hg_segment_name(name, v->done[i].id, (enum hg_segment_kind)v->done[i].kind);
         rc = io->ops->rename(io, tmp, name);
     }
     if (rc >= 0)
         rc = io->ops->sync_dir(io, HG_SEG_DIR);
     if (rc >= 0)
         rc = hg_quarantine_dir(io);
-    for (size_t i = hg_listing_next_log(l, 0); rc >= 0 && i < l->n;
-         i = hg_listing_next_log(l, i + 1))
-        rc = hg_quarantine_move(io, &l->e[i].s, v->r->highest);
-    return rc >= 0 ? hg_repair_sync_dirs(io) : rc;
+    /* The newest first, one by one: a delta in an old segment that is left finds what it changes in
+     * those before it. */
+    for (size_t i = l->n; rc >= 0 && i > 0; i--) {
+        if (l->e[i - 1].s.kind != HG_KIND_FRAMES)
+            continue;
+        rc = hg_quarantine_move(io, &l->e[i - 1].s, v->r->highest);
+        if (rc >= 0)
+            rc = hg_repair_sync_dirs(io);
+    }
+    return rc;
 }
 
 /* V4. */
 static int name_new_chain(struct salvage *v)
 {
     struct hg_super s = v->r->plan.super;
-    const struct hg_log_segment *last = v->n_done > 0 ? &v->done[v->n_done - 1] : NULL;
+    const struct hg_log_segment *last = v->pred != SIZE_MAX ? &v->done[v->pred] : NULL;
 
     s.active_segment = last == NULL ? 0 : last->id;
     s.floor = last == NULL ? 0 : hg_pos_make(last->id, (uint32_t)HG_ALIGN8(last->used));
     s.floor_number = v->r->report.kept_through_number;
-    s.next_segment = v->first_id + (uint32_t)v->n_done;
+    s.next_segment = v->next_id;
+    s.feat_incompat |= v->features;
     s.state = HG_SUPER_OPEN;
     return hg_repair_write_super(v->r->io, &s);
 }
@@ -478,17 +667,17 @@ static int salvage_all(struct salvage *v)
         rc = order_commits(v);
     if (rc == 0)
         rc = report_losses(v);
+    if (rc == 0)
+        rc = write_all(v);
     if (rc != 0 || v->r->dry_run)
         return rc;
-    rc = write_all(v);
-    if (rc >= 0)
-        rc = exchange(v);
+    rc = exchange(v);
     return rc >= 0 ? name_new_chain(v) : rc;
 }
 
 int hg_repair_salvage(struct hg_repairer *r)
 {
-    struct salvage v = { .r = r, .source_at = SIZE_MAX };
+    struct salvage v = { .r = r, .source_at = SIZE_MAX, .pred = SIZE_MAX };
     struct hg_plan *p = &r->plan;
 
     p->mode = HG_RECOVER_POINT_IN_TIME; /* it ends at damage, and says whether there is any */
@@ -512,6 +701,9 @@ int hg_repair_salvage(struct hg_repairer *r)
     hg_image_release(&v.source);
     hg_buf_release(&v.commits);
     hg_buf_release(&v.settings);
+    hg_buf_release(&v.tags);
+    hg_buf_release(&v.body);
+    hg_births_release(&v.births);
     hg_buf_release(&v.numbers);
     hg_buf_release(&v.out);
     hg_footer_builder_destroy(v.footer);

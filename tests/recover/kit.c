@@ -46,6 +46,8 @@ static struct kit_file *new_file(struct kit *k, uint32_t kind)
                                             .salt = k->super.salt,
                                             .capacity = k->capacity,
                                             .created_ns = 1 };
+    if (kind == HG_KIND_FRAMES)
+        f->header.feat_incompat = k->super.feat_incompat;
     memcpy(f->header.uuid, k->super.uuid, sizeof f->header.uuid);
     f->end = HG_SEGMENT_HEADER_SIZE;
     return f;
@@ -207,6 +209,82 @@ struct kit_frame kit_commit_body(struct kit *k)
     CHECK(hg_rec_body(&body, &p, hg_hash64(inner.data, inner.len), NULL));
     hg_buf_release(&inner);
     return kit_put_frame(k, HG_FRAME_COMMIT, &body, 1);
+}
+
+/* What every delta here is to: p/1 is as long as nobody asks. */
+static struct hg_delta_rec front_delta(hg_pos base)
+{
+    return (struct hg_delta_rec){
+        .path = "p/1",
+        .path_len = 3,
+        .base = base,
+        .kind = HG_DELTA_INSERT,
+        .version_size = UINT64_C(1) << 30,
+        .payload = { .len = 1, .bytes = "x", .hash = { .lo = hg_hash64("x", 1) } },
+    };
+}
+
+struct kit_frame kit_commit_delta(struct kit *k, hg_pos base, int in_extent, hg_pos *out_birth)
+{
+    struct hg_delta_rec d = front_delta(base);
+    struct hg_buf list = { 0 };
+    struct hg_buf body = { 0 };
+    struct hg_piece p = { 0 };
+    size_t at = 0;
+
+    next_number(k);
+    CHECK(hg_body_begin(&list, 1000 + k->number, NULL, 0));
+    CHECK(hg_rec_delta(&list, &d, &at));
+    if (in_extent) {
+        p = put_extent(k, list.data, list.len);
+        CHECK(hg_body_begin(&body, 1000 + k->number, NULL, 0));
+        CHECK(hg_rec_body(&body, &p, hg_hash64(list.data, list.len), NULL));
+        hg_buf_release(&list);
+        *out_birth = hg_pos_make(p.segment, (uint32_t)(p.offset + at));
+        return kit_put_frame(k, HG_FRAME_COMMIT, &body, 1);
+    }
+    struct kit_frame f = kit_put_frame(k, HG_FRAME_COMMIT, &list, 1);
+    *out_birth = hg_pos_make(f.segment, f.offset + HG_FRAME_HEADER_SIZE + (uint32_t)at);
+    return f;
+}
+
+struct kit_frame kit_commit_delta_large(struct kit *k, hg_pos base, size_t len)
+{
+    struct hg_delta_rec d = front_delta(base);
+    struct hg_buf table = { 0 };
+    struct hg_buf body = { 0 };
+
+    next_number(k);
+    uint8_t *v = value_of(k->number, len);
+    struct hg_piece p = put_extent(k, v, len);
+    d.payload = (struct hg_payload){ .len = len, .pieces = &p, .n_pieces = 1 };
+    CHECK(hg_block_table_add(&table, v, len, &d.payload.csum));
+    d.payload.hash = hg_hash128(table.data, table.len);
+    d.payload.table = table.data;
+    CHECK(hg_body_begin(&body, 1000 + k->number, NULL, 0));
+    CHECK(hg_rec_delta(&body, &d, NULL));
+    hg_free(v);
+    hg_buf_release(&table);
+    return kit_put_frame(k, HG_FRAME_COMMIT, &body, 1);
+}
+
+struct kit_frame kit_put_tag(struct kit *k, const char *name, hg_pos version)
+{
+    struct hg_fold_rec f = { .version = version, .version_size = 3, .n_spans = 1 };
+    const struct hg_span span = { version, 0, 3 };
+    struct hg_buf spans = { 0 };
+    struct hg_buf body = { 0 };
+
+    CHECK(hg_span_append(&spans, &span));
+    f.spans_len = spans.len;
+    f.payload = (struct hg_payload){ .len = spans.len, .bytes = spans.data };
+    f.payload.hash.lo = hg_hash64(spans.data, spans.len);
+    CHECK(hg_body_begin(&body, 1000 + k->number, NULL, 0));
+    CHECK(hg_rec_tag(&body, k->number, 1, name, strlen(name), NULL));
+    CHECK(hg_rec_retention(&body, 1, NULL));
+    CHECK(hg_rec_fold(&body, &f, NULL));
+    hg_buf_release(&spans);
+    return kit_put_frame(k, HG_FRAME_SYSTEM, &body, 3);
 }
 
 hg_pos kit_pos(const struct kit *k)
@@ -388,10 +466,21 @@ static int see_record(void *ctx, const struct hg_record *r)
     size_t len = strlen(run->paths);
 
     run->n_records++;
-    if (r->type == HG_REC_BLOB || r->type == HG_REC_LARGE) {
+    const char *sign = r->type == HG_REC_DELTA ? "+" : r->type == HG_REC_TAG ? "#" : "";
+    if (r->type == HG_REC_BLOB || r->type == HG_REC_LARGE || *sign != '\0') {
         run->value_bytes += r->value_len;
-        (void)snprintf(run->paths + len, sizeof run->paths - len, "%.*s;", (int)r->path_len,
+        (void)snprintf(run->paths + len, sizeof run->paths - len, "%s%.*s;", sign, (int)r->path_len,
                        r->path);
+    }
+    if (r->type == HG_REC_BLOB || r->type == HG_REC_DELTA) {
+        cr_assert_lt(run->n_births, KIT_FRAMES);
+        run->births[run->n_births++] = hg_pos_make(r->segment, r->offset);
+    }
+    if (r->type == HG_REC_DELTA) {
+        size_t i = 0;
+        while (i < run->n_births && run->births[i] != r->base)
+            i++;
+        run->lost_bases += i == run->n_births;
     }
     return 0;
 }
@@ -401,7 +490,7 @@ int kit_recover_io(struct hg_io *io, void *ctx)
     struct kit_run *run = ctx;
     const struct hg_replay replay = { .ctx = run, .frame = see_frame, .record = see_record };
 
-    run->n_numbers = run->n_system = run->n_records = 0;
+    run->n_numbers = run->n_system = run->n_records = run->n_births = run->lost_bases = 0;
     run->value_bytes = 0;
     run->paths[0] = '\0';
     memset(&run->r, 0, sizeof run->r);

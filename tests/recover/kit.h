@@ -62,6 +62,13 @@ struct kit_frame kit_commit(struct kit *k, size_t len);
 struct kit_frame kit_commit_large(struct kit *k, size_t len);
 /* One commit whose records lie in an extent: a blob "b/<number>". */
 struct kit_frame kit_commit_body(struct kit *k);
+/* One commit with a DELTA, of a byte at the front of p/1, to the version born at base; in_extent: the
+ * delta itself is in a list in the extent segment. *out_birth is its own birth position. */
+struct kit_frame kit_commit_delta(struct kit *k, hg_pos base, int in_extent, hg_pos *out_birth);
+/* As kit_commit_delta; its payload of len bytes is in the extent segment. */
+struct kit_frame kit_commit_delta_large(struct kit *k, hg_pos base, size_t len);
+/* A system frame with a tag of the newest commit, a horizon and a fold of `version`. */
+struct kit_frame kit_put_tag(struct kit *k, const char *name, hg_pos version);
 struct kit_frame kit_put_frame(struct kit *k, enum hg_frame_type type, struct hg_buf *body,
                                uint32_t nrec);
 void kit_durable(struct kit *k);            /* all so far is durable: the floor of frames to come */
@@ -92,8 +99,11 @@ struct kit_run {
     size_t n_numbers;
     size_t n_system;
     size_t n_records;
+    hg_pos births[KIT_FRAMES]; /* of blobs and deltas, in order */
+    size_t n_births;
+    size_t lost_bases; /* deltas of what no record before them brought */
     uint64_t value_bytes;
-    char paths[2048]; /* ';' behind each */
+    char paths[2048]; /* of values, '+' and that of a delta, '#' and a tag; ';' behind each */
 };
 /* Runs on sim; run->o and run->seal are set by the caller. Segments are freed. */
 int kit_recover(struct hg_sim *sim, struct kit_run *run);
