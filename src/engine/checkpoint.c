@@ -37,6 +37,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/index_page.h"
+#include "wal/frame.h"
 #include "wal/record.h"
 
 #define CHK_VERSION      2u
@@ -44,8 +45,8 @@
 #define CHK_HASH_SIZE    16u
 #define CHK_USED         184u
 #define CHK_HASH_AT      240u
-#define CHK_SEGMENT_SIZE 13u                              /* segment u32, kind u8, used u64 */
-#define CHK_MOMENT_SIZE  24u                              /* number u64, time u64, frame u64 */
+#define CHK_SEGMENT_SIZE 13u /* segment u32, kind u8, used u64 */
+#define CHK_MOMENT_SIZE  28u /* number u64, time u64, frame u64, its length u32 */
 #define CHK_TAG_SIZE     (8u + 8u + 1u + HG_TAG_NAME_MAX) /* number, time, name length, name */
 #define CHK_SETTINGS_MAX (64u << 20)
 #define CHK_SEGMENTS_MAX (1u << 24)
@@ -396,6 +397,7 @@ static int write_moments(struct writer *w, const struct hg_checkpoint *c, uint32
         hg_put_le64(out, m.number);
         hg_put_le64(out + 8, m.time_ns);
         hg_put_le64(out + 16, m.frame);
+        hg_put_le32(out + 24, m.len);
         rc = writer_add(w, out, sizeof out);
     }
     return rc;
@@ -717,10 +719,13 @@ static int read_moments(struct reader *r, struct hg_checkpoint *out)
             break;
         struct hg_moment m = { .number = hg_get_le64(in),
                                .time_ns = hg_get_le64(in + 8),
-                               .frame = hg_get_le64(in + 16) };
+                               .frame = hg_get_le64(in + 16),
+                               .len = hg_get_le32(in + 24) };
         if (m.number <= before || m.number > r->head.number || m.number < r->head.horizon)
             return hg_corrupt_file(r->name, reader_offset(r) - sizeof in,
                                    "a commit is out of its order");
+        if (m.len < HG_FRAME_HEADER_SIZE || m.len > HG_FRAME_MAX)
+            return hg_corrupt_file(r->name, reader_offset(r) - 4, "a frame's length is wrong");
         before = m.number;
         rc = hg_buf_append(&out->moments, &m, sizeof m);
     }

@@ -327,7 +327,9 @@ static int apply_op(struct seq *q, struct hg_op *op, struct hg_checked *c)
     case HG_OP_DELETE_TREE: return hg_apply_delete_tree(st, &c->at.key, q->number);
     case HG_OP_COPY: return hg_apply_copy(st, &c->at.key, &c->to.key, q->number);
     case HG_OP_MOVE: return hg_apply_move(st, &c->at.key, &c->to.key, q->number);
-    case HG_OP_ROLLBACK: return hg_apply_rollback(st, &c->at.key, op->expect, q->number);
+    case HG_OP_ROLLBACK:
+        __atomic_store_n(&q->s->rolled_back, 1, __ATOMIC_RELEASE);
+        return hg_apply_rollback(st, &c->at.key, op->expect, q->number);
     case HG_OP_CONFIG:
         return hg_setting_put(q->s, text(q->txn, op->path), op->path_len, text(q->txn, op->to),
                               op->to_len);
@@ -763,6 +765,7 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
         struct hg_moment m = { .number = q->number,
                                .time_ns = s->last_time_ns,
                                .frame = hg_pos_make(q->place.segment, q->place.frame_offset),
+                               .len = (uint32_t)(HG_FRAME_HEADER_SIZE + body->len),
                                .ended_bytes = s->sequenced.sums.ended_bytes - ended,
                                .ended_total = s->sequenced.sums.ended_bytes };
         hg_timeline_add(&s->timeline, &m);

@@ -13,6 +13,10 @@
 #define CHUNK   HG_HASH_BLOCK /* bytes compared at a time */
 #define SAME_IN 32u           /* so many equal bytes between two that differ do not end a range */
 
+/* States so near each other, with so much behind them, are compared by the commits between them. */
+#define NEAR_COMMITS 1024u
+#define NEAR_BYTES   (16u << 20)
+
 struct side {
     struct hg_version *v;
     struct hg_locator loc; /* type 0: nothing is there */
@@ -27,6 +31,8 @@ struct diff {
     struct side b;
     unsigned flags;
     struct hg_buf ranges; /* holog_range */
+    struct hg_run named;  /* paths that commits between the two name */
+    struct hg_key key;
     char path[HG_PATH_MAX + 1];
     int (*each)(void *ctx, const holog_difference *d);
     void *ctx;
@@ -220,7 +226,7 @@ static int one_key(struct diff *d, const uint8_t *key, size_t len)
     return rc;
 }
 
-static int walk(struct diff *d, const struct hg_key *subtree)
+static int walk_changes(struct diff *d, const struct hg_key *subtree)
 {
     const struct side *older = d->a.v->number < d->b.v->number ? &d->a : &d->b;
     struct hg_changes *c = hg_malloc(sizeof *c);
@@ -237,6 +243,130 @@ static int walk(struct diff *d, const struct hg_key *subtree)
     hg_changes_close(c);
     hg_free(c);
     return rc == HOLOG_E_NOENT ? HOLOG_OK : HG_MIN(rc, 0); /* 1: it was asked to stop */
+}
+
+/* ---- by the commits between ----------------------------------------------------------------------*/
+
+/* The paths that records name, as puts of a run, which sorts them; directories stand for all that is
+ * below them. */
+static int note_path(struct diff *d, const char *path, size_t len, int tree)
+{
+    struct hg_locator loc = { .type = tree ? HG_ENTRY_DIR : HG_ENTRY_BLOB };
+
+    hg_key_make(path, len, &d->key);
+    return hg_run_add(&d->named, &d->key, &loc);
+}
+
+static int note_record(void *ctx, const struct hg_record *r)
+{
+    struct diff *d = ctx;
+    int tree = r->type == HG_REC_DELETE_TREE || r->type == HG_REC_MOVE || r->type == HG_REC_COPY ||
+               r->type == HG_REC_ROLLBACK;
+    int rc = HOLOG_OK;
+
+    if (r->type == HG_REC_BODY || r->type == HG_REC_CONFIG || r->ignorable)
+        return HOLOG_OK;
+    if (r->type != HG_REC_COPY)
+        rc = note_path(d, r->path, r->path_len, tree);
+    if (rc == HOLOG_OK && (r->type == HG_REC_MOVE || r->type == HG_REC_COPY))
+        rc = note_path(d, r->to, r->to_len, 1);
+    return rc;
+}
+
+static int is_at_or_below(const uint8_t *key, size_t len, const uint8_t *dir, size_t dir_len)
+{
+    return dir_len == 0 || (len >= dir_len && memcmp(key, dir, dir_len) == 0 &&
+                            (len == dir_len || key[dir_len] == 0));
+}
+
+static int same_path(const struct hg_run_put *a, const struct hg_run_put *b)
+{
+    return a->key_len == b->key_len && memcmp(a->key, b->key, a->key_len) == 0;
+}
+
+/* All that has changed at or below a path, as far as it is of the subtree. */
+static int walk_tree(struct diff *d, const struct hg_run_put *p, const struct hg_key *subtree)
+{
+    if (!is_at_or_below(p->key, p->key_len, subtree->bytes, subtree->len))
+        return is_at_or_below(subtree->bytes, subtree->len, p->key, p->key_len)
+                   ? walk_changes(d, subtree)
+                   : HOLOG_OK;
+    d->key.len = p->key_len;
+    memcpy(d->key.bytes, p->key, p->key_len);
+    return walk_changes(d, &d->key);
+}
+
+/* In the order of keys, each once. What lies below a tree that was told comes right behind it. */
+static int walk_named(struct diff *d, const struct hg_key *subtree)
+{
+    size_t n = hg_run_count(&d->named);
+    struct hg_run_put tree = { .key = NULL };
+    int rc = HOLOG_OK;
+
+    hg_run_sort(&d->named);
+    for (size_t i = 0, next; i < n && rc == HOLOG_OK; i = next) {
+        struct hg_run_put p = hg_run_at(&d->named, i);
+        int is_tree = 0;
+        for (next = i; next < n; next++) { /* the same path once more */
+            struct hg_run_put q = hg_run_at(&d->named, next);
+            if (!same_path(&p, &q))
+                break;
+            is_tree |= q.loc->type == HG_ENTRY_DIR;
+        }
+        if (tree.key != NULL && is_at_or_below(p.key, p.key_len, tree.key, tree.key_len))
+            continue;
+        if (is_tree) {
+            tree = p;
+            rc = walk_tree(d, &p, subtree);
+        } else if (is_at_or_below(p.key, p.key_len, subtree->bytes, subtree->len)) {
+            rc = one_key(d, p.key, p.key_len);
+        }
+    }
+    return HG_MIN(rc, 0);
+}
+
+/* The commits between, if that is the shorter way. */
+static int take_moments(struct diff *d, uint64_t older, uint64_t newer, struct hg_buf *out)
+{
+    const struct hg_timeline *t = &d->s->timeline;
+    uint64_t bytes = 0;
+    size_t from;
+    size_t to;
+    int rc = HOLOG_OK;
+
+    hg_timeline_lock(d->s);
+    from = hg_timeline_find(t, older);
+    to = hg_timeline_find(t, newer);
+    if (from != SIZE_MAX && to > from && to - from <= NEAR_COMMITS &&
+        hg_timeline_count(t) - to > NEAR_COMMITS) {
+        for (size_t i = from + 1; i <= to; i++)
+            bytes += hg_timeline_at(t, i)->len;
+        if (bytes <= NEAR_BYTES)
+            rc = hg_buf_append(out, hg_timeline_at(t, from + 1),
+                               (to - from) * sizeof(struct hg_moment));
+    }
+    hg_timeline_unlock(d->s);
+    return rc;
+}
+
+static int walk(struct diff *d, const struct hg_key *subtree)
+{
+    uint64_t older = HG_MIN(d->a.v->number, d->b.v->number);
+    uint64_t newer = HG_MAX(d->a.v->number, d->b.v->number);
+    struct hg_buf moments = { 0 };
+    struct hg_buf scratch = { 0 };
+    int rc = take_moments(d, older, newer, &moments);
+    size_t n = moments.len / sizeof(struct hg_moment);
+
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++)
+        rc = hg_moment_records(d->s, (const struct hg_moment *)(const void *)moments.data + i,
+                               &scratch, note_record, d);
+    if (rc == HOLOG_OK)
+        rc = n > 0 ? walk_named(d, subtree) : walk_changes(d, subtree);
+    hg_buf_release(&moments);
+    hg_buf_release(&scratch);
+    hg_run_release(&d->named);
+    return rc;
 }
 
 /* Both from the same roots, the newer ones: what the older root has seen is in them. */

@@ -39,6 +39,7 @@ struct walk {
     uint64_t next_end;   /* end that its successor's header states; 0: it is the newest */
     /* one commit */
     struct hg_fields fields;
+    int matched;
     char match[HG_PATH_MAX + 1];
     uint64_t bytes;
 };
@@ -134,40 +135,16 @@ yes:
     return 1;
 }
 
-static int walk_records(struct walk *w, const uint8_t *body, size_t len, size_t at, int *out_match)
+static int look_at(void *ctx, const struct hg_record *r)
 {
-    while (at < len) {
-        struct hg_record r;
-        int rc = hg_rec_decode(body + at, len - at, at, &r);
-        if (rc < 0)
-            return rc;
-        if (r.n_pieces > 0 && !r.ignorable)
-            w->bytes += r.value_len;
-        if (!*out_match && w->filtered)
-            *out_match = touches(w, &r);
-        if (r.type == HG_REC_BODY && !r.ignorable) {
-            struct hg_body inner;
-            uint8_t *data = hg_malloc((size_t)r.body.len);
-            size_t n = 0;
-            if (data == NULL)
-                return hg_error(HOLOG_E_NOMEM, "no memory for a commit's records");
-            rc = hg_files_read(w->s->files, r.body.segment, HG_KIND_EXTENTS, data,
-                               (size_t)r.body.len, r.body.offset, &n);
-            if (rc == HOLOG_OK && n < r.body.len)
-                rc = hg_corrupt(r.body.segment, r.body.offset, "a commit's records are cut short");
-            if (rc == HOLOG_OK && !hg_hash_matches(r.body_hash, hg_hash64(data, n)))
-                rc = hg_corrupt(r.body.segment, r.body.offset, "a commit's records are damaged");
-            if (rc == HOLOG_OK)
-                rc = hg_body_decode(data, n, &inner);
-            w->bytes += r.body.len;
-            if (rc == HOLOG_OK)
-                rc = walk_records(w, data, n, inner.records_at, out_match);
-            hg_free(data);
-            if (rc < 0)
-                return rc;
-        }
-        at += r.whole_len;
-    }
+    struct walk *w = ctx;
+
+    if (r->n_pieces > 0 && !r->ignorable)
+        w->bytes += r->value_len;
+    if (r->type == HG_REC_BODY && !r->ignorable)
+        w->bytes += r->body.len;
+    if (!w->matched && w->filtered)
+        w->matched = touches(w, r);
     return HOLOG_OK;
 }
 
@@ -179,7 +156,6 @@ static int show(struct walk *w, const struct found *c)
     holog_commit_info info = {
         .number = c->number, .records = c->nrec, .segment = w->header.id, .offset = c->offset
     };
-    int match = 0;
     int rc;
 
     if (!hg_hash_matches(c->body_hash, hg_hash64(body, len)))
@@ -187,9 +163,10 @@ static int show(struct walk *w, const struct found *c)
                           (unsigned long long)c->number);
     rc = hg_body_decode(body, len, &b);
     w->bytes = c->len;
+    w->matched = 0;
     if (rc == HOLOG_OK)
-        rc = walk_records(w, body, len, b.records_at, &match);
-    if (rc == HOLOG_OK && w->filtered && !match)
+        rc = hg_records_each(w->s, body, len, b.records_at, look_at, w);
+    if (rc == HOLOG_OK && w->filtered && !w->matched)
         return HOLOG_OK;
     if (rc == HOLOG_OK)
         rc = hg_fields_take(&w->fields, &b);

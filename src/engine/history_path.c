@@ -17,18 +17,19 @@ struct walk {
     int any;
 };
 
-/* Where the commit's frame stands; 0 when that is not known any more. */
-static hg_pos frame_of(holog_store *s, uint64_t number)
+/* 0: that commit's frame is not known any more. */
+static int find_moment(holog_store *s, uint64_t number, struct hg_moment *out)
 {
-    hg_pos frame = 0;
     size_t i;
+    int found;
 
     hg_timeline_lock(s);
     i = hg_timeline_find(&s->timeline, number);
-    if (i != SIZE_MAX && hg_timeline_at(&s->timeline, i)->number == number)
-        frame = hg_timeline_at(&s->timeline, i)->frame;
+    found = i != SIZE_MAX && hg_timeline_at(&s->timeline, i)->number == number;
+    if (found)
+        *out = *hg_timeline_at(&s->timeline, i);
     hg_timeline_unlock(s);
-    return frame;
+    return found;
 }
 
 /* Neither the rules nor a tag keep it: it is only there because nobody has come by yet. */
@@ -54,10 +55,10 @@ static int show(struct walk *w, const struct hg_locator *loc, uint64_t end)
                                 .offset = loc->offset,
                                 .message = "",
                                 .meta = none };
-    hg_pos frame = frame_of(w->s, loc->number);
+    struct hg_moment m;
 
-    if (frame != 0) {
-        int rc = hg_fields_read(w->s, frame, &w->fields);
+    if (find_moment(w->s, loc->number, &m)) {
+        int rc = hg_fields_read(w->s, &m, &w->fields);
         if (rc < 0)
             return rc;
         info.time_ns = w->fields.time_ns;

@@ -223,6 +223,8 @@ void hg_entries_close(struct hg_entries *e)
     e->now_open = e->past_open = 0;
 }
 
+#define VERSIONS_STEPPED 8u
+
 /* ---- changes -------------------------------------------------------------------------------------*/
 
 /* Everything at or below the subtree, that is all keys between prefix and those that begin with
@@ -240,6 +242,8 @@ int hg_changes_open(struct hg_changes *c, const struct hg_root *now, const struc
     c->prefix = subtree->bytes;
     c->prefix_len = subtree->len;
     c->key_len = SIZE_MAX;
+    c->past_len = SIZE_MAX;
+    c->versions = 0;
     c->now_state = since == 0
                        ? hg_cursor_open(&c->now, now, subtree->bytes, subtree->len, 0)
                        : hg_cursor_open_since(&c->now, now, subtree->bytes, subtree->len, since);
@@ -249,6 +253,17 @@ int hg_changes_open(struct hg_changes *c, const struct hg_root *now, const struc
     return is_failure(c->now_state)    ? c->now_state
            : is_failure(c->past_state) ? c->past_state
                                        : HOLOG_OK;
+}
+
+/* Most paths have few versions: the next one is near. What was written over and over is jumped. */
+static int leave_version(struct hg_changes *c, size_t past_len)
+{
+    c->versions = c->past_len == past_len ? c->versions + 1 : 0;
+    c->past_len = past_len;
+    if (c->versions < VERSIONS_STEPPED)
+        return hg_cursor_next(&c->past);
+    c->versions = 0;
+    return next_path_of_past(&c->past);
 }
 
 int hg_changes_next(struct hg_changes *c)
@@ -278,7 +293,7 @@ int hg_changes_next(struct hg_changes *c)
         if (d <= 0)
             c->now_state = hg_cursor_next(&c->now);
         else
-            c->past_state = hg_cursor_next(&c->past);
+            c->past_state = leave_version(c, past_len);
         if (!seen)
             return HOLOG_OK;
     }

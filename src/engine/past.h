@@ -70,6 +70,8 @@ struct hg_changes {
     struct hg_cursor now;
     struct hg_cursor past;
     int now_state, past_state;
+    size_t past_len; /* of the path whose versions are being passed, and how many were */
+    uint32_t versions;
     const uint8_t *prefix; /* borrowed */
     size_t prefix_len;
     uint8_t key[HG_KEY_MAX];

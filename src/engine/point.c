@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "base/error.h"
 #include "base/hash.h"
 #include "engine/store_internal.h"
 #include "wal/frame.h"
@@ -114,18 +115,26 @@ static void fetch(const uint8_t *p, size_t avail)
         __builtin_prefetch(p + at);
 }
 
+static struct hg_side_table *table_of(const holog_store *s, const struct hg_version *v)
+{
+    return v->is_past ? __atomic_load_n(&v->points, __ATOMIC_ACQUIRE) : s->points;
+}
+
 /* Of a canonical path. In version v, or the published one when it is NULL. Inside an epoch, which
  * keeps that and the page. 1 and the value, verified. */
 static int find_canonical(holog_store *s, const struct hg_version *v, const char *path, size_t len,
                           struct hg_rec_blob_value *out, hg_pos *out_birth)
 {
+    const struct hg_side_table *points;
     size_t avail = 0;
     hg_pos birth;
     const uint8_t *p;
 
     if (v == NULL)
         v = __atomic_load_n(&s->published, __ATOMIC_ACQUIRE);
-    if (!hg_side_table_find(s->points, hg_side_table_hash(s->points, path, len), v->number, &birth))
+    points = table_of(s, v);
+    if (points == NULL ||
+        !hg_side_table_find(points, hg_side_table_hash(points, path, len), v->number, &birth))
         return 0;
     *out_birth = birth;
     p = hg_cache_peek(s->cache, hg_pos_segment(birth), hg_pos_offset(birth), 8, &avail);
@@ -195,7 +204,8 @@ int hg_point_load(holog_store *s, const struct hg_version *v, const char *path,
 
     if (slot == NULL)
         return 0;
-    if (find(s, v, path, &r, &birth) && find_number(s, birth, r.back, &number))
+    if (!__atomic_load_n(&s->rolled_back, __ATOMIC_ACQUIRE) && find(s, v, path, &r, &birth) &&
+        find_number(s, birth, r.back, &number))
         value = hg_value_copy(r.bytes, r.len, number);
     hg_epoch_leave(slot);
     if (value == NULL)
@@ -228,9 +238,49 @@ int hg_point_range(holog_store *s, const struct hg_version *v, const char *path,
     return found;
 }
 
-void hg_point_learn(holog_store *s, const struct hg_resolved *r, uint64_t seen)
+/* A view of the past never changes, so its table only learns. It is made when the view has been asked
+ * so often that it pays. */
+#define PAST_LOADS 256u
+
+static struct hg_side_table *table_of_past(holog_store *s, struct hg_version *v)
 {
-    if (s->points != NULL && r->loc.size <= s->inline_max && r->loc.segment != 0)
-        hg_side_table_learn(s->points, hg_side_table_hash(s->points, r->path, r->path_len),
-                            hg_pos_make(r->loc.segment, r->loc.offset), r->loc.number, seen);
+    struct hg_side_table *t = __atomic_load_n(&v->points, __ATOMIC_ACQUIRE);
+    struct hg_side_table *none = NULL;
+    uint64_t seed = 0;
+
+    if (t != NULL || s->points == NULL ||
+        __atomic_add_fetch(&v->loads, 1, __ATOMIC_RELAXED) != PAST_LOADS)
+        return t;
+    if (s->io->ops->random(s->io, &seed, sizeof seed) < 0 ||
+        hg_side_table_create(s->io, s->domain, seed, &t) < 0) {
+        hg_error_clear(); /* it goes without */
+        return NULL;
+    }
+    hg_side_table_begin(t, v->number);
+    hg_side_table_fit(t, hg_root_count(v->root), room_for(s) / 4);
+    hg_side_table_end(t);
+    if (hg_budget_take(s->cache, hg_side_table_bytes(t)) < 0 ||
+        !__atomic_compare_exchange_n(&v->points, &none, t, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        hg_error_clear();
+        hg_side_table_destroy(t);
+        return none;
+    }
+    return t;
+}
+
+void hg_point_learn(holog_store *s, struct hg_version *v, const struct hg_resolved *r)
+{
+    struct hg_side_table *t = v->is_past ? table_of_past(s, v) : s->points;
+
+    if (t != NULL && r->loc.size <= s->inline_max && r->loc.segment != 0)
+        hg_side_table_learn(t, hg_side_table_hash(t, r->path, r->path_len),
+                            hg_pos_make(r->loc.segment, r->loc.offset), r->loc.number, v->number);
+}
+
+void hg_point_forget_past(holog_store *s, struct hg_version *v)
+{
+    if (v->points == NULL)
+        return;
+    hg_budget_give(s->cache, hg_side_table_bytes(v->points));
+    hg_side_table_destroy(v->points);
 }

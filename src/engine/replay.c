@@ -49,7 +49,8 @@ static int on_frame(void *ctx, const struct hg_frame *f, uint32_t segment, uint3
     if (f->type == HG_FRAME_COMMIT) {
         struct hg_moment m = { .number = f->number,
                                .time_ns = time_ns,
-                               .frame = hg_pos_make(segment, offset) };
+                               .frame = hg_pos_make(segment, offset),
+                               .len = f->len };
         int rc = hg_timeline_reserve(&s->timeline);
         if (rc == HOLOG_OK && ++s->replayed % HG_UNSAID_MAX == 0)
             rc = forget(s);
@@ -182,7 +183,9 @@ static int apply(holog_store *s, const struct hg_record *r)
     switch (r->type) {
     case HG_REC_DELETE:
     case HG_REC_DELETE_TREE: return hg_apply_delete_tree(st, a, s->last_number);
-    case HG_REC_ROLLBACK: return hg_apply_rollback(st, a, r->number, s->last_number);
+    case HG_REC_ROLLBACK:
+        __atomic_store_n(&s->rolled_back, 1, __ATOMIC_RELEASE);
+        return hg_apply_rollback(st, a, r->number, s->last_number);
     case HG_REC_MOVE:
     case HG_REC_COPY:
         hg_key_make(r->to, r->to_len, b);

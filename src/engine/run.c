@@ -416,15 +416,15 @@ static int flush_sorted(struct flush *f, const struct ref *refs, size_t n)
     return rc < 0 ? rc : leave_dirs(f, NULL);
 }
 
-static size_t count(const struct hg_run *r)
+size_t hg_run_count(const struct hg_run *r)
 {
     return r->refs.len / sizeof(struct ref);
 }
 
 void hg_run_sort(struct hg_run *r)
 {
-    if (!r->in_order && count(r) > 0)
-        sort_refs(r, (struct ref *)(void *)r->refs.data, count(r), 0);
+    if (!r->in_order && hg_run_count(r) > 0)
+        sort_refs(r, (struct ref *)(void *)r->refs.data, hg_run_count(r), 0);
     r->in_order = 1;
 }
 
@@ -434,7 +434,7 @@ int hg_run_flush(struct hg_run *r, struct hg_state *st)
     int rc;
 
     hg_run_sort(r);
-    rc = flush_sorted(&f, (const struct ref *)(const void *)r->refs.data, count(r));
+    rc = flush_sorted(&f, (const struct ref *)(const void *)r->refs.data, hg_run_count(r));
     r->records.len = 0;
     r->refs.len = 0;
     return rc;

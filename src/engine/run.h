@@ -40,6 +40,7 @@ size_t hg_run_bytes(const struct hg_run *r); /* what it holds; its memory is at 
 typedef int (*hg_run_fill_fn)(void *ctx, size_t i, struct hg_locator *loc);
 void hg_run_fill(struct hg_run *r, hg_run_fill_fn fill, void *ctx);
 void hg_run_sort(struct hg_run *r); /* ahead of the flush, which would do it */
+size_t hg_run_count(const struct hg_run *r);
 /* Put i in the order of keys, when sorted. Borrowed until something is added. */
 struct hg_run_put hg_run_at(const struct hg_run *r, size_t i);
 

@@ -16,6 +16,7 @@
  *   simple.c     the simple path: one call, one commit
  *   writer.c     values written piece by piece
  *   history.c    holog_log
+ *   frames.c     frames of commits, read again
  *   ref.c        states by name: references, views of the past, tags
  *   retention.c  how much of the past is kept
  *   note.c       frames of the store's own
@@ -57,7 +58,9 @@ struct hg_version {
     struct hg_root *past;
     struct hg_sums sums;
     uint64_t number;
-    int is_past; /* as of `number`, seen from the roots of a later commit */
+    int is_past;                  /* as of `number`, seen from the roots of a later commit */
+    struct hg_side_table *points; /* atomic; of the past: made when there is much to load */
+    uint32_t loads;               /* atomic; of the past: that took the long way */
 };
 
 /* What of the past is not kept any more is looked for bit by bit (retention.c). */
@@ -115,6 +118,7 @@ struct holog_store {
 
     struct hg_version *published; /* atomic; readers load it inside an epoch */
     struct hg_side_table *points; /* fixed; NULL: not wanted */
+    int rolled_back; /* atomic; records may be of an earlier commit than their entries */
 
     /* log lock (read-only: misc_lock) */
     struct hg_state sequenced;
@@ -446,8 +450,9 @@ int hg_point_load(holog_store *s, const struct hg_version *v, const char *path,
                   holog_value **out_value);
 int hg_point_range(holog_store *s, const struct hg_version *v, const char *path, uint64_t offset,
                    void *buf, size_t len, size_t *out_n);
-/* A reader of version `seen` found the blob r. */
-void hg_point_learn(holog_store *s, const struct hg_resolved *r, uint64_t seen);
+/* A reader of version v found the blob r. */
+void hg_point_learn(holog_store *s, struct hg_version *v, const struct hg_resolved *r);
+void hg_point_forget_past(holog_store *s, struct hg_version *v); /* nobody reads v any more */
 
 /* ---- replay.c ---- */
 void hg_replay_into(holog_store *s, struct hg_replay *out);
@@ -519,7 +524,7 @@ HG_MUST_CHECK int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, 
 HG_MUST_CHECK int hg_note_append(holog_store *s, struct hg_buf *body, enum holog_sync sync,
                                  struct hg_ticket *out_ticket);
 
-/* ---- fields.c ---- */
+/* ---- frames.c ---- */
 /* Of a commit, as its frame has them. Zero-initialise. */
 struct hg_fields {
     uint64_t time_ns;
@@ -529,7 +534,15 @@ struct hg_fields {
     struct hg_buf frame;
 };
 HG_MUST_CHECK int hg_fields_take(struct hg_fields *f, const struct hg_body *b);
-HG_MUST_CHECK int hg_fields_read(holog_store *s, hg_pos frame, struct hg_fields *f);
+HG_MUST_CHECK int hg_fields_read(holog_store *s, const struct hg_moment *m, struct hg_fields *f);
+/* The records from `at` on of a verified body, those of a long list behind the one that names it. Not
+ * 0 from `each` ends it, and is returned. */
+HG_MUST_CHECK int hg_records_each(holog_store *s, const uint8_t *body, size_t len, size_t at,
+                                  int (*each)(void *ctx, const struct hg_record *r), void *ctx);
+/* Those of a commit. */
+HG_MUST_CHECK int hg_moment_records(holog_store *s, const struct hg_moment *m,
+                                    struct hg_buf *scratch,
+                                    int (*each)(void *ctx, const struct hg_record *r), void *ctx);
 void hg_fields_release(struct hg_fields *f);
 
 /* ---- ref.c ---- */

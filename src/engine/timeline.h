@@ -17,6 +17,8 @@ struct hg_moment {
     uint64_t number;
     uint64_t time_ns;
     hg_pos frame;
+    uint32_t len; /* of the frame */
+    uint32_t reserved;
     uint64_t ended_bytes; /* values that this commit replaced or removed: only the past has them */
     uint64_t ended_total; /* by all commits up to it; it only grows */
 };

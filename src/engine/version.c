@@ -23,6 +23,7 @@ static void destroy(struct hg_retired *r)
 {
     struct hg_version *v = (struct hg_version *)(void *)r;
 
+    hg_point_forget_past(v->store, v);
     if (v->root != NULL)
         hg_root_put(v->root);
     if (v->past != NULL)

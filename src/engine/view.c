@@ -95,8 +95,8 @@ static int resolve_blob(holog_store *s, struct hg_version *v, const char *path,
     rc = hg_resolve_user(&l, path, 1, out);
     if (rc == HOLOG_OK)
         rc = hg_must_be_blob(out);
-    if (rc == HOLOG_OK && !v->is_past)
-        hg_point_learn(s, out, v->number);
+    if (rc == HOLOG_OK)
+        hg_point_learn(s, v, out);
     return rc;
 }
 
