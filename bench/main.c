@@ -25,6 +25,7 @@ static const struct bench_scale full_scale = {
     .space_values = 4096,
     .lone_commits = 3000,
     .budget_values_mib = 4096,
+    .history_commits = 100000,
 };
 
 static const struct bench_scale quick_scale = {
@@ -40,6 +41,7 @@ static const struct bench_scale quick_scale = {
     .space_values = 256,
     .lone_commits = 200,
     .budget_values_mib = 320,
+    .history_commits = 2000,
 };
 
 const struct bench_workload *const bench_workloads[] = {
@@ -48,6 +50,7 @@ const struct bench_workload *const bench_workloads[] = {
     &bench_get,        &bench_save_images, &bench_durable_images, &bench_load_images,
     &bench_space,      &bench_verify,      &bench_reopen,         &bench_recovery,
     &bench_growth,     &bench_ram,         &bench_list,           &bench_budget,
+    &bench_history,
 };
 const unsigned bench_workload_count = sizeof bench_workloads / sizeof bench_workloads[0];
 

@@ -8,7 +8,7 @@ int hg_note_append(holog_store *s, struct hg_buf *body, enum holog_sync sync,
                    struct hg_ticket *out_ticket)
 {
     struct hg_log_place place;
-    struct hg_ticket ticket;
+    struct hg_ticket ticket = { 0 };
     int rc = hg_log_need(s->log, HG_FEATURE_VERSIONS);
 
     if (rc == HOLOG_OK)
