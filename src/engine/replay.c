@@ -27,6 +27,17 @@ static int tell_cache(holog_store *s, uint32_t segment, uint64_t end)
     return HOLOG_OK;
 }
 
+/* The same of a record in an extent, with others of a long list. How far the segment is written nobody
+ * says: nothing of it is kept in pages. */
+static int tell_cache_of_list(holog_store *s, uint32_t segment)
+{
+    int rc = hg_cache_add_segment(s->cache, segment, HG_KIND_EXTENTS, HG_SEGMENT_MAX);
+
+    if (rc == HOLOG_OK)
+        s->followed_list = segment;
+    return rc;
+}
+
 static int settle(holog_store *s);
 
 /* Every so often, what the log says is not kept goes: a replay needs no more memory than a writer. */
@@ -229,8 +240,12 @@ static int is_about_missing(const struct hg_record *r)
 static int on_record(void *ctx, const struct hg_record *r)
 {
     holog_store *s = ctx;
-    int rc = apply(s, r);
+    int rc = HOLOG_OK;
 
+    if (s->follower != NULL && r->segment != s->followed_segment && r->segment != s->followed_list)
+        rc = tell_cache_of_list(s, r->segment);
+    if (rc == HOLOG_OK)
+        rc = apply(s, r);
     if (rc == HOLOG_E_NOENT && is_about_missing(r)) {
         struct hg_locator loc;
         hg_key_make(r->path, r->path_len, &s->replay_keys[0]);

@@ -153,6 +153,7 @@ struct holog_store {
     struct hg_follower *follower;
     uint32_t ctl_at_end;           /* its sequence when no writer was left and all was read */
     uint32_t followed_segment;     /* the newest that the cache has been told of; misc_lock */
+    uint32_t followed_list;        /* the same, of long commits' records; misc_lock */
     struct hg_recovered recovered; /* segments list freed after open */
     struct hg_buf reader_segments; /* struct hg_log_segment; misc_lock */
     holog_recovery_report report;

@@ -79,6 +79,54 @@ static int scenario(struct hg_io *io, void *ctx)
     return HOLOG_OK;
 }
 
+/* Records of a long commit stand in an extent, in a segment that was not there when the reader came. */
+static int long_commit(struct hg_io *io, void *ctx)
+{
+    const struct step many = {
+        .op = STEP_BATCH, .path = "d", .len = 900, .seed = 7, .count = 20, .flags = HOLOG_PARENTS
+    };
+    struct hg_io *reader_io = NULL;
+    holog_options o;
+    holog_options ro;
+    holog_store *writer = NULL;
+    holog_store *reader = NULL;
+    holog_stat_info st = { .struct_size = sizeof st };
+    uint64_t number;
+
+    (void)ctx;
+    kit_options(&o);
+    ro = o;
+    ro.flags |= HOLOG_OPEN_READONLY;
+    OK(hg_store_init_io(io, &o));
+    OK(hg_store_open_io(io, &o, &writer));
+    OK(hg_sim_open_io(sim, &reader_io));
+    OK(hg_store_open_io(reader_io, &ro, &reader));
+    for (unsigned i = 0; i < 20; i++) { /* several extent segments */
+        OK(store_apply(writer, &many, &number));
+        OK(holog_move(writer, "d", i % 2 ? "odd" : "even", 0, NULL));
+        OK(holog_sync(writer));
+        cr_assert_eq(refreshed(reader), 3 * i + 2);
+        has_seed(reader, i % 2 ? "odd/0" : "even/0", 900, 7);
+        has_seed(reader, i % 2 ? "odd/19" : "even/19", 900, 26);
+        OK(holog_stat(reader, i % 2 ? "odd/3" : "even/3", &st));
+        cr_assert_eq(st.size_bytes, 900);
+        OK(holog_delete_all(writer, i % 2 ? "odd" : "even", NULL));
+    }
+    OK(holog_close(reader));
+    OK(holog_close(writer));
+    reader_io->ops->destroy(reader_io);
+    return HOLOG_OK;
+}
+
+Test(follow, a_reader_finds_the_records_of_long_commits)
+{
+    struct hg_sim_options so = { .seed = test_seed() };
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, long_commit, NULL));
+    hg_sim_destroy(sim);
+}
+
 Test(follow, a_reader_goes_on_to_the_end_when_its_writer_is_gone)
 {
     struct hg_sim_options so = { .seed = test_seed() };
