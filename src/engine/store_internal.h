@@ -354,8 +354,6 @@ struct holog_txn {
     uint64_t expecting; /* number for the HG_OP_EXPECT being collected */
     enum hg_txn_kind kind;
     int parent_missing; /* why the operation collected last was refused */
-#define HG_TXN_MADE 64
-    uint32_t made[HG_TXN_MADE]; /* directories: numbers of operations, by hash of the path */
 };
 static inline int hg_op_makes_entry(const struct hg_op *op)
 {

@@ -703,22 +703,6 @@ static int was_there_in_base(void *ctx, const struct hg_key *k, uint64_t number)
 
 /* ---- collecting an operation -------------------------------------------------------------------------------------------*/
 
-/* One of the directories that the transaction makes already: no need to say it again. A guess by
- * hash; that it misses some costs a record that changes nothing. */
-static uint32_t *made_slot(holog_txn *txn, const char *path, size_t len)
-{
-    return &txn->made[hg_hash64(path, len) % HG_TXN_MADE];
-}
-
-static int made_dir(holog_txn *txn, const char *path, size_t len)
-{
-    size_t i = *made_slot(txn, path, len);
-    const struct hg_op *op = op_at(txn, i);
-
-    return i < op_count(txn) && op->type == HG_OP_MKDIR && op->path_len == len &&
-           memcmp(text(txn, op->path), path, len) == 0;
-}
-
 static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t path_len,
                    const char *to, const void *data, size_t len);
 
@@ -730,7 +714,7 @@ static int add_parent_ops(holog_txn *txn, const char *path, size_t len)
     int rc = HOLOG_OK;
 
     hg_txn_lookup(txn, &l);
-    while (there > 0 && hg_parent_is_missing(&l, path, there) == 1 && !made_dir(txn, path, there))
+    while (there > 0 && hg_parent_is_missing(&l, path, there) == 1)
         there = hg_path_parent(path, there);
     for (size_t at = there + 1; rc == HOLOG_OK && at < len; at++) {
         struct hg_op op = { .type = HG_OP_MKDIR, .flags = HOLOG_PARENTS, .record = SIZE_MAX };
@@ -916,8 +900,6 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
         txn->ops.len = ops_was;
         return rc;
     }
-    if (op.type == HG_OP_MKDIR)
-        *made_slot(txn, path, path_len) = (uint32_t)op_count(txn) - 1;
     txn->nrec += has_record(&op) ? 1 : 0;
     return HOLOG_OK;
 }

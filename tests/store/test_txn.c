@@ -853,6 +853,20 @@ static void *replace_all(void *ctx)
     return NULL;
 }
 
+Test(txn, parents_that_the_transaction_has_deleted_are_made_again)
+{
+    holog_txn *t = begin();
+
+    OK(txn_text(t, "d/a", "1", HOLOG_PARENTS));
+    OK(txn_text(t, "d/e/a", "1", HOLOG_PARENTS));
+    OK(holog_txn_delete_all(t, "d"));
+    OK(txn_text(t, "d/e/b", "2", HOLOG_PARENTS));
+    txn_has(t, "d/e/b", "2");
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "d/e/b", "2");
+    cr_assert_eq(type_of(box.store, "d/e/a"), HOLOG_MISSING);
+}
+
 Test(txn, a_view_stays_as_it_was_while_others_write)
 {
     pthread_t writer;
