@@ -185,10 +185,10 @@ int hg_entries_open(struct hg_entries *e, const struct hg_root *now, const struc
     if (past != NULL) {
         if (from_len > 0)
             memcpy(key, from, from_len);
-        if (after) { /* behind its versions, before what is below it */
+        if (after)
             key[from_len++] = 0;
-            key[from_len++] = 1;
-        }
+        if (from_len > 0 && key[from_len - 1] == 0) /* behind the versions of a directory (or of */
+            key[from_len++] = 1;                    /* what is before `from`), which begin alike */
         e->past_state = hg_cursor_open(&e->past, past, key, from_len, 0);
         e->past_open = 1;
     }
@@ -247,7 +247,9 @@ int hg_changes_open(struct hg_changes *c, const struct hg_root *now, const struc
     c->now_state = since == 0
                        ? hg_cursor_open(&c->now, now, subtree->bytes, subtree->len, 0)
                        : hg_cursor_open_since(&c->now, now, subtree->bytes, subtree->len, since);
-    c->past_state = since == 0
+    c->past = (struct hg_cursor){ 0 };
+    c->past_state = past == NULL ? HOLOG_E_NOENT
+                    : since == 0
                         ? hg_cursor_open(&c->past, past, subtree->bytes, subtree->len, 0)
                         : hg_cursor_open_since(&c->past, past, subtree->bytes, subtree->len, since);
     return is_failure(c->now_state)    ? c->now_state

@@ -65,7 +65,8 @@ HG_MUST_CHECK int hg_entries_skip_prefix(struct hg_entries *e, const uint8_t *pr
 void hg_entries_close(struct hg_entries *e);
 
 /* The keys below prefix (and equal to it) that any commit after `since` has touched, in order, each
- * once. Borrowed until the next call. Costs what has changed since, not what is there. */
+ * once. Borrowed until the next call. Costs what has changed since, not what is there. past NULL:
+ * there is none. */
 struct hg_changes {
     struct hg_cursor now;
     struct hg_cursor past;

@@ -621,7 +621,7 @@ static int overlay_rollback(holog_txn *txn, const struct hg_key *subtree, uint64
         hg_root_put(own);
         return hg_error(HOLOG_E_NOMEM, "no memory for a rollback");
     }
-    rc = hg_changes_open(&c[0], own, own, subtree, 0);
+    rc = hg_changes_open(&c[0], own, NULL, subtree, 0);
     while (rc == HOLOG_OK && (rc = hg_changes_next(&c[0])) == HOLOG_OK)
         rc = overlay_restore(txn, c[0].key, c[0].key_len, target);
     if (rc == HOLOG_E_NOENT)
