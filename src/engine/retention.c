@@ -118,6 +118,8 @@ uint64_t hg_retention_horizon(const holog_store *s, const struct hg_retention *r
     if (r->bytes_live || r->bytes != UINT64_MAX)
         first =
             first_by_bytes(t, first, r->bytes_live ? s->sequenced.sums.live_value_bytes : r->bytes);
+    if (first == 0) /* all that there is; what was before the first commit, too */
+        return t->horizon;
     return HG_MAX(t->horizon, hg_timeline_at(t, first)->number);
 }
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "holog/versions.h"
+
 uint64_t rng_next(uint64_t *state)
 {
     uint64_t z = (*state += UINT64_C(0x9E3779B97F4A7C15));
@@ -274,11 +276,33 @@ static int apply(struct model *m, const struct step *s)
         return HOLOG_OK;
     case STEP_MOVE:
     case STEP_COPY: return transfer(m, s);
+    case STEP_ROLLBACK:
     case STEP_SYNC:
     case STEP_REOPEN:
     case STEP_IDLE:
     default: return HOLOG_OK;
     }
+}
+
+const struct model_entry *model_find(const struct model *m, const char *path)
+{
+    return find(m, path);
+}
+
+int model_rollback(struct model *m, const struct model *then, const char *path)
+{
+    int type = parent_type(m, path);
+
+    if (type != HOLOG_DIRECTORY)
+        return type == HOLOG_MISSING ? HOLOG_E_NOENT : HOLOG_E_NOTDIR;
+    if (path[0] != 0 && find(m, path) == NULL && find(then, path) == NULL)
+        return HOLOG_E_NOENT;
+    drop_tree(m, path);
+    for (size_t i = 0; i < then->n; i++) {
+        if (strcmp(then->e[i].path, path) == 0 || is_below(then->e[i].path, path))
+            put(m, &then->e[i]);
+    }
+    return HOLOG_OK;
 }
 
 int model_apply(struct model *m, const struct step *s)
@@ -318,7 +342,7 @@ static int txn_batch(holog_txn *t, const struct step *s)
     return rc;
 }
 
-static int txn_step(holog_txn *t, const struct step *s)
+int step_in_txn(holog_txn *t, const struct step *s)
 {
     uint8_t *v;
     int rc;
@@ -338,6 +362,7 @@ static int txn_step(holog_txn *t, const struct step *s)
     case STEP_MOVE: return holog_txn_move(t, s->path, s->to, s->flags);
     case STEP_COPY: return holog_txn_copy(t, s->path, s->to, s->flags);
     case STEP_SYMLINK: return holog_txn_symlink(t, s->to, s->path, s->flags);
+    case STEP_ROLLBACK: return holog_txn_rollback(t, s->path[0] == 0 ? "/" : s->path, s->number);
     case STEP_SYNC:
     case STEP_REOPEN:
     case STEP_IDLE:
@@ -354,7 +379,7 @@ int store_apply(holog_store *store, const struct step *s, uint64_t *out_number)
         return rc;
     rc = holog_txn_sync(t, s->sync);
     if (rc == HOLOG_OK)
-        rc = txn_step(t, s);
+        rc = step_in_txn(t, s);
     if (rc < 0) {
         holog_abort(t);
         return rc;

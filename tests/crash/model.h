@@ -32,11 +32,12 @@ enum step_op {
     STEP_DELETE_ALL,
     STEP_MOVE, /* path, to */
     STEP_COPY,
-    STEP_SYMLINK, /* path, to = target */
-    STEP_BATCH,   /* saves path/0 ... path/count-1, len each */
-    STEP_SYNC,    /* no commit */
-    STEP_REOPEN,  /* clean close and open; no commit */
-    STEP_IDLE,    /* a pause long enough for the watermark; no commit */
+    STEP_SYMLINK,  /* path, to = target */
+    STEP_BATCH,    /* saves path/0 ... path/count-1, len each */
+    STEP_ROLLBACK, /* path as of commit `number`: model_rollback, not model_apply */
+    STEP_SYNC,     /* no commit */
+    STEP_REOPEN,   /* clean close and open; no commit */
+    STEP_IDLE,     /* a pause long enough for the watermark; no commit */
 };
 
 struct step {
@@ -48,6 +49,7 @@ struct step {
     unsigned flags;
     unsigned count;
     enum holog_sync sync;
+    uint64_t number;
 };
 
 void model_init(struct model *m);
@@ -55,7 +57,12 @@ void model_release(struct model *m);
 void model_copy(const struct model *m, struct model *out);
 /* Returns the code the contract asks for; on failure nothing changes. */
 int model_apply(struct model *m, const struct step *s);
+/* path and all below it ("": everything) as `then` has it. */
+int model_rollback(struct model *m, const struct model *then, const char *path);
+/* NULL when the model has no such entry. */
+const struct model_entry *model_find(const struct model *m, const char *path);
 int step_commits(const struct step *s);
+int step_in_txn(holog_txn *txn, const struct step *s);
 /* The same on a store, as a transaction with the step's sync mode. */
 int store_apply(holog_store *store, const struct step *s, uint64_t *out_number);
 
