@@ -185,10 +185,10 @@ int hg_entries_open(struct hg_entries *e, const struct hg_root *now, const struc
     if (past != NULL) {
         if (from_len > 0)
             memcpy(key, from, from_len);
-        if (after)
+        if (after) /* behind its versions, before what is below it */
             key[from_len++] = 0;
-        if (from_len > 0 && key[from_len - 1] == 0) /* behind the versions of a directory (or of */
-            key[from_len++] = 1;                    /* what is before `from`), which begin alike */
+        if (from_len > 0 && key[from_len - 1] == 0) /* below a directory: behind its versions */
+            key[from_len++] = 1;
         e->past_state = hg_cursor_open(&e->past, past, key, from_len, 0);
         e->past_open = 1;
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "holog/versions.h"
 #include "storekit.h"
 
 #define RP (HOLOG_REPLACE | HOLOG_PARENTS)
@@ -714,6 +715,24 @@ Test(contract, a_symlink_keeps_its_target_as_given)
     FAILS(HOLOG_E_NOENT, holog_symlink(box.store, "x", "no/link", 0, NULL), "no");
     FAILS(HOLOG_E_INVAL, holog_symlink(box.store, "", "link2", 0, NULL), "target");
     FAILS(HOLOG_E_INVAL, holog_symlink(box.store, NULL, "link2", 0, NULL), "target");
+}
+
+Test(contract, a_directory_that_is_gone_lists_what_was_in_it)
+{
+    const holog_entry *entry = NULL;
+    holog_cursor *cursor = NULL;
+    holog_view *view = NULL;
+    uint64_t before = 0;
+
+    OK(holog_save(box.store, "d/f", "x", 1, HOLOG_PARENTS, &before));
+    OK(holog_delete_all(box.store, "d", NULL));
+    OK(holog_view_open_at(box.store, before, &view));
+    OK(holog_view_list(view, "d", 0, NULL, NULL, &cursor));
+    OK(holog_cursor_next(cursor, &entry));
+    cr_assert_str_eq(entry->path, "d/f");
+    cr_assert_eq(holog_cursor_next(cursor, &entry), HOLOG_E_NOENT);
+    holog_cursor_close(cursor);
+    holog_view_close(view);
 }
 
 Test(contract, stat_does_not_follow_and_a_missing_entry_is_no_error)
