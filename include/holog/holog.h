@@ -356,6 +356,7 @@ HOLOG_API int holog_view_load(holog_view *view, const char *path, holog_value **
 HOLOG_API int holog_view_load_range(holog_view *view, const char *path, uint64_t offset, void *buf,
                                     size_t len_bytes, size_t *out_n);
 HOLOG_API int holog_view_stat(holog_view *view, const char *path, holog_stat_info *out_info);
+HOLOG_API int holog_view_readlink(holog_view *view, const char *path, char *buf, size_t buf_size);
 
 enum holog_list_flags {
     HOLOG_LIST_RECURSIVE =

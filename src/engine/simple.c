@@ -178,32 +178,14 @@ int holog_exists(holog_store *store, const char *path, int *out_exists)
 
 int holog_readlink(holog_store *store, const char *path, char *buf, size_t buf_size)
 {
-    struct hg_lookup l;
-    struct hg_resolved r;
     struct hg_version *v;
-    char target[HG_PATH_MAX + 1];
-    size_t len = 0;
     int rc = published(store, &v);
 
     if (rc < 0)
         return rc;
-    hg_lookup_version(store, v, &l);
-    rc = hg_resolve_user(&l, path, 0, &r);
-    if (rc == HOLOG_OK && r.loc.type == 0)
-        rc = hg_must_be_blob(&r);
-    else if (rc == HOLOG_OK && r.loc.type != HG_ENTRY_SYMLINK)
-        rc = hg_error_path(HOLOG_E_TYPE, r.path, (uint32_t)r.path_len, "%s: is no symlink", r.path);
-    if (rc == HOLOG_OK)
-        rc = hg_value_target(store, &r.loc, target, &len);
+    rc = hg_readlink_from(store, v, path, buf, buf_size);
     hg_version_put(store, v);
-    if (rc < 0)
-        return rc;
-    if (buf == NULL || len + 1 > buf_size)
-        return hg_error(HOLOG_E_RANGE,
-                        "the target has %zu bytes; the buffer takes %zu with the NUL", len,
-                        buf_size);
-    memcpy(buf, target, len + 1);
-    return HOLOG_OK;
+    return rc;
 }
 
 /* ---- batches -----------------------------------------------------------------------------------------------*/

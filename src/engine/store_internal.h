@@ -480,6 +480,8 @@ HG_MUST_CHECK int hg_stat_resolved(holog_store *s, const struct hg_lookup *l,
                                    const struct hg_resolved *r, holog_stat_info *out);
 HG_MUST_CHECK int hg_stat_from(holog_store *s, struct hg_version *v, const char *path,
                                holog_stat_info *out);
+HG_MUST_CHECK int hg_readlink_from(holog_store *s, struct hg_version *v, const char *path,
+                                   char *buf, size_t size);
 /* What lies below a directory: a version's entries, with a transaction's own laid over them. */
 struct holog_cursor {
     holog_store *store;

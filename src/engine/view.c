@@ -243,6 +243,38 @@ int holog_view_stat(holog_view *view, const char *path, holog_stat_info *out_inf
     return rc < 0 ? rc : hg_stat_from(view->store, view->version, path, out_info);
 }
 
+int hg_readlink_from(holog_store *s, struct hg_version *v, const char *path, char *buf, size_t size)
+{
+    struct hg_lookup l;
+    struct hg_resolved r;
+    char target[HG_PATH_MAX + 1];
+    size_t len = 0;
+    int rc;
+
+    hg_lookup_version(s, v, &l);
+    rc = hg_resolve_user(&l, path, 0, &r);
+    if (rc == HOLOG_OK && r.loc.type == 0)
+        rc = hg_must_be_blob(&r);
+    else if (rc == HOLOG_OK && r.loc.type != HG_ENTRY_SYMLINK)
+        rc = hg_error_path(HOLOG_E_TYPE, r.path, (uint32_t)r.path_len, "%s: is no symlink", r.path);
+    if (rc == HOLOG_OK)
+        rc = hg_value_target(s, &r.loc, target, &len);
+    if (rc < 0)
+        return rc;
+    if (buf == NULL || len + 1 > size)
+        return hg_error(HOLOG_E_RANGE,
+                        "the target has %zu bytes; the buffer takes %zu with the NUL", len, size);
+    memcpy(buf, target, len + 1);
+    return HOLOG_OK;
+}
+
+int holog_view_readlink(holog_view *view, const char *path, char *buf, size_t buf_size)
+{
+    int rc = hg_view_check(view);
+
+    return rc < 0 ? rc : hg_readlink_from(view->store, view->version, path, buf, buf_size);
+}
+
 /* ---- merged walk ---------------------------------------------------------------------------------------*/
 
 static int open_walk(holog_cursor *c, const uint8_t *from, size_t from_len, int after)

@@ -735,6 +735,24 @@ Test(contract, a_directory_that_is_gone_lists_what_was_in_it)
     holog_view_close(view);
 }
 
+Test(contract, a_view_reads_links_as_they_were)
+{
+    holog_view *view = NULL;
+    char target[64];
+
+    OK(holog_symlink(box.store, "old", "link", 0, NULL));
+    OK(holog_view_open(box.store, &view));
+    OK(holog_symlink(box.store, "new", "link", HOLOG_REPLACE, NULL));
+    OK(holog_view_readlink(view, "link", target, sizeof target));
+    cr_assert_str_eq(target, "old");
+    FAILS(HOLOG_E_RANGE, holog_view_readlink(view, "link", target, 3), "3");
+    OK(holog_delete(box.store, "link", NULL));
+    OK(holog_view_readlink(view, "link", target, sizeof target));
+    holog_view_close(view);
+    FAILS(HOLOG_E_NOENT, holog_readlink(box.store, "link", target, sizeof target), "link");
+    FAILS(HOLOG_E_INVAL, holog_view_readlink(NULL, "link", target, sizeof target), NULL);
+}
+
 Test(contract, stat_does_not_follow_and_a_missing_entry_is_no_error)
 {
     holog_stat_info info = { .struct_size = sizeof info };
