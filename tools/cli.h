@@ -23,6 +23,7 @@
 #include <json-c/json.h>
 
 #include <holog/holog.h>
+#include <holog/versions.h>
 
 #if defined(__GNUC__)
 #define CLI_PRINTF(text, first) __attribute__((format(printf, text, first)))
@@ -68,8 +69,13 @@ enum option_id {
     OPT_MAX_SPACE_AMP,
     OPT_SECONDS,
     OPT_DIR,
-    OPT_AT, /* from here on: of later versions, refused with a message that says so */
-    OPT_PURGE,
+    OPT_AT,
+    OPT_STEPS,
+    OPT_RANGES,
+    OPT_FORCE,
+    OPT_LIST,
+    OPT_DELETE,
+    OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_BLOB,
     OPT_MAP,
     OPT_COUNT
@@ -142,6 +148,9 @@ enum open_mode {
 int cli_open(const struct args *args, enum open_mode mode, holog_store **out_store);
 /* Closes; the status given, or that of a close that failed. */
 int cli_close(const struct args *args, holog_store *store, int status);
+
+/* What is to be read: the state that --at names, else the newest. */
+int cli_view(const struct args *args, holog_store *store, holog_view **out_view);
 
 /* One commit: begin, any number of holog_txn_ calls, end. */
 struct change {

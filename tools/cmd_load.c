@@ -179,9 +179,9 @@ int verb_load(const struct args *args)
 
     if (status != EXIT_DONE)
         return status;
-    int rc = holog_view_open(store, &view);
-    if (rc < 0)
-        return cli_close(args, store, cli_fail(args, rc, args->operands[0]));
+    status = cli_view(args, store, &view);
+    if (status != EXIT_DONE)
+        return cli_close(args, store, status);
     catch_signals(); /* from here on there may be a temporary file */
     status = open_sink(args, &sink);
     if (status == EXIT_DONE)

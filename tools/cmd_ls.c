@@ -11,7 +11,6 @@
 
 struct listing {
     const struct args *args;
-    holog_store *store;
     holog_view *view;
     struct json_stream stream;
     uint64_t count;
@@ -19,9 +18,9 @@ struct listing {
 
 /* ---- one entry ------------------------------------------------------------------------------- */
 
-static bool read_target(holog_store *store, const char *path, char *target)
+static bool read_target(holog_view *view, const char *path, char *target)
 {
-    return holog_readlink(store, path, target, HOLOG_PATH_MAX + 1) >= 0;
+    return holog_view_readlink(view, path, target, HOLOG_PATH_MAX + 1) >= 0;
 }
 
 static uint64_t time_of(const struct listing *list, const char *path)
@@ -43,7 +42,7 @@ static json_object *entry_json(const struct listing *list, const holog_entry *en
     json_add(out, "commit", json_number(entry->number));
     if (list->args->given[OPT_LONG])
         json_add(out, "time_ns", json_number(time_of(list, entry->path)));
-    if (entry->type == HOLOG_SYMLINK && read_target(list->store, entry->path, target))
+    if (entry->type == HOLOG_SYMLINK && read_target(list->view, entry->path, target))
         json_add(out, "target", json_text(target));
     return out;
 }
@@ -66,7 +65,7 @@ static void put_entry(const struct listing *list, const holog_entry *entry)
         (void)printf("%c %14" PRIu64 " %10" PRIu64 " %24s ", type_letter(entry->type),
                      entry->size_bytes, entry->number, iso_time(time_of(list, entry->path), when));
     put_shown(list, list->args->given[OPT_RECURSIVE] ? entry->path : entry->name);
-    if (is_long && entry->type == HOLOG_SYMLINK && read_target(list->store, entry->path, target)) {
+    if (is_long && entry->type == HOLOG_SYMLINK && read_target(list->view, entry->path, target)) {
         (void)fputs(" -> ", stdout);
         put_shown(list, target);
     }
@@ -171,23 +170,22 @@ int verb_ls(const struct args *args)
 {
     struct listing list = { .args = args };
     const char *path = args->operand_count > 1 ? args->operands[1] : "/";
-    int status = cli_open(args, OPEN_READ, &list.store);
+    holog_store *store = NULL;
+    int status = cli_open(args, OPEN_READ, &store);
 
     if (status != EXIT_DONE)
         return status;
-    int rc = holog_view_open(list.store, &list.view);
-    if (rc < 0)
-        status = cli_fail(args, rc, args->operands[0]);
-    else
+    status = cli_view(args, store, &list.view);
+    if (status == EXIT_DONE)
         status = list_path(&list, path);
     holog_view_close(list.view);
-    status = cli_close(args, list.store, status);
+    status = cli_close(args, store, status);
     return cli_flush(args, status);
 }
 
 /* ---- stat ------------------------------------------------------------------------------------ */
 
-static json_object *stat_json(const struct args *args, holog_store *store,
+static json_object *stat_json(const struct args *args, holog_view *view,
                               const holog_stat_info *info)
 {
     json_object *out = json_object_new_object();
@@ -196,6 +194,8 @@ static json_object *stat_json(const struct args *args, holog_store *store,
 
     json_add(out, "store", json_text(args->operands[0]));
     json_add(out, "path", json_text(args->operands[1]));
+    if (args->given[OPT_AT])
+        json_add(out, "at", json_number(holog_view_number(view)));
     json_add(out, "type", json_text(type_name(info->type)));
     json_add(out, "bytes", json_number(info->size_bytes));
     json_add(out, "commit", json_number(info->number));
@@ -209,7 +209,7 @@ static json_object *stat_json(const struct args *args, holog_store *store,
     }
     if (info->type == HOLOG_SYMLINK) {
         json_add(out, "target",
-                 read_target(store, args->operands[1], target) ? json_text(target) : NULL);
+                 read_target(view, args->operands[1], target) ? json_text(target) : NULL);
         json_add(out, "target_type", json_text(type_name(info->target_type)));
     }
     json_add(out, "segment", json_number(info->segment));
@@ -228,23 +228,34 @@ static void put_stat(json_object *doc)
     }
 }
 
-int verb_stat(const struct args *args)
+static int stat_path(const struct args *args, holog_view *view, json_object **out_doc)
 {
     holog_stat_info info = { .struct_size = sizeof info };
     const char *path = args->operands[1];
+    int rc = holog_view_stat(view, path, &info);
+
+    if (rc < 0)
+        return cli_fail(args, rc, path);
+    if (info.type == HOLOG_MISSING)
+        return cli_fail_text(args, "%s: no such entry%s%s", path, args->given[OPT_AT] ? " at " : "",
+                             args->given[OPT_AT] ? args->text[OPT_AT] : "");
+    *out_doc = stat_json(args, view, &info);
+    return EXIT_DONE;
+}
+
+int verb_stat(const struct args *args)
+{
     holog_store *store = NULL;
+    holog_view *view = NULL;
     json_object *doc = NULL;
     int status = cli_open(args, OPEN_READ, &store);
 
     if (status != EXIT_DONE)
         return status;
-    int rc = holog_stat(store, path, &info);
-    if (rc < 0)
-        status = cli_fail(args, rc, path);
-    else if (info.type == HOLOG_MISSING)
-        status = cli_fail_text(args, "%s: no such entry", path);
-    else
-        doc = stat_json(args, store, &info);
+    status = cli_view(args, store, &view);
+    if (status == EXIT_DONE)
+        status = stat_path(args, view, &doc);
+    holog_view_close(view);
     status = cli_close(args, store, status);
     if (doc != NULL && args->given[OPT_JSON]) {
         json_print(doc);

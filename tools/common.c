@@ -91,10 +91,14 @@ static const char *hint_for(const struct args *args, int code, const char *messa
 {
     switch (code) {
     case HOLOG_E_EXIST:
+        if (takes(args, OPT_FORCE))
+            return "--force moves it";
         return takes(args, OPT_REPLACE) && !mentions(message, "a directory")
                    ? "--replace makes a new version of it"
                    : "";
     case HOLOG_E_NOENT:
+        if (mentions(message, "no tag"))
+            return "'holog tag STORE --list' lists them";
         return takes(args, OPT_PARENTS) && mentions(message, "no such directory")
                    ? "-p, --parents makes it"
                    : "";
@@ -106,6 +110,7 @@ static const char *hint_for(const struct args *args, int code, const char *messa
         return mentions(message, "try again")
                    ? ""
                    : "reading verbs work meanwhile; to change it, close it there first";
+    case HOLOG_E_DROPPED: return "'holog config STORE' shows the rules, retention.*";
     case HOLOG_E_NOTDIREMPTY: return "give a directory that is empty or does not exist yet";
     case HOLOG_E_BUDGET:
     case HOLOG_E_NOMEM:
@@ -214,6 +219,22 @@ int cli_open(const struct args *args, enum open_mode mode, holog_store **out_sto
         return cli_fail(args, rc, args->operands[0]);
     tell_recovery(args, mode, *out_store);
     return EXIT_DONE;
+}
+
+int cli_view(const struct args *args, holog_store *store, holog_view **out_view)
+{
+    const char *ref = args->text[OPT_AT];
+    uint64_t number = 0;
+    int rc;
+
+    if (ref == NULL) {
+        rc = holog_view_open(store, out_view);
+        return rc < 0 ? cli_fail(args, rc, args->operands[0]) : EXIT_DONE;
+    }
+    rc = holog_ref(store, ref, &number);
+    if (rc >= 0)
+        rc = holog_view_open_at(store, number, out_view);
+    return rc < 0 ? cli_fail(args, rc, ref) : EXIT_DONE;
 }
 
 int cli_close(const struct args *args, holog_store *store, int status)

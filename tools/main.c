@@ -21,13 +21,14 @@ static const struct command commands[] = {
       { OPT_REPLACE, OPT_PARENTS, OPT_MESSAGE, OPT_IF_SEQ, OPT_JSON }, verb_save },
     { "load", "STORE PATH", "Write the value of PATH to standard output, or to a file.",
       "Every byte is verified before it is written. A file appears whole or not at all.", 2, 2,
-      { OPT_OUTPUT, OPT_RANGE }, verb_load },
+      { OPT_OUTPUT, OPT_RANGE, OPT_AT }, verb_load },
     { "ls", "STORE [PATH]", "List a directory, in natural order (z2 before z10).",
       "With -r whole paths are listed, a directory before what is in it. On a terminal control\n"
       "characters in names are shown as \\n, \\x1b and the like.", 1, 2,
-      { OPT_LONG, OPT_RECURSIVE, OPT_NUL, OPT_PREFIX, OPT_AFTER, OPT_LIMIT, OPT_JSON }, verb_ls },
+      { OPT_LONG, OPT_RECURSIVE, OPT_NUL, OPT_PREFIX, OPT_AFTER, OPT_LIMIT, OPT_AT, OPT_JSON },
+      verb_ls },
     { "stat", "STORE PATH", "Show what an entry is; of a symlink, the link itself.", NULL, 2, 2,
-      { OPT_JSON }, verb_stat },
+      { OPT_AT, OPT_JSON }, verb_stat },
     { "rm", "STORE PATH ...", "Remove entries; all of them in one commit.",
       "A directory must be empty, unless -r takes it with everything below.", 2, -1,
       { OPT_RECURSIVE, OPT_IF_SEQ, OPT_MESSAGE, OPT_JSON }, verb_rm },
@@ -55,6 +56,14 @@ static const struct command commands[] = {
     { "log", "STORE [PATH]", "List commits, newest first.",
       "With PATH only those that changed it or something below it.", 1, 2,
       { OPT_LIMIT, OPT_BEFORE, OPT_JSON }, verb_log },
+    { "tag", "STORE [NAME [REF]]", "Give a state of the store a name, or list and delete names.",
+      "Without REF the newest. What a tag names is kept, whatever the rules of retention say.\n"
+      "NAME is a letter and up to 63 letters, digits, '.', '_' and '-'.", 1, 3,
+      { OPT_FORCE, OPT_LIST, OPT_DELETE, OPT_JSON }, verb_tag },
+    { "rollback", "STORE (REF | -n N) [PATH]", "Make PATH again what it was, with all below it.",
+      "One commit, which can be undone by another; no bytes are moved. REF is a number, a tag,\n"
+      "HEAD~N or a time. Without PATH everything goes back; tags and settings stay.", 1, 3,
+      { OPT_STEPS, OPT_MESSAGE, OPT_JSON }, verb_rollback },
     { "du", "STORE [PATH]", "Show what holds the space, by subtree.",
       "Bytes of a subtree are of its values, counted for each path; the totals are of the disk.",
       1, 2, { OPT_DEPTH, OPT_JSON }, verb_du },
@@ -94,8 +103,7 @@ static const struct command commands[] = {
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
 static const char *const later_verbs[] = {
-    "compact",  "delta", "diff",     "export", "gc",   "import",
-    "rollback", "serve", "snapshot", "tag",    "wave",
+    "compact", "delta", "diff", "export", "gc", "import", "serve", "snapshot", "wave",
 };
 
 static const struct command *find_command(const char *name)

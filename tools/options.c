@@ -72,7 +72,14 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_SECONDS]       = { "seconds", 0, KIND_REAL, "S", "run each workload for S seconds (default 2)" },
     [OPT_DIR]           = { "dir", 0, KIND_TEXT, "DIR",
                             "make the scratch store in DIR (default: here)" },
-    [OPT_AT]            = { "at", 0, KIND_LATER, "REF", NULL },
+    [OPT_AT]            = { "at", 0, KIND_TEXT, "REF",
+                            "as of a number, a tag, HEAD~N or a time (2026-11-21T08:00:00Z)" },
+    [OPT_STEPS]         = { "steps", 'n', KIND_NUMBER, "N",
+                            "to before the last N commits that changed PATH" },
+    [OPT_RANGES]        = { "ranges", 0, KIND_FLAG, NULL, "also which bytes of a blob differ" },
+    [OPT_FORCE]         = { "force", 'f', KIND_FLAG, NULL, "a tag that exists names REF from now on" },
+    [OPT_LIST]          = { "list", 0, KIND_FLAG, NULL, "list all tags" },
+    [OPT_DELETE]        = { "delete", 0, KIND_TEXT, "NAME", "delete tag NAME" },
     [OPT_PURGE]         = { "purge", 0, KIND_LATER, NULL, NULL },
     [OPT_BLOB]          = { "blob", 0, KIND_LATER, NULL, NULL },
     [OPT_MAP]           = { "map", 0, KIND_LATER, NULL, NULL },
@@ -109,8 +116,9 @@ static bool later_applies(const struct command *command, unsigned id)
         const char *verb;
         unsigned id;
     } later[] = {
-        { "load", OPT_AT },  { "ls", OPT_AT },     { "stat", OPT_AT },
-        { "rm", OPT_PURGE }, { "save", OPT_BLOB }, { "stats", OPT_MAP },
+        { "rm", OPT_PURGE },
+        { "save", OPT_BLOB },
+        { "stats", OPT_MAP },
     };
 
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
@@ -130,22 +138,23 @@ static void make_tables(const struct command *command, struct getopt_tables *tab
     add_option(tables, &letter_count, &long_count, OPT_HELP);
     for (const unsigned char *id = command->options; *id != OPT_END; id++)
         add_option(tables, &letter_count, &long_count, *id);
-    for (unsigned id = OPT_AT; id < OPT_COUNT; id++) {
+    for (unsigned id = OPT_PURGE; id < OPT_COUNT; id++) {
         if (later_applies(command, id))
             add_option(tables, &letter_count, &long_count, id);
     }
 }
 
-/* What getopt returned, as an option: a letter, or LONG_BASE + id. */
-static unsigned option_of(int value)
+/* What getopt returned, as an option: LONG_BASE + id, or a letter, which two verbs may use for two
+ * options. */
+static unsigned option_of(const struct command *command, int value)
 {
     if (value >= LONG_BASE)
         return (unsigned)(value - LONG_BASE);
-    for (unsigned id = OPT_END + 1; id < OPT_COUNT; id++) {
-        if (rows[id].letter == value)
-            return id;
+    for (const unsigned char *id = command->options; *id != OPT_END; id++) {
+        if (rows[*id].letter == value)
+            return *id;
     }
-    return OPT_END;
+    return OPT_HELP; /* the one that goes without saying */
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -201,11 +210,13 @@ static int refuse(const struct args *args, int problem, char **argv)
     const char *word = argv[optind - 1];
 
     if (problem == ':' && optopt >= LONG_BASE)
-        return cli_usage(args, "option --%s needs a value", rows[option_of(optopt)].name);
+        return cli_usage(args, "option --%s needs a value",
+                         rows[option_of(args->command, optopt)].name);
     if (problem == ':')
         return cli_usage(args, "option -%c needs a value", optopt);
     if (optopt >= LONG_BASE)
-        return cli_usage(args, "option --%s takes no value", rows[option_of(optopt)].name);
+        return cli_usage(args, "option --%s takes no value",
+                         rows[option_of(args->command, optopt)].name);
     if (optopt != 0)
         return cli_usage(args, "unknown option -%c", optopt);
     return cli_usage(args, "unknown option %s", word);
@@ -236,7 +247,7 @@ int args_parse(const struct command *command, int argc, char **argv, struct args
     while ((value = getopt_long(argc, argv, tables.letters, tables.longs, NULL)) != -1) {
         if (value == '?' || value == ':')
             return refuse(out_args, value, argv);
-        int status = take_option(out_args, option_of(value), optarg);
+        int status = take_option(out_args, option_of(command, value), optarg);
         if (status != EXIT_DONE)
             return status;
     }

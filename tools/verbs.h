@@ -19,6 +19,8 @@ int verb_mv(const struct args *args);
 int verb_cp(const struct args *args);
 int verb_ln(const struct args *args);
 int verb_batch(const struct args *args);
+int verb_tag(const struct args *args);
+int verb_rollback(const struct args *args);
 int verb_log(const struct args *args);
 int verb_du(const struct args *args);
 int verb_verify(const struct args *args);

@@ -7,22 +7,25 @@ _holog_options() {
     case $1 in
         init) echo "--segment-size --extent-segment-size --inline-max --max-space-amp --json" ;;
         save) echo "--replace --parents --message --if-seq --json" ;;
-        load) echo "--output --range" ;;
-        ls) echo "--long --recursive --null --prefix --after --limit --json" ;;
+        load) echo "--output --range --at" ;;
+        ls) echo "--long --recursive --null --prefix --after --limit --at --json" ;;
         rm) echo "--recursive --if-seq --message --json" ;;
         mkdir) echo "--parents --message --json" ;;
         mv | cp | ln | batch) echo "--replace --parents --message --json" ;;
         log) echo "--limit --before --json" ;;
+        tag) echo "--force --list --delete --json" ;;
+        rollback) echo "--steps --message --json" ;;
         du) echo "--depth --json" ;;
         verify) echo "--quick --json" ;;
         repair) echo "--mode --dry-run --json" ;;
         stats) echo "--json --prometheus" ;;
         bench) echo "--dir --seconds --json" ;;
-        stat | dump | config | info) echo "--json" ;;
+        stat) echo "--at --json" ;;
+        dump | config | info) echo "--json" ;;
     esac
 }
 
-_holog_verbs="init save load ls stat rm mkdir mv cp ln batch log du verify repair dump config info \
+_holog_verbs="init save load ls stat rm mkdir mv cp ln batch log tag rollback du verify repair dump config info \
 stats bench help --help --version"
 
 # Words that are no options, before the one being completed: the verb comes first.
@@ -36,7 +39,7 @@ _holog_operands() {
         elif [[ $word == -* ]]; then
             case $word in
                 -m | -o | -n | -d | --message | --output | --limit | --depth | --range | --prefix | \
-                    --after | --before | --if-seq | --mode | --dir | --seconds | --segment-size | \
+                    --at | --steps | --delete | --after | --before | --if-seq | --mode | --dir | --seconds | --segment-size | \
                     --extent-segment-size | --inline-max | --max-space-amp) skip=1 ;;
             esac
         else
@@ -54,6 +57,14 @@ _holog_paths() {
         [[ $line == "$typed"* ]] && COMPREPLY+=("$(printf '%q' "$line")")
     done < <(holog ls --limit 1000 --prefix "${typed##*/}" -- "$store" "${dir:-/}" 2>/dev/null)
     compopt -o nospace 2>/dev/null
+}
+
+_holog_tags() {
+    local line tags=""
+    while read -r _ _ line; do
+        tags+="$line "
+    done < <(holog tag --list -- "$1" 2>/dev/null)
+    [[ -n $1 ]] && _holog_list "$tags HEAD" "$2"
 }
 
 _holog_directories() {
@@ -90,6 +101,7 @@ _holog() {
         -o | --output) _holog_files "$typed"; return ;;
         --dir) _holog_directories "$typed"; return ;;
         --mode) _holog_list "point-in-time salvage" "$typed"; return ;;
+        --at | --delete) _holog_tags "${_holog_words[1]-}" "$typed"; return ;;
     esac
     if ((count == 0)); then
         _holog_list "$_holog_verbs" "$typed"
@@ -105,9 +117,12 @@ _holog() {
         _holog_directories "$typed"
     elif [[ $verb == batch || ($verb == save && $count -eq 3) ]]; then
         _holog_files "$typed"
+    elif [[ $verb == tag || ($verb == rollback && $count -eq 2 && " ${COMP_WORDS[*]} " != *" -n "*) ]]; then
+        _holog_tags "${_holog_words[1]}" "$typed"
     else
         case $verb in
-            save | load | ls | stat | rm | mkdir | mv | cp | ln | log | du)
+            save | load | ls | stat | rm | mkdir | mv | cp | ln | log | du | \
+                rollback)
                 _holog_paths "${_holog_words[1]}" "$typed" ;;
         esac
     fi

@@ -1,0 +1,179 @@
+"""--at, tag and rollback: earlier states are read, named and come back, and nothing else changes."""
+
+import time
+
+from clitest import FAILED, USAGE, Case, main
+
+
+class History(Case):
+    """Commit n, for n from 1 to 4, has left value n in d/v."""
+
+    def setUp(self):
+        super().setUp()
+        self.init()
+        for i in range(1, 5):
+            self.save("d/v", self.value(i), "-p", "--replace", "-m", f"run {i}")
+
+    def value(self, i):
+        return b"value %d " % i * (1000 * i)
+
+    def head(self):
+        return self.holog("ls", self.store, "--json").json()["commit"]
+
+    def said(self, *args, status=FAILED):
+        return self.holog(*args, status=status).message
+
+
+class At(History):
+    def test_load_reads_each_state(self):
+        for i in range(1, 5):
+            self.assertEqual(self.load("d/v", "--at", str(i)), self.value(i))
+            self.assertEqual(self.load("d/v", "--at", f"HEAD~{4 - i}"), self.value(i))
+        self.assertEqual(self.load("d/v", "--at", "HEAD"), self.value(4))
+        self.assertEqual(self.load("d/v", "--at=2", "--range", "3:500"), self.value(2)[3:503])
+        self.load("d/v", "--at", "1", "-o", self.path("out"))
+        with open(self.path("out"), "rb") as f:
+            self.assertEqual(f.read(), self.value(1))
+
+    def test_a_time_is_the_newest_commit_by_then(self):
+        when = self.holog("log", self.store, "--json").json()["commits"][1]["time_ns"]  # of 3
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when // 10**9))
+        text += f".{when % 10**9:09}"
+        self.assertEqual(self.load("d/v", "--at", text + "Z"), self.value(3))
+        self.assertEqual(self.load("d/v", "--at", text + "+00:00"), self.value(3))
+        self.assertIn("before the first commit",
+                      self.said("load", self.store, "d/v", "--at", "1999-01-01T00:00:00Z"))
+
+    def test_ls_and_stat_show_what_was_there(self):
+        self.save("d/w", b"x")
+        self.holog("rm", "-r", self.store, "d")
+        self.assertEqual(self.names("-r"), [])
+        self.assertEqual(self.names("-r", "--at", "5"), ["d", "d/v", "d/w"])
+        self.assertEqual(self.names("d", "--at", "HEAD~2"), ["v"])
+        doc = self.holog("ls", self.store, "-r", "--json", "--at", "2").json()
+        self.assertEqual((doc["commit"], [(e["path"], e["bytes"]) for e in doc["entries"][1:]]),
+                         (2, [("d/v", len(self.value(2)))]))
+        doc = self.holog("stat", self.store, "d/v", "--json", "--at", "HEAD~4").json()
+        self.assertEqual((doc["at"], doc["commit"], doc["bytes"]), (2, 2, len(self.value(2))))
+        self.assertRegex(self.holog("stat", self.store, "d/v", "--at", "3").text, r"(?m)^at +3$")
+        self.assertIn("no such entry at 4", self.said("stat", self.store, "d/w", "--at", "4"))
+
+    def test_links_lead_where_they_led(self):
+        self.holog("ln", self.store, "d/v", "link")
+        self.holog("ln", self.store, "d/w", "link", "--replace")
+        self.assertIn(" link -> d/v\n", self.holog("ls", "-l", self.store, "--at", "5").text)
+        self.assertIn(" link -> d/w\n", self.holog("ls", "-l", self.store).text)
+        doc = self.holog("stat", self.store, "link", "--at", "5", "--json").json()
+        self.assertEqual((doc["target"], doc["target_type"]), ("d/v", "blob"))
+        self.assertEqual(self.load("link", "--at", "5"), self.value(4))
+
+    def test_what_names_no_state_is_refused(self):
+        for ref, says in (("17", "no commit 17 yet; the newest is 4"), ("HEAD~9", "only 4 commits"),
+                          ("nope", '"nope" (\'holog tag STORE --list\''),
+                          ("HEAD~", "names no state"), ("-1", "names no state"),
+                          ("2026-13-01T00:00:00Z", "names no state"), ("", "names no state")):
+            for args in (["load", "d/v"], ["ls"], ["stat", "d/v"], ["load", "d/v", "--range", "1:2"]):
+                done = self.holog(args[0], self.store, *args[1:], "--at", ref, status=FAILED)
+                self.assertIn(says, done.message)
+                self.assertEqual(done.out, b"")
+        self.said("load", self.store, "d/v", "--at", status=USAGE)
+
+
+class Tags(History):
+    def tags(self):
+        doc = self.holog("tag", self.store, "--list", "--json").json()
+        return [(t["name"], t["commit"]) for t in doc["tags"]]
+
+    def test_a_tag_names_a_state(self):
+        self.assertEqual(self.tags(), [])
+        self.assertEqual(self.holog("tag", self.store, "--list").out, b"")
+        doc = self.holog("tag", self.store, "v1", "HEAD~2", "--json").json()
+        self.assertEqual(doc, {"store": self.store, "name": "v1", "commit": 2})
+        self.holog("tag", self.store, "now")
+        self.assertEqual(self.tags(), [("now", 4), ("v1", 2)])
+        self.assertEqual(self.head(), 4, "a tag is no commit")
+        self.assertEqual(self.load("d/v", "--at", "v1"), self.value(2))
+        text = self.holog("tag", self.store, "--list").text
+        self.assertRegex(text, r"^ +4  20\d\d-[-0-9T:.]+Z  now\n +2  20\d\d-[-0-9T:.]+Z  v1\n$")
+        self.assertEqual(self.holog("tag", self.store).text, text)
+
+    def test_a_tag_moves_only_when_forced(self):
+        self.holog("tag", self.store, "v1", "1")
+        self.assertIn("commit 1 (--force moves it)", self.said("tag", self.store, "v1", "2"))
+        self.assertEqual(self.tags(), [("v1", 1)])
+        self.holog("tag", self.store, "v1", "2", "--force")
+        self.holog("tag", self.store, "v2", "v1", "-f")
+        self.assertEqual(self.tags(), [("v1", 2), ("v2", 2)])
+
+    def test_a_tag_goes(self):
+        self.holog("tag", self.store, "v1")
+        doc = self.holog("tag", self.store, "--delete", "v1", "--json").json()
+        self.assertEqual(doc, {"store": self.store, "name": "v1", "deleted": True})
+        self.assertEqual(self.tags(), [])
+        self.assertIn("--list", self.said("tag", self.store, "--delete", "v1"))
+        self.said("load", self.store, "d/v", "--at", "v1")
+
+    def test_names_and_numbers_that_are_none(self):
+        for name in ("HEAD", "1st", "a/b", "", "a" * 65):
+            self.assertIn("HEAD is taken", self.said("tag", self.store, name))
+        self.assertIn("newest is 4", self.said("tag", self.store, "v1", "5"))
+        self.assertEqual(self.tags(), [])
+        self.holog("init", self.path("empty"))
+        self.assertIn("no commit yet", self.said("tag", self.path("empty"), "v1"))
+
+    def test_words_that_do_not_go_together(self):
+        for args in (["--list", "--delete", "v1"], ["v1", "--list"], ["v1", "--delete", "v2"],
+                     ["--force"], ["v1", "1", "2"]):
+            self.said("tag", self.store, *args, status=USAGE)
+        self.assertEqual(self.tags(), [])
+
+
+class Rollback(History):
+    def test_everything_goes_back_and_forth(self):
+        self.save("new", b"x")
+        doc = self.holog("rollback", self.store, "2", "--json", "-m", "as before").json()
+        self.assertEqual(doc, {"store": self.store, "path": "/", "target": 2, "commit": 6})
+        self.assertEqual((self.load("d/v"), self.names()), (self.value(2), ["d"]))
+        log = self.holog("log", self.store, "--json", "-n1").json()["commits"][0]
+        self.assertEqual((log["commit"], log["message"]), (6, "as before"))
+        self.holog("rollback", self.store, "HEAD~1")
+        self.assertEqual((self.load("d/v"), self.load("new")), (self.value(4), b"x"))
+        for i in range(1, 5):
+            self.assertEqual(self.load("d/v", "--at", str(i)), self.value(i))
+        self.assertEqual(self.names("--at", "6"), ["d"])
+
+    def test_only_the_path_that_was_named(self):
+        self.save("d/w", b"w")
+        self.save("e/v", b"e", "-p")
+        self.holog("tag", self.store, "good", "1")
+        self.holog("rollback", self.store, "good", "d/v")
+        self.assertEqual((self.load("d/v"), self.load("d/w")), (self.value(1), b"w"))
+        self.holog("rollback", self.store, "good", "d")
+        self.assertEqual(self.names("-r"), ["d", "d/v", "e", "e/v"])
+
+    def test_steps_count_commits_that_changed_the_path(self):
+        self.save("other", b"1")
+        self.save("other", b"2", "--replace")
+        doc = self.holog("rollback", self.store, "-n", "1", "d/v", "--json").json()
+        self.assertEqual((doc["path"], doc["target"]), ("d/v", 3))
+        self.assertEqual((self.load("d/v"), self.load("other")), (self.value(3), b"2"))
+        self.holog("rollback", self.store, "--steps", "2", "d")
+        self.assertEqual(self.load("d/v"), self.value(3), "the rollback is one of the two")
+        self.holog("rollback", self.store, "-n", "1")
+        self.holog("rollback", self.store, "-n", "1", "other")
+        self.assertEqual(self.load("other"), b"1")
+        self.holog("rollback", self.store, "-n", "3", "other")
+        self.missing("other")
+
+    def test_where_to_has_to_be_said(self):
+        for args, says in (([], "where to?"), (["1", "d", "-n", "1"], "either"),
+                           (["-n", "0"], "nothing"), (["-n", "x"], "a number")):
+            self.assertIn(says, self.said("rollback", self.store, *args, status=USAGE))
+        for args, says in ((["9"], "newest is 4"), (["v1"], "no tag"), (["1", "gone"], "gone"),
+                           (["-n", "7", "d/v"], "7 changes")):
+            self.assertIn(says, self.said("rollback", self.store, *args))
+        self.assertEqual((self.head(), self.load("d/v")), (4, self.value(4)))
+
+
+if __name__ == "__main__":
+    main()
