@@ -60,10 +60,15 @@ static const struct command commands[] = {
       "Without REF the newest. What a tag names is kept, whatever the rules of retention say.\n"
       "NAME is a letter and up to 63 letters, digits, '.', '_' and '-'.", 1, 3,
       { OPT_FORCE, OPT_LIST, OPT_DELETE, OPT_JSON }, verb_tag },
+    { "diff", "STORE REF REF [PATH]", "List what differs between two states, at or below PATH.",
+      "+ is only in the second state, - only in the first, ~ in both; sizes then and then. With\n"
+      "--ranges also OFF:LEN in the first -> OFF:LEN in the second. REF is a number, a tag, HEAD~N\n"
+      "or a time. What is the same in both is not read.", 3, 4,
+      { OPT_RANGES, OPT_JSON }, verb_diff },
     { "rollback", "STORE (REF | -n N) [PATH]", "Make PATH again what it was, with all below it.",
       "One commit, which can be undone by another; no bytes are moved. REF is a number, a tag,\n"
       "HEAD~N or a time. Without PATH everything goes back; tags and settings stay.", 1, 3,
-      { OPT_STEPS, OPT_MESSAGE, OPT_JSON }, verb_rollback },
+      { OPT_STEPS, OPT_MESSAGE, OPT_DRY_RUN, OPT_JSON }, verb_rollback },
     { "du", "STORE [PATH]", "Show what holds the space, by subtree.",
       "Bytes of a subtree are of its values, counted for each path; the totals are of the disk.",
       1, 2, { OPT_DEPTH, OPT_JSON }, verb_du },
@@ -103,7 +108,7 @@ static const struct command commands[] = {
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
 static const char *const later_verbs[] = {
-    "compact", "delta", "diff", "export", "gc", "import", "serve", "snapshot", "wave",
+    "compact", "delta", "export", "gc", "import", "serve", "snapshot", "wave",
 };
 
 static const struct command *find_command(const char *name)

@@ -20,6 +20,7 @@ int verb_cp(const struct args *args);
 int verb_ln(const struct args *args);
 int verb_batch(const struct args *args);
 int verb_tag(const struct args *args);
+int verb_diff(const struct args *args);
 int verb_rollback(const struct args *args);
 int verb_log(const struct args *args);
 int verb_du(const struct args *args);

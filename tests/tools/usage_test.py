@@ -8,7 +8,7 @@ import unittest
 
 from clitest import BIN, DONE, FAILED, SOURCE, USAGE, Case, main
 
-VERBS = """init save load ls stat rm mkdir mv cp ln batch log tag rollback du verify repair dump config info stats
+VERBS = """init save load ls stat rm mkdir mv cp ln batch log tag diff rollback du verify repair dump config info stats
     bench""".split()
 
 
@@ -70,7 +70,7 @@ class Help(Case):
             self.assertLess(max(map(len, text.split("\n"))), 101)
 
     def test_every_query_has_json(self):
-        for verb in "ls stat log tag du verify repair dump config info stats bench".split():
+        for verb in "ls stat log tag diff du verify repair dump config info stats bench".split():
             self.assertIn("json", self.options(verb), verb)
 
     def test_version(self):

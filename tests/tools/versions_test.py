@@ -1,4 +1,4 @@
-"""--at, tag and rollback: earlier states are read, named and come back, and nothing else changes."""
+"""--at, tag, diff and rollback: earlier states are read, named and come back, and nothing else changes."""
 
 import time
 
@@ -128,6 +128,58 @@ class Tags(History):
         self.assertEqual(self.tags(), [])
 
 
+class Diff(History):
+    def diff(self, *args):
+        return self.holog("diff", self.store, *args, "--json").json()
+
+    def test_what_came_went_and_changed(self):
+        self.save("new", b"x" * 10)
+        self.holog("ln", self.store, "new", "link")
+        doc = self.diff("2", "HEAD")
+        self.assertEqual((doc["path"], doc["a"], doc["b"]), ("/", 2, 6))
+        self.assertEqual([(d["path"], d["a"] and (d["a"]["type"], d["a"]["commit"], d["a"]["bytes"]),
+                           d["b"] and (d["b"]["type"], d["b"]["commit"], d["b"]["bytes"]))
+                          for d in doc["differences"]],
+                         [("d/v", ("blob", 2, len(self.value(2))), ("blob", 4, len(self.value(4)))),
+                          ("link", None, ("symlink", 6, 3)), ("new", None, ("blob", 5, 10))])
+        back = self.diff("HEAD", "2")["differences"]
+        self.assertEqual([(d["path"], d["a"], d["b"]) for d in back],
+                         [(d["path"], d["b"], d["a"]) for d in doc["differences"]])
+        text = self.holog("diff", self.store, "2", "6").text
+        self.assertEqual(text, "~   15.6 KiB ->   31.2 KiB  d/v\n+          - ->        3 B  link\n"
+                               "+          - ->       10 B  new\n")
+        self.assertEqual(self.holog("diff", self.store, "6", "4", "new").text,
+                         "-       10 B ->          -  new\n")
+        self.assertRegex(self.holog("diff", self.store, "0", "1").text,
+                         r"(?m)^\+          - ->        dir  d$")
+
+    def test_only_what_was_asked_for(self):
+        self.save("e/w", b"x", "-p")
+        self.assertEqual([d["path"] for d in self.diff("1", "HEAD", "d")["differences"]], ["d/v"])
+        done = self.holog("diff", self.store, "HEAD", "4", "d")
+        self.assertEqual((done.out, "no difference" in done.message), (b"", True))
+        self.assertEqual(self.diff("4", "HEAD", "d")["differences"], [])
+        self.assertEqual(self.diff("4", "4")["differences"], [])
+
+    def test_ranges_say_which_bytes(self):
+        value = bytearray(300000)
+        self.save("big", bytes(value))
+        value[70000:70010] = b"0123456789"
+        value[299990:] = b"longer than it was"
+        self.save("big", bytes(value), "--replace")
+        item = self.diff("HEAD~1", "HEAD", "--ranges")["differences"][0]
+        self.assertEqual([tuple(r.values()) for r in item["ranges"]],
+                         [(70000, 10, 70000, 10), (299990, 10, 299990, 18)])
+        text = self.holog("diff", self.store, "5", "6", "--ranges").text
+        self.assertIn("  big\n    70000:10 -> 70000:10\n    299990:10 -> 299990:18\n", text)
+        self.assertEqual(self.load("big", "--at", "HEAD", "--range", "70000:10"), b"0123456789")
+
+    def test_a_state_that_is_none(self):
+        for refs in (["1", "9"], ["nope", "1"]):
+            self.assertEqual(self.holog("diff", self.store, *refs, status=FAILED).out, b"")
+        self.said("diff", self.store, "1", status=USAGE)
+
+
 class Rollback(History):
     def test_everything_goes_back_and_forth(self):
         self.save("new", b"x")
@@ -164,6 +216,18 @@ class Rollback(History):
         self.assertEqual(self.load("other"), b"1")
         self.holog("rollback", self.store, "-n", "3", "other")
         self.missing("other")
+
+    def test_a_dry_run_shows_what_would_change_and_changes_nothing(self):
+        self.save("new", b"x")
+        text = self.holog("rollback", self.store, "2", "--dry-run").text
+        self.assertEqual(text, "~   31.2 KiB ->   15.6 KiB  d/v\n-        1 B ->          -  new\n")
+        doc = self.holog("rollback", self.store, "-n", "1", "d", "--dry-run", "--json").json()
+        self.assertEqual((doc["target"], doc["dry_run"], [d["path"] for d in doc["differences"]]),
+                         (3, True, ["d/v"]))
+        self.assertIn("no difference",
+                      self.holog("rollback", self.store, "HEAD", "--dry-run").message)
+        self.said("rollback", self.store, "9", "--dry-run")
+        self.assertEqual((self.head(), self.load("d/v")), (5, self.value(4)))
 
     def test_where_to_has_to_be_said(self):
         for args, says in (([], "where to?"), (["1", "d", "-n", "1"], "either"),

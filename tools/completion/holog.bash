@@ -14,7 +14,8 @@ _holog_options() {
         mv | cp | ln | batch) echo "--replace --parents --message --json" ;;
         log) echo "--limit --before --json" ;;
         tag) echo "--force --list --delete --json" ;;
-        rollback) echo "--steps --message --json" ;;
+        rollback) echo "--steps --message --dry-run --json" ;;
+        diff) echo "--ranges --json" ;;
         du) echo "--depth --json" ;;
         verify) echo "--quick --json" ;;
         repair) echo "--mode --dry-run --json" ;;
@@ -25,7 +26,7 @@ _holog_options() {
     esac
 }
 
-_holog_verbs="init save load ls stat rm mkdir mv cp ln batch log tag rollback du verify repair dump config info \
+_holog_verbs="init save load ls stat rm mkdir mv cp ln batch log tag diff rollback du verify repair dump config info \
 stats bench help --help --version"
 
 # Words that are no options, before the one being completed: the verb comes first.
@@ -117,12 +118,12 @@ _holog() {
         _holog_directories "$typed"
     elif [[ $verb == batch || ($verb == save && $count -eq 3) ]]; then
         _holog_files "$typed"
-    elif [[ $verb == tag || ($verb == rollback && $count -eq 2 && " ${COMP_WORDS[*]} " != *" -n "*) ]]; then
+    elif [[ $verb == tag || ($verb == diff && $count -lt 4) || ($verb == rollback && $count -eq 2 && " ${COMP_WORDS[*]} " != *" -n "*) ]]; then
         _holog_tags "${_holog_words[1]}" "$typed"
     else
         case $verb in
             save | load | ls | stat | rm | mkdir | mv | cp | ln | log | du | \
-                rollback)
+                diff | rollback)
                 _holog_paths "${_holog_words[1]}" "$typed" ;;
         esac
     fi
