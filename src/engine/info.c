@@ -162,6 +162,38 @@ static void fixed_value(holog_store *s, size_t i, char *out, size_t size)
         (void)snprintf(out, size, "%llu", (unsigned long long)values[i]);
 }
 
+/* The rules of what is kept have a value also where nobody has set one. */
+static const char *const rules[] = { "retention.commits", "retention.age_s", "retention.bytes",
+                                     "pins.max_age_s", "pins.max_bytes" };
+#define N_RULES (sizeof rules / sizeof rules[0])
+
+static size_t rule_of(const char *key)
+{
+    size_t i = 0;
+
+    while (i < N_RULES && strcmp(rules[i], key) != 0)
+        i++;
+    return i;
+}
+
+static uint64_t seconds(uint64_t ns)
+{
+    return ns == UINT64_MAX ? ns : ns / 1000000000u;
+}
+
+/* Its length. The log's lock is held, where there is a log. */
+static size_t rule_value(const struct hg_retention *r, size_t i, char *out, size_t size)
+{
+    const uint64_t values[N_RULES] = { r->commits, seconds(r->age_ns), r->bytes,
+                                       seconds(r->pin_age_ns), r->pin_bytes };
+
+    if (r->bytes_live && strcmp(rules[i], "retention.bytes") == 0)
+        return (size_t)snprintf(out, size, "live");
+    if (values[i] == UINT64_MAX)
+        return (size_t)snprintf(out, size, "all");
+    return (size_t)snprintf(out, size, "%llu", (unsigned long long)values[i]);
+}
+
 static int valid_key(const char *key)
 {
     size_t n = key == NULL ? 0 : strlen(key);
@@ -171,6 +203,7 @@ static int valid_key(const char *key)
 
 static int get_setting(holog_store *s, const char *key, char *out, size_t size)
 {
+    size_t rule = rule_of(key);
     int rc = HOLOG_E_NOENT;
     char text[64];
 
@@ -183,7 +216,10 @@ static int get_setting(holog_store *s, const char *key, char *out, size_t size)
     }
     if (s->log != NULL)
         hg_log_lock(s->log);
-    for (const struct hg_setting *e = s->settings; e != NULL; e = e->next) {
+    if (rule < N_RULES) {
+        rc = rule_value(&s->rules, rule, out, size) < size ? HOLOG_OK : HOLOG_E_RANGE;
+    }
+    for (const struct hg_setting *e = s->settings; e != NULL && rule == N_RULES; e = e->next) {
         if (strcmp(e->key, key) == 0) {
             rc = strlen(e->value) < size ? HOLOG_OK : HOLOG_E_RANGE;
             (void)snprintf(out, size, "%s", e->value);
@@ -235,6 +271,13 @@ int holog_config(holog_store *store, const char *key, const char *value, char *o
     return rc;
 }
 
+static int copy_setting(struct hg_buf *copy, const char *key, const char *value)
+{
+    int rc = hg_buf_append(copy, key, strlen(key) + 1);
+
+    return rc < 0 ? rc : hg_buf_append(copy, value, strlen(value) + 1);
+}
+
 int holog_config_list(holog_store *store,
                       int (*each)(void *ctx, const char *key, const char *value), void *ctx)
 {
@@ -253,10 +296,13 @@ int holog_config_list(holog_store *store,
     }
     if (store->log != NULL)
         hg_log_lock(store->log);
+    for (size_t i = 0; i < N_RULES && rc == HOLOG_OK; i++) {
+        (void)rule_value(&store->rules, i, text, sizeof text);
+        rc = copy_setting(&copy, rules[i], text);
+    }
     for (const struct hg_setting *e = store->settings; e != NULL && rc == HOLOG_OK; e = e->next) {
-        rc = hg_buf_append(&copy, e->key, strlen(e->key) + 1);
-        if (rc == HOLOG_OK)
-            rc = hg_buf_append(&copy, e->value, strlen(e->value) + 1);
+        if (rule_of(e->key) == N_RULES)
+            rc = copy_setting(&copy, e->key, e->value);
     }
     if (store->log != NULL)
         hg_log_unlock(store->log);

@@ -132,6 +132,28 @@ class Queries(Case):
         self.assertEqual(text, "user.owner=a=b\nuser.empty=\n")
         self.assertRegex(self.holog("config", self.store).text, r"(?m)^user.owner=a=b$")
 
+    def test_rules_of_retention_are_shown_also_when_nobody_set_them(self):
+        rules = {"retention.commits": "1000", "retention.age_s": "604800",
+                 "retention.bytes": "live", "pins.max_age_s": "all", "pins.max_bytes": "all"}
+
+        def shown():
+            config = self.holog("config", self.store, "--json").json()["config"]
+            return {k: v for k, v in config.items() if "." in k}
+
+        self.assertEqual(shown(), rules)
+        for key, value in (("retention.commits", "5"), ("retention.age_s", "all"),
+                           ("retention.bytes", "1000000"), ("pins.max_age_s", "60"),
+                           ("retention.bytes", "live")):
+            self.assertEqual(self.holog("config", self.store, key).text, rules[key] + "\n")
+            self.holog("config", self.store, f"{key}={value}")
+            rules[key] = value
+            self.assertEqual(shown(), rules)
+        for word in ("retention.commits=0", "retention.age_s=live", "retention.bytes=-1",
+                     "retention.commits=", "pins.max_bytes=1K"):
+            done = self.holog("config", self.store, word, status=FAILED)
+            self.assertIn(word.split("=")[0], done.message)
+        self.assertEqual(shown(), rules)
+
     def test_config_of_what_cannot_be_set(self):
         for word in ("no_such_key", "no_such_key=1", "max_space_amp=2.5", "=x", "user.UPPER=1"):
             done = self.holog("config", self.store, word, status=FAILED)
@@ -143,7 +165,7 @@ class Queries(Case):
         self.holog("init", other, "--segment-size", "64K", "--extent-segment-size", "1M",
                    "--inline-max", "4K", "--max-space-amp", "2.25")
         config = self.holog("config", other, "--json").json()["config"]
-        self.assertEqual({k: float(v) for k, v in config.items()},
+        self.assertEqual({k: float(v) for k, v in config.items() if "." not in k},
                          {"segment_size_max": 65536, "extent_segment_size_max": 1 << 20,
                           "inline_max": 4096, "max_space_amp": 2.25})
 
