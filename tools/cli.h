@@ -75,6 +75,8 @@ enum option_id {
     OPT_FORCE,
     OPT_LIST,
     OPT_DELETE,
+    OPT_KEEP,
+    OPT_OLDER,
     OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_BLOB,
     OPT_MAP,
@@ -194,6 +196,8 @@ char type_letter(uint32_t type);
 bool parse_number(const char *text, uint64_t *out);
 /* Decimal digits, then nothing, K, M, G or T, each also with "iB": powers of 1024. */
 bool parse_size(const char *text, uint64_t *out);
+/* A number and s, m, h, d or w: seconds. */
+bool parse_age(const char *text, uint64_t *out_seconds);
 /* OFF:LEN, both sizes; an empty LEN is "to the end" (UINT64_MAX). */
 bool parse_range(const char *text, uint64_t *out_offset, uint64_t *out_len);
 /* RFC 4648 with padding; out has room for len_chars / 4 * 3 bytes. */

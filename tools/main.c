@@ -69,6 +69,12 @@ static const struct command commands[] = {
       "One commit, which can be undone by another; no bytes are moved. REF is a number, a tag,\n"
       "HEAD~N or a time. Without PATH everything goes back; tags and settings stay.", 1, 3,
       { OPT_STEPS, OPT_MESSAGE, OPT_DRY_RUN, OPT_JSON }, verb_rollback },
+    { "gc", "STORE", "Let go of states that are not to be kept any more.",
+      "The store's own rules (retention.* of 'holog config') are applied all the way; --keep and\n"
+      "--older take the place of two of them this once. Each rule's line says what it frees beside\n"
+      "those above it. What tags name stays. Bytes are of values: files shrink with compaction, which\n"
+      "is not of this version.", 1, 1,
+      { OPT_KEEP, OPT_OLDER, OPT_DRY_RUN, OPT_JSON }, verb_gc },
     { "du", "STORE [PATH]", "Show what holds the space, by subtree.",
       "Bytes of a subtree are of its values, counted for each path; the totals are of the disk.",
       1, 2, { OPT_DEPTH, OPT_JSON }, verb_du },
@@ -108,7 +114,7 @@ static const struct command commands[] = {
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
 static const char *const later_verbs[] = {
-    "compact", "delta", "export", "gc", "import", "serve", "snapshot", "wave",
+    "compact", "delta", "export", "import", "serve", "snapshot", "wave",
 };
 
 static const struct command *find_command(const char *name)

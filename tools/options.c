@@ -18,6 +18,7 @@ enum option_kind {
     KIND_SIZE,
     KIND_REAL,
     KIND_RANGE,
+    KIND_AGE,
     KIND_LATER
 };
 
@@ -80,6 +81,9 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_FORCE]         = { "force", 'f', KIND_FLAG, NULL, "a tag that exists names REF from now on" },
     [OPT_LIST]          = { "list", 0, KIND_FLAG, NULL, "list all tags" },
     [OPT_DELETE]        = { "delete", 0, KIND_TEXT, "NAME", "delete tag NAME" },
+    [OPT_KEEP]          = { "keep", 0, KIND_NUMBER, "N", "keep the last N states" },
+    [OPT_OLDER]         = { "older", 0, KIND_AGE, "AGE",
+                            "keep no states older than AGE (7d, 12h, 90s)" },
     [OPT_PURGE]         = { "purge", 0, KIND_LATER, NULL, NULL },
     [OPT_BLOB]          = { "blob", 0, KIND_LATER, NULL, NULL },
     [OPT_MAP]           = { "map", 0, KIND_LATER, NULL, NULL },
@@ -198,6 +202,10 @@ static int take_option(struct args *args, unsigned id, const char *value)
         return parse_range(value, &args->range_offset, &args->range_len)
                    ? EXIT_DONE
                    : bad_value(args, id, "OFF:LEN in bytes (4096:512, 1M:)");
+    case KIND_AGE:
+        return parse_age(value, &args->number[id])
+                   ? EXIT_DONE
+                   : bad_value(args, id, "an age (90s, 30m, 12h, 7d, 2w)");
     case KIND_LATER:
         return cli_usage(args, "option --%s is not of this version (%s)", rows[id].name,
                          holog_version());

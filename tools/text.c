@@ -244,6 +244,21 @@ bool parse_size(const char *text, uint64_t *out)
     return true;
 }
 
+bool parse_age(const char *text, uint64_t *out_seconds)
+{
+    static const char units[] = "smhdw";
+    static const uint64_t seconds[] = { 1, 60, 3600, 86400, 604800 };
+    uint64_t value;
+
+    if (!take_digits(&text, &value) || text[0] == '\0' || text[1] != '\0')
+        return false;
+    const char *unit = strchr(units, text[0]);
+    if (unit == NULL || value > UINT64_MAX / seconds[unit - units])
+        return false;
+    *out_seconds = value * seconds[unit - units];
+    return true;
+}
+
 bool parse_range(const char *text, uint64_t *out_offset, uint64_t *out_len)
 {
     uint64_t offset;

@@ -8,7 +8,7 @@ import unittest
 
 from clitest import BIN, DONE, FAILED, SOURCE, USAGE, Case, main
 
-VERBS = """init save load ls stat rm mkdir mv cp ln batch log tag diff rollback du verify repair dump config info stats
+VERBS = """init save load ls stat rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info stats
     bench""".split()
 
 
@@ -70,7 +70,7 @@ class Help(Case):
             self.assertLess(max(map(len, text.split("\n"))), 101)
 
     def test_every_query_has_json(self):
-        for verb in "ls stat log tag diff du verify repair dump config info stats bench".split():
+        for verb in "ls stat log tag diff rollback gc du verify repair dump config info stats bench".split():
             self.assertIn("json", self.options(verb), verb)
 
     def test_version(self):
@@ -154,7 +154,7 @@ class WrongUsage(Case):
 
     def test_what_comes_later_says_so(self):
         for args in (["rm", "--purge", self.store, "p"], ["stats", "--map", self.store],
-                     ["save", "--blob", self.store, "p"], ["gc", self.store], ["wave"]):
+                     ["save", "--blob", self.store, "p"], ["compact", self.store], ["wave"]):
             done = self.holog(*args, status=USAGE)
             self.assertIn("is not of this version (", done.message)
 

@@ -1,4 +1,4 @@
-"""--at, tag, diff and rollback: earlier states are read, named and come back, and nothing else changes."""
+"""--at, tag, diff, rollback and gc: earlier states are read, named and come back, and nothing else changes."""
 
 import time
 
@@ -237,6 +237,76 @@ class Rollback(History):
                            (["-n", "7", "d/v"], "7 changes")):
             self.assertIn(says, self.said("rollback", self.store, *args))
         self.assertEqual((self.head(), self.load("d/v")), (4, self.value(4)))
+
+
+class Gc(History):
+    def gc(self, *args):
+        return self.holog("gc", self.store, *args, "--json").json()
+
+    def sizes(self, *versions):
+        return sum(len(self.value(i)) for i in versions)
+
+    def test_the_last_ones_are_kept_and_the_others_say_what_is(self):
+        plan = self.gc("--keep", "2", "--dry-run")
+        self.assertEqual((plan["dry_run"], plan["kept_from"], plan["commits_before"],
+                          plan["commits"], plan["versions"], plan["bytes"]),
+                         (True, 3, 4, 2, 2, self.sizes(1, 2)))
+        self.assertEqual([r["rule"] for r in plan["rules"]],
+                         ["retention.bytes=live", "--keep 2", "retention.age_s=604800"])
+        self.assertEqual(sum(r["bytes"] for r in plan["rules"]), plan["bytes"])
+        self.assertEqual(self.load("d/v", "--at", "1"), self.value(1), "a dry run changes nothing")
+        done = self.gc("--keep", "2")
+        self.assertEqual({**done, "dry_run": True}, plan)
+        for i in (3, 4):
+            self.assertEqual(self.load("d/v", "--at", str(i)), self.value(i))
+        for args in (["load", self.store, "d/v", "--at", "2"], ["ls", self.store, "--at", "2"],
+                     ["rollback", self.store, "2"], ["diff", self.store, "2", "4"],
+                     ["tag", self.store, "late", "1"]):
+            said = self.said(*args)
+            self.assertIn("not kept any more; the oldest that is, is 3", said)
+            self.assertIn("tags keep", said)
+        self.assertEqual(self.gc("--keep", "2")["versions"], 0)
+        self.holog("verify", self.store)
+
+    def test_what_a_tag_names_stays(self):
+        self.holog("tag", self.store, "first", "1")
+        text = self.holog("gc", self.store, "--keep", "1").text
+        self.assertRegex(text, r"(?m)^--keep 1 +4 ")
+        self.assertRegex(text, r"(?m)^\d versions?, .* freed; of 4 states 1 kept, from commit 4 on$")
+        self.assertIn("tags keep 7.8 KiB of older versions", text)
+        self.assertEqual(self.load("d/v", "--at", "first"), self.value(1))
+        self.said("load", self.store, "d/v", "--at", "2")
+        self.holog("tag", self.store, "--delete", "first")
+        self.said("load", self.store, "d/v", "--at", "1")
+        self.gc()
+        self.assertEqual(self.gc("--dry-run")["kept_by_tags_bytes"], 0)
+
+    def test_the_rules_of_the_store(self):
+        self.assertEqual(self.gc()["commits"], self.gc("--dry-run")["commits_before"])
+        self.holog("config", self.store, "retention.commits=3")
+        rules = self.gc()["rules"]
+        self.assertEqual(rules[1]["rule"], "retention.commits=3")
+        self.holog("config", self.store, "retention.bytes=0", "retention.commits=1000")
+        rules = self.gc("--dry-run")["rules"]
+        self.assertEqual((rules[0]["rule"], rules[1]["bytes"], rules[2]["bytes"]),
+                         ("retention.bytes=0", 0, 0))
+        self.assertGreater(rules[0]["bytes"], 0)
+
+    def test_ages(self):
+        self.holog("config", self.store, "retention.bytes=all")
+        time.sleep(1.1)
+        self.save("d/v", b"new", "--replace")
+        self.assertEqual(self.gc("--older", "1h")["commits"], 6)
+        done = self.gc("--older", "1s")
+        self.assertEqual((done["rules"][2]["rule"], done["kept_from"]), ("--older 1s", 6))
+        self.assertEqual(self.load("d/v"), b"new")
+
+    def test_values_that_make_no_sense(self):
+        for args in (["--keep", "0"], ["--older", "0s"], ["--older", "7"], ["--older", "d"],
+                     ["--older", "7x"], ["--older", "7dd"], ["--keep", "all"],
+                     ["--older", "99999999999999999999w"], ["x"]):
+            self.said("gc", self.store, *args, status=USAGE)
+        self.assertEqual(self.load("d/v", "--at", "1"), self.value(1))
 
 
 if __name__ == "__main__":

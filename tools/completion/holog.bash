@@ -16,6 +16,7 @@ _holog_options() {
         tag) echo "--force --list --delete --json" ;;
         rollback) echo "--steps --message --dry-run --json" ;;
         diff) echo "--ranges --json" ;;
+        gc) echo "--keep --older --dry-run --json" ;;
         du) echo "--depth --json" ;;
         verify) echo "--quick --json" ;;
         repair) echo "--mode --dry-run --json" ;;
@@ -26,7 +27,7 @@ _holog_options() {
     esac
 }
 
-_holog_verbs="init save load ls stat rm mkdir mv cp ln batch log tag diff rollback du verify repair dump config info \
+_holog_verbs="init save load ls stat rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info \
 stats bench help --help --version"
 
 # Words that are no options, before the one being completed: the verb comes first.
@@ -40,7 +41,7 @@ _holog_operands() {
         elif [[ $word == -* ]]; then
             case $word in
                 -m | -o | -n | -d | --message | --output | --limit | --depth | --range | --prefix | \
-                    --at | --steps | --delete | --after | --before | --if-seq | --mode | --dir | --seconds | --segment-size | \
+                    --at | --steps | --keep | --older | --delete | --after | --before | --if-seq | --mode | --dir | --seconds | --segment-size | \
                     --extent-segment-size | --inline-max | --max-space-amp) skip=1 ;;
             esac
         else
