@@ -1,5 +1,7 @@
 /*
- * cmd_log.c: log. Commits, newest first, printed as the log is read.
+ * cmd_log.c: log. Commits, newest first, printed as the log is read. Of a path that is, or last was,
+ * a value, its versions: they come from the index, whatever the length of the log. Of a directory the
+ * commits that changed it or something below it.
  */
 #include <inttypes.h>
 
@@ -39,7 +41,22 @@ static json_object *commit_json(const holog_commit_info *info)
     return out;
 }
 
-/* Always escaped: one commit is one line, whatever its message holds. */
+/* The end of a line. Always escaped: one commit is one line, whatever its message holds. */
+static void put_notes(const char *message, const char *const *meta)
+{
+    if (message != NULL && message[0] != '\0') {
+        (void)fputs("  ", stdout);
+        put_escaped(stdout, message);
+    }
+    for (size_t i = 0; meta != NULL && meta[i] != NULL && meta[i + 1] != NULL; i += 2) {
+        (void)fputs("  ", stdout);
+        put_escaped(stdout, meta[i]);
+        (void)putchar('=');
+        put_escaped(stdout, meta[i + 1]);
+    }
+    (void)putchar('\n');
+}
+
 static void put_commit(const holog_commit_info *info)
 {
     char when[HUMAN_MAX];
@@ -52,18 +69,7 @@ static void put_commit(const holog_commit_info *info)
         (void)fputs("  ", stdout);
         put_escaped(stdout, info->path);
     }
-    if (info->message != NULL && info->message[0] != '\0') {
-        (void)fputs("  ", stdout);
-        put_escaped(stdout, info->message);
-    }
-    for (size_t i = 0; info->meta != NULL && info->meta[i] != NULL && info->meta[i + 1] != NULL;
-         i += 2) {
-        (void)fputs("  ", stdout);
-        put_escaped(stdout, info->meta[i]);
-        (void)putchar('=');
-        put_escaped(stdout, info->meta[i + 1]);
-    }
-    (void)putchar('\n');
+    put_notes(info->message, info->meta);
 }
 
 static int show_commit(void *ctx, const holog_commit_info *info)
@@ -77,6 +83,106 @@ static int show_commit(void *ctx, const holog_commit_info *info)
         put_commit(info);
     return ferror(stdout) != 0;
 }
+
+/* ---- versions of a value --------------------------------------------------------------------- */
+
+struct version_listing {
+    const struct args *args;
+    struct json_stream stream;
+    uint64_t count;
+    uint64_t newer; /* number of the version shown before */
+    bool is_directory;
+};
+
+/* What became of a version: it is current, or another one, or nothing, took its place. */
+static const char *fate_of(const struct version_listing *list, const holog_version_info *info)
+{
+    if (info->end_number == 0)
+        return "current";
+    return list->count > 0 && list->newer == info->end_number ? "replaced" : "removed";
+}
+
+static json_object *version_json(const holog_version_info *info, const char *fate)
+{
+    json_object *out = json_object_new_object();
+    char when[HUMAN_MAX];
+
+    json_add(out, "commit", json_number(info->number));
+    json_add(out, "time", info->time_ns != 0 ? json_text(iso_time(info->time_ns, when)) : NULL);
+    json_add(out, "time_ns", json_number(info->time_ns));
+    json_add(out, "type", json_text(type_name(info->type)));
+    json_add(out, "bytes", json_number(info->size_bytes));
+    json_add(out, "fate", json_text(fate));
+    json_add(out, "end_commit", info->end_number != 0 ? json_number(info->end_number) : NULL);
+    json_add(out, "segment", json_number(info->segment));
+    json_add(out, "offset", json_number(info->offset));
+    json_add(out, "message", json_text(info->message));
+    json_add(out, "meta", meta_json(info->meta));
+    return out;
+}
+
+static void put_version(const holog_version_info *info, const char *fate)
+{
+    char when[HUMAN_MAX];
+    char text[HUMAN_MAX + 8];
+
+    (void)printf("%10" PRIu64 "  %24s  %10s", info->number, iso_time(info->time_ns, when),
+                 info->type == HOLOG_DIRECTORY ? "dir" : human_bytes(info->size_bytes, text));
+    if (info->end_number == 0)
+        (void)snprintf(text, sizeof text, "%s", fate);
+    else
+        (void)snprintf(text, sizeof text, "%s by %" PRIu64, fate, info->end_number);
+    (void)printf("  %-18s", text);
+    put_notes(info->message, info->meta);
+}
+
+static int show_version(void *ctx, const holog_version_info *info)
+{
+    struct version_listing *list = ctx;
+    const char *fate = fate_of(list, info);
+
+    if (list->count == 0 && info->type == HOLOG_DIRECTORY) {
+        list->is_directory = true;
+        return 1;
+    }
+    if (list->count == 0 && list->args->given[OPT_JSON]) {
+        json_object *head = json_object_new_object();
+        json_add(head, "store", json_text(list->args->operands[0]));
+        json_add(head, "path", json_text(list->args->operands[1]));
+        json_stream_begin(&list->stream, head, "versions");
+    }
+    list->newer = info->number;
+    list->count++;
+    if (list->args->given[OPT_JSON])
+        json_stream_item(&list->stream, version_json(info, fate));
+    else
+        put_version(info, fate);
+    return ferror(stdout) != 0;
+}
+
+/* False: there are none to show, the log may have commits. */
+static bool show_versions(const struct args *args, holog_store *store, int *out_status)
+{
+    struct version_listing list = { .args = args };
+    struct holog_error_detail detail = { .code = HOLOG_OK };
+    const char *path = args->operands[1];
+    int rc = holog_history(store, path, args->number[OPT_LIMIT], show_version, &list);
+
+    if (list.is_directory || (list.count == 0 && (rc == HOLOG_E_NOENT || rc == HOLOG_E_INVAL)))
+        return false;
+    if (rc < 0)
+        cli_detail(rc, &detail);
+    if (list.count > 0 && args->given[OPT_JSON]) {
+        json_object *tail = json_object_new_object();
+        if (rc < 0)
+            json_add_error(tail, &detail);
+        json_stream_end(&list.stream, tail);
+    }
+    *out_status = rc < 0 ? cli_fail_detail(args, &detail, NULL, path) : EXIT_DONE;
+    return true;
+}
+
+/* ---- commits --------------------------------------------------------------------------------- */
 
 static int show_log(struct log_listing *list, holog_store *store, const char *path)
 {
@@ -119,7 +225,10 @@ int verb_log(const struct args *args)
 
     if (status != EXIT_DONE)
         return status;
-    status = show_log(&list, store, args_operand(args, 1));
+    const char *path = args_operand(args, 1);
+    bool versions = path != NULL && !args->given[OPT_BEFORE];
+    if (!versions || !show_versions(args, store, &status))
+        status = show_log(&list, store, path);
     status = cli_close(args, store, status);
     return cli_flush(args, status);
 }

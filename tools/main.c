@@ -53,8 +53,10 @@ static const struct command commands[] = {
       "\"replace\":true and \"parents\":true go with save, mv, cp and ln, \"parents\" with mkdir,\n"
       "\"if_seq\":N with save and rm. An error names the line, and then nothing is changed.", 1, 2,
       { OPT_REPLACE, OPT_PARENTS, OPT_MESSAGE, OPT_JSON }, verb_batch },
-    { "log", "STORE [PATH]", "List commits, newest first.",
-      "With PATH only those that changed it or something below it.", 1, 2,
+    { "log", "STORE [PATH]", "List commits, newest first; of a value its versions.",
+      "Of a directory PATH only commits that changed it or something below it. Of any other PATH the\n"
+      "versions that are kept: commit, time, size, what became of it, message. With --before always\n"
+      "commits.", 1, 2,
       { OPT_LIMIT, OPT_BEFORE, OPT_JSON }, verb_log },
     { "tag", "STORE [NAME [REF]]", "Give a state of the store a name, or list and delete names.",
       "Without REF the newest. What a tag names is kept, whatever the rules of retention say.\n"

@@ -37,7 +37,8 @@ class Advice(Case):
         self.save("y", b"1")
         self.assertIn("never", self.said("log", self.store, "never"))
         self.holog("rm", self.store, "y")
-        self.assertEqual(self.holog("log", self.store, "y").text.count("\n"), 2)
+        self.assertEqual(self.holog("log", self.store, "y").text.count("\n"), 1)
+        self.assertEqual(self.holog("log", self.store, "y", "--before", "9").text.count("\n"), 2)
         self.assertIn("--before", self.said("log", self.store, "--before", "0", status=USAGE))
 
     def test_a_size_out_of_range_names_its_option(self):

@@ -1,4 +1,4 @@
-"""--at, tag, diff, rollback and gc: earlier states are read, named and come back, and nothing else changes."""
+"""--at, log of a path, tag, diff, rollback and gc: earlier states are read, named and come back, and nothing else changes."""
 
 import time
 
@@ -77,6 +77,45 @@ class At(History):
                 self.assertIn(says, done.message)
                 self.assertEqual(done.out, b"")
         self.said("load", self.store, "d/v", "--at", status=USAGE)
+
+
+class Log(History):
+    def versions(self, path, *args):
+        doc = self.holog("log", self.store, path, "--json", *args).json()
+        return [(v["commit"], v["bytes"], v["fate"], v["end_commit"], v["message"])
+                for v in doc["versions"]]
+
+    def test_a_value_shows_its_versions_and_what_became_of_them(self):
+        self.holog("rm", self.store, "d/v")
+        self.save("d/v", b"again", "-m", "line\nbreak")
+        sizes = [len(self.value(i)) for i in range(5)]
+        self.assertEqual(self.versions("d/v"),
+                         [(6, 5, "current", None, "line\nbreak"), (4, sizes[4], "removed", 5, "run 4"),
+                          (3, sizes[3], "replaced", 4, "run 3"), (2, sizes[2], "replaced", 3, "run 2"),
+                          (1, sizes[1], "replaced", 2, "run 1")])
+        self.assertEqual(self.versions("d/v", "-n", "2"), self.versions("d/v")[:2])
+        lines = self.holog("log", self.store, "d/v").text.split("\n")
+        self.assertRegex(lines[0], r"^ +6  20\d\d-\S+Z +5 B  current +line\\nbreak$")
+        self.assertRegex(lines[1], r"^ +4  20\d\d-\S+Z +31\.2 KiB  removed by 5 +run 4$")
+        self.assertRegex(lines[2], r" replaced by 4 +run 3$")
+        item = self.holog("log", self.store, "d/v", "--json").json()["versions"][0]
+        stat = self.stat("d/v")
+        self.assertEqual((item["segment"], item["offset"], item["type"]),
+                         (stat["segment"], stat["offset"], "blob"))
+
+    def test_a_directory_shows_commits(self):
+        self.save("e/w", b"x", "-p")
+        for path in ("d", "/"):
+            doc = self.holog("log", self.store, path, "--json").json()
+            self.assertEqual([c["commit"] for c in doc["commits"]][-4:], [4, 3, 2, 1], path)
+
+    def test_what_is_forgotten_is_in_the_log_still(self):
+        self.holog("rm", self.store, "d/v")
+        self.save("x", b"x")
+        self.holog("gc", self.store, "--keep", "1")
+        doc = self.holog("log", self.store, "d/v", "--json").json()
+        self.assertEqual([c["commit"] for c in doc["commits"]], [5, 4, 3, 2, 1])
+        self.assertIn("never", self.said("log", self.store, "never"))
 
 
 class Tags(History):
