@@ -477,13 +477,11 @@ static void change_rule(struct world *w)
 /* The rules, all the way. */
 static void collect(struct world *w)
 {
-    struct hg_retention r;
     uint64_t horizon;
     int rc = HOLOG_OK;
 
     hg_log_lock(w->store->log);
-    hg_retention_rules(w->store, &r);
-    horizon = hg_retention_horizon(w->store, &r);
+    horizon = hg_retention_horizon(w->store, &w->store->rules);
     if (horizon > w->store->timeline.horizon)
         rc = hg_retention_move(w->store, horizon);
     if (rc == HOLOG_OK)
