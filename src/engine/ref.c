@@ -442,6 +442,8 @@ int holog_tag(holog_store *store, const char *name, uint64_t number, unsigned fl
         hg_log_unlock(store->log);
         return rc;
     }
+    if (hg_timeline_tag(&store->timeline, name) != NULL)
+        store->sweep.horizon = 0; /* what it has kept so far is to be looked for */
     return write_tag(store, name, number);
 }
 

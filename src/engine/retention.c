@@ -15,6 +15,7 @@
 #define CHECK_EVERY     64u /* commits */
 #define LATE_MIN        64u /* commits that the horizon lags behind the rules, at least */
 #define SWEEP_MIN       16u /* versions looked at for a commit, at least */
+#define VERSION_BYTES   48u /* of memory, in the past; about */
 #define SWEEP_RATIO     4u  /* for each version that a commit adds to the past */
 
 /* ---- rules ---------------------------------------------------------------------------------------*/
@@ -140,14 +141,14 @@ int hg_retention_move(holog_store *s, uint64_t horizon)
     return rc;
 }
 
-/* The index of the past has a quarter of the budget at most: beyond that, a quarter of what is kept
- * goes, whatever the rules say. */
+/* The index of the past has a quarter of the budget, more or less: beyond that, a quarter of what is
+ * kept goes, whatever the rules say. What views hold is not counted: that would not go with it. */
 static uint64_t horizon_by_memory(const holog_store *s, uint64_t horizon)
 {
     const struct hg_timeline *t = &s->timeline;
     size_t n = hg_timeline_count(t);
 
-    if (n < 2 || hg_index_bytes(s->sequenced.past) < s->opts.budget_bytes / 4)
+    if (n < 2 || hg_index_count(s->sequenced.past) < s->opts.budget_bytes / 4 / VERSION_BYTES)
         return horizon;
     return HG_MAX(horizon, hg_timeline_at(t, n - n / 4 * 3 - 1)->number);
 }

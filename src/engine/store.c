@@ -368,7 +368,9 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
     s->timeline.moments = c.moments;
     s->timeline.tags = c.tags;
     c.moments = c.tags = (struct hg_buf){ 0 };
-    rc = take_settings(s, &c.settings);
+    rc = hg_timeline_index_tags(&s->timeline);
+    if (rc == HOLOG_OK)
+        rc = take_settings(s, &c.settings);
     ro->from = c.covered;
     ro->from_hash = c.last_hash;
     ro->from_len = (uint32_t)c.last_len;

@@ -3,6 +3,7 @@
  */
 #include "engine/timeline.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -13,6 +14,7 @@ void hg_timeline_release(struct hg_timeline *t)
 {
     hg_buf_release(&t->moments);
     hg_buf_release(&t->tags);
+    hg_buf_release(&t->tagged);
     *t = (struct hg_timeline){ 0 };
 }
 
@@ -165,14 +167,47 @@ const struct hg_tag *hg_timeline_tag(const struct hg_timeline *t, const char *na
     return found ? tag(t, i) : NULL;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const uint64_t *x = a;
+    const uint64_t *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* There is room. */
+static void index_tags(struct hg_timeline *t)
+{
+    t->tagged.len = 0;
+    for (size_t i = 0; i < tag_count(t); i++) {
+        memcpy(t->tagged.data + t->tagged.len, &tag(t, i)->number, sizeof(uint64_t));
+        t->tagged.len += sizeof(uint64_t);
+    }
+    if (t->tagged.len > 0)
+        qsort(t->tagged.data, t->tagged.len / sizeof(uint64_t), sizeof(uint64_t), by_number);
+}
+
+int hg_timeline_index_tags(struct hg_timeline *t)
+{
+    int rc;
+
+    t->tagged.len = 0;
+    rc = hg_buf_reserve(&t->tagged, tag_count(t) * sizeof(uint64_t));
+    if (rc == HOLOG_OK)
+        index_tags(t);
+    return rc;
+}
+
 int hg_timeline_set_tag(struct hg_timeline *t, const char *name, size_t name_len, uint64_t number,
                         uint64_t time_ns)
 {
     struct hg_tag g = { .number = number, .time_ns = time_ns };
     int found;
     size_t i = find_tag(t, name, name_len, &found);
-    int rc = found ? HOLOG_OK : hg_buf_append(&t->tags, &g, sizeof g);
+    int rc = hg_buf_reserve(&t->tagged, sizeof(uint64_t));
 
+    if (rc == HOLOG_OK && !found)
+        rc = hg_buf_append(&t->tags, &g, sizeof g);
     if (rc < 0)
         return rc;
     HG_ASSERT(name_len <= HG_TAG_NAME_MAX);
@@ -180,6 +215,7 @@ int hg_timeline_set_tag(struct hg_timeline *t, const char *name, size_t name_len
     if (!found)
         memmove(tag(t, i + 1), tag(t, i), (tag_count(t) - 1 - i) * sizeof g);
     *tag(t, i) = g;
+    index_tags(t);
     return HOLOG_OK;
 }
 
@@ -192,13 +228,22 @@ void hg_timeline_remove_tag(struct hg_timeline *t, const char *name, size_t name
         return;
     memmove(tag(t, i), tag(t, i + 1), (tag_count(t) - 1 - i) * sizeof(struct hg_tag));
     t->tags.len -= sizeof(struct hg_tag);
+    index_tags(t);
 }
 
 int hg_timeline_has_tag(const struct hg_timeline *t, uint64_t first, uint64_t end)
 {
-    for (size_t i = 0; i < tag_count(t); i++) {
-        if (tag(t, i)->number >= first && tag(t, i)->number < end)
-            return 1;
+    const uint64_t *tagged = (const uint64_t *)(const void *)t->tagged.data;
+    size_t n = t->tagged.len / sizeof *tagged;
+    size_t low = 0;
+    size_t high = n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (tagged[mid] < first)
+            low = mid + 1;
+        else
+            high = mid;
     }
-    return 0;
+    return low < n && tagged[low] < end;
 }

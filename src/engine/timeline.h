@@ -43,6 +43,7 @@ struct hg_timeline {
     struct hg_buf moments;  /* struct hg_moment, by number */
     size_t forgotten;       /* of them, at the front: not kept any more */
     struct hg_buf tags;     /* struct hg_tag, by name */
+    struct hg_buf tagged;   /* uint64_t, the numbers they name, ascending */
     uint64_t horizon;       /* 0: everything is kept */
     uint64_t ended_bytes;   /* of all moments kept */
     uint64_t horizon_total; /* ended_total as of the horizon */
@@ -69,6 +70,8 @@ void hg_timeline_set_horizon(struct hg_timeline *t, uint64_t horizon);
 const struct hg_tag *hg_timeline_tag(const struct hg_timeline *t, const char *name);
 HG_MUST_CHECK int hg_timeline_set_tag(struct hg_timeline *t, const char *name, size_t name_len,
                                       uint64_t number, uint64_t time_ns);
+/* After `tags` was set as a whole. */
+HG_MUST_CHECK int hg_timeline_index_tags(struct hg_timeline *t);
 void hg_timeline_remove_tag(struct hg_timeline *t, const char *name, size_t name_len);
 /* Is there a tag with first <= number < end? */
 int hg_timeline_has_tag(const struct hg_timeline *t, uint64_t first, uint64_t end);
