@@ -78,7 +78,8 @@ static const struct command commands[] = {
       "is not of this version.", 1, 1,
       { OPT_KEEP, OPT_OLDER, OPT_DRY_RUN, OPT_JSON }, verb_gc },
     { "du", "STORE [PATH]", "Show what holds the space, by subtree.",
-      "Bytes of a subtree are of its values, counted for each path; the totals are of the disk.",
+      "Bytes of a subtree are of its values, counted for each path: those of the newest commit, those\n"
+      "that the rules of retention keep, and older ones that tags keep. The totals are of the disk.",
       1, 2, { OPT_DEPTH, OPT_JSON }, verb_du },
     { "verify", "STORE", "Read and check every byte of a store; change nothing.",
       "Exit status 3 when damage is found; each place is named by segment and offset.", 1, 1,

@@ -58,25 +58,49 @@ class Queries(Case):
         self.save("c/d/e/f", b"x" * 4, "-p")
         self.save("top", b"x" * 5)
         doc = self.holog("du", self.store, "--json").json()
-        self.assertEqual([(s["path"], s["bytes"], s["blobs"], s["directories"])
-                          for s in doc["subtrees"]],
-                         [("a", 1230, 3, 1), ("c", 4, 1, 2), ("/", 1239, 5, 5)])
+        self.assertEqual([(s["path"], s["live_bytes"], s["entries"]) for s in doc["subtrees"]],
+                         [("a", 1230, 5), ("c", 4, 4), ("/", 1239, 10)])
         doc = self.holog("du", self.store, "--json", "-d", "9").json()
         self.assertEqual([s["path"] for s in doc["subtrees"]],
                          ["a/b", "a", "c/d/e", "c/d", "c", "/"])
         doc = self.holog("du", self.store, "--json", "-d", "0", "a").json()
-        self.assertEqual([(s["path"], s["bytes"]) for s in doc["subtrees"]], [("a", 1230)])
+        self.assertEqual([(s["path"], s["live_bytes"]) for s in doc["subtrees"]], [("a", 1230)])
         self.assertEqual(doc["live_value_bytes"], 1239)
         self.assertEqual(doc["live_bytes"], doc["live_key_bytes"] + doc["live_value_bytes"])
         self.assertEqual(doc["garbage_bytes"], doc["disk_bytes"] - doc["live_bytes"])
         text = self.holog("du", self.store, "c").text
-        self.assertRegex(text, r"(?m)^ +4 B +1  c/d$")
+        self.assertRegex(text, r"(?m)^ +4 B +0 B +0 B +3  c/d$")
         self.assertRegex(text, r"(?m)^disk ")
-        self.holog("du", self.store, "nothing", status=FAILED)
-        self.holog("ln", self.store, "a", "link")
-        doc = self.holog("du", self.store, "link", "--json").json()
-        self.assertEqual(doc["subtrees"][-1]["bytes"], 1230)
-        self.assertEqual(doc["subtrees"][0]["bytes"], 1200)
+        for options in ([], ["--json"]):
+            done = self.holog("du", self.store, "nothing", *options, status=FAILED)
+            self.assertEqual((done.out, "nothing" in done.message), (b"", True))
+
+    def test_du_says_what_history_and_tags_hold(self):
+        self.save("a/b/v", b"x" * 1000, "-p")
+        self.holog("tag", self.store, "old")
+        self.save("a/b/v", b"x" * 300, "--replace")
+        self.save("c/gone", b"y" * 50, "-p")
+        self.holog("rm", self.store, "c/gone")
+        self.holog("config", self.store, "retention.bytes=all")
+
+        def held(*args):
+            doc = self.holog("du", self.store, "--json", *args).json()
+            rows = [(s["path"], s["type"], s["live_bytes"], s["history_bytes"], s["tag_bytes"])
+                    for s in doc["subtrees"]]
+            self.assertEqual(doc["garbage_bytes"], doc["disk_bytes"] - doc["live_bytes"]
+                             - doc["history_bytes"] - doc["tag_bytes"])
+            return rows
+
+        self.assertEqual(held(), [("a", "directory", 300, 1000, 0), ("c", "directory", 0, 50, 0),
+                                  ("/", "directory", 300, 1050, 0)])
+        self.assertEqual(held("c"), [("c/gone", "missing", 0, 50, 0),
+                                     ("c", "directory", 0, 50, 0)])
+        self.assertRegex(self.holog("du", self.store, "c").text, r"(?m)  c/gone \(gone\)$")
+        self.holog("gc", self.store, "--keep", "1")
+        self.assertEqual(held("-d", "2"), [("a/b", "directory", 300, 0, 1000),
+                                           ("a", "directory", 300, 0, 1000),
+                                           ("c", "directory", 0, 0, 0),
+                                           ("/", "directory", 300, 0, 1000)])
 
     def test_stats(self):
         self.save("a", b"x" * 1000)
