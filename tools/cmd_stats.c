@@ -98,9 +98,84 @@ static const holog_histogram *histogram_of(const holog_stats *stats, size_t i)
     return (const void *)((const char *)stats + histograms[i].offset);
 }
 
+/* ---- what keeps the past --------------------------------------------------------------------- */
+
+/* The rules, and one line or item for each tag and each view that is held open. */
+struct keepers {
+    json_object *retention; /* setting: value */
+    json_object *holders;
+};
+
+static int add_holder(void *ctx, const holog_holder *holder)
+{
+    json_object *item = json_object_new_object();
+    char when[HUMAN_MAX];
+
+    json_add(item, "kind", json_text(holder->kind == HOLOG_HOLDER_TAG ? "tag" : "pin"));
+    json_add(item, "name", json_text(holder->name));
+    json_add(item, "commit", json_number(holder->number));
+    json_add(item, "time", json_text(iso_time(holder->time_ns, when)));
+    json_add(item, "time_ns", json_number(holder->time_ns));
+    json_add(item, "bytes", json_number(holder->bytes));
+    (void)json_object_array_add(ctx, item);
+    return 0;
+}
+
+static int add_rule(void *ctx, const char *key, const char *value)
+{
+    if (strncmp(key, "retention.", 10) == 0 || strncmp(key, "pins.", 5) == 0)
+        json_add(ctx, key, json_text(value));
+    return 0;
+}
+
+static int get_keepers(holog_store *store, struct keepers *out)
+{
+    out->retention = json_object_new_object();
+    out->holders = json_object_new_array();
+    int rc = holog_config_list(store, add_rule, out->retention);
+
+    return rc < 0 ? rc : holog_holders(store, add_holder, out->holders);
+}
+
+static void free_keepers(struct keepers *keepers)
+{
+    (void)json_object_put(keepers->retention);
+    (void)json_object_put(keepers->holders);
+}
+
+static const char *member_text(json_object *item, const char *key)
+{
+    return json_object_get_string(json_object_object_get(item, key));
+}
+
+static uint64_t member_number(json_object *item, const char *key)
+{
+    return json_object_get_uint64(json_object_object_get(item, key));
+}
+
+static void put_keepers(const struct keepers *keepers)
+{
+    char bytes[HUMAN_MAX];
+    char label[80];
+
+    json_object_object_foreach(keepers->retention, key, value) {
+        (void)printf("%-22s %16s  Rule of what is kept of the past\n", key,
+                     json_object_get_string(value));
+    }
+    for (size_t i = 0; i < json_object_array_length(keepers->holders); i++) {
+        json_object *item = json_object_array_get_idx(keepers->holders, i);
+        const char *name = member_text(item, "name");
+        (void)snprintf(label, sizeof label, "%s%s%s", member_text(item, "kind"),
+                       name != NULL ? " " : "", name != NULL ? name : "");
+        (void)printf("%-22s %16s  Values kept beside the rules, of commit %" PRIu64 "\n", label,
+                     human_bytes(member_number(item, "bytes"), bytes),
+                     member_number(item, "commit"));
+    }
+}
+
 /* ---- table and JSON -------------------------------------------------------------------------- */
 
-static void put_table(const holog_stats *stats)
+static void put_table(const holog_stats *stats, const struct keepers *keepers)
 {
     char text[HUMAN_MAX];
 
@@ -111,6 +186,7 @@ static void put_table(const holog_stats *stats)
         else
             (void)printf("%-22s %16" PRIu64 "  %s\n", rows[i].name, value, rows[i].help);
     }
+    put_keepers(keepers);
     for (size_t i = 0; i < HISTOGRAM_COUNT; i++) {
         const holog_histogram *h = histogram_of(stats, i);
         if (h->count == 0)
@@ -136,7 +212,8 @@ static json_object *histogram_json(const holog_histogram *h)
     return out;
 }
 
-static void put_json(const struct args *args, const holog_stats *stats)
+static void put_json(const struct args *args, const holog_stats *stats,
+                     const struct keepers *keepers)
 {
     json_object *doc = json_object_new_object();
 
@@ -148,6 +225,8 @@ static void put_json(const struct args *args, const holog_stats *stats)
     }
     for (size_t i = 0; i < HISTOGRAM_COUNT; i++)
         json_add(doc, histograms[i].name, histogram_json(histogram_of(stats, i)));
+    json_add(doc, "retention", json_object_get(keepers->retention));
+    json_add(doc, "holders", json_object_get(keepers->holders));
     json_print(doc);
 }
 
@@ -213,17 +292,38 @@ static void put_histogram(const char *store, const holog_histogram *h, const cha
     (void)printf(" %" PRIu64 "\n", h->count);
 }
 
-static void put_prometheus(const char *store, const holog_stats *stats)
+/* Names of tags hold nothing that would have to be escaped. */
+static void put_holders(const char *store, json_object *holders)
+{
+    char labels[160];
+
+    (void)printf("# HELP holog_held_bytes Bytes of values that a tag or an open view keeps\n"
+                 "# TYPE holog_held_bytes gauge\n");
+    for (size_t i = 0; i < json_object_array_length(holders); i++) {
+        json_object *item = json_object_array_get_idx(holders, i);
+        const char *name = member_text(item, "name");
+        (void)snprintf(labels, sizeof labels, "kind=\"%s\",name=\"%s\",commit=\"%" PRIu64 "\"",
+                       member_text(item, "kind"), name != NULL ? name : "",
+                       member_number(item, "commit"));
+        (void)printf("holog_held_bytes");
+        put_labels(store, labels);
+        (void)printf(" %" PRIu64 "\n", member_number(item, "bytes"));
+    }
+}
+
+static void put_prometheus(const char *store, const holog_stats *stats, json_object *holders)
 {
     for (size_t i = 0; i < ROW_COUNT; i++)
         put_metric(store, stats, &rows[i]);
     for (size_t i = 0; i < HISTOGRAM_COUNT; i++)
         put_histogram(store, histogram_of(stats, i), histograms[i].name, histograms[i].help);
+    put_holders(store, holders);
 }
 
 int verb_stats(const struct args *args)
 {
     holog_stats stats = { .struct_size = sizeof stats };
+    struct keepers keepers = { 0 };
     holog_store *store = NULL;
 
     if (args->given[OPT_JSON] && args->given[OPT_PROMETHEUS])
@@ -232,16 +332,17 @@ int verb_stats(const struct args *args)
     if (status != EXIT_DONE)
         return status;
     int rc = holog_stats_get(store, &stats);
+    if (rc >= 0)
+        rc = get_keepers(store, &keepers);
     if (rc < 0)
         status = cli_fail(args, rc, args->operands[0]);
     status = cli_close(args, store, status);
-    if (status != EXIT_DONE)
-        return status;
-    if (args->given[OPT_JSON])
-        put_json(args, &stats);
-    else if (args->given[OPT_PROMETHEUS])
-        put_prometheus(args->operands[0], &stats);
-    else
-        put_table(&stats);
+    if (status == EXIT_DONE && args->given[OPT_JSON])
+        put_json(args, &stats, &keepers);
+    else if (status == EXIT_DONE && args->given[OPT_PROMETHEUS])
+        put_prometheus(args->operands[0], &stats, keepers.holders);
+    else if (status == EXIT_DONE)
+        put_table(&stats, &keepers);
+    free_keepers(&keepers);
     return cli_flush(args, status);
 }

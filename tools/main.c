@@ -98,7 +98,7 @@ static const struct command commands[] = {
       { OPT_JSON }, verb_config },
     { "info", "[STORE]", "Show version, machine, and how a store was opened.", NULL, 0, 1,
       { OPT_JSON }, verb_info },
-    { "stats", "STORE", "Show counters and sizes.", NULL, 1, 1,
+    { "stats", "STORE", "Show counters, sizes, and what keeps the past.", NULL, 1, 1,
       { OPT_JSON, OPT_PROMETHEUS }, verb_stats },
     { "bench", "[WORKLOAD ...]", "Measure this machine with a scratch store, which is removed after.",
       "  disk     the disk itself: 8 MiB writes past the page cache, one sync at the end\n"

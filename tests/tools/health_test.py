@@ -115,8 +115,25 @@ class Queries(Case):
                          {"count", "sum_ns", "max_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns"})
         self.assertRegex(self.holog("stats", self.store).text, r"(?m)^entries +2  ")
 
+    def test_stats_say_what_keeps_the_past(self):
+        self.save("a", b"x" * 2000)
+        self.holog("tag", self.store, "old")
+        self.save("a", b"x", "--replace")
+        self.holog("gc", self.store, "--keep", "1")
+        self.holog("tag", self.store, "new")
+        doc = self.holog("stats", self.store, "--json").json()
+        self.assertEqual([(h["kind"], h["name"], h["commit"], h["bytes"]) for h in doc["holders"]],
+                         [("tag", "new", 2, 0), ("tag", "old", 1, 2000)])
+        self.assertEqual(doc["retention"]["retention.commits"], "1000")
+        text = self.holog("stats", self.store).text
+        self.assertRegex(text, r"(?m)^tag old +2\.0 KiB  .* of commit 1$")
+        self.assertRegex(text, r"(?m)^retention\.bytes +live  ")
+        self.assertIn(f'holog_held_bytes{{store="{self.store}",kind="tag",name="old",commit="1"}} 2000',
+                      self.holog("stats", self.store, "--prometheus").text)
+
     def test_prometheus(self):
         self.save("a", b"x")
+        self.holog("tag", self.store, "v1")
         text = self.holog("stats", self.store, "--prometheus").text
         self.assertTrue(text.endswith("\n"))
         typed = {}
@@ -129,7 +146,7 @@ class Queries(Case):
             elif line.startswith("# HELP "):
                 self.assertRegex(line, r"^# HELP holog_\w+ \S.*$")
             else:
-                match = re.match(r'^(holog_\w+)\{store="[^"]+"(,le="[^"]+")?\} [0-9.]+$', line)
+                match = re.match(r'^(holog_\w+)\{store="[^"]+"(,\w+="[^"]+")*\} [0-9.]+$', line)
                 self.assertIsNotNone(match, line)
                 base = re.sub(r"_(bucket|sum|count)$", "", match.group(1))
                 self.assertTrue(match.group(1) in typed or typed[base] == "histogram", line)
