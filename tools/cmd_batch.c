@@ -6,6 +6,7 @@
  *     {"op":"rm", "path":P}                                          recursive, if_seq
  *     {"op":"mv" | "cp", "from":P, "to":P}                           replace, parents
  *     {"op":"ln", "target":T, "path":P}                              replace, parents
+ *     {"op":"rollback", "to":REF, "path":P}                          or "steps":N in place of "to"
  *
  * replace, parents and recursive are true or false; on the command line --replace and --parents set
  * them for every line. A member that the op does not know is an error: a misspelt "replace" must not
@@ -106,16 +107,30 @@ static int save_flags(const struct batch *batch, json_object *line, unsigned *ou
     return status;
 }
 
-static int expect(const struct batch *batch, json_object *line, const char *path, unsigned *flags)
+/* Whole and not negative. */
+static int number_member(const struct batch *batch, json_object *line, const char *key,
+                         uint64_t *out)
 {
-    json_object *value = member(line, "if_seq");
+    json_object *value = member(line, key);
 
     if (value == NULL)
-        return EXIT_DONE;
+        return bad_line(batch, "\"%s\" is missing", key);
     if (!json_object_is_type(value, json_type_int) ||
         (json_object_get_int64(value) < 0 && json_object_get_uint64(value) == 0))
-        return bad_line(batch, "\"%s\" is not a commit number", "if_seq");
-    uint64_t number = json_object_get_uint64(value);
+        return bad_line(batch, "\"%s\" is not a number (0, 1, 2 ...)", key);
+    *out = json_object_get_uint64(value);
+    return EXIT_DONE;
+}
+
+static int expect(const struct batch *batch, json_object *line, const char *path, unsigned *flags)
+{
+    uint64_t number = 0;
+
+    if (member(line, "if_seq") == NULL)
+        return EXIT_DONE;
+    int status = number_member(batch, line, "if_seq", &number);
+    if (status != EXIT_DONE)
+        return status;
     int rc = holog_txn_expect(batch->change.txn, path, number);
     if (rc < 0)
         return failed_line(batch, rc, path);
@@ -258,6 +273,44 @@ static int op_ln(struct batch *batch, json_object *line)
     return op_two(batch, line, "target", "path", holog_txn_symlink);
 }
 
+/* Where to, as of before the batch. */
+static int rollback_target(const struct batch *batch, json_object *line, const char *path,
+                           uint64_t *out_number)
+{
+    const char *ref = NULL;
+    uint64_t steps = 0;
+    int status;
+
+    if ((member(line, "to") != NULL) == (member(line, "steps") != NULL))
+        return bad_line(batch, "a rollback needs one of \"to\" and \"steps\"");
+    if (member(line, "steps") != NULL) {
+        status = number_member(batch, line, "steps", &steps);
+        if (status != EXIT_DONE)
+            return status;
+        int rc = holog_before_changes(batch->change.store, path, steps, out_number);
+        return rc < 0 ? failed_line(batch, rc, path) : EXIT_DONE;
+    }
+    status = text_member(batch, line, "to", &ref);
+    if (status != EXIT_DONE || ref == NULL)
+        return status;
+    int rc = holog_ref(batch->change.store, ref, out_number);
+    return rc < 0 ? failed_line(batch, rc, ref) : EXIT_DONE;
+}
+
+static int op_rollback(struct batch *batch, json_object *line)
+{
+    const char *path = "/";
+    uint64_t number = 0;
+    int status = member(line, "path") != NULL ? text_member(batch, line, "path", &path) : EXIT_DONE;
+
+    if (status == EXIT_DONE)
+        status = rollback_target(batch, line, path, &number);
+    if (status != EXIT_DONE)
+        return status;
+    int rc = holog_txn_rollback(batch->change.txn, path, number);
+    return rc < 0 ? failed_line(batch, rc, path) : EXIT_DONE;
+}
+
 static const struct {
     const char *name;
     int (*apply)(struct batch *batch, json_object *line);
@@ -269,6 +322,7 @@ static const struct {
     { "mv", op_mv, " op from to replace parents " },
     { "cp", op_cp, " op from to replace parents " },
     { "ln", op_ln, " op target path replace parents " },
+    { "rollback", op_rollback, " op to steps path " },
 };
 
 static int check_members(const struct batch *batch, json_object *line, const char *known)
@@ -299,7 +353,7 @@ static int apply_object(struct batch *batch, json_object *line)
         batch->operations++;
         return status;
     }
-    return bad_line(batch, "op \"%s\" is not one of save, mkdir, rm, mv, cp, ln", op);
+    return bad_line(batch, "op \"%s\" is not one of save, mkdir, rm, mv, cp, ln, rollback", op);
 }
 
 /* The code unit of "\\uXXXX" at p; -1: something else stands there. */

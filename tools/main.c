@@ -50,6 +50,7 @@ static const struct command commands[] = {
       "  {\"op\":\"rm\", \"path\":P}                 \"recursive\":true takes what is below\n"
       "  {\"op\":\"mv\", \"from\":P, \"to\":P}         also \"cp\"\n"
       "  {\"op\":\"ln\", \"target\":T, \"path\":P}\n"
+      "  {\"op\":\"rollback\", \"to\":REF, \"path\":P}   or \"steps\":N in place of \"to\"\n"
       "\"replace\":true and \"parents\":true go with save, mv, cp and ln, \"parents\" with mkdir,\n"
       "\"if_seq\":N with save and rm. An error names the line, and then nothing is changed.", 1, 2,
       { OPT_REPLACE, OPT_PARENTS, OPT_MESSAGE, OPT_JSON }, verb_batch },

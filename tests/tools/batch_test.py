@@ -90,8 +90,14 @@ class Batch(Case):
                 (b'{"op":"save","path":"x","base64":"YR=="}', "not base64"),
                 (b'{"op":"save","path":"x","base64":"Y@=="}', "not base64"),
                 (b'{"op":"save","path":"x","file":"nowhere"}', "nowhere: No such file"),
-                (b'{"op":"save","path":"x","text":"a","if_seq":-1}', "commit number"),
-                (b'{"op":"save","path":"x","text":"a","if_seq":"1"}', "commit number"),
+                (b'{"op":"save","path":"x","text":"a","if_seq":-1}', "not a number"),
+                (b'{"op":"save","path":"x","text":"a","if_seq":"1"}', "not a number"),
+                (b'{"op":"rollback"}', 'one of "to" and "steps"'),
+                (b'{"op":"rollback","to":"1","steps":1}', 'one of "to" and "steps"'),
+                (b'{"op":"rollback","to":"v1"}', 'no tag is called "v1"'),
+                (b'{"op":"rollback","to":1}', '"to" is not a string'),
+                (b'{"op":"rollback","steps":"1"}', '"steps" is not a number'),
+                (b'{"op":"rollback","to":"0","path":"y"}', "y: "),
                 (b'{"op":"mkdir","path":"../x"}', "../x"),
                 (b'{"op":"mkdir","path":"x\xff"}', "not JSON")):
             done = self.holog("batch", self.store, input=good + bad + b"\n", status=FAILED)
@@ -118,6 +124,20 @@ class Batch(Case):
         self.batch({"op": "rm", "path": "a", "if_seq": number}, status=FAILED)
         self.missing("c")
         self.assertEqual(self.load("a"), b"2")
+
+    def test_a_rollback_among_other_changes(self):
+        self.save("a", b"1")
+        self.save("b", b"1")
+        self.save("a", b"2", "--replace")
+        self.save("b", b"2", "--replace")
+        done = self.batch({"op": "rollback", "to": "HEAD~3", "path": "a"},
+                          {"op": "rollback", "steps": 1, "path": "b"},
+                          {"op": "save", "path": "c", "text": "3"}, options=("--json",)).json()
+        self.assertEqual((done["operations"], done["commit"]), (3, 5))
+        self.assertEqual([self.load(p) for p in "abc"], [b"1", b"1", b"3"])
+        self.batch({"op": "rollback", "to": "4"})
+        self.assertEqual([self.load(p) for p in "ab"], [b"2", b"2"])
+        self.missing("c")
 
     def test_an_empty_batch_is_no_commit(self):
         before = self.holog("ls", self.store, "--json").json()["commit"]
