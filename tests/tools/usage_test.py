@@ -132,6 +132,28 @@ class Help(Case):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 
+class Readme(Case):
+    def commands(self):
+        """Of the blocks of commands in README.md; two blanks end a command, a comment may follow."""
+        with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as f:
+            blocks = re.findall(r"(?m)^```\n(holog .*?)^```$", f.read(), re.S)
+        for line in "".join(blocks).split("\n"):
+            yield from (part for part in re.split(" {2,}", line) if part.startswith("holog "))
+
+    def test_its_commands_work_as_written(self):
+        for name in ("plane.raw", "better.raw"):
+            with open(self.path(name), "wb") as f:
+                f.write(os.urandom(100000))
+        seen = set()
+        for command in self.commands():
+            done = subprocess.run(command, shell=True, cwd=self.dir, capture_output=True,
+                                  env={**os.environ, "PATH": os.path.dirname(BIN) + ":"
+                                       + os.environ["PATH"]}, check=False)
+            self.assertEqual(done.returncode, DONE, (command, done.stderr))
+            seen.add(command.split()[1])
+        self.assertGreater(len(seen), 10)
+
+
 class WrongUsage(Case):
     def refused(self, *args, says):
         done = self.holog(*args, status=USAGE)
