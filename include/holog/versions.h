@@ -119,6 +119,17 @@ typedef struct holog_gc_report {
 HOLOG_API int holog_gc(holog_store *store, uint64_t keep_commits, uint64_t keep_age_s, int dry_run,
                        holog_gc_report *out_report);
 
+/* A condition beside the rules. Before the rules let states go, `keep` is asked for each of them, the
+ * newest first (number, time, message and metadata are set), and returns 0: it may go; or a priority
+ * of 1 to 9: it gets the tag "kept-PRIORITY-NUMBER", which keeps it until somebody deletes that.
+ * max_bytes (0: no bound): when what those tags alone hold is more, those of the lowest priority are
+ * deleted, the oldest first. A condition is of this handle, not of the store; it is asked on a thread
+ * of the library's, by holog_gc on the caller's, and with no_background only there; it may read the
+ * store. Until it has answered nothing goes. NULL takes it away. */
+typedef int (*holog_keep_fn)(void *ctx, const holog_commit_info *commit);
+HOLOG_API int holog_keep_when(holog_store *store, holog_keep_fn keep, void *ctx,
+                              uint64_t max_bytes);
+
 /* What keeps values that are not current, beside the rules. */
 enum holog_holder_kind {
     HOLOG_HOLDER_TAG = 1,

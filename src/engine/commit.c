@@ -166,6 +166,7 @@ struct seq {
     uint32_t birth_segment; /* of the records: the frame's, or the extent that holds them */
     uint32_t birth_base;    /* offset of the body in it */
     uint64_t number;
+    uint64_t body_hash;         /* of the frame's */
     int again;                  /* the body had to be encoded again: start over */
     struct hg_checked *checked; /* the operation in hand; 33 KiB, so not part of this */
     int literal;                /* the only operation's path is as it was given; its key is made */
@@ -542,10 +543,11 @@ static int stage_long_body(struct seq *q, struct hg_buf *frame_body, struct hg_s
 static int append(struct seq *q, struct hg_buf *body, uint32_t nrec, holog_commit_fn done,
                   void *ctx, struct hg_ticket *out_ticket)
 {
+    q->body_hash = hg_hash64(body->data, body->len);
     struct hg_append a = { .type = HG_FRAME_COMMIT,
                            .body = body->data,
                            .body_len = body->len,
-                           .body_hash = hg_hash64(body->data, body->len),
+                           .body_hash = q->body_hash,
                            .nrec = nrec,
                            .number = q->number,
                            .sync = q->txn->sync,
@@ -766,6 +768,7 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
                                .time_ns = s->last_time_ns,
                                .frame = hg_pos_make(q->place.segment, q->place.frame_offset),
                                .len = (uint32_t)(HG_FRAME_HEADER_SIZE + body->len),
+                               .body_hash = q->body_hash,
                                .ended_bytes = s->sequenced.sums.ended_bytes - ended,
                                .ended_total = s->sequenced.sums.ended_bytes };
         hg_timeline_add(&s->timeline, &m);

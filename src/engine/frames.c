@@ -57,35 +57,49 @@ int hg_fields_take(struct hg_fields *f, const struct hg_body *b)
     return rc == HOLOG_E_NOENT ? hg_buf_append(&f->meta, &none, sizeof none) : rc;
 }
 
-/* The frame of a commit, header and body, into out. What this process has appended lies in the cache
- * without headers, which groups get when they are written: those bytes are our own. All else is
- * verified, for its place but for the segment's epoch, which is the one it says itself. */
-static int read_frame(holog_store *s, const struct hg_moment *m, struct hg_buf *out)
+/* Verified for its place, but for the segment's epoch, which is the one it says itself. */
+static int ask_header(const holog_store *s, const struct hg_moment *m, const uint8_t *header,
+                      uint64_t *out_body_hash)
 {
     struct hg_frame_place at = { .salt = s->recovered.super.salt,
                                  .segment = hg_pos_segment(m->frame),
                                  .offset = hg_pos_offset(m->frame) };
     struct hg_frame h;
+
+    at.epoch = hg_frame_epoch(header, at.offset);
+    if (hg_frame_decode(header, &at, HG_SEGMENT_MAX, &h) != HG_FRAME_OK || h.len != m->len)
+        return hg_corrupt(at.segment, at.offset, "the frame here is damaged");
+    *out_body_hash = h.body_hash;
+    return HOLOG_OK;
+}
+
+/* The frame of a commit into out, its body verified. What this process has appended lies in the cache
+ * without headers, which groups get when they are written; of that the hash is known. */
+static int read_frame(holog_store *s, const struct hg_moment *m, struct hg_buf *out)
+{
+    uint32_t segment = hg_pos_segment(m->frame);
+    uint32_t offset = hg_pos_offset(m->frame);
+    uint64_t hash = m->body_hash;
     size_t n = 0;
     int rc;
 
     out->len = 0;
     rc = hg_buf_reserve(out, m->len);
     if (rc == HOLOG_OK)
-        rc = hg_cache_read(s->cache, at.segment, at.offset, out->data, m->len, &n);
+        rc = hg_cache_read(s->cache, segment, offset, out->data, m->len, &n);
     if (rc < 0)
         return rc;
     if (n < m->len || m->len < HG_FRAME_HEADER_SIZE)
-        return hg_corrupt(at.segment, at.offset, "the frame here is cut short");
+        return hg_corrupt(segment, offset, "the frame here is cut short");
     out->len = n;
-    if (hg_layout_zero(out->data, HG_FRAME_HEADER_SIZE))
-        return HOLOG_OK;
-    at.epoch = hg_frame_epoch(out->data, at.offset);
-    if (hg_frame_decode(out->data, &at, HG_SEGMENT_MAX, &h) != HG_FRAME_OK || h.len != m->len)
-        return hg_corrupt(at.segment, at.offset, "the frame here is damaged");
-    if (!hg_hash_matches(h.body_hash, hg_hash64(out->data + HG_FRAME_HEADER_SIZE,
-                                                m->len - HG_FRAME_HEADER_SIZE)))
-        return hg_corrupt(at.segment, at.offset, "the body of commit %llu is damaged",
+    if (hash == 0) {
+        rc = ask_header(s, m, out->data, &hash);
+        if (rc < 0)
+            return rc;
+    }
+    if (!hg_hash_matches(hash, hg_hash64(out->data + HG_FRAME_HEADER_SIZE,
+                                         m->len - HG_FRAME_HEADER_SIZE)))
+        return hg_corrupt(segment, offset, "the body of commit %llu is damaged",
                           (unsigned long long)m->number);
     return HOLOG_OK;
 }

@@ -52,6 +52,7 @@ static int let_go(holog_store *s, uint64_t horizon)
 {
     int rc = horizon > s->timeline.horizon ? hg_retention_move(s, horizon) : HOLOG_OK;
 
+    hg_retention_expire(s);
     s->sweep.under_way = 0; /* from the start */
     do {
         if (rc == HOLOG_OK)
@@ -82,6 +83,13 @@ int holog_gc(holog_store *store, uint64_t keep_commits, uint64_t keep_age_s, int
     apply_once(&rules, keep_commits, keep_age_s);
     report.horizon_before = t->horizon;
     report.horizon = hg_retention_horizon(store, &rules);
+    if (!dry_run && store->keep.fn != NULL) {
+        hg_timeline_unlock(store);
+        rc = hg_keep_ask(store, report.horizon);
+        if (rc < 0)
+            return rc;
+        hg_timeline_lock(store);
+    }
     report.commits_before = hg_timeline_count(t);
     first = hg_timeline_find(t, report.horizon);
     report.commits = report.commits_before - (first == SIZE_MAX ? 0 : first);

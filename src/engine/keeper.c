@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/checkpoint.h"
+#include "engine/retention.h"
 #include "engine/store_internal.h"
 
 static int collect_settings(holog_store *s, struct hg_buf *out)
@@ -154,6 +155,22 @@ static void write_next(holog_store *s)
     hg_version_put(s, v);
 }
 
+/* When the condition has been asked. Lock held on entry and return. */
+static void move_horizon(holog_store *s)
+{
+    uint64_t horizon = s->keep.due;
+    int rc;
+
+    s->keep.due = 0;
+    hg_log_unlock(s->log);
+    rc = hg_keep_ask(s, horizon);
+    hg_log_lock(s->log);
+    if (rc == HOLOG_OK && horizon > s->timeline.horizon)
+        rc = hg_retention_move(s, horizon);
+    if (rc < 0)
+        hg_error_clear(); /* nothing has gone; it is asked again */
+}
+
 static void run(void *arg)
 {
     holog_store *s = arg;
@@ -164,6 +181,10 @@ static void run(void *arg)
         uint32_t seen = __atomic_load_n(&k->word, __ATOMIC_ACQUIRE);
         if (k->version != NULL) {
             write_next(s);
+            continue;
+        }
+        if (s->keep.due != 0) {
+            move_horizon(s);
             continue;
         }
         hg_log_unlock(s->log);

@@ -393,18 +393,17 @@ static int check_name(const char *name)
                     "is taken");
 }
 
-/* The lock is held on entry and released on return. number 0: it goes. */
-static int write_tag(holog_store *s, const char *name, uint64_t number)
+int hg_tag_put(holog_store *s, const char *name, uint64_t number, enum holog_sync sync,
+               struct hg_ticket *out_ticket)
 {
     struct hg_buf body = { 0 };
-    struct hg_ticket ticket;
     uint64_t now = number == 0 ? 0 : s->io->ops->wall_ns(s->io);
     int rc = hg_body_begin(&body, s->last_time_ns, NULL, 0);
 
     if (rc == HOLOG_OK)
         rc = hg_rec_tag(&body, number, now, name, strlen(name), NULL);
     if (rc == HOLOG_OK)
-        rc = hg_note_append(s, &body, HOLOG_SYNC_COMMIT, &ticket);
+        rc = hg_note_append(s, &body, sync, out_ticket);
     hg_buf_release(&body);
     if (rc == HOLOG_OK && number == 0)
         hg_timeline_remove_tag(&s->timeline, name, strlen(name));
@@ -413,6 +412,15 @@ static int write_tag(holog_store *s, const char *name, uint64_t number)
         if (rc < 0)
             hg_log_unappend(s->log);
     }
+    return rc;
+}
+
+/* The lock is held on entry and released on return. */
+static int write_tag(holog_store *s, const char *name, uint64_t number)
+{
+    struct hg_ticket ticket;
+    int rc = hg_tag_put(s, name, number, HOLOG_SYNC_COMMIT, &ticket);
+
     if (rc < 0) {
         hg_log_unlock(s->log);
         return rc;

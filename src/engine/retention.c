@@ -162,8 +162,7 @@ static int is_due(const holog_store *s, uint64_t horizon)
     return i != SIZE_MAX && i >= HG_MAX((size_t)LATE_MIN, n / 5);
 }
 
-/* Those that have held too long, or too much. Nobody waits for them to be closed. */
-static void expire_views(holog_store *s)
+void hg_retention_expire(holog_store *s)
 {
     const struct hg_retention *r = &s->rules;
     uint64_t now = s->io->ops->wall_ns(s->io);
@@ -182,6 +181,13 @@ static void expire_views(holog_store *s)
     hg_mutex_unlock(s->io, &s->misc_lock);
 }
 
+/* The condition is not asked under the lock. */
+static void ask_keeper(holog_store *s, uint64_t horizon)
+{
+    s->keep.due = horizon;
+    hg_keeper_wake(s);
+}
+
 void hg_retention_step(holog_store *s)
 {
     struct holog_error_detail first;
@@ -192,9 +198,13 @@ void hg_retention_step(holog_store *s)
     hg_error_get(&first);
     if (s->commits % CHECK_EVERY == CHECK_EVERY - 1) {
         uint64_t horizon = horizon_by_memory(s, hg_retention_horizon(s, &s->rules));
-        expire_views(s);
-        if (horizon > s->timeline.horizon && is_due(s, horizon))
-            rc = hg_retention_move(s, horizon);
+        hg_retention_expire(s);
+        if (horizon > s->timeline.horizon && is_due(s, horizon)) {
+            if (s->keep.fn == NULL)
+                rc = hg_retention_move(s, horizon);
+            else
+                ask_keeper(s, horizon);
+        }
     }
     if (rc == HOLOG_OK && (s->sweep.under_way || s->timeline.horizon > s->sweep.horizon))
         rc = hg_retention_sweep(s, SWEEP_MIN + SWEEP_RATIO * added);

@@ -24,6 +24,9 @@ uint64_t hg_retention_horizon(const holog_store *s, const struct hg_retention *r
 /* Before each commit: moves the horizon now and then, lets some of the past go. Nothing is owed to
  * anybody here: what cannot be done is done later. Log lock held; may release and retake it. */
 void hg_retention_step(holog_store *s);
+/* Views that have held for too long, or too much, end. Nobody waits for them to be closed. Log lock
+ * held. */
+void hg_retention_expire(holog_store *s);
 /* The horizon moves there, now. Log lock held; may release and retake it. */
 HG_MUST_CHECK int hg_retention_move(holog_store *s, uint64_t horizon);
 /* Everything below the horizon that no tag keeps goes; at most `quota` versions are looked at. Log

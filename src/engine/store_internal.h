@@ -20,6 +20,7 @@
  *   ref.c        states by name: references, views of the past, tags
  *   retention.c  how much of the past is kept
  *   note.c       frames of the store's own
+ *   keep.c       a condition beside the rules of retention
  *   stats.c      counters, histograms
  *   reader.c     read-only handles; what the store takes on disk
  *   info.c       machine, choices, settings
@@ -69,6 +70,14 @@ struct hg_sweep {
     int under_way;
     struct hg_buf key; /* looked at so far */
     uint64_t kept;     /* versions in the past, after the last step */
+};
+
+/* A condition beside the rules of retention (keep.c). */
+struct hg_keep {
+    int (*fn)(void *ctx, const holog_commit_info *commit); /* NULL: there is none */
+    void *ctx;
+    uint64_t max_bytes;
+    uint64_t due; /* a horizon that waits for its answers; 0: none */
 };
 
 struct hg_setting {
@@ -134,6 +143,7 @@ struct holog_store {
     struct hg_timeline timeline;
     struct hg_sweep sweep;
     struct hg_retention rules;
+    struct hg_keep keep;
 
     struct hg_mutex misc_lock; /* rank 4 */
     holog_view *views;
@@ -428,6 +438,10 @@ typedef struct hg_locator (*hg_batch_locator_fn)(void *ctx, const struct hg_op *
 HG_MUST_CHECK int hg_batch_apply(holog_txn *txn, struct hg_state *st, hg_batch_locator_fn locator,
                                  void *ctx);
 
+/* ---- keep.c ---- */
+/* Asks for the states below the horizon. Not under a lock. */
+HG_MUST_CHECK int hg_keep_ask(holog_store *s, uint64_t horizon);
+
 /* ---- keeper.c ---- */
 HG_MUST_CHECK int hg_keeper_start(holog_store *s);
 void hg_keeper_stop(holog_store *s);         /* waits for a checkpoint under way */
@@ -549,6 +563,9 @@ void hg_fields_release(struct hg_fields *f);
 /* ---- ref.c ---- */
 /* Can the store be read as of `number`? HOLOG_OK, HOLOG_E_DROPPED, HOLOG_E_INVAL. Locks nothing. */
 HG_MUST_CHECK int hg_ref_check(const holog_store *s, uint64_t number);
+/* The tag is set, or goes (number 0). Log lock held; may release and retake it. */
+HG_MUST_CHECK int hg_tag_put(holog_store *s, const char *name, uint64_t number,
+                             enum holog_sync sync, struct hg_ticket *out_ticket);
 /* The store as of a number that is kept; one count for the caller. */
 HG_MUST_CHECK int hg_version_at(holog_store *s, uint64_t number, struct hg_version **out);
 void hg_timeline_lock(holog_store *s); /* of a writer the log's lock, else misc_lock */

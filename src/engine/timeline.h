@@ -19,6 +19,7 @@ struct hg_moment {
     hg_pos frame;
     uint32_t len; /* of the frame */
     uint32_t reserved;
+    uint64_t body_hash;   /* 0: its header says it */
     uint64_t ended_bytes; /* values that this commit replaced or removed: only the past has them */
     uint64_t ended_total; /* by all commits up to it; it only grows */
 };

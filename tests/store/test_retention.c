@@ -1,0 +1,308 @@
+/*
+ * How much of the past is kept: the rules, tags, a condition beside them, views. After each test the
+ * store is closed, verified and opened again, and must show the same.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/store_internal.h"
+#include "holog/versions.h"
+#include "storekit.h"
+
+#define MANY 400u
+
+static struct box box;
+
+static void setup(void)
+{
+    box_begin(&box);
+}
+
+static void teardown(void)
+{
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
+TestSuite(retention, .init = setup, .fini = teardown, .timeout = 120);
+
+/* A value of 1,000 bytes that says which it is, and its commit. */
+static uint64_t save(const char *path, unsigned i)
+{
+    char value[1000] = "";
+    uint64_t number = 0;
+
+    (void)snprintf(value, sizeof value, "%s %u", path, i);
+    OK(holog_save(box.store, path, value, sizeof value, HOLOG_REPLACE, &number));
+    return number;
+}
+
+static uint64_t save_with_message(const char *path, unsigned i, const char *message)
+{
+    holog_txn *txn = NULL;
+    char value[1000] = "";
+    uint64_t number = 0;
+
+    (void)snprintf(value, sizeof value, "%s %u", path, i);
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_save(txn, path, value, sizeof value, HOLOG_REPLACE));
+    OK(holog_txn_message(txn, message));
+    OK(holog_commit(txn, &number));
+    return number;
+}
+
+static void is_then(uint64_t number, const char *path, unsigned i)
+{
+    char want[1000] = "";
+    holog_view *v = NULL;
+    holog_value *value = NULL;
+
+    (void)snprintf(want, sizeof want, "%s %u", path, i);
+    OK(holog_view_open_at(box.store, number, &v));
+    OK(holog_view_load(v, path, &value));
+    cr_assert_eq(holog_value_size(value), sizeof want);
+    cr_assert_eq(memcmp(holog_value_data(value), want, sizeof want), 0);
+    holog_value_release(value);
+    holog_view_close(v);
+}
+
+static int is_dropped(uint64_t number)
+{
+    holog_view *v = NULL;
+    int rc = holog_view_open_at(box.store, number, &v);
+
+    holog_view_close(v);
+    cr_assert(rc == HOLOG_OK || rc == HOLOG_E_DROPPED, "%s", holog_error_name(rc));
+    return rc == HOLOG_E_DROPPED;
+}
+
+static holog_gc_report gc(uint64_t keep)
+{
+    holog_gc_report r = { .struct_size = sizeof r };
+
+    OK(holog_gc(box.store, keep, 0, 0, &r));
+    return r;
+}
+
+/* ---- the rules -------------------------------------------------------------------------------------*/
+
+Test(retention, gc_lets_go_of_what_the_rules_do_not_keep)
+{
+    uint64_t numbers[5];
+    holog_gc_report dry = { .struct_size = sizeof dry };
+
+    for (unsigned i = 0; i < 5; i++)
+        numbers[i] = save("a", i);
+    OK(holog_gc(box.store, 2, 0, 1, &dry));
+    is_then(numbers[0], "a", 0); /* a dry run changes nothing */
+    holog_gc_report r = gc(2);
+    cr_assert_eq(r.versions, 3);
+    cr_assert_eq(r.bytes, 3000);
+    cr_assert_eq(dry.versions, r.versions);
+    cr_assert_eq(dry.bytes, r.bytes);
+    cr_assert_eq(r.commits, 2);
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert(is_dropped(numbers[i]), "%u", i);
+    is_then(numbers[3], "a", 3);
+    is_then(numbers[4], "a", 4);
+    cr_assert_eq(gc(1).versions, 1);
+    is_then(numbers[4], "a", 4);
+    FAILS(HOLOG_E_DROPPED, holog_rollback(box.store, "a", numbers[0], NULL), "kept");
+}
+
+Test(retention, the_horizon_moves_by_itself)
+{
+    uint64_t first = save("a", 0);
+    uint64_t last = 0;
+
+    OK(holog_config(box.store, "retention.commits", "10", NULL, 0));
+    for (unsigned i = 1; i <= MANY; i++)
+        last = save("a", i);
+    cr_assert(is_dropped(first));
+    cr_assert(!is_dropped(last - 9));
+    is_then(last - 5, "a", MANY - 5);
+    cr_assert_lt(hg_index_count(box.store->sequenced.past), MANY / 2);
+}
+
+Test(retention, history_is_kept_within_bytes)
+{
+    uint64_t numbers[20];
+
+    OK(holog_config(box.store, "retention.bytes", "5000", NULL, 0));
+    for (unsigned i = 0; i < 20; i++)
+        numbers[i] = save("a", i);
+    (void)gc(0);
+    cr_assert(is_dropped(numbers[0]));
+    cr_assert(!is_dropped(numbers[14]));
+    cr_assert(is_dropped(numbers[13]));
+    is_then(numbers[14], "a", 14);
+}
+
+Test(retention, a_rename_of_everything_ends_no_history)
+{
+    uint64_t first;
+
+    OK(holog_mkdir(box.store, "d", 0, NULL));
+    first = save("d/a", 0);
+    for (unsigned i = 1; i < 5; i++)
+        OK(save_text(box.store, i == 1 ? "d/b" : i == 2 ? "d/c" : i == 3 ? "d/e" : "d/f", "x", 0));
+    OK(holog_move(box.store, "d", "e", 0, NULL));
+    OK(holog_move(box.store, "e", "f", 0, NULL));
+    (void)gc(0);
+    is_then(first, "d/a", 0);
+}
+
+Test(retention, rules_that_make_no_sense_are_refused)
+{
+    FAILS(HOLOG_E_INVAL, holog_config(box.store, "retention.commits", "0", NULL, 0), "number");
+    FAILS(HOLOG_E_INVAL, holog_config(box.store, "retention.commits", "many", NULL, 0), "number");
+    FAILS(HOLOG_E_INVAL, holog_config(box.store, "retention.age_s", "7d", NULL, 0), "number");
+    FAILS(HOLOG_E_INVAL, holog_config(box.store, "retention.bytes", "-1", NULL, 0), "live");
+    OK(holog_config(box.store, "retention.bytes", "live", NULL, 0));
+    OK(holog_config(box.store, "retention.commits", "all", NULL, 0));
+}
+
+/* ---- tags ------------------------------------------------------------------------------------------*/
+
+Test(retention, a_tag_keeps_its_state_until_it_is_deleted)
+{
+    uint64_t numbers[4];
+
+    for (unsigned i = 0; i < 4; i++)
+        numbers[i] = save("a", i);
+    OK(holog_tag(box.store, "v1", numbers[1], 0));
+    holog_gc_report r = gc(1);
+    cr_assert_eq(r.versions, 2);
+    cr_assert_eq(r.kept_by_tags_bytes, 1000);
+    is_then(numbers[1], "a", 1);
+    cr_assert(is_dropped(numbers[0]) && is_dropped(numbers[2]));
+    OK(holog_tag_delete(box.store, "v1"));
+    cr_assert(is_dropped(numbers[1]));
+    cr_assert_eq(gc(1).versions, 1);
+}
+
+/* ---- a condition -----------------------------------------------------------------------------------*/
+
+struct asked {
+    unsigned times;
+    uint64_t newest;
+};
+
+static int keep_releases(void *ctx, const holog_commit_info *commit)
+{
+    struct asked *a = ctx;
+
+    a->times++;
+    if (strncmp(commit->message, "release", 7) != 0)
+        return 0;
+    return commit->message[7] == 0 ? 5 : commit->message[7] - '0';
+}
+
+Test(retention, a_condition_keeps_states_that_the_rules_would_let_go)
+{
+    struct asked asked = { 0 };
+    uint64_t release;
+    uint64_t other;
+
+    OK(holog_keep_when(box.store, keep_releases, &asked, 0));
+    (void)save("a", 0);
+    release = save_with_message("a", 1, "release");
+    other = save_with_message("a", 2, "a try");
+    (void)save("a", 3);
+    (void)gc(1);
+    cr_assert_eq(asked.times, 3);
+    is_then(release, "a", 1);
+    cr_assert(is_dropped(other));
+    box_reopen(&box); /* it is a tag, and kept without the condition too */
+    (void)gc(1);
+    is_then(release, "a", 1);
+}
+
+Test(retention, beyond_the_bound_kept_states_go_by_priority_then_by_age)
+{
+    struct asked asked = { 0 };
+    uint64_t n[4];
+
+    OK(holog_keep_when(box.store, keep_releases, &asked, 2000));
+    n[0] = save_with_message("a", 0, "release7");
+    n[1] = save_with_message("a", 1, "release3");
+    n[2] = save_with_message("a", 2, "release3");
+    n[3] = save_with_message("a", 3, "release1");
+    (void)save("a", 4);
+    (void)gc(1);
+    is_then(n[0], "a", 0);
+    is_then(n[2], "a", 2);
+    cr_assert(is_dropped(n[1]) && is_dropped(n[3]));
+}
+
+Test(retention, the_horizon_does_not_move_before_the_condition_was_asked)
+{
+    struct asked asked = { 0 };
+    uint64_t release;
+
+    OK(holog_config(box.store, "retention.commits", "10", NULL, 0));
+    OK(holog_keep_when(box.store, keep_releases, &asked, 0));
+    release = save_with_message("a", 0, "release");
+    for (unsigned i = 1; i <= MANY; i++)
+        (void)save("a", i);
+    is_then(release, "a", 0);
+    (void)gc(0);
+    is_then(release, "a", 0);
+    cr_assert_geq(asked.times, MANY - 10);
+    OK(holog_keep_when(box.store, NULL, NULL, 0));
+}
+
+/* ---- views -----------------------------------------------------------------------------------------*/
+
+static int find_pin(void *ctx, const holog_holder *h)
+{
+    if (h->kind == HOLOG_HOLDER_PIN)
+        *(uint64_t *)ctx = h->bytes + 1;
+    return 0;
+}
+
+Test(retention, a_view_keeps_its_state_through_everything)
+{
+    uint64_t first = save("a", 0);
+    holog_view *v = NULL;
+    holog_value *value = NULL;
+    uint64_t held = 0;
+
+    OK(holog_view_open_at(box.store, first, &v));
+    for (unsigned i = 1; i <= 9; i++)
+        (void)save("a", i);
+    OK(holog_delete(box.store, "a", NULL));
+    (void)gc(1);
+    cr_assert(is_dropped(first));
+    OK(holog_view_load(v, "a", &value));
+    cr_assert_eq(strcmp(holog_value_data(value), "a 0"), 0);
+    holog_value_release(value);
+    OK(holog_holders(box.store, find_pin, &held));
+    cr_assert_eq(held, 10001);
+    holog_view_close(v);
+}
+
+Test(retention, a_view_that_holds_more_than_is_allowed_ends)
+{
+    holog_view *v = NULL;
+    holog_view *young = NULL;
+    holog_value *value = NULL;
+    uint64_t held = 0;
+
+    (void)save("a", 0);
+    OK(holog_config(box.store, "pins.max_bytes", "3000", NULL, 0));
+    OK(holog_view_open(box.store, &v));
+    for (unsigned i = 1; i <= 9; i++)
+        (void)save("a", i);
+    (void)gc(1);
+    OK(holog_view_open(box.store, &young));
+    (void)gc(1);
+    FAILS(HOLOG_E_STALE, holog_view_load(v, "a", &value), "pins.max_bytes");
+    OK(holog_view_load(young, "a", &value));
+    holog_value_release(value);
+    OK(holog_holders(box.store, find_pin, &held));
+    cr_assert_eq(held, 1);
+    holog_view_close(v);
+    holog_view_close(young);
+}
