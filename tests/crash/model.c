@@ -289,6 +289,12 @@ const struct model_entry *model_find(const struct model *m, const char *path)
     return find(m, path);
 }
 
+void model_add(struct model *m, const struct model *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        put(m, &from->e[i]);
+}
+
 int model_rollback(struct model *m, const struct model *then, const char *path)
 {
     int type = parent_type(m, path);

@@ -59,6 +59,8 @@ void model_copy(const struct model *m, struct model *out);
 int model_apply(struct model *m, const struct step *s);
 /* path and all below it ("": everything) as `then` has it. */
 int model_rollback(struct model *m, const struct model *then, const char *path);
+/* All that `from` has, too, as it has it. */
+void model_add(struct model *m, const struct model *from);
 /* NULL when the model has no such entry. */
 const struct model_entry *model_find(const struct model *m, const char *path);
 int step_commits(const struct step *s);

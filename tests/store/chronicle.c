@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/pathkey.h"
+#include "holog/versions.h"
 
 void chronicle_init(struct chronicle *c)
 {
@@ -343,4 +344,218 @@ int chronicle_differs(struct chronicle *c, holog_view *view, uint64_t number, ui
         return wrong(c, "the hash of the state is another one");
     h->hash = hash;
     return 0;
+}
+
+/* ---- differences ---------------------------------------------------------------------------------*/
+
+/* Short values of two seeds may be alike. */
+static int same_bytes(const struct model_entry *a, const struct model_entry *b)
+{
+    uint8_t x[8];
+    uint8_t y[8];
+
+    if (a->len != b->len || a->len > sizeof x)
+        return a->len == b->len && a->seed == b->seed;
+    value_fill(x, a->len, a->seed);
+    value_fill(y, b->len, b->seed);
+    return memcmp(x, y, a->len) == 0;
+}
+
+static int same_content(const struct model_entry *a, const struct model_entry *b)
+{
+    if (a == NULL || b == NULL || a->type != b->type)
+        return a == b;
+    if (a->type == HOLOG_BLOB)
+        return same_bytes(a, b);
+    return strcmp(a->target, b->target) == 0;
+}
+
+struct comparison {
+    struct chronicle *c;
+    const struct model *a, *b;
+    struct model both; /* the paths of either */
+    struct named *want;
+    size_t at;
+    const char *path;
+    int bad;
+};
+
+static int is_wanted(const struct comparison *k, const char *path)
+{
+    return (k->path[0] == 0 || at_or_below(path, k->path)) &&
+           !same_content(model_find(k->a, path), model_find(k->b, path));
+}
+
+static void skip_to_wanted(struct comparison *k)
+{
+    while (k->at < k->both.n && !is_wanted(k, k->want[k->at].e->path))
+        k->at++;
+}
+
+static uint8_t *bytes_of(const struct model_entry *e)
+{
+    uint8_t *v = malloc(e->len + 1);
+
+    assert(v != NULL);
+    value_fill(v, e->len, e->seed);
+    return v;
+}
+
+/* What lies between the ranges is the same; ranges are apart, and in order. */
+static int ranges_differ(struct comparison *k, const holog_difference *d,
+                         const struct model_entry *a, const struct model_entry *b)
+{
+    uint8_t *x = bytes_of(a);
+    uint8_t *y = bytes_of(b);
+    uint64_t at_a = 0;
+    uint64_t at_b = 0;
+    int bad = d->n_ranges == 0;
+
+    for (uint32_t i = 0; i <= d->n_ranges && !bad; i++) {
+        holog_range end = { .a_offset = a->len, .b_offset = b->len };
+        const holog_range *r = i < d->n_ranges ? &d->ranges[i] : &end;
+        bad = r->a_offset < at_a || r->b_offset < at_b || r->a_offset > a->len ||
+              r->a_len > a->len - r->a_offset || r->b_offset > b->len ||
+              r->b_len > b->len - r->b_offset || r->a_offset - at_a != r->b_offset - at_b ||
+              memcmp(x + at_a, y + at_b, r->a_offset - at_a) != 0;
+        at_a = r->a_offset + r->a_len;
+        at_b = r->b_offset + r->b_len;
+    }
+    free(x);
+    free(y);
+    return bad ? wrong(k->c, "%s: the ranges do not say what differs", d->path) : 0;
+}
+
+static int on_difference(void *ctx, const holog_difference *d)
+{
+    struct comparison *k = ctx;
+    const struct model_entry *a;
+    const struct model_entry *b;
+
+    skip_to_wanted(k);
+    if (k->at == k->both.n || strcmp(k->want[k->at].e->path, d->path) != 0)
+        return k->bad = wrong(k->c, "%s is told, not %s", d->path,
+                              k->at < k->both.n ? k->want[k->at].e->path : "the end");
+    a = model_find(k->a, d->path);
+    b = model_find(k->b, d->path);
+    k->at++;
+    if (d->a_type != (a == NULL ? HOLOG_MISSING : (uint32_t)a->type) ||
+        d->b_type != (b == NULL ? HOLOG_MISSING : (uint32_t)b->type))
+        return k->bad = wrong(k->c, "%s has types %u and %u", d->path, d->a_type, d->b_type);
+    if (d->a_type == HOLOG_BLOB && d->b_type == HOLOG_BLOB)
+        k->bad = ranges_differ(k, d, a, b);
+    return k->bad;
+}
+
+int chronicle_diff_differs(struct chronicle *c, holog_store *store, uint64_t a, uint64_t b,
+                           const char *path)
+{
+    struct comparison k = { .c = c, .a = &c->at[a].m, .b = &c->at[b].m, .path = path };
+    int rc;
+
+    model_copy(k.a, &k.both);
+    model_add(&k.both, k.b);
+    k.want = in_order(&k.both);
+    rc = holog_diff(store, a, b, path[0] == 0 ? "/" : path, HOLOG_DIFF_RANGES, on_difference, &k);
+    skip_to_wanted(&k);
+    if (!k.bad && rc != HOLOG_OK)
+        k.bad = wrong(c, "%s", holog_error_name(rc));
+    if (!k.bad && k.at < k.both.n)
+        k.bad = wrong(c, "%s is not told", k.want[k.at].e->path);
+    free(k.want);
+    model_release(&k.both);
+    return k.bad;
+}
+
+/* ---- versions ------------------------------------------------------------------------------------*/
+
+struct versions {
+    struct chronicle *c;
+    const char *path;
+    uint64_t horizon;
+    uint64_t next; /* all states from here on have been told of */
+    int bad;
+};
+
+/* The newest state below `number` in which the path is there; 0: none that is kept. */
+static uint64_t last_with(const struct versions *v, uint64_t number)
+{
+    while (number-- > v->horizon)
+        if (model_find(&v->c->at[number].m, v->path) != NULL)
+            return number;
+    return 0;
+}
+
+static int on_version(void *ctx, const holog_version_info *info)
+{
+    struct versions *v = ctx;
+    const struct model_entry *e;
+    uint64_t at;
+
+    if (info->end_number != 0 && info->end_number <= v->horizon)
+        return 0; /* of a tag */
+    at = last_with(v, v->next);
+    e = at == 0 ? NULL : model_find(&v->c->at[at].m, v->path);
+    if (e == NULL || info->type != (uint32_t)e->type ||
+        info->number != number_in(&v->c->at[at], v->path) ||
+        info->end_number != (at == v->c->last ? 0 : at + 1) ||
+        (e->type == HOLOG_BLOB && info->size_bytes != e->len))
+        return v->bad =
+                   wrong(v->c, "[%llu, %llu) is told, type %u, %llu bytes; then came %llu",
+                         (unsigned long long)info->number, (unsigned long long)info->end_number,
+                         info->type, (unsigned long long)info->size_bytes, (unsigned long long)at);
+    v->next = info->number;
+    return 0;
+}
+
+/* Did commit `number` change something at or below the path? */
+static int changed(const struct chronicle *c, uint64_t number, const char *path)
+{
+    const struct chapter *a = &c->at[number - 1];
+    const struct chapter *b = &c->at[number];
+
+    for (size_t i = 0; i < b->m.n; i++)
+        if (b->numbers[i] == number && at_or_below(b->m.e[i].path, path))
+            return 1;
+    for (size_t i = 0; i < a->m.n; i++)
+        if (at_or_below(a->m.e[i].path, path) && model_find(&b->m, a->m.e[i].path) == NULL)
+            return 1;
+    return 0;
+}
+
+static int steps_differ(struct chronicle *c, holog_store *store, const char *path, uint64_t horizon)
+{
+    uint64_t n = 0;
+
+    for (uint64_t number = c->last; number > 0 && n < 6; number--) {
+        uint64_t got = UINT64_MAX;
+        int want = number > horizon ? HOLOG_OK : HOLOG_E_DROPPED;
+        int rc;
+        if (!changed(c, number, path))
+            continue;
+        rc = holog_before_changes(store, path, ++n, &got);
+        if (rc != want || (rc == HOLOG_OK && got != number - 1))
+            return wrong(c, "before %llu changes: %s, %llu, not %llu (horizon %llu)",
+                         (unsigned long long)n, holog_error_name(rc), (unsigned long long)got,
+                         (unsigned long long)number - 1, (unsigned long long)horizon);
+        if (rc != HOLOG_OK)
+            break;
+    }
+    return 0;
+}
+
+int chronicle_history_differs(struct chronicle *c, holog_store *store, const char *path,
+                              uint64_t horizon)
+{
+    struct versions v = { .c = c, .path = path, .horizon = horizon, .next = c->last + 1 };
+    int rc = holog_history(store, path, 0, on_version, &v);
+
+    if (v.bad)
+        return 1;
+    if (rc != HOLOG_OK && rc != HOLOG_E_NOENT)
+        return wrong(c, "%s", holog_error_name(rc));
+    if (last_with(&v, v.next) != 0)
+        return wrong(c, "what it was as of %llu is not told",
+                     (unsigned long long)last_with(&v, v.next));
+    return steps_differ(c, store, path, horizon);
 }

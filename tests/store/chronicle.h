@@ -39,5 +39,12 @@ void chronicle_cut(struct chronicle *c, uint64_t number); /* what came after it 
 /* Does the view show what the store was as of `number`: every entry, every byte, in order; children
  * of a directory by pages and by prefix? 0, or c->wrong is set. */
 int chronicle_differs(struct chronicle *c, holog_view *view, uint64_t number, uint64_t *rng);
+/* The same of what differs between two of them at or below a path ("": everything), ... */
+int chronicle_diff_differs(struct chronicle *c, holog_store *store, uint64_t a, uint64_t b,
+                           const char *path);
+/* ... and of the versions of a path, and the commits that changed something at or below it, as far as
+ * they are kept. No symlink may be at or above it. */
+int chronicle_history_differs(struct chronicle *c, holog_store *store, const char *path,
+                              uint64_t horizon);
 
 #endif

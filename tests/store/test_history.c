@@ -13,7 +13,6 @@
 
 #include "../crash/kit.h"
 #include "chronicle.h"
-#include "engine/retention.h"
 #include "holog/versions.h"
 #include "storekit.h"
 
@@ -32,6 +31,11 @@ struct event {
     uint64_t number;
     uint64_t tags[TAGS]; /* 0: there is none */
 };
+
+static const char *const paths[] = { "a",   "b",     "f1",    "f2",   "f10",    "d1",
+                                     "d2",  "d1/x1", "d1/x2", "d1/s", "d1/s/x", "d1/s/x10",
+                                     "d.1", "d2/q",  "c0",    "c0/x1" };
+#define PATHS (sizeof paths / sizeof paths[0])
 
 struct world {
     uint64_t rng;
@@ -121,6 +125,33 @@ static int look_at(struct world *w, holog_store *s, uint64_t number, int must)
     return rc;
 }
 
+static int can_be_read(struct world *w, uint64_t number)
+{
+    holog_view *view = NULL;
+    int rc = holog_view_open_at(w->store, number, &view);
+
+    holog_view_close(view);
+    return rc == HOLOG_OK;
+}
+
+static void compare_states(struct world *w, uint64_t a, uint64_t b, const char *path)
+{
+    if (!can_be_read(w, a) || !can_be_read(w, b))
+        return;
+    if (chronicle_diff_differs(&w->c, w->store, a, b, path))
+        (void)wrong(w, "diff of %llu and %llu at \"%s\": %s", (unsigned long long)a,
+                    (unsigned long long)b, path, w->c.wrong);
+    w->looked++;
+}
+
+static void look_at_path(struct world *w, const char *path)
+{
+    uint64_t horizon = w->store->timeline.horizon;
+
+    if (chronicle_history_differs(&w->c, w->store, path, horizon))
+        (void)wrong(w, "the history of %s: %s", path, w->c.wrong);
+}
+
 static int look_at_store(struct world *w, uint64_t number)
 {
     return look_at(w, w->store, number, number >= w->floor || is_tagged(w, number));
@@ -129,6 +160,14 @@ static int look_at_store(struct world *w, uint64_t number)
 static void look_at_some(struct world *w, unsigned n)
 {
     (void)look_at_store(w, w->c.last);
+    for (unsigned i = 0; i < n && w->wrong[0] == 0; i++) {
+        uint64_t back = pick(w, 2) == 0 ? w->c.last + 1 : 10;
+        const char *path = paths[pick(w, PATHS)];
+        uint64_t a = recent(w, back);
+        compare_states(w, a, recent(w, back), pick(w, 2) == 0 ? "" : path);
+        if (w->wrong[0] == 0)
+            look_at_path(w, path);
+    }
     for (unsigned i = 0; i < n && w->wrong[0] == 0; i++) {
         int any = pick(w, 3) == 0;
         (void)look_at_store(w, recent(w, any ? w->c.last + 1 : 12));
@@ -207,11 +246,6 @@ static void committed(struct world *w, uint64_t number, const struct model *afte
 
 /* ---- steps ---------------------------------------------------------------------------------------*/
 
-static const char *const paths[] = { "a",   "b",     "f1",    "f2",   "f10",    "d1",
-                                     "d2",  "d1/x1", "d1/x2", "d1/s", "d1/s/x", "d1/s/x10",
-                                     "d.1", "d2/q",  "c0",    "c0/x1" };
-#define PATHS (sizeof paths / sizeof paths[0])
-
 static int fits(const struct model *m, const char *from, const char *to)
 {
     size_t n = strlen(from);
@@ -231,7 +265,7 @@ static void choose_step(struct world *w, const struct model *m, struct step *s)
     static const char *const targets[] = { "/a", "/d1/x1", "/nowhere", "/f2" };
 
     memset(s, 0, sizeof *s);
-    s->seed = ++w->seed;
+    s->seed = w->seed += 20; /* a batch takes some */
     s->path = paths[pick(w, PATHS)];
     s->len = lens[pick(w, pick(w, 8) == 0 ? 10 : 7)];
     switch (pick(w, 24)) {
@@ -286,15 +320,6 @@ static void choose_step(struct world *w, const struct model *m, struct step *s)
         s->flags = pick(w, 6) == 0 ? 0 : HOLOG_REPLACE | HOLOG_PARENTS;
         break;
     }
-}
-
-static int can_be_read(struct world *w, uint64_t number)
-{
-    holog_view *view = NULL;
-    int rc = holog_view_open_at(w->store, number, &view);
-
-    holog_view_close(view);
-    return rc == HOLOG_OK;
 }
 
 /* The oracle's answer to a step; on failure nothing changes. */
@@ -474,21 +499,22 @@ static void change_rule(struct world *w)
         w->floor = HG_MAX(w->floor, w->c.last - w->keep + 1);
 }
 
-/* The rules, all the way. */
+/* The rules, all the way; stricter ones at times. */
 static void collect(struct world *w)
 {
-    uint64_t horizon;
-    int rc = HOLOG_OK;
+    holog_gc_report r = { .struct_size = sizeof r };
+    uint64_t keep = pick(w, 2) == 0 ? 0 : 1 + pick(w, 30);
+    int dry = pick(w, 3) == 0;
 
-    hg_log_lock(w->store->log);
-    horizon = hg_retention_horizon(w->store, &w->store->rules);
-    if (horizon > w->store->timeline.horizon)
-        rc = hg_retention_move(w->store, horizon);
-    if (rc == HOLOG_OK)
-        rc = hg_retention_sweep(w->store, pick(w, 2) == 0 ? SIZE_MAX : 5);
-    hg_log_unlock(w->store->log);
-    if (rc != HOLOG_OK)
-        (void)wrong(w, "collecting: %s", holog_error_name(rc));
+    if (holog_gc(w->store, keep, 0, dry, &r) != HOLOG_OK)
+        (void)wrong(w, "gc");
+    else if (r.horizon < r.horizon_before || r.commits > r.commits_before ||
+             (r.commits == 0 && w->c.last > 0))
+        (void)wrong(w, "gc says %llu, then %llu; %llu commits, then %llu",
+                    (unsigned long long)r.horizon_before, (unsigned long long)r.horizon,
+                    (unsigned long long)r.commits_before, (unsigned long long)r.commits);
+    if (!dry && keep != 0 && w->c.last >= keep)
+        w->floor = HG_MAX(w->floor, w->c.last - keep + 1);
 }
 
 static void read_beside(struct world *w)
@@ -524,6 +550,21 @@ static void one_step(struct world *w)
         read_beside(w);
     else
         look_at_some(w, 2);
+}
+
+/* So many commits behind them that states near each other are compared by the commits between. */
+static void fall_behind(struct world *w)
+{
+    uint64_t then = w->c.last;
+
+    configure(w, "retention.commits", "all");
+    w->keep = UINT64_MAX;
+    while (w->c.last < then + 1030 && w->wrong[0] == 0)
+        commit(w, 1);
+    for (unsigned i = 0; i < 30 && w->wrong[0] == 0; i++)
+        compare_states(w, then - pick(w, then < 40 ? then : 40),
+                       then - pick(w, then < 40 ? then : 40),
+                       pick(w, 3) != 0 ? "" : paths[pick(w, PATHS)]);
 }
 
 /* ---- lives ---------------------------------------------------------------------------------------*/
@@ -607,6 +648,8 @@ static int life(struct hg_io *io, void *ctx)
     for (unsigned n = pick(w, 5) == 0 ? 150 + (unsigned)pick(w, 150) : (unsigned)pick(w, 40);
          n > 0 && w->wrong[0] == 0; n--)
         one_step(w);
+    if (w->wrong[0] == 0 && w->c.last > 20 && pick(w, 100) == 0)
+        fall_behind(w);
     if (w->wrong[0] == 0)
         look_at_some(w, 12);
     close_views(w);
@@ -703,7 +746,7 @@ static int world_fails(uint64_t seed, unsigned long *looked, unsigned long *drop
 
 static void campaign(unsigned part)
 {
-    static const unsigned counts[3] = { 200, 1000, 10000 };
+    static const unsigned counts[3] = { 300, 1500, 15000 };
     unsigned n = counts[kit_level()] / kit_thin();
     unsigned long looked = 0;
     unsigned long dropped = 0;
