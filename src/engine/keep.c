@@ -45,12 +45,13 @@ static int put_kept(holog_store *s, uint64_t number, int priority)
 {
     char name[HG_TAG_NAME_MAX + 1];
     struct hg_ticket ticket;
-    int rc = HOLOG_OK;
+    int rc;
 
     (void)snprintf(name, sizeof name, PREFIX "%d-%llu", HG_MIN(priority, PRIORITY_MAX),
                    (unsigned long long)number);
-    hg_log_lock(s->log);
-    if (hg_ref_check(s, number) == HOLOG_OK && hg_timeline_tag(&s->timeline, name) == NULL)
+    rc = hg_tag_lock(s);
+    if (rc == HOLOG_OK && hg_ref_check(s, number) == HOLOG_OK &&
+        hg_timeline_tag(&s->timeline, name) == NULL)
         rc = hg_tag_put(s, name, number, HOLOG_SYNC_NONE, &ticket);
     hg_log_unlock(s->log);
     return rc;
@@ -155,14 +156,14 @@ static int hold_to_bound(holog_store *s, uint64_t horizon, uint64_t max_bytes)
     uint64_t bytes = 0;
     int rc;
 
-    hg_log_lock(s->log);
-    rc = list_tags(s, &list, &others);
+    rc = hg_tag_lock(s);
+    if (rc == HOLOG_OK)
+        rc = list_tags(s, &list, &others);
     for (size_t i = 0; rc == HOLOG_OK && i < list.len / sizeof(struct kept); i++) {
         struct hg_ticket ticket;
         rc = held_bytes(s, horizon, &others, &bytes);
         if (rc < 0 || bytes <= max_bytes)
             break;
-        s->sweep.horizon = 0;
         rc = hg_tag_put(s, ((struct kept *)(void *)list.data)[i].name, 0, HOLOG_SYNC_NONE, &ticket);
     }
     hg_log_unlock(s->log);

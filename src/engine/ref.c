@@ -139,7 +139,7 @@ static int parse_time(const char *p, uint64_t *out_ns)
     s = (int64_t)timegm(&t) - offset;
     if (s < 0)
         return 0;
-    *out_ns = (uint64_t)s * 1000000000u + ns;
+    *out_ns = (uint64_t)s < UINT64_MAX / 1000000000u ? (uint64_t)s * 1000000000u + ns : UINT64_MAX;
     return 1;
 }
 
@@ -370,7 +370,7 @@ int holog_before_changes(holog_store *store, const char *path, uint64_t n, uint6
     hg_key_make(canonical, len, &k);
     rc = collect_numbers(v, &k, HG_MAX(horizon, (uint64_t)1) - 1, &numbers);
     hg_version_put(store, v);
-    if (rc == HOLOG_OK && numbers.list.len < n * sizeof(uint64_t))
+    if (rc == HOLOG_OK && numbers.list.len / sizeof(uint64_t) < n)
         rc = hg_error(HOLOG_E_DROPPED, "%s: of %llu changes only the last %zu are kept", canonical,
                       (unsigned long long)n, numbers.list.len / sizeof(uint64_t));
     if (rc == HOLOG_OK && *number_at(&numbers, (size_t)n - 1) <= horizon)
@@ -384,6 +384,8 @@ int holog_before_changes(holog_store *store, const char *path, uint64_t n, uint6
 
 /* ---- tags ------------------------------------------------------------------------------------------*/
 
+#define TAG_BODY_MAX 256u
+
 static int check_name(const char *name)
 {
     if (name != NULL && hg_tag_name_valid(name, strlen(name)))
@@ -393,15 +395,27 @@ static int check_name(const char *name)
                     "is taken");
 }
 
+int hg_tag_lock(holog_store *s)
+{
+    struct hg_log_place any;
+    int rc;
+
+    hg_log_lock(s->log);
+    rc = hg_log_need(s->log, HG_FEATURE_VERSIONS);
+    return rc < 0 ? rc : hg_log_reserve(s->log, TAG_BODY_MAX, 0, &any);
+}
+
 int hg_tag_put(holog_store *s, const char *name, uint64_t number, enum holog_sync sync,
                struct hg_ticket *out_ticket)
 {
     struct hg_buf body = { 0 };
     uint64_t now = number == 0 ? 0 : s->io->ops->wall_ns(s->io);
+    int was_set = hg_timeline_tag(&s->timeline, name) != NULL;
     int rc = hg_body_begin(&body, s->last_time_ns, NULL, 0);
 
     if (rc == HOLOG_OK)
         rc = hg_rec_tag(&body, number, now, name, strlen(name), NULL);
+    HG_ASSERT(rc < 0 || body.len <= TAG_BODY_MAX);
     if (rc == HOLOG_OK)
         rc = hg_note_append(s, &body, sync, out_ticket);
     hg_buf_release(&body);
@@ -412,6 +426,8 @@ int hg_tag_put(holog_store *s, const char *name, uint64_t number, enum holog_syn
         if (rc < 0)
             hg_log_unappend(s->log);
     }
+    if (rc == HOLOG_OK && was_set)
+        s->sweep.horizon = 0; /* what it alone has kept until now is to be looked for */
     return rc;
 }
 
@@ -430,6 +446,7 @@ static int write_tag(holog_store *s, const char *name, uint64_t number)
 
 int holog_tag(holog_store *store, const char *name, uint64_t number, unsigned flags)
 {
+    const struct hg_tag *old;
     int rc = hg_store_check_write(store);
 
     if (rc == HOLOG_OK)
@@ -440,19 +457,17 @@ int holog_tag(holog_store *store, const char *name, uint64_t number, unsigned fl
         rc = hg_error(HOLOG_E_INVAL, "no commit has number 0");
     if (rc < 0)
         return rc;
-    hg_log_lock(store->log);
-    rc = hg_ref_check(store, number);
-    if (rc == HOLOG_OK && (flags & HOLOG_REPLACE) == 0 &&
-        hg_timeline_tag(&store->timeline, name) != NULL)
+    rc = hg_tag_lock(store);
+    if (rc == HOLOG_OK)
+        rc = hg_ref_check(store, number);
+    old = hg_timeline_tag(&store->timeline, name);
+    if (rc == HOLOG_OK && (flags & HOLOG_REPLACE) == 0 && old != NULL)
         rc = hg_error(HOLOG_E_EXIST, "the tag \"%s\" exists: it names commit %llu", name,
-                      (unsigned long long)hg_timeline_tag(&store->timeline, name)->number);
-    if (rc < 0) {
-        hg_log_unlock(store->log);
-        return rc;
-    }
-    if (hg_timeline_tag(&store->timeline, name) != NULL)
-        store->sweep.horizon = 0; /* what it has kept so far is to be looked for */
-    return write_tag(store, name, number);
+                      (unsigned long long)old->number);
+    if (rc == HOLOG_OK)
+        return write_tag(store, name, number);
+    hg_log_unlock(store->log);
+    return rc;
 }
 
 int holog_tag_delete(holog_store *store, const char *name)
@@ -463,13 +478,13 @@ int holog_tag_delete(holog_store *store, const char *name)
         rc = check_name(name);
     if (rc < 0)
         return rc;
-    hg_log_lock(store->log);
-    if (hg_timeline_tag(&store->timeline, name) == NULL) {
-        hg_log_unlock(store->log);
-        return hg_error(HOLOG_E_NOENT, "no tag is called \"%s\"", name);
-    }
-    store->sweep.horizon = 0; /* what it alone has kept is to be looked for */
-    return write_tag(store, name, 0);
+    rc = hg_tag_lock(store);
+    if (rc == HOLOG_OK && hg_timeline_tag(&store->timeline, name) == NULL)
+        rc = hg_error(HOLOG_E_NOENT, "no tag is called \"%s\"", name);
+    if (rc == HOLOG_OK)
+        return write_tag(store, name, 0);
+    hg_log_unlock(store->log);
+    return rc;
 }
 
 int holog_tag_list(holog_store *store,

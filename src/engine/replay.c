@@ -169,9 +169,10 @@ static int apply(holog_store *s, const struct hg_record *r)
                               (size_t)r->value_len);
     if (r->type == HG_REC_SEGMENTS || r->type == HG_REC_FOLD || r->ignorable)
         return HOLOG_OK;
+    if (r->type == HG_REC_TAG)
+        s->sweep.horizon = 0; /* what the name has kept until now is to be looked for */
     if (r->type == HG_REC_TAG && r->number == 0) {
         hg_timeline_remove_tag(&s->timeline, r->path, r->path_len);
-        s->sweep.horizon = 0;
         return HOLOG_OK;
     }
     if (r->type == HG_REC_TAG)

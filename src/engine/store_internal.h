@@ -563,7 +563,10 @@ void hg_fields_release(struct hg_fields *f);
 /* ---- ref.c ---- */
 /* Can the store be read as of `number`? HOLOG_OK, HOLOG_E_DROPPED, HOLOG_E_INVAL. Locks nothing. */
 HG_MUST_CHECK int hg_ref_check(const holog_store *s, uint64_t number);
-/* The tag is set, or goes (number 0). Log lock held; may release and retake it. */
+/* Takes the log's lock when there is room for a tag: waiting for room lets others in, and what is found
+ * after it is still so when the tag is put. The lock is held also when this fails. */
+HG_MUST_CHECK int hg_tag_lock(holog_store *s);
+/* Under hg_tag_lock: the tag is set, or goes (number 0). */
 HG_MUST_CHECK int hg_tag_put(holog_store *s, const char *name, uint64_t number,
                              enum holog_sync sync, struct hg_ticket *out_ticket);
 /* The store as of a number that is kept; one count for the caller. */

@@ -2,6 +2,7 @@
  * The calls of holog/versions.h, one rule at a time, on a real directory; after each test the store is
  * reopened and must show the same.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,4 +126,149 @@ Test(versions, a_transaction_sees_its_rollback)
     lists(ref("HEAD"), "d", "kept ");
     lists(ref("HEAD~1"), "d", "kept later ");
     had_text(then, "d/kept", "old");
+}
+
+/* ---- references ----------------------------------------------------------------------------------*/
+
+Test(versions, a_state_goes_by_number_by_tag_by_distance_and_by_time)
+{
+    uint64_t a = put("a", "1");
+    uint64_t b = put("a", "2");
+    uint64_t c = put("a", "3");
+    uint64_t number = 77;
+
+    OK(holog_tag(box.store, "v1", b, 0));
+    cr_assert_eq(ref("2"), 2);
+    cr_assert_eq(ref("0"), 0);
+    cr_assert_eq(ref("v1"), b);
+    cr_assert_eq(ref("HEAD"), c);
+    cr_assert_eq(ref("HEAD~0"), c);
+    cr_assert_eq(ref("HEAD~2"), a);
+    cr_assert_eq(ref("2100-02-28T23:59:59.123456789123Z"), c);
+    cr_assert_eq(ref("2100-02-28T23:59:59+23:59"), c);
+    cr_assert_eq(ref("2600-01-01T00:00:00Z"), c, "a time that 64 bits of ns do not reach");
+    FAILS(HOLOG_E_NOENT, holog_ref(box.store, "1970-01-01T00:00:00Z", &number), "first commit");
+    FAILS(HOLOG_E_NOENT, holog_ref(box.store, "HEAD~3", &number), "3 commits");
+    FAILS(HOLOG_E_NOENT, holog_ref(box.store, "HEAD~999999999999999", &number), "3 commits");
+    FAILS(HOLOG_E_NOENT, holog_ref(box.store, "v2", &number), "v2");
+    FAILS(HOLOG_E_INVAL, holog_ref(box.store, "4", &number), "4");
+    FAILS(HOLOG_E_INVAL, holog_ref(box.store, NULL, &number), NULL);
+    cr_assert_eq(number, 77);
+}
+
+Test(versions, what_names_no_state_is_told)
+{
+    static const char *const bad[] = { "",
+                                       "-1",
+                                       "HEAD~",
+                                       "HEAD~-1",
+                                       "HEAD~1x",
+                                       "HEAD~1000000000000000",
+                                       "HEAD^",
+                                       "v/1",
+                                       "2026-11-21",
+                                       "2026-13-21T08:00:00Z",
+                                       "2026-11-21T24:00:00Z",
+                                       "2026-11-21T08:00:00",
+                                       "2026-11-21T08:00:00+2:00",
+                                       "2026-11-21 08:00:00Z",
+                                       "2026-11-21T08:00:00Z ",
+                                       "1234567890123456" };
+    uint64_t number = 77;
+
+    put("a", "1");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        FAILS(HOLOG_E_INVAL, holog_ref(box.store, bad[i], &number), NULL);
+    cr_assert_eq(number, 77);
+}
+
+Test(versions, the_way_back_is_counted_in_changes_of_the_path)
+{
+    uint64_t a = put("d/a", "1");
+    uint64_t number = 77;
+
+    put("other", "1");
+    put("other", "2");
+    uint64_t b = put("d/b", "1");
+    put("other", "3");
+    OK(holog_before_changes(box.store, "d", 1, &number));
+    cr_assert_eq(number, b - 1);
+    OK(holog_before_changes(box.store, "d", 2, &number));
+    cr_assert_eq(number, a - 1);
+    OK(holog_before_changes(box.store, "/", 2, &number));
+    cr_assert_eq(number, b - 1);
+    number = 77;
+    FAILS(HOLOG_E_DROPPED, holog_before_changes(box.store, "d", 3, &number), "2");
+    FAILS(HOLOG_E_DROPPED, holog_before_changes(box.store, "d", UINT64_MAX, &number), "2");
+    FAILS(HOLOG_E_DROPPED, holog_before_changes(box.store, "d", UINT64_C(1) << 61, &number), "2");
+    FAILS(HOLOG_E_INVAL, holog_before_changes(box.store, "d", 0, &number), NULL);
+    cr_assert_eq(number, 77);
+}
+
+/* ---- tags ----------------------------------------------------------------------------------------*/
+
+Test(versions, a_tag_is_a_letter_and_more_and_names_one_commit)
+{
+    static const char *const bad[] = { "", "1a", "a/b", "HEAD", "-a", "a b", "\xc3\xa4", NULL };
+    char name[66];
+    uint64_t a = put("a", "1");
+
+    put("a", "2");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        FAILS(HOLOG_E_INVAL, holog_tag(box.store, bad[i], a, 0), NULL);
+        FAILS(HOLOG_E_INVAL, holog_tag_delete(box.store, bad[i]), NULL);
+    }
+    memset(name, 'x', sizeof name);
+    name[65] = 0;
+    FAILS(HOLOG_E_INVAL, holog_tag(box.store, name, a, 0), NULL);
+    name[64] = 0;
+    OK(holog_tag(box.store, name, a, 0));
+    cr_assert_eq(ref(name), a);
+    FAILS(HOLOG_E_EXIST, holog_tag(box.store, name, a, 0), name);
+    FAILS(HOLOG_E_INVAL, holog_tag(box.store, "v", 0, 0), NULL);
+    FAILS(HOLOG_E_INVAL, holog_tag(box.store, "v", 3, 0), NULL);
+    FAILS(HOLOG_E_INVAL, holog_tag(box.store, "v", a, HOLOG_PARENTS), NULL);
+    FAILS(HOLOG_E_NOENT, holog_tag_delete(box.store, "v"), "v");
+    OK(holog_tag(box.store, name, 2, HOLOG_REPLACE));
+    box_reopen(&box);
+    cr_assert_eq(ref(name), 2);
+    OK(holog_tag_delete(box.store, name));
+    box_reopen(&box);
+    FAILS(HOLOG_E_NOENT, holog_ref(box.store, name, &a), name);
+}
+
+struct contest {
+    char name[16];
+    uint64_t number;
+    unsigned won;
+};
+
+static void *tag_it(void *ctx)
+{
+    struct contest *c = ctx;
+    int rc = holog_tag(box.store, c->name, c->number, 0);
+
+    cr_assert(rc == HOLOG_OK || rc == HOLOG_E_EXIST, "%s", holog_error_name(rc));
+    if (rc == HOLOG_OK)
+        __atomic_add_fetch(&c->won, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+Test(versions, of_two_who_set_a_tag_at_once_one_is_told)
+{
+    OK(holog_close(box.store));
+    remove_tree(box.dir);
+    box.opts.segment_size_max = 16384; /* full again and again: one waits, the other does not */
+    box_open(&box);
+    for (unsigned i = 0; i < 200; i++) {
+        struct contest c = { .number = put("a", "1") };
+        pthread_t threads[3];
+        (void)snprintf(c.name, sizeof c.name, "t%u", i % 7);
+        for (size_t k = 0; k < 3; k++)
+            cr_assert_eq(pthread_create(&threads[k], NULL, tag_it, &c), 0);
+        for (size_t k = 0; k < 3; k++)
+            cr_assert_eq(pthread_join(threads[k], NULL), 0);
+        cr_assert_eq(c.won, 1, "round %u: %u have set it", i, c.won);
+        OK(holog_tag_delete(box.store, c.name));
+    }
 }
