@@ -28,7 +28,7 @@ struct hg_checkpoint {
     struct hg_buf segments; /* struct hg_segment_entry, in memory form */
     struct hg_buf moments;  /* struct hg_moment, oldest first; their ended_bytes are not kept */
     struct hg_buf tags;     /* struct hg_tag, by name */
-    uint64_t horizon;
+    uint64_t horizon;       /* 0: none is said in the log */
     uint64_t past_bytes;
 };
 void hg_checkpoint_release(struct hg_checkpoint *c);

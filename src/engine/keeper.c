@@ -54,7 +54,7 @@ static int describe(holog_store *s, const struct hg_log_state *st, const struct 
                                .live_value_bytes = v->sums.live_value_bytes,
                                .directories = v->sums.directories,
                                .root_number = v->sums.root_number,
-                               .horizon = s->timeline.horizon,
+                               .horizon = s->timeline.said ? s->timeline.horizon : 0,
                                .past_bytes = v->sums.past_bytes };
     const struct hg_timeline *t = &s->timeline;
     size_t moments = hg_timeline_count(t);

@@ -38,9 +38,7 @@ static int dropped(const holog_store *s, uint64_t number)
                     (unsigned long long)number, (unsigned long long)s->timeline.horizon);
 }
 
-/* Where a replay would stop to believe that everything is kept (retention.h), and a bit before. */
-#define UNSAID_MARGIN 64u
-
+/* There may be a replay that does not keep it: see HG_UNSAID_MAX. */
 static int is_too_old(const holog_store *s, uint64_t number)
 {
     const struct hg_timeline *t = &s->timeline;
@@ -48,8 +46,7 @@ static int is_too_old(const holog_store *s, uint64_t number)
     size_t i = hg_timeline_find(t, number);
     uint64_t back = i == SIZE_MAX ? n : n - i;
 
-    return t->horizon == 0 && back > HG_UNSAID_MAX - UNSAID_MARGIN &&
-           back - (HG_UNSAID_MAX - UNSAID_MARGIN) > s->rules.commits;
+    return !t->said && back > HG_UNSAID_MAX - HG_UNSAID_MARGIN;
 }
 
 int hg_ref_check(const holog_store *s, uint64_t number)

@@ -178,7 +178,7 @@ static int apply(holog_store *s, const struct hg_record *r)
     if (r->type == HG_REC_TAG)
         return hg_timeline_set_tag(&s->timeline, r->path, r->path_len, r->number, r->time_ns);
     if (r->type == HG_REC_RETENTION) {
-        hg_timeline_set_horizon(&s->timeline, r->number);
+        hg_timeline_say_horizon(&s->timeline, r->number);
         return HOLOG_OK;
     }
     hg_key_make(r->path, r->path_len, a);
@@ -196,6 +196,10 @@ static int apply(holog_store *s, const struct hg_record *r)
     case HG_REC_DELETE:
     case HG_REC_DELETE_TREE: return hg_apply_delete_tree(st, a, s->last_number);
     case HG_REC_ROLLBACK:
+        if (r->number < s->timeline.horizon &&
+            !hg_timeline_has_tag(&s->timeline, r->number, r->number + 1))
+            return hg_corrupt(r->segment, r->offset, "goes back to commit %llu, which is not kept",
+                              (unsigned long long)r->number);
         __atomic_store_n(&s->rolled_back, 1, __ATOMIC_RELEASE);
         return hg_apply_rollback(st, a, r->number, s->last_number);
     case HG_REC_MOVE:

@@ -136,7 +136,7 @@ int hg_retention_move(holog_store *s, uint64_t horizon)
     if (rc == HOLOG_OK)
         rc = hg_note_append(s, &body, HOLOG_SYNC_NONE, NULL);
     if (rc == HOLOG_OK)
-        hg_timeline_set_horizon(&s->timeline, horizon);
+        hg_timeline_say_horizon(&s->timeline, horizon);
     hg_buf_release(&body);
     return rc;
 }
@@ -188,6 +188,34 @@ static void ask_keeper(holog_store *s, uint64_t horizon)
     hg_keeper_wake(s);
 }
 
+/* What is said first is no older than what every replay has: see HG_UNSAID_MAX. */
+static uint64_t first_to_say(const holog_store *s, uint64_t horizon)
+{
+    const struct hg_timeline *t = &s->timeline;
+    const size_t sure = HG_UNSAID_MAX - HG_UNSAID_MARGIN;
+    size_t n = hg_timeline_count(t);
+
+    if (n > sure)
+        horizon = HG_MAX(horizon, hg_timeline_at(t, n - sure)->number);
+    return HG_MAX(horizon, (uint64_t)1);
+}
+
+static int check_rules(holog_store *s)
+{
+    const struct hg_timeline *t = &s->timeline;
+    uint64_t horizon = horizon_by_memory(s, hg_retention_horizon(s, &s->rules));
+
+    hg_retention_expire(s);
+    if (!t->said && hg_timeline_count(t) > HG_UNSAID_MAX / 2)
+        return hg_retention_move(s, first_to_say(s, s->keep.fn == NULL ? horizon : t->horizon));
+    if (horizon <= t->horizon || !is_due(s, horizon))
+        return HOLOG_OK;
+    if (s->keep.fn == NULL)
+        return hg_retention_move(s, horizon);
+    ask_keeper(s, horizon);
+    return HOLOG_OK;
+}
+
 void hg_retention_step(holog_store *s)
 {
     struct holog_error_detail first;
@@ -196,16 +224,9 @@ void hg_retention_step(holog_store *s)
     int rc = HOLOG_OK;
 
     hg_error_get(&first);
-    if (s->commits % CHECK_EVERY == CHECK_EVERY - 1) {
-        uint64_t horizon = horizon_by_memory(s, hg_retention_horizon(s, &s->rules));
-        hg_retention_expire(s);
-        if (horizon > s->timeline.horizon && is_due(s, horizon)) {
-            if (s->keep.fn == NULL)
-                rc = hg_retention_move(s, horizon);
-            else
-                ask_keeper(s, horizon);
-        }
-    }
+    if (s->last_number % CHECK_EVERY ==
+        CHECK_EVERY - 1) /* not of this handle: it may be a short one */
+        rc = check_rules(s);
     if (rc == HOLOG_OK && (s->sweep.under_way || s->timeline.horizon > s->sweep.horizon))
         rc = hg_retention_sweep(s, SWEEP_MIN + SWEEP_RATIO * added);
     if (rc < 0) /* no room in the log, no memory: later */
@@ -270,10 +291,9 @@ void hg_retention_unsaid(holog_store *s)
 {
     struct hg_timeline *t = &s->timeline;
     size_t n = hg_timeline_count(t);
-    uint64_t commits = s->rules.commits;
 
-    if (t->horizon == 0 && n > HG_UNSAID_MAX && commits < n - HG_UNSAID_MAX)
-        hg_timeline_set_horizon(t, hg_timeline_at(t, n - (size_t)commits)->number);
+    if (!t->said && n > HG_UNSAID_MAX)
+        hg_timeline_set_horizon(t, hg_timeline_at(t, n - HG_UNSAID_MAX)->number);
 }
 
 int hg_retention_replayed(holog_store *s)

@@ -33,11 +33,13 @@ HG_MUST_CHECK int hg_retention_move(holog_store *s, uint64_t horizon);
  * lock held, or nobody else is there. */
 HG_MUST_CHECK int hg_retention_sweep(holog_store *s, size_t quota);
 /*
- * In a replay. A log in which no horizon is said (an old one has none; the disk was full for long) is
- * held to the rules as they stand, with a margin: what is older than that, a writer does not go back
- * to either.
+ * In a replay. Of a log in which no horizon is said (an old one has none; the disk was full for long)
+ * the last so many commits are kept, or there would be no end to the past. A replay may begin
+ * anywhere, and has the settings of that place only: a writer goes back no further than any replay
+ * could, whatever the rules say, until it has said a horizon. It does so when it comes half way.
  */
-#define HG_UNSAID_MAX 4096u
+#define HG_UNSAID_MAX    4096u
+#define HG_UNSAID_MARGIN 64u
 void hg_retention_unsaid(holog_store *s);                   /* after each so many commits */
 HG_MUST_CHECK int hg_retention_replayed(holog_store *s);    /* the past as far as the horizon */
 HG_MUST_CHECK int hg_retention_count_ended(holog_store *s); /* once, at the end */

@@ -364,10 +364,13 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
                                           .past_bytes = c.past_bytes };
     s->last_number = c.number;
     s->last_time_ns = c.time_ns;
-    s->timeline.horizon = c.horizon;
     s->timeline.moments = c.moments;
     s->timeline.tags = c.tags;
     c.moments = c.tags = (struct hg_buf){ 0 };
+    if (c.horizon != 0)
+        hg_timeline_say_horizon(&s->timeline, c.horizon);
+    else if (hg_timeline_count(&s->timeline) > 0 && hg_timeline_at(&s->timeline, 0)->number > 1)
+        hg_timeline_set_horizon(&s->timeline, hg_timeline_at(&s->timeline, 0)->number);
     rc = hg_timeline_index_tags(&s->timeline);
     if (rc == HOLOG_OK)
         rc = take_settings(s, &c.settings);
@@ -393,6 +396,8 @@ static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
     free_settings(s);
     hg_retention_take_settings(s);
     hg_timeline_release(&s->timeline);
+    s->sweep.horizon = 0;
+    s->sweep.under_way = 0;
     int rc = hg_index_remove_prefix(s->sequenced.index, NULL, 0, NULL);
     return rc < 0 ? rc : hg_index_remove_prefix(s->sequenced.past, NULL, 0, NULL);
 }

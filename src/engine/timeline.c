@@ -129,6 +129,12 @@ void hg_timeline_set_horizon(struct hg_timeline *t, uint64_t horizon)
     }
 }
 
+void hg_timeline_say_horizon(struct hg_timeline *t, uint64_t horizon)
+{
+    t->said = 1;
+    hg_timeline_set_horizon(t, horizon);
+}
+
 /* ---- tags ----------------------------------------------------------------------------------------*/
 
 static struct hg_tag *tag(const struct hg_timeline *t, size_t i)

@@ -46,6 +46,7 @@ struct hg_timeline {
     struct hg_buf tags;     /* struct hg_tag, by name */
     struct hg_buf tagged;   /* uint64_t, the numbers they name, ascending */
     uint64_t horizon;       /* 0: everything is kept */
+    int said;               /* the log says so: any replay has at least that */
     uint64_t ended_bytes;   /* of all moments kept */
     uint64_t horizon_total; /* ended_total as of the horizon */
 };
@@ -65,7 +66,9 @@ void hg_timeline_ended(struct hg_timeline *t, uint64_t number, uint64_t bytes); 
 /* The totals, when all that was ended is told. The last of them. */
 uint64_t hg_timeline_sum_up(struct hg_timeline *t);
 void hg_timeline_cut(struct hg_timeline *t, uint64_t number); /* those above it never happened */
-/* Those below it are not kept any more. Never goes back. */
+/* Those below it are not kept any more, and the log says so. Never goes back. */
+void hg_timeline_say_horizon(struct hg_timeline *t, uint64_t horizon);
+/* The same of what the log does not say. */
 void hg_timeline_set_horizon(struct hg_timeline *t, uint64_t horizon);
 
 const struct hg_tag *hg_timeline_tag(const struct hg_timeline *t, const char *name);

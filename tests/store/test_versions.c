@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/store_internal.h"
 #include "holog/versions.h"
 #include "storekit.h"
 
@@ -271,4 +272,113 @@ Test(versions, of_two_who_set_a_tag_at_once_one_is_told)
         cr_assert_eq(c.won, 1, "round %u: %u have set it", i, c.won);
         OK(holog_tag_delete(box.store, c.name));
     }
+}
+
+/* ---- what is kept --------------------------------------------------------------------------------*/
+
+/* Commits 1 to n without a word of a horizon: as a version that knew none, or one whose disk was full. */
+static void put_silently(unsigned n)
+{
+    const struct hg_retention rules = box.store->rules;
+    uint64_t number = 0;
+
+    box.store->timeline.said = 1;
+    box.store->rules = (struct hg_retention){ UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 0, 0 };
+    for (unsigned i = 1; i <= n; i++) {
+        const struct step s = { .op = STEP_SAVE,
+                                .path = i % 3 == 0   ? "a"
+                                        : i % 3 == 1 ? "b"
+                                                     : "c",
+                                .len = 40,
+                                .seed = i,
+                                .flags = HOLOG_REPLACE,
+                                .sync = HOLOG_SYNC_NONE };
+        OK(store_apply(box.store, &s, &number));
+    }
+    box.store->timeline.said = 0;
+    box.store->rules = rules;
+}
+
+static void lose_checkpoints(void)
+{
+    char path[512];
+
+    (void)snprintf(path, sizeof path, "%s/chk", box.dir);
+    remove_tree(path);
+}
+
+Test(versions, a_replay_keeps_what_a_writer_went_back_to)
+{
+    char *before;
+    char *after;
+    uint64_t number;
+
+    put_silently(8300);
+    FAILS(HOLOG_E_DROPPED, holog_rollback(box.store, "/", 4200, &number), "4200");
+    OK(holog_rollback(box.store, "/", 4500, &number));
+    OK(holog_tag(box.store, "old", 4400, 0));
+    before = store_text(box.store);
+    OK(holog_close(box.store));
+    lose_checkpoints();
+    box_open(&box);
+    after = store_text(box.store);
+    cr_assert_str_eq(after, before);
+    free(before);
+    free(after);
+    cr_assert_eq(ref("old"), 4400);
+    OK(holog_rollback(box.store, "/", 4400, NULL));
+    has_seed(box.store, "c", 40, 4400);
+}
+
+Test(versions, all_is_kept_when_the_rules_say_so)
+{
+    uint64_t number = 0;
+
+    OK(holog_config(box.store, "retention.commits", "all", NULL, 0));
+    OK(holog_config(box.store, "retention.age_s", "all", NULL, 0));
+    OK(holog_config(box.store, "retention.bytes", "all", NULL, 0));
+    for (unsigned i = 0; i < 9000; i++) {
+        const struct step s = { .op = STEP_SAVE,
+                                .path = "a",
+                                .len = 20,
+                                .seed = i,
+                                .flags = HOLOG_REPLACE,
+                                .sync = HOLOG_SYNC_NONE };
+        OK(store_apply(box.store, &s, &number));
+    }
+    cr_assert_eq(ref("HEAD~8999"), 4);
+    OK(holog_rollback(box.store, "a", 5, NULL));
+    has_seed(box.store, "a", 20, 1);
+    OK(holog_close(box.store));
+    lose_checkpoints();
+    box_open(&box);
+    has_seed(box.store, "a", 20, 1);
+    cr_assert_eq(ref("HEAD~9000"), 4);
+}
+
+Test(versions, the_rules_are_applied_however_short_a_store_is_open)
+{
+    uint64_t number;
+
+    OK(holog_config(box.store, "retention.commits", "5", NULL, 0));
+    for (unsigned i = 0; i < 135; i++) {
+        put("a", "1");
+        if (i % 10 == 0)
+            box_reopen(&box);
+    }
+    FAILS(HOLOG_E_DROPPED, holog_ref(box.store, "1", &number), "1");
+}
+
+Test(replay, a_state_that_is_not_kept_is_not_made_up)
+{
+    uint64_t number;
+
+    box_begin(&box);
+    put_silently(8300);
+    box.store->timeline.said = 1; /* a writer with a mistake in it */
+    OK(holog_rollback(box.store, "/", 100, &number));
+    OK(holog_close(box.store));
+    lose_checkpoints();
+    FAILS(HOLOG_E_CORRUPT, holog_open(box.dir, &box.opts, &box.store), "commit 100");
+    remove_tree(box.dir);
 }
