@@ -43,10 +43,10 @@ struct diff {
 static int add_range(struct diff *d, uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
 {
     size_t n = d->ranges.len / sizeof(holog_range);
-    holog_range *last = (holog_range *)(void *)d->ranges.data + n - 1;
+    holog_range *last = n == 0 ? NULL : (holog_range *)(void *)d->ranges.data + n - 1;
     holog_range r = { .a_offset = a, .a_len = a_len, .b_offset = b, .b_len = b_len };
 
-    if (n > 0 && a - (last->a_offset + last->a_len) <= SAME_IN &&
+    if (last != NULL && a - (last->a_offset + last->a_len) <= SAME_IN &&
         a - (last->a_offset + last->a_len) == b - (last->b_offset + last->b_len)) {
         last->a_len = a + a_len - last->a_offset;
         last->b_len = b + b_len - last->b_offset;
