@@ -125,6 +125,7 @@ static void put_version(const holog_version_info *info, const char *fate)
 {
     char when[HUMAN_MAX];
     char text[HUMAN_MAX + 8];
+    bool notes = info->message[0] != '\0' || info->meta[0] != NULL;
 
     (void)printf("%10" PRIu64 "  %24s  %10s", info->number, iso_time(info->time_ns, when),
                  info->type == HOLOG_DIRECTORY ? "dir" : human_bytes(info->size_bytes, text));
@@ -132,7 +133,7 @@ static void put_version(const holog_version_info *info, const char *fate)
         (void)snprintf(text, sizeof text, "%s", fate);
     else
         (void)snprintf(text, sizeof text, "%s by %" PRIu64, fate, info->end_number);
-    (void)printf("  %-18s", text);
+    (void)printf("  %-*s", notes ? 18 : 0, text); /* no blanks at the end of a line */
     put_notes(info->message, info->meta);
 }
 

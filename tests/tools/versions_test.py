@@ -98,6 +98,9 @@ class Log(History):
         self.assertRegex(lines[0], r"^ +6  20\d\d-\S+Z +5 B  current +line\\nbreak$")
         self.assertRegex(lines[1], r"^ +4  20\d\d-\S+Z +31\.2 KiB  removed by 5 +run 4$")
         self.assertRegex(lines[2], r" replaced by 4 +run 3$")
+        self.save("d/v", b"no message", "--replace")
+        self.assertRegex(self.holog("log", self.store, "d/v").text, r"^ +7 .* current\n")
+        self.holog("rollback", self.store, "6")
         item = self.holog("log", self.store, "d/v", "--json").json()["versions"][0]
         stat = self.stat("d/v")
         self.assertEqual((item["segment"], item["offset"], item["type"]),
