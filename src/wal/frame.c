@@ -163,7 +163,6 @@ int hg_field_append_meta(struct hg_buf *fields, const char *key, size_t key_len,
 int hg_field_next(const uint8_t *fields, size_t fields_len, size_t *at, struct hg_field *out)
 {
     HG_ASSERT(*at <= fields_len);
-    const uint8_t *p = fields + *at;
     size_t left = fields_len - *at;
     struct hg_field f = { 0 };
     uint64_t len = 0;
@@ -171,6 +170,7 @@ int hg_field_next(const uint8_t *fields, size_t fields_len, size_t *at, struct h
 
     if (left == 0)
         return HOLOG_E_NOENT;
+    const uint8_t *p = fields + *at;
     f.type = p[0];
     size_t n = hg_get_varint(p + 1, left - 1, &len);
     if (n == 0 || len > left - 1 - n)
