@@ -91,6 +91,18 @@ static int show_difference(void *ctx, const holog_difference *d)
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
+static bool exists_at(holog_store *store, uint64_t number, const char *path)
+{
+    holog_stat_info info = { .struct_size = sizeof info };
+    holog_view *view = NULL;
+
+    if (holog_view_open_at(store, number, &view) < 0)
+        return false;
+    int rc = holog_view_stat(view, path, &info);
+    holog_view_close(view);
+    return rc >= 0 && info.type != HOLOG_MISSING;
+}
+
 /* head (taken over) begins the document; what differs is its member "differences". */
 static int show_differences(const struct args *args, holog_store *store, uint64_t a, uint64_t b,
                             const char *path, json_object *head)
@@ -114,7 +126,11 @@ static int show_differences(const struct args *args, holog_store *store, uint64_
     }
     if (rc < 0)
         return cli_fail_detail(args, &detail, NULL, path);
-    if (list.count == 0 && !args->given[OPT_JSON])
+    if (list.count > 0)
+        return EXIT_DONE;
+    if (!exists_at(store, a, path) && !exists_at(store, b, path))
+        return cli_fail_text(args, "%s: no such entry in either state", path);
+    if (!args->given[OPT_JSON])
         cli_note(args, "no difference");
     return EXIT_DONE;
 }

@@ -202,6 +202,9 @@ class Diff(History):
         self.assertEqual((done.out, "no difference" in done.message), (b"", True))
         self.assertEqual(self.diff("4", "HEAD", "d")["differences"], [])
         self.assertEqual(self.diff("4", "4")["differences"], [])
+        for path in ("wrong", "wrong/too"):
+            self.assertIn("no such entry in either",
+                          self.said("diff", self.store, "1", "HEAD", path))
 
     def test_ranges_say_which_bytes(self):
         value = bytearray(300000)
