@@ -25,6 +25,17 @@ class Terminal(Case):
         out = self.holog("ls", self.store).out
         self.assertIn(b"\x1b[31m", out)
 
+    def test_no_listing_of_paths_moves_the_cursor(self):
+        bad = "d/\x1b[2Jdir/v"
+        self.save(bad, b"1", "-p")
+        self.save(bad, b"2", "--replace", "-m", "\x1b[2J")
+        for args in (["diff", self.store, "0", "2", "--ranges"], ["du", self.store, "-d", "9"],
+                     ["rollback", self.store, "1", "--dry-run"], ["log", self.store, bad],
+                     ["stat", self.store, bad, "--at", "1"], ["stats", self.store],
+                     ["gc", self.store, "--dry-run"]):
+            status, seen = self.on_terminal(*args)
+            self.assertEqual((status, b"\x1b" in seen), (DONE, False), (args, seen))
+
     def test_messages_are_always_escaped(self):
         done = self.holog("load", self.store, "no\x1b[2Jsuch", status=FAILED)
         self.assertIn("no\\x1b[2Jsuch", done.message)
