@@ -80,6 +80,8 @@ enum hg_delta_kind {
     HG_DELTA_MOVE = 4,
     HG_DELTA_REGION = 5, /* of an array: HOLOG_E_VERSION so far */
 };
+/* The csum of a version whose base has none that is known, or that was made while none was kept. */
+#define HG_CSUM_UNKNOWN 127u
 static inline int hg_delta_has_payload(uint8_t kind)
 {
     return kind == HG_DELTA_INSERT || kind == HG_DELTA_UPDATE;
@@ -93,7 +95,7 @@ static inline int hg_delta_has_payload(uint8_t kind)
 struct hg_record {
     uint8_t type;      /* bits 0-5 */
     uint8_t ignorable; /* bit 7 */
-    uint8_t csum;      /* DELTA, FOLD: of the whole version */
+    uint8_t csum;      /* DELTA, FOLD: of the whole version, or HG_CSUM_UNKNOWN */
     uint8_t kind;      /* DELTA: enum hg_delta_kind */
     uint32_t segment;  /* birth position; set by whoever walks */
     uint32_t offset;
@@ -179,8 +181,10 @@ struct hg_delta_rec {
 };
 HG_MUST_CHECK int hg_rec_delta(struct hg_buf *body, const struct hg_delta_rec *d, size_t *out_at);
 /* What is known only when the commit's turn has come, put into a DELTA record that was encoded
- * before: its length stays. The caller hashes the body after that. */
-void hg_rec_delta_patch(uint8_t *record, size_t avail, uint8_t csum, hg_pos base);
+ * before: its length stays. 0, and nothing has changed: the size takes another number of bytes. The
+ * caller hashes the body after that. */
+int hg_rec_delta_patch(uint8_t *record, size_t avail, uint8_t csum, hg_pos base,
+                       uint64_t version_size);
 
 /* The span table of a FOLD: each span is `len` bytes from `at` on of the bytes that the record at
  * `birth` brings; birth 0: of the FOLD's own new bytes, which come before the table. */

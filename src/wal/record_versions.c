@@ -53,6 +53,11 @@ static int birth_sane(hg_pos p)
            hg_pos_offset(p) < HG_EXTENT_SEGMENT_MAX;
 }
 
+static int csum_sane(uint8_t csum)
+{
+    return csum < HG_CSUM_MOD || csum == HG_CSUM_UNKNOWN;
+}
+
 /* A varint below 2^48; bytes consumed, or 0. */
 static size_t get_number(const uint8_t *in, size_t avail, uint64_t *out)
 {
@@ -170,7 +175,7 @@ static int delta_sane(const struct hg_delta_rec *d)
                            .move_to = d->move_to,
                            .value_len = hg_delta_has_payload(d->kind) ? d->payload.len : 0 };
 
-    return d->csum < HG_CSUM_MOD && d->version_size <= HG_NUMBER_MAX && d->end <= HG_NUMBER_MAX &&
+    return csum_sane(d->csum) && d->version_size <= HG_NUMBER_MAX && d->end <= HG_NUMBER_MAX &&
            (d->base == 0 || birth_sane(d->base)) && range_fault(&r) == NULL &&
            (d->kind != HG_DELTA_INSERT || d->end == d->start) &&
            hg_rec_payload_fits(&r) == HOLOG_OK;
@@ -206,16 +211,24 @@ int hg_rec_delta(struct hg_buf *body, const struct hg_delta_rec *d, size_t *out_
     return HOLOG_OK;
 }
 
-void hg_rec_delta_patch(uint8_t *record, size_t avail, uint8_t csum, hg_pos base)
+int hg_rec_delta_patch(uint8_t *record, size_t avail, uint8_t csum, hg_pos base,
+                       uint64_t version_size)
 {
     struct hg_rec_head head = { 0 };
+    uint64_t was = 0;
     int rc = hg_rec_head_decode(record, avail, &head);
 
     HG_ASSERT(rc == HOLOG_OK && head.type_byte == HG_REC_DELTA && head.content >= DELTA_FIXED &&
               avail >= head.size + DELTA_FIXED);
-    HG_ASSERT(csum < HG_CSUM_MOD && birth_sane(base));
+    HG_ASSERT(csum_sane(csum) && birth_sane(base) && version_size <= HG_NUMBER_MAX);
+    uint8_t *size = record + head.size + DELTA_FIXED;
+    size_t width = get_number(size, head.content - DELTA_FIXED, &was);
+    if (width != hg_varint_size(version_size))
+        return 0;
+    (void)hg_put_varint(size, version_size);
     record[head.size + DELTA_CSUM_AT] = csum;
     put_pos(record + head.size + DELTA_BASE_AT, base);
+    return 1;
 }
 
 static int decode_delta_front(const uint8_t *in, size_t len, struct hg_record *r)
@@ -228,7 +241,7 @@ static int decode_delta_front(const uint8_t *in, size_t len, struct hg_record *r
     r->csum = in[DELTA_CSUM_AT];
     r->base = get_pos(in + DELTA_BASE_AT);
     r->kind = in[DELTA_FIXED - 1];
-    if (r->csum >= HG_CSUM_MOD)
+    if (!csum_sane(r->csum))
         return hg_rec_bad("the sum of the value is out of range");
     if (!birth_sane(r->base))
         return hg_rec_bad("no record can stand where its base does");
@@ -332,7 +345,7 @@ int hg_rec_fold(struct hg_buf *body, const struct hg_fold_rec *f, size_t *out_at
 {
     uint8_t *p = NULL;
 
-    HG_ASSERT(birth_sane(f->version) && f->csum < HG_CSUM_MOD && f->n_spans <= HG_SPANS_MAX);
+    HG_ASSERT(birth_sane(f->version) && csum_sane(f->csum) && f->n_spans <= HG_SPANS_MAX);
     HG_ASSERT(f->version_size <= HG_NUMBER_MAX && f->spans_len <= f->payload.len);
     int rc = payload_check(&f->payload);
     if (rc < 0)
@@ -363,7 +376,7 @@ static int decode_fold_front(const uint8_t *in, size_t len, struct hg_record *r)
     r->csum = in[FOLD_FIXED - 1];
     if (!birth_sane(r->base))
         return hg_rec_bad("no record can stand where its version does");
-    if (r->csum >= HG_CSUM_MOD)
+    if (!csum_sane(r->csum))
         return hg_rec_bad("the sum of the value is out of range");
     if ((n = get_number(in + at, len - at, &r->version_size)) == 0)
         return hg_rec_bad("the size of the version is out of range");

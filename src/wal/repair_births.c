@@ -111,7 +111,9 @@ static int rebase_record(void *ctx, const struct hg_record *r)
     if (r->type == HG_REC_DELTA) {
         hg_pos base = now_at(x->b, r->base);
         if (base != 0) {
-            hg_rec_delta_patch(x->body + r->offset, x->len - r->offset, r->csum, base);
+            int fits = hg_rec_delta_patch(x->body + r->offset, x->len - r->offset, r->csum, base,
+                                          r->version_size);
+            HG_ASSERT(fits); /* the size stays */
             return HOLOG_OK;
         }
         rc = x->lost(x->ctx, r);

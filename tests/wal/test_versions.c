@@ -164,7 +164,8 @@ Test(versions, sum_and_base_are_filled_in_last_and_nothing_else_moves)
     begin(&late);
     cr_assert_eq(hg_rec_delta(&early, &d, NULL), HOLOG_OK);
     cr_assert_eq(hg_rec_decode(early.data + 9, early.len - 9, 9, &r), HOLOG_E_CORRUPT, "no base");
-    hg_rec_delta_patch(early.data + 9, early.len - 9, 77, hg_pos_make(3, 5000));
+    cr_assert(hg_rec_delta_patch(early.data + 9, early.len - 9, 77, hg_pos_make(3, 5000),
+                                 d.version_size));
     d.csum = 77;
     d.base = hg_pos_make(3, 5000);
     cr_assert_eq(hg_rec_delta(&late, &d, NULL), HOLOG_OK);
