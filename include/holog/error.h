@@ -38,6 +38,7 @@ enum holog_code {
     HOLOG_E_VERSION = -14,    /* an options struct, or a store, from a later version of holog */
     HOLOG_E_NOTSUP = -15,     /* this build or machine cannot do that */
     HOLOG_E_CANCELED = -16,   /* the caller's progress function asked to stop */
+    HOLOG_E_CONSERVE = -17,   /* a change of the sum of a value that the store keeps (versions.h) */
 
     /* the state of the handle or store */
     HOLOG_E_BUSY = -32,        /* the store is open for writing already */

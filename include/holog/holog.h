@@ -227,9 +227,9 @@ typedef struct holog_stat_info {
     uint64_t size_bytes; /* blob: value; symlink: length of its target; directory: 0 */
     uint64_t number;     /* commit of this version; directory: last change of its children */
     uint64_t time_ns;    /* when its bytes were saved (copy and move keep it), UTC ns since 1970 */
-    uint64_t hash_lo;    /* value hash (docs/FORMAT.md): XXH3-64, or XXH3-128 of the table */
-    uint64_t hash_hi;
-    uint32_t csum;        /* sum of the value's bytes modulo 96 */
+    uint64_t hash_lo; /* value hash (docs/FORMAT.md): XXH3-64, or XXH3-128 of the table; 0 when */
+    uint64_t hash_hi; /* deltas made the value (holog/versions.h): it is not kept as a whole */
+    uint32_t csum;    /* sum of the value's bytes modulo 96; 127: not known */
     uint32_t target_type; /* symlink: type of what it resolves to, MISSING when dangling */
     uint32_t segment;     /* where the record is */
     uint32_t reserved;

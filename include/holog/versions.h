@@ -82,6 +82,57 @@ HOLOG_API int holog_diff(holog_store *store, uint64_t a, uint64_t b, const char 
                          unsigned flags, int (*each)(void *ctx, const holog_difference *d),
                          void *ctx);
 
+/* ---- deltas ----------------------------------------------------------------------------------------*/
+
+/*
+ * Changes of a part of a blob. Each costs what it changes, whatever the size of the value, and makes
+ * a version of its own in the history. Offsets count bytes of the value as it is before the change.
+ *
+ *   INSERT  data comes before byte `start`, and what was there follows. start <= size
+ *   UPDATE  bytes [start, end) give way to data, which may be longer or shorter. start <= end <= size
+ *   DELETE  bytes [start, end) go
+ *   MOVE    bytes [start, end) are cut out and come before byte `to`, counted before the cut.
+ *           to <= size; not start < to < end
+ * Nothing is written past the end: HOLOG_E_RANGE. start > end and a move into its own range are
+ * HOLOG_E_INVAL. A length of zero is fine: a change that changes nothing still makes a version.
+ */
+enum holog_delta_kind {
+    HOLOG_DELTA_INSERT = 1,
+    HOLOG_DELTA_UPDATE = 2,
+    HOLOG_DELTA_DELETE = 3,
+    HOLOG_DELTA_MOVE = 4
+};
+typedef struct holog_delta {
+    uint32_t kind; /* enum holog_delta_kind */
+    uint32_t reserved;
+    uint64_t start;
+    uint64_t end;     /* not of INSERT */
+    uint64_t to;      /* MOVE */
+    const void *data; /* INSERT, UPDATE; may be NULL when len_bytes is 0 */
+    size_t len_bytes;
+} holog_delta;
+
+enum holog_apply_flags {
+    HOLOG_BALANCE = 4 /* see conservation */
+};
+
+/* All or none, one commit; each sees those before it. A symlink is followed, as by a load. n == 0 is a
+ * success without a commit. expect_number: HOLOG_E_CONFLICT unless that is the number of the entry (0:
+ * any). HOLOG_E_NOENT, HOLOG_E_ISDIR. HOLOG_E_TOOBIG: the records are more than a frame holds (some
+ * 100,000 deltas with the default sizes; data above inline_max does not count).
+ *
+ * Conservation: the sum of a value's bytes modulo 96 (`csum` of holog_stat) is kept up with each delta.
+ * The setting "conservation" says what for: "off" (csum is 127 then: not known), "track" (the default),
+ * "enforce": deltas that change the sum of a value, all those of a commit together, are refused with
+ * HOLOG_E_CONSERVE unless one of them has HOLOG_BALANCE; then what is missing, (96 - csum) % 96, goes
+ * with the commit as metadata: "holog.deficit", "<deficit> <path>". The value itself is never touched. */
+HOLOG_API int holog_apply(holog_store *store, const char *path, const holog_delta *deltas, size_t n,
+                          unsigned flags, uint64_t expect_number, uint64_t *out_number);
+/* Within a transaction the deltas apply to what it sees. At commit they apply to what is there then:
+ * where the transaction has not read the value itself, others may have changed it. */
+HOLOG_API int holog_txn_apply(holog_txn *txn, const char *path, const holog_delta *deltas, size_t n,
+                              unsigned flags);
+
 /* ---- going back -----------------------------------------------------------------------------------*/
 
 /* `path` and all below it ("/" = everything) is again what it was as of `number`: one commit, which is

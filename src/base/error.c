@@ -33,6 +33,7 @@ static const struct code_text {
     { HOLOG_E_VERSION, "HOLOG_E_VERSION", "from a later version of holog" },
     { HOLOG_E_NOTSUP, "HOLOG_E_NOTSUP", "this build or machine cannot do that" },
     { HOLOG_E_CANCELED, "HOLOG_E_CANCELED", "canceled by the caller" },
+    { HOLOG_E_CONSERVE, "HOLOG_E_CONSERVE", "the sum of a value's bytes would change" },
     { HOLOG_E_BUSY, "HOLOG_E_BUSY", "the store is open for writing already" },
     { HOLOG_E_READONLY, "HOLOG_E_READONLY", "the handle was opened read-only" },
     { HOLOG_E_POISONED, "HOLOG_E_POISONED",

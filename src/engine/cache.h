@@ -90,8 +90,9 @@ struct hg_mem {
     size_t cap;
     uint32_t refs; /* atomic */
     struct hg_cache *cache;
-    hg_pos birth;                           /* key in the cache; 0 while not in it */
-    int saved;                              /* cache's lock; nobody has asked for it since */
+    hg_pos birth; /* key in the cache; 0 while not in it */
+    int made;     /* set before it is offered: put together from what several records bring */
+    int saved;    /* cache's lock; nobody has asked for it since */
     struct hg_mem *prev, *next, *hash_next; /* cache's lock */
 };
 /* One count for the caller; budget taken. HOLOG_E_BUDGET. */

@@ -276,6 +276,7 @@ int hg_mem_new(struct hg_cache *c, size_t len, struct hg_mem **out_mem)
     }
     m->len = len;
     m->refs = 1;
+    m->made = 0;
     memset(m->data + len, 0, HG_ALIGN_UP(HG_MAX(len, (size_t)1), (size_t)HG_IO_BLOCK) - len);
     *out_mem = m;
     return HOLOG_OK;

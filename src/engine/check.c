@@ -126,7 +126,7 @@ int hg_check_op(const struct hg_check_ctx *c, const struct hg_op *op, const char
     out->missing_parent = 0;
     if (op->type == HG_OP_CONFIG)
         return HOLOG_OK;
-    rc = hg_resolve(&c->lookup, path, path_len, 0, &out->at);
+    rc = hg_resolve(&c->lookup, path, path_len, op->type == HG_OP_DELTA, &out->at);
     if (op->type == HG_OP_EXPECT)
         return check_expect(op, rc, path, path_len, out);
     if (rc < 0) {
@@ -144,6 +144,7 @@ int hg_check_op(const struct hg_check_ctx *c, const struct hg_op *op, const char
     case HG_OP_MOVE:
     case HG_OP_COPY: return check_transfer(c, op, to, to_len, out);
     case HG_OP_ROLLBACK: return check_rollback(c, op, out);
+    case HG_OP_DELTA: return hg_must_be_blob(&out->at);
     case HG_OP_EXPECT:
     case HG_OP_CONFIG:
     default: return HOLOG_OK;

@@ -18,8 +18,8 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/check.h"
+#include "engine/delta.h"
 #include "engine/retention.h"
-#include "engine/store_internal.h"
 #include "io/event.h"
 #include "wal/frame.h"
 
@@ -166,8 +166,9 @@ struct seq {
     uint32_t birth_segment; /* of the records: the frame's, or the extent that holds them */
     uint32_t birth_base;    /* offset of the body in it */
     uint64_t number;
-    uint64_t body_hash;         /* of the frame's */
-    int again;                  /* the body had to be encoded again: start over */
+    uint64_t body_hash; /* of the frame's */
+    int again; /* the body had to be encoded again: start over */
+    struct hg_delta_commit deltas;
     struct hg_checked *checked; /* the operation in hand; 33 KiB, so not part of this */
     int literal;                /* the only operation's path is as it was given; its key is made */
 };
@@ -322,6 +323,7 @@ static int apply_op(struct seq *q, struct hg_op *op, struct hg_checked *c)
 
     switch (op->type) {
     case HG_OP_SAVE:
+    case HG_OP_DELTA:
     case HG_OP_SYMLINK: return hg_apply_put(st, &c->at.key, &loc);
     case HG_OP_MKDIR: return c->nothing_to_do ? HOLOG_OK : hg_apply_put(st, &c->at.key, &loc);
     case HG_OP_DELETE:
@@ -391,6 +393,8 @@ static int check_one(struct seq *q, size_t i, struct hg_checked *c)
         rc = settle_paths(q, i, c);
     if (rc == HOLOG_OK && !q->again && op->type == HG_OP_DELETE)
         patch_delete(txn, op, c);
+    if (rc == HOLOG_OK && !q->again && op->type == HG_OP_DELTA)
+        rc = hg_delta_meet(&q->deltas, op, &c->at);
     return rc;
 }
 
@@ -577,6 +581,16 @@ struct finish {
     struct hg_ticket *ticket;
 };
 
+/* Every delta has met its base: what they all come to. */
+static int judge_deltas(struct seq *q)
+{
+    int rc = hg_deltas_judge(&q->deltas);
+
+    if (q->deltas.stale || q->deltas.missing)
+        q->again = 1;
+    return rc;
+}
+
 static int apply_checked(struct seq *q)
 {
     size_t n = op_count(q->txn);
@@ -587,7 +601,7 @@ static int apply_checked(struct seq *q)
         if (rc == HOLOG_OK && !q->again)
             rc = apply_op(q, op_at(q->txn, i), q->checked);
     }
-    return rc;
+    return rc == HOLOG_OK && !q->again && q->txn->deltas != NULL ? judge_deltas(q) : rc;
 }
 
 /* What a save or a symlink may replace, as check.c has it. */
@@ -687,6 +701,27 @@ static int run_single(struct seq *q, const struct finish *f)
     return rc;
 }
 
+/* One delta, of whose sum nobody asks that it stay. */
+static int run_delta(struct seq *q, const struct finish *f)
+{
+    struct hg_op *op = op_at(q->txn, 0);
+    int rc = check_one(q, 0, q->checked);
+
+    if (rc < 0 || q->again)
+        return rc;
+    if (q->deltas.stale || q->deltas.missing) {
+        q->again = 1;
+        return HOLOG_OK;
+    }
+    rc = append_body(q, f);
+    if (rc < 0)
+        return rc;
+    rc = apply_op(q, op, q->checked);
+    if (rc < 0)
+        hg_log_unappend(q->s->log);
+    return rc;
+}
+
 /* Each operation sees those before it; a failure resets the index to where it was. Most batches
  * need no look at what is there, since the puts themselves tell what they meet; whatever is unusual
  * in one is taken back and checked step by step. */
@@ -697,8 +732,12 @@ static int run_many(struct seq *q, const struct finish *f)
     int rc;
 
     hg_state_freeze(&s->sequenced, &before);
-    rc = q->txn->run.refs.len > 0 ? hg_batch_apply(q->txn, &s->sequenced, op_locator, q)
-                                  : apply_literals(q);
+    if (q->txn->deltas != NULL)
+        rc = apply_checked(q);
+    else if (q->txn->run.refs.len > 0)
+        rc = hg_batch_apply(q->txn, &s->sequenced, op_locator, q);
+    else
+        rc = apply_literals(q);
     if (rc == HOLOG_E_STALE) {
         hg_state_reset(&s->sequenced, &before);
         rc = apply_checked(q);
@@ -727,9 +766,23 @@ static int needs_feature(const holog_txn *txn)
     const struct hg_op *op = (const struct hg_op *)(const void *)txn->ops.data;
     size_t i = 0;
 
+    if (txn->deltas != NULL)
+        return 1;
     while (i < op_count(txn) && op[i].type != HG_OP_ROLLBACK)
         i++;
     return i < op_count(txn);
+}
+
+static int run(struct seq *q, const struct finish *f)
+{
+    const struct hg_op *op = op_at(q->txn, 0);
+
+    if (op_count(q->txn) == 1 && hg_op_makes_entry(op))
+        return run_single(q, f);
+    if (op_count(q->txn) == 1 && op->type == HG_OP_DELTA &&
+        q->s->conservation != HG_CONSERVE_ENFORCE && q->txn->own_fields_len == 0)
+        return run_delta(q, f);
+    return run_many(q, f);
 }
 
 /* Under the lock: room, checks, index, log. On failure nothing has changed. */
@@ -756,13 +809,14 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
         q->birth_segment = q->place.segment;
         q->birth_base = q->place.body_offset;
     }
+    q->deltas.birth_segment = q->birth_segment;
+    q->deltas.birth_base = q->birth_base;
     q->number = hg_log_next_number(s->log);
     rc = check_reads(q);
     if (rc < 0)
         return rc;
     ended = s->sequenced.sums.ended_bytes;
-    rc = op_count(q->txn) == 1 && hg_op_makes_entry(op_at(q->txn, 0)) ? run_single(q, &f)
-                                                                      : run_many(q, &f);
+    rc = run(q, &f);
     if (rc == HOLOG_OK && !q->again) {
         struct hg_moment m = { .number = q->number,
                                .time_ns = s->last_time_ns,
@@ -776,6 +830,7 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
         s->commits++;
         s->records += q->txn->nrec;
         hg_point_note(s, q->txn, hg_pos_make(q->birth_segment, q->birth_base));
+        hg_deltas_sequenced(&q->deltas);
     }
     return rc;
 }
@@ -799,11 +854,10 @@ static void offer_values(holog_txn *txn, const struct seq *q)
 {
     for (size_t i = 0; i < op_count(txn); i++) {
         const struct hg_op *op = op_at(txn, i);
-        if (op->staged != NULL)
-            if (op->staged != NULL && op->staged->mem != NULL)
-                hg_cache_offer(q->s->cache,
-                               hg_pos_make(q->birth_segment, q->birth_base + (uint32_t)op->record),
-                               op->staged->mem, 1);
+        hg_pos birth = hg_pos_make(q->birth_segment, q->birth_base + (uint32_t)op->record);
+        if (op->staged != NULL && op->staged->mem != NULL)
+            hg_cache_offer(q->s->cache, op->type == HG_OP_DELTA ? hg_payload_key(birth) : birth,
+                           op->staged->mem, 1);
     }
 }
 
@@ -861,11 +915,11 @@ static int report_conflict(holog_store *s)
 }
 
 static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ctx,
-                       uint64_t *out_number, int *out_again)
+                       uint64_t *out_number, int *out_again, int *out_missing)
 {
     holog_store *s = txn->store;
     struct hg_checked checked; /* set by each check before it is used */
-    struct seq q = { .txn = txn, .s = s, .checked = &checked };
+    struct seq q = { .txn = txn, .s = s, .checked = &checked, .deltas = { .txn = txn } };
     struct hg_buf frame_body = { 0 };
     struct hg_staged *body_staged = NULL;
     struct hg_ticket ticket;
@@ -878,7 +932,11 @@ static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ct
         .was_there = was_there,
         .children_ctx = s
     };
-    if (in_extent)
+    if (in_extent && txn->deltas != NULL) /* what they change is known too late for that */
+        rc = hg_error(HOLOG_E_TOOBIG,
+                      "a commit with deltas is one frame: %zu bytes of records, at most %zu",
+                      txn->body.len, hg_log_body_max(s->log));
+    else if (in_extent)
         rc = stage_long_body(&q, &frame_body, &body_staged);
     if (rc < 0) {
         hg_buf_release(&frame_body);
@@ -906,6 +964,8 @@ static int commit_once(holog_txn *txn, int async, holog_commit_fn done, void *ct
     } else {
         hg_log_unlock(s->log);
     }
+    *out_missing = q.deltas.missing;
+    hg_deltas_end(&q.deltas);
     hg_staged_put(body_staged); /* a write under way holds a count of its own */
     hg_buf_release(&frame_body);
     *out_again = q.again;
@@ -917,6 +977,7 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
     holog_store *s = txn->store;
     uint64_t t0 = s->io->ops->now_ns(s->io);
     int again = 0;
+    int missing = 0;
     int rc = HOLOG_OK;
 
     if (txn->fields.len > 0)
@@ -929,11 +990,17 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
     do {
         if (again) {
             hg_run_release(&txn->run); /* there are other operations now, or other paths */
-            rc = hg_txn_encode(txn);
+            rc = missing ? hg_deltas_prepare(txn) : HOLOG_OK;
+            if (rc == HOLOG_OK)
+                rc = hg_txn_encode(txn);
         }
         if (rc == HOLOG_OK)
-            rc = commit_once(txn, async, done, ctx, out_number, &again);
+            rc = commit_once(txn, async, done, ctx, out_number, &again, &missing);
     } while (rc == HOLOG_OK && again);
+    if (rc < 0) { /* who tries again may say more */
+        txn->fields.len -= txn->own_fields_len;
+        txn->own_fields_len = 0;
+    }
     hg_run_release(&txn->run); /* of a commit that may be tried again with more operations */
     if (rc == HOLOG_OK)
         hg_store_count_commit(s, s->io->ops->now_ns(s->io) - t0);

@@ -7,8 +7,7 @@
 #include "base/alloc.h"
 #include "base/byteorder.h"
 #include "base/error.h"
-#include "engine/store_internal.h"
-#include "holog/versions.h"
+#include "engine/delta.h"
 
 #define CHUNK   HG_HASH_BLOCK /* bytes compared at a time */
 #define SAME_IN 32u           /* so many equal bytes between two that differ do not end a range */
@@ -64,13 +63,13 @@ static int read_part(struct diff *d, struct side *x, uint64_t offset, size_t len
     return rc;
 }
 
-/* The bytes at [at, at + len) of both. */
-static int compare_part(struct diff *d, uint64_t at, size_t len)
+/* So many bytes of both. */
+static int compare_part(struct diff *d, uint64_t a, uint64_t b, size_t len)
 {
-    int rc = read_part(d, &d->a, at, len);
+    int rc = read_part(d, &d->a, a, len);
 
     if (rc == HOLOG_OK)
-        rc = read_part(d, &d->b, at, len);
+        rc = read_part(d, &d->b, b, len);
     for (size_t i = 0; rc == HOLOG_OK && i < len;) {
         size_t from;
         while (i < len && d->a.chunk[i] == d->b.chunk[i])
@@ -79,7 +78,7 @@ static int compare_part(struct diff *d, uint64_t at, size_t len)
         while (i < len && d->a.chunk[i] != d->b.chunk[i])
             i++;
         if (i > from)
-            rc = add_range(d, at + from, i - from, at + from, i - from);
+            rc = add_range(d, a + from, i - from, b + from, i - from);
     }
     return rc;
 }
@@ -105,10 +104,40 @@ static int compare_all(struct diff *d)
     for (uint64_t at = 0; at < both && rc == HOLOG_OK; at += CHUNK) {
         size_t len = (size_t)HG_MIN(both - at, (uint64_t)CHUNK);
         if (!same_block(d, at / CHUNK))
-            rc = compare_part(d, at, len);
+            rc = compare_part(d, at, at, len);
     }
     if (rc == HOLOG_OK && a_size != b_size)
         rc = add_range(d, both, a_size - both, both, b_size - both);
+    return rc;
+}
+
+/* What two ropes do not share may still be the same bytes. */
+static int compare_spans(void *ctx, uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+    struct diff *d = ctx;
+    uint64_t both = HG_MIN(a_len, b_len);
+    int rc = HOLOG_OK;
+
+    for (uint64_t at = 0; at < both && rc == HOLOG_OK; at += CHUNK)
+        rc = compare_part(d, a + at, b + at, (size_t)HG_MIN(both - at, (uint64_t)CHUNK));
+    if (rc == HOLOG_OK && a_len != b_len)
+        rc = add_range(d, a + both, a_len - both, b + both, b_len - both);
+    return rc;
+}
+
+/* At least one of them was made by deltas. */
+static int compare_ropes(struct diff *d)
+{
+    struct hg_rope_at a = { 0 };
+    struct hg_rope_at b = { 0 };
+    int rc = hg_rope_load(d->s, &d->a.loc, d->path, &a);
+
+    if (rc == HOLOG_OK)
+        rc = hg_rope_load(d->s, &d->b.loc, d->path, &b);
+    if (rc == HOLOG_OK)
+        rc = hg_rope_diff(a.rope, b.rope, compare_spans, d, NULL);
+    hg_rope_put(a.rope);
+    hg_rope_put(b.rope);
     return rc;
 }
 
@@ -203,7 +232,9 @@ static int compare_versions(struct diff *d)
     if (ranges)
         rc = take_chunks(d);
     if (rc == HOLOG_OK && ranges)
-        rc = compare_all(d);
+        rc = d->a.record.rec.type == HG_REC_DELTA || d->b.record.rec.type == HG_REC_DELTA
+                 ? compare_ropes(d)
+                 : compare_all(d);
     if (rc == HOLOG_OK && ranges && d->ranges.len == 0)
         return HOLOG_OK; /* the same bytes, put together in another way */
     return rc < 0 ? rc : tell(d);

@@ -254,6 +254,9 @@ int holog_config(holog_store *store, const char *key, const char *value, char *o
         if (!ok)
             return hg_error(HOLOG_E_INVAL, "%s: \"%s\" is neither a number%s nor \"all\"", key,
                             value, strcmp(key, "retention.bytes") == 0 ? ", \"live\"" : "");
+    } else if (strcmp(key, HG_CONSERVATION_KEY) == 0) {
+        if (hg_conservation_mode(value) < 0)
+            return hg_error(HOLOG_E_INVAL, "%s: \"%s\" is none of off, track, enforce", key, value);
     } else if (strncmp(key, "user.", 5) != 0 || key[5] == 0)
         return hg_error(HOLOG_E_INVAL, "no setting is called \"%s\" (your own begin with user.)",
                         key);

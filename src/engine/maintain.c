@@ -119,6 +119,28 @@ int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
     return rc;
 }
 
+/* The hash that a save of the value would have. */
+static int hash_content(holog_store *s, const struct hg_locator *loc, const char *path,
+                        struct hg_hash128 *out)
+{
+    struct hg_buf table = { 0 };
+    uint8_t csum = 0;
+    holog_value *v = NULL;
+    int rc = hg_value_load(s, loc, path, &v);
+
+    if (rc < 0)
+        return rc;
+    if (v->len <= s->inline_max) {
+        *out = (struct hg_hash128){ .lo = hg_hash64(v->data, v->len) };
+    } else {
+        rc = hg_block_table_add(&table, v->data, v->len, &csum);
+        *out = hg_hash128(table.data, table.len);
+    }
+    hg_buf_release(&table);
+    holog_value_release(v);
+    return rc;
+}
+
 /* Order matters not: a sum of one hash for each entry. Types, paths, values; not numbers. */
 static int add_entry(holog_store *s, const struct hg_entries *at, uint64_t *sum)
 {
@@ -126,17 +148,24 @@ static int add_entry(holog_store *s, const struct hg_entries *at, uint64_t *sum)
     char path[HG_PATH_MAX + 1];
     size_t path_len = 0;
     struct hg_record_read r = { 0 };
+    struct hg_hash128 hash;
     int rc = hg_key_to_path(at->key, at->key_len, path, &path_len);
 
     if (rc == HOLOG_OK && at->loc.type != HG_ENTRY_DIR)
         rc = hg_record_read(s, &at->loc, path, &r);
+    hash = r.rec.hash;
+    if (rc == HOLOG_OK && r.rec.type == HG_REC_DELTA) {
+        hg_record_release(&r);
+        r = (struct hg_record_read){ 0 };
+        rc = hash_content(s, &at->loc, path, &hash);
+    }
     if (rc < 0)
         return rc;
     memcpy(head, at->key, at->key_len);
     hg_put_le64(head + at->key_len, at->loc.type);
     hg_put_le64(head + at->key_len + 8, at->loc.type == HG_ENTRY_DIR ? 0 : at->loc.size);
-    hg_put_le64(head + at->key_len + 16, r.rec.hash.lo);
-    hg_put_le64(head + at->key_len + 24, r.rec.hash.hi);
+    hg_put_le64(head + at->key_len + 16, hash.lo);
+    hg_put_le64(head + at->key_len + 24, hash.hi);
     *sum += hg_hash64(head, at->key_len + 32);
     hg_record_release(&r);
     return HOLOG_OK;

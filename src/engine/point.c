@@ -72,6 +72,7 @@ static void note_op(holog_store *s, const holog_txn *txn, const struct hg_op *op
             hg_side_table_remove(s->points, hash_at(s, txn, op->path, op->path_len));
         break;
     case HG_OP_SYMLINK:
+    case HG_OP_DELTA:
     case HG_OP_DELETE:
         hg_side_table_remove(s->points, hash_at(s, txn, op->path, op->path_len));
         break;

@@ -167,8 +167,12 @@ static int apply(holog_store *s, const struct hg_record *r)
     if (r->type == HG_REC_CONFIG)
         return hg_setting_put(s, r->path, r->path_len, (const char *)r->value,
                               (size_t)r->value_len);
-    if (r->type == HG_REC_SEGMENTS || r->type == HG_REC_FOLD || r->ignorable)
+    if (r->type == HG_REC_SEGMENTS || r->ignorable)
         return HOLOG_OK;
+    if (r->type == HG_REC_FOLD) {
+        struct hg_fold_at fold = { .version = r->base, .fold = hg_pos_make(r->segment, r->offset) };
+        return hg_ropes_set_fold(s->ropes, &fold);
+    }
     if (r->type == HG_REC_TAG)
         s->sweep.horizon = 0; /* what the name has kept until now is to be looked for */
     if (r->type == HG_REC_TAG && r->number == 0) {
@@ -183,6 +187,7 @@ static int apply(holog_store *s, const struct hg_record *r)
     }
     hg_key_make(r->path, r->path_len, a);
     switch (r->type) {
+    case HG_REC_DELTA: loc.size = r->version_size; return put_as(s, a, &loc, HG_ENTRY_BLOB);
     case HG_REC_BLOB:
     case HG_REC_LARGE: return put_as(s, a, &loc, HG_ENTRY_BLOB);
     case HG_REC_SYMLINK: return put_as(s, a, &loc, HG_ENTRY_SYMLINK);

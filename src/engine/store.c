@@ -55,6 +55,15 @@ int hg_store_check_write(holog_store *s)
 
 /* ---- settings ----------------------------------------------------------------------------------------------*/
 
+/* One that is asked for at each commit has a place of its own. */
+static void note_setting(holog_store *s, const struct hg_setting *e)
+{
+    int mode;
+
+    if (strcmp(e->key, HG_CONSERVATION_KEY) == 0 && (mode = hg_conservation_mode(e->value)) >= 0)
+        __atomic_store_n(&s->conservation, (enum hg_conservation)mode, __ATOMIC_RELAXED);
+}
+
 int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *value,
                    size_t value_len)
 {
@@ -69,6 +78,7 @@ int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *
         hg_free(e->value);
         e->value = v;
         hg_retention_take_settings(s);
+        note_setting(s, e);
         return HOLOG_OK;
     }
     e = hg_calloc(1, sizeof *e);
@@ -83,11 +93,13 @@ int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *
     e->next = s->settings;
     s->settings = e;
     hg_retention_take_settings(s);
+    note_setting(s, e);
     return HOLOG_OK;
 }
 
 static void free_settings(holog_store *s)
 {
+    s->conservation = HG_CONSERVE_TRACK;
     while (s->settings != NULL) {
         struct hg_setting *e = s->settings;
         s->settings = e->next;
@@ -393,6 +405,7 @@ static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
     s->sequenced.sums = (struct hg_sums){ 0 };
     s->last_number = 0;
     s->last_time_ns = 0;
+    hg_ropes_forget_folds(s->ropes);
     free_settings(s);
     hg_retention_take_settings(s);
     hg_timeline_release(&s->timeline);
@@ -555,6 +568,7 @@ void hg_store_tell_budget(holog_store *s)
 {
     hg_budget_set_index(s->cache, hg_index_bytes(s->sequenced.index) +
                                       hg_index_bytes(s->sequenced.past) + s->timeline.moments.cap +
+                                      hg_ropes_bytes(s->ropes) +
                                       (s->points != NULL ? hg_side_table_bytes(s->points) : 0));
 }
 
@@ -619,6 +633,8 @@ static int open_parts(holog_store *s)
     if (rc == HOLOG_OK)
         rc = hg_cache_create(s->io, s->files, s->domain, s->opts.budget_bytes, &s->cache);
     if (rc == HOLOG_OK)
+        rc = hg_ropes_create(s->io, s->opts.budget_bytes, &s->ropes);
+    if (rc == HOLOG_OK)
         rc = hg_index_create(s->domain, 0, &s->sequenced.index);
     if (rc == HOLOG_OK)
         rc = hg_index_create(s->domain, 0, &s->sequenced.past);
@@ -671,6 +687,7 @@ static void free_store(holog_store *s)
         hg_index_destroy(s->sequenced.past);
     hg_timeline_release(&s->timeline);
     hg_buf_release(&s->sweep.key);
+    hg_ropes_destroy(s->ropes);
     if (s->cache != NULL)
         hg_cache_destroy(s->cache);
     hg_side_table_destroy(s->points);

@@ -6,6 +6,9 @@
  *   apply.c      what a change does to the index
  *   resolve.c    paths to entries, through symlinks
  *   value.c      entries to bytes: records, blocks, the cache
+ *   value_rope.c the same of values that deltas made
+ *   rope_load.c  from a version back to what it was made from
+ *   delta.c      deltas: made ready, met by what is there, judged
  *   stage.c      bytes to extents, before a commit
  *   txn.c        transactions: collecting changes, reading through them
  *   batch.c      many puts in one commit, in the order of their keys
@@ -27,7 +30,7 @@
  *   maintain.c   verify, repair
  *
  * Lock ranks: 1 log->lock (the commit lock: sequenced state, versions), 2 the log's ext_lock,
- * 3 the cache's lock, 4 s->misc_lock. A lower rank is taken first.
+ * 3 the cache's lock, 4 s->misc_lock, 5 that of the ropes. A lower rank is taken first.
  */
 #ifndef HG_ENGINE_STORE_INTERNAL_H
 #define HG_ENGINE_STORE_INTERNAL_H
@@ -40,6 +43,7 @@
 #include "engine/index.h"
 #include "engine/past.h"
 #include "engine/pathkey.h"
+#include "engine/ropes.h"
 #include "engine/run.h"
 #include "engine/side_table.h"
 #include "engine/timeline.h"
@@ -80,6 +84,19 @@ struct hg_keep {
     uint64_t due; /* a horizon that waits for its answers; 0: none */
 };
 
+/* What the setting "conservation" says; the first is the default. */
+enum hg_conservation {
+    HG_CONSERVE_TRACK,
+    HG_CONSERVE_OFF,
+    HG_CONSERVE_ENFORCE,
+};
+#define HG_CONSERVATION_KEY "conservation"
+int hg_conservation_mode(const char *value); /* enum hg_conservation; -1: it is none */
+struct hg_delta_counters {                   /* since open; log lock */
+    uint64_t updates[5];                     /* by kind; [0]: all */
+    uint64_t bytes, ns, violations;
+};
+
 struct hg_setting {
     struct hg_setting *next;
     char *key;
@@ -111,6 +128,7 @@ struct holog_store {
     struct hg_files *files;
     struct hg_epoch_domain *domain;
     struct hg_cache *cache;
+    struct hg_ropes *ropes;
     struct hg_log *log;     /* NULL when read-only */
     struct hg_staged *left; /* atomic: values that the end of a write was the last to use */
     struct hg_ctl *ctl;
@@ -138,6 +156,8 @@ struct holog_store {
     uint64_t last_number;       /* sequenced */
     uint64_t last_time_ns;
     uint64_t commits, records, bytes_saved;
+    struct hg_delta_counters deltas;
+    enum hg_conservation conservation; /* atomic: as set; written under the lock */
     struct hg_keeper keeper;
     struct hg_setting *settings;
     struct hg_timeline timeline;
@@ -252,11 +272,31 @@ struct holog_value {
 struct hg_record_read {
     struct hg_record rec;
     struct hg_buf bytes;
+    size_t back;
     uint64_t body_time_ns;
 };
 HG_MUST_CHECK int hg_record_read(holog_store *s, const struct hg_locator *loc, const char *path,
                                  struct hg_record_read *out);
+/* Without a locator: verified is only the hash of what it brings; body_time_ns is not set. What r has
+ * of bytes is used again; it is released also after a failure. */
+HG_MUST_CHECK int hg_record_at(holog_store *s, hg_pos at, const char *path,
+                               struct hg_record_read *r);
+int hg_record_wrong(hg_pos at, const char *path, const char *why); /* HOLOG_E_CORRUPT */
 void hg_record_release(struct hg_record_read *r);
+/* A read of whole blocks from an extent, under way while `used`: begun, then ended (the result) or
+ * dropped. buf: page-aligned, with room up to a multiple of 4096. */
+#define HG_READ_CHUNK (2u << 20) /* large values are read in pieces of this, several at once */
+struct hg_extent_read {
+    struct hg_req req;
+    struct hg_file *file;
+    uint32_t segment;
+    int used;
+    size_t len; /* bytes wanted */
+};
+HG_MUST_CHECK int hg_extent_read_begin(holog_store *s, struct hg_extent_read *r, uint32_t segment,
+                                       uint64_t offset, uint8_t *buf, size_t len);
+HG_MUST_CHECK int hg_extent_read_end(holog_store *s, struct hg_extent_read *r);
+void hg_extent_read_drop(holog_store *s, struct hg_extent_read *r);
 HG_MUST_CHECK int hg_record_time(holog_store *s, const struct hg_locator *loc,
                                  const struct hg_record *rec, size_t back, uint64_t *out_time_ns);
 holog_value *hg_value_copy(const void *data, size_t len, uint64_t number); /* NULL: no memory */
@@ -266,6 +306,13 @@ HG_MUST_CHECK int hg_value_range(holog_store *s, const struct hg_locator *loc, c
                                  uint64_t offset, void *buf, size_t len, size_t *out_n);
 HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out,
                                   size_t *out_len);
+
+/* ---- value_rope.c ---- */
+/* A version that deltas made: into v, which has room for a small one; a part of it. */
+HG_MUST_CHECK int hg_value_rope_load(holog_store *s, const struct hg_locator *loc, const char *path,
+                                     holog_value *v);
+HG_MUST_CHECK int hg_value_rope_range(holog_store *s, const struct hg_locator *loc,
+                                      const char *path, uint64_t offset, void *buf, size_t len);
 
 /* ---- stage.c ---- */
 /* A large value on its way to extents. */
@@ -310,7 +357,9 @@ enum hg_op_type {
     HG_OP_EXPECT,
     HG_OP_CONFIG,
     HG_OP_ROLLBACK,
+    HG_OP_DELTA, /* inline or staged */
 };
+struct hg_delta_op;
 struct hg_op {
     enum hg_op_type type;
     unsigned flags; /* HOLOG_REPLACE, HOLOG_PARENTS (MKDIR: exists is fine) */
@@ -325,8 +374,9 @@ struct hg_op {
     size_t record; /* offset of its record in txn->body; SIZE_MAX: none */
     uint64_t size; /* value bytes */
     uint32_t check;
-    uint64_t expect;          /* EXPECT; ROLLBACK: the target */
-    struct hg_staged *staged; /* large values */
+    uint64_t expect;           /* EXPECT; ROLLBACK: the target */
+    struct hg_staged *staged;  /* large values */
+    struct hg_delta_op *delta; /* DELTA; the transaction's */
 };
 enum hg_read_kind {
     HG_READ_ENTRY = 1, /* the entry's number; 0: it is missing */
@@ -351,14 +401,17 @@ struct holog_txn {
     struct hg_buf arena;     /* paths */
     struct hg_buf body;      /* time (8 zero bytes), fields, records */
     struct hg_buf fields;
-    struct hg_buf ops;        /* struct hg_op */
-    struct hg_buf reads;      /* struct hg_read */
-    struct hg_buf savepoints; /* struct hg_savepoint in txn.c */
-    struct hg_run run;        /* batch.c's: put i is operation i; empty: there is none */
-    size_t copies_noted;      /* operations whose sources are among the reads, if any was read */
-    struct hg_index *overlay; /* own changes, for own reads; NULL until needed */
-    struct hg_staged *staged; /* all of them */
-    uint64_t taken;           /* of the budget, for all of these */
+    struct hg_buf ops;          /* struct hg_op */
+    struct hg_buf reads;        /* struct hg_read */
+    struct hg_buf savepoints;   /* struct hg_savepoint in txn.c */
+    struct hg_run run;          /* batch.c's: put i is operation i; empty: there is none */
+    size_t copies_noted;        /* operations whose sources are among the reads, if any was read */
+    struct hg_index *overlay;   /* own changes, for own reads; NULL until needed */
+    struct hg_staged *staged;   /* all of them */
+    struct hg_delta_op *deltas; /* all of them */
+    struct hg_delta_op *delta;  /* of the operation that is being collected */
+    size_t own_fields_len;      /* of the fields: the last are the store's own */
+    uint64_t taken;             /* of the budget, for all of these */
     enum holog_sync sync;
     uint32_t nrec;
     uint64_t expecting; /* number for the HG_OP_EXPECT being collected */

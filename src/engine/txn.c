@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/check.h"
+#include "engine/delta.h"
 #include "engine/store_internal.h"
 #include "wal/frame.h"
 
@@ -151,6 +152,7 @@ void hg_txn_free(holog_txn *txn)
         txn->staged = g->next;
         hg_staged_put(g);
     }
+    hg_deltas_free(txn);
     hg_run_release(&txn->run);
     hg_budget_give(txn->store->cache, txn->taken);
     keep_or_destroy(txn);
@@ -369,6 +371,7 @@ static int encode_op(holog_txn *txn, struct hg_op *op, const void *data, size_t 
         return hg_rec_symlink(body, path, op->path_len, text(txn, op->to), op->to_len, &op->record);
     case HG_OP_CONFIG:
         return hg_rec_config(body, path, op->path_len, text(txn, op->to), op->to_len, &op->record);
+    case HG_OP_DELTA: return hg_delta_encode(body, op, path, data);
     case HG_OP_ROLLBACK: return hg_rec_rollback(body, op->expect, path, op->path_len, &op->record);
     case HG_OP_EXPECT:
     default: return HOLOG_OK;
@@ -383,7 +386,7 @@ static int encode_again(holog_txn *txn, const struct hg_buf *old)
     for (size_t i = 0; rc == HOLOG_OK && i < op_count(txn); i++) {
         struct hg_op *op = op_at(txn, i);
         struct hg_record r = { 0 };
-        if (op->type == HG_OP_SAVE && op->staged == NULL) {
+        if ((op->type == HG_OP_SAVE || op->type == HG_OP_DELTA) && op->staged == NULL) {
             rc = hg_rec_decode(old->data + op->record, old->len - op->record, op->record, &r);
             HG_ASSERT(rc == HOLOG_OK); /* we encoded it */
         }
@@ -648,6 +651,7 @@ static int overlay_apply(holog_txn *txn, size_t i, const struct hg_checked *c)
         return rc;
     switch (op->type) {
     case HG_OP_SAVE:
+    case HG_OP_DELTA:
         own.type = HG_ENTRY_BLOB;
         rc = overlay_put(txn, c->at.key.bytes, c->at.key.len, own);
         break;
@@ -767,6 +771,8 @@ int hg_txn_refuse_root(enum hg_op_type type, unsigned flags, int is_destination)
 {
     int replace = (flags & HOLOG_REPLACE) != 0;
 
+    if (type == HG_OP_DELTA)
+        return hg_error(HOLOG_E_ISDIR, "/: is a directory");
     if (is_destination || type == HG_OP_SAVE || type == HG_OP_SYMLINK)
         return replace ? hg_error(HOLOG_E_ISDIR, "/: is a directory; nothing can replace it")
                        : hg_error(HOLOG_E_EXIST, "/: exists (a directory)");
@@ -857,6 +863,18 @@ static int set_texts(holog_txn *txn, struct hg_op *op, const char *path, size_t 
     return hg_txn_keep_text(txn, to, strlen(to), &op->to, &op->to_len);
 }
 
+/* A delta of one call and one commit (c NULL) is judged by what it meets then, which may have changed
+ * since: here it may be out of range. */
+static int make_ready(holog_txn *txn, struct hg_op *op, const struct hg_checked *c)
+{
+    int rc;
+
+    if (c != NULL)
+        op->delta->from = c->at.loc;
+    rc = hg_delta_prepare(txn, op, op_count(txn), text(txn, op->path));
+    return c == NULL && (rc == HOLOG_E_RANGE || rc == HOLOG_E_TOOBIG) ? HOLOG_OK : rc;
+}
+
 /* Check the operation, encode its record, remember it. On failure all is as it was. */
 static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t path_len,
                    const char *to, const void *data, size_t len)
@@ -888,6 +906,8 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
             hg_op_makes_parents(&op) && c->at.literal) /* they come later: see hg_txn_settle */
             rc = hg_txn_keep_text(txn, path, path_len, &op.path, &op.path_len);
     }
+    if (rc == HOLOG_OK && op.type == HG_OP_DELTA)
+        rc = make_ready(txn, &op, c);
     if (rc == HOLOG_OK)
         rc = encode_op(txn, &op, data, len);
     if (rc == HOLOG_OK)
@@ -929,6 +949,8 @@ int hg_txn_add(holog_txn *txn, struct hg_op *op, const void *data, size_t len)
 /* What the calls on each type are documented to take. */
 static unsigned known_flags(enum hg_op_type type)
 {
+    if (type == HG_OP_DELTA)
+        return HOLOG_BALANCE;
     return type == HG_OP_MKDIR ? HOLOG_PARENTS : HOLOG_REPLACE | HOLOG_PARENTS;
 }
 
@@ -959,9 +981,12 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
 {
     char canonical[HG_PATH_MAX + 1];
     size_t path_len = 0;
-    struct hg_op op = {
-        .type = type, .flags = flags, .record = SIZE_MAX, .expect = txn->expecting, .staged = staged
-    };
+    struct hg_op op = { .type = type,
+                        .flags = flags,
+                        .record = SIZE_MAX,
+                        .expect = txn->expecting,
+                        .staged = staged,
+                        .delta = txn->delta };
     int rc = hg_txn_check_call(txn, type, flags);
 
     if (rc < 0)

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "engine/store_internal.h"
+#include "engine/delta.h"
 #include "holog/versions.h"
 #include "wal/frame.h"
 
@@ -139,6 +139,8 @@ static int load_own(holog_txn *txn, const struct hg_locator *loc, holog_value **
     holog_value *v;
     int rc;
 
+    if (o->type == HG_OP_DELTA)
+        return hg_delta_load_own(txn, o, out_value);
     if (o->staged != NULL) {
         v = hg_malloc(sizeof *v);
         if (v == NULL)

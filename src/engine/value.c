@@ -11,81 +11,107 @@
 #include "engine/store_internal.h"
 #include "wal/frame.h"
 
-#define READ_CHUNK      (2u << 20) /* large values are read in pieces of this, several at once */
+#define READ_CHUNK      HG_READ_CHUNK
 #define READS_IN_FLIGHT 4u
 #define RECORD_GUESS    1024u
 
 /* ---- records ----------------------------------------------------------------------------------------*/
 
-static int wrong_record(const struct hg_locator *loc, const char *path, const char *why)
+int hg_record_wrong(hg_pos at, const char *path, const char *why)
 {
-    int rc = hg_corrupt(loc->segment, loc->offset, "%s: the record %s", path, why);
+    int rc = hg_corrupt(hg_pos_segment(at), hg_pos_offset(at), "%s: the record %s", path, why);
 
     hg_error_name_path(path, strlen(path));
     return rc;
 }
 
-/* What the record says must be what the index and its own hash say. */
-static int check_record(const struct hg_locator *loc, const char *path, const struct hg_record *r)
+static int wrong_record(const struct hg_locator *loc, const char *path, const char *why)
 {
-    if (r->type != HG_REC_BLOB && r->type != HG_REC_LARGE && r->type != HG_REC_SYMLINK &&
-        r->type != HG_REC_DIR)
+    return hg_record_wrong(hg_pos_make(loc->segment, loc->offset), path, why);
+}
+
+/* A record against what the index says: the value's size and some bits of its hash. */
+static int check_locator(const struct hg_locator *loc, const char *path, const struct hg_record *r)
+{
+    uint64_t size = r->type == HG_REC_DELTA ? r->version_size : r->value_len;
+
+    if (r->type != HG_REC_BLOB && r->type != HG_REC_LARGE && r->type != HG_REC_DELTA &&
+        r->type != HG_REC_SYMLINK && r->type != HG_REC_DIR)
         return wrong_record(loc, path, "is of another type");
     if (loc->type == HG_ENTRY_DIR) /* after a salvage: whatever record made it necessary */
         return HOLOG_OK;
     if (r->type == HG_REC_DIR)
         return wrong_record(loc, path, "is of another type");
-    if (r->value_len != loc->size || r->check != loc->check)
+    if (size != loc->size || r->check != loc->check)
         return wrong_record(loc, path, "is not the one that was saved here");
+    return HOLOG_OK;
+}
+
+/* A record against the hash it has of what it brings. */
+static int check_hash(hg_pos at, const char *path, const struct hg_record *r)
+{
+    if (r->type == HG_REC_CONFIG)
+        return HOLOG_OK;
     if (r->value != NULL && hg_hash64(r->value, (size_t)r->value_len) != r->hash.lo)
-        return wrong_record(loc, path, "does not match its hash");
+        return hg_record_wrong(at, path, "does not match its hash");
     if (r->table != NULL) {
         size_t n = (size_t)hg_block_count(r->value_len) * HG_BLOCK_ENTRY_SIZE;
         struct hg_hash128 h = hg_hash128(r->table, n);
         if (h.lo != r->hash.lo || h.hi != r->hash.hi)
-            return wrong_record(loc, path, "has a block table that does not match its hash");
+            return hg_record_wrong(at, path, "has a block table that does not match its hash");
     }
     return HOLOG_OK;
+}
+
+static int check_record(const struct hg_locator *loc, const char *path, const struct hg_record *r)
+{
+    int rc = check_locator(loc, path, r);
+
+    if (rc < 0 || loc->type == HG_ENTRY_DIR)
+        return rc;
+    return check_hash(hg_pos_make(loc->segment, loc->offset), path, r);
+}
+
+int hg_record_at(holog_store *s, hg_pos at, const char *path, struct hg_record_read *r)
+{
+    size_t want = RECORD_GUESS;
+    size_t whole = 0;
+    size_t n = 0;
+    int rc;
+
+    for (;;) {
+        r->bytes.len = 0;
+        rc = hg_buf_reserve(&r->bytes, want);
+        if (rc == HOLOG_OK)
+            rc = hg_cache_read(s->cache, hg_pos_segment(at), hg_pos_offset(at), r->bytes.data, want,
+                               &n);
+        if (rc < 0)
+            return rc;
+        r->bytes.len = n;
+        rc = hg_rec_peek(r->bytes.data, n, &whole);
+        if (rc < 0 || (whole > n && n < want))
+            return hg_record_wrong(at, path, "is cut short");
+        if (whole <= n || want >= whole)
+            break;
+        want = whole;
+    }
+    rc = hg_rec_decode_at(r->bytes.data, n, &r->back, &r->rec);
+    return rc < 0 ? hg_record_wrong(at, path, "cannot be decoded") : check_hash(at, path, &r->rec);
 }
 
 int hg_record_read(holog_store *s, const struct hg_locator *loc, const char *path,
                    struct hg_record_read *out)
 {
     struct hg_record_read r = { 0 };
-    size_t want = RECORD_GUESS;
-    size_t whole = 0;
-    size_t n = 0;
-    size_t back = 0;
     int rc;
 
     if (loc->segment == 0)
         return hg_error(HOLOG_E_INVAL, "%s has no record", path);
-    for (;;) {
-        r.bytes.len = 0;
-        rc = hg_buf_reserve(&r.bytes, want);
-        if (rc == HOLOG_OK)
-            rc = hg_cache_read(s->cache, loc->segment, loc->offset, r.bytes.data, want, &n);
-        if (rc < 0)
-            break;
-        r.bytes.len = n;
-        rc = hg_rec_peek(r.bytes.data, n, &whole);
-        if (rc == HOLOG_OK && whole > n && n < want)
-            rc = HOLOG_E_CORRUPT;
-        if (rc < 0) {
-            rc = wrong_record(loc, path, "is cut short");
-            break;
-        }
-        if (whole > n && want < whole) {
-            want = whole;
-            continue;
-        }
-        rc = hg_rec_decode_at(r.bytes.data, n, &back, &r.rec);
-        rc =
-            rc < 0 ? wrong_record(loc, path, "cannot be decoded") : check_record(loc, path, &r.rec);
-        break;
-    }
+    rc = hg_record_at(s, hg_pos_make(loc->segment, loc->offset), path, &r);
     if (rc == HOLOG_OK)
-        rc = hg_record_time(s, loc, &r.rec, back, &r.body_time_ns);
+        rc = check_locator(loc, path, &r.rec);
+    if (rc == HOLOG_OK)
+        rc = hg_record_time(s, loc, &r.rec, r.back, &r.body_time_ns);
     if (rc < 0) {
         hg_record_release(&r);
         return rc;
@@ -143,54 +169,84 @@ static int peek_small(holog_store *s, const struct hg_locator *loc, const char *
 
 /* ---- large values ---------------------------------------------------------------------------------------*/
 
-struct chunk {
-    struct hg_req req;
-    struct hg_file *file;
-    uint32_t segment;
-    int used;
-    uint64_t value_at; /* offset in the value */
-    size_t len;        /* bytes of the value in it */
-};
-
-static void drain(holog_store *s, struct chunk *c, unsigned n)
+int hg_extent_read_begin(holog_store *s, struct hg_extent_read *r, uint32_t segment,
+                         uint64_t offset, uint8_t *buf, size_t len)
 {
-    for (unsigned i = 0; i < n; i++) {
-        if (c[i].used) {
-            (void)s->io->ops->wait(s->io, &c[i].req); /* an earlier failure is being reported */
-            hg_files_put(s->files, c[i].segment);
-            c[i].used = 0;
-        }
-    }
+    struct hg_req *list[1] = { &r->req };
+    struct hg_file *file;
+    int rc = hg_files_get(s->files, segment, HG_KIND_EXTENTS, &file);
+
+    if (rc < 0)
+        return rc;
+    *r = (struct hg_extent_read){ .file = file, .segment = segment, .len = len };
+    r->req = (struct hg_req){ .op = HG_REQ_READ,
+                              .file = file,
+                              .buf = buf,
+                              .len_bytes = HG_ALIGN_UP(len, (size_t)HG_BLOCK),
+                              .offset = offset };
+    rc = s->io->ops->submit(s->io, list, 1);
+    if (rc < 0)
+        hg_files_put(s->files, segment);
+    else
+        r->used = 1;
+    return rc;
 }
 
 /* A read failed. Where the file ends before what was asked for, that is no failure of the disk: the
  * rest of an extent's last block may be missing, and anything more is damage. */
-static int read_to_end(holog_store *s, struct chunk *c, int rc)
+static int read_to_end(holog_store *s, struct hg_extent_read *r, int rc)
 {
     struct hg_file_info info;
     size_t n = 0;
 
-    if (s->io->ops->info(c->file, &info) < 0 || info.size_bytes >= c->req.offset + c->req.len_bytes)
+    if (s->io->ops->info(r->file, &info) < 0 || info.size_bytes >= r->req.offset + r->req.len_bytes)
         return rc;
-    rc = hg_files_read(s->files, c->segment, HG_KIND_EXTENTS, c->req.buf, c->req.len_bytes,
-                       c->req.offset, &n);
-    if (rc == HOLOG_OK && n < c->len)
-        rc = hg_corrupt(c->segment, c->req.offset + n, "the extent segment ends inside a value");
+    rc = hg_files_read(s->files, r->segment, HG_KIND_EXTENTS, r->req.buf, r->req.len_bytes,
+                       r->req.offset, &n);
+    if (rc == HOLOG_OK && n < r->len)
+        rc = hg_corrupt(r->segment, r->req.offset + n, "the extent segment ends inside a value");
     return rc;
+}
+
+int hg_extent_read_end(holog_store *s, struct hg_extent_read *r)
+{
+    int rc = s->io->ops->wait(s->io, &r->req);
+
+    r->used = 0;
+    if (rc == HOLOG_E_IO)
+        rc = read_to_end(s, r, rc);
+    hg_files_put(s->files, r->segment);
+    return rc;
+}
+
+void hg_extent_read_drop(holog_store *s, struct hg_extent_read *r)
+{
+    if (!r->used)
+        return;
+    (void)s->io->ops->wait(s->io, &r->req); /* an earlier failure is being reported */
+    hg_files_put(s->files, r->segment);
+    r->used = 0;
+}
+
+struct chunk {
+    struct hg_extent_read read;
+    uint64_t value_at; /* offset in the value */
+};
+
+static void drain(holog_store *s, struct chunk *c, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        hg_extent_read_drop(s, &c[i].read);
 }
 
 static int finish_chunk(holog_store *s, struct chunk *c, const struct hg_record *rec,
                         const char *path, struct hg_mem *m)
 {
-    int rc = s->io->ops->wait(s->io, &c->req);
+    int rc = hg_extent_read_end(s, &c->read);
 
-    c->used = 0;
-    if (rc == HOLOG_E_IO)
-        rc = read_to_end(s, c, rc);
-    hg_files_put(s->files, c->segment);
     if (rc == HOLOG_OK)
-        rc = hg_blocks_verify(m->data + c->value_at, c->len, rec->table,
-                              c->value_at / HG_HASH_BLOCK, c->segment, c->req.offset);
+        rc = hg_blocks_verify(m->data + c->value_at, c->read.len, rec->table,
+                              c->value_at / HG_HASH_BLOCK, c->read.segment, c->read.req.offset);
     if (rc == HOLOG_E_CORRUPT)
         hg_error_name_path(path, strlen(path));
     return rc;
@@ -210,8 +266,8 @@ static int read_blocks(holog_store *s, const struct hg_record *rec, const char *
 
     while (rc == HOLOG_OK && value_at < rec->value_len) {
         struct chunk *c = &ring[head % READS_IN_FLIGHT];
-        struct hg_req *list[1] = { &c->req };
-        if (c->used)
+        size_t len;
+        if (c->read.used)
             rc = finish_chunk(s, c, rec, path, m);
         if (rc == HOLOG_OK && in_piece == p.len) {
             rc = hg_pieces_next(rec, &at, &p);
@@ -219,33 +275,23 @@ static int read_blocks(holog_store *s, const struct hg_record *rec, const char *
         }
         if (rc < 0)
             break;
-        *c = (struct chunk){ .segment = p.segment, .value_at = value_at };
-        c->len = (size_t)HG_MIN((uint64_t)READ_CHUNK, p.len - in_piece);
-        if (c->len > rec->value_len - value_at || p.len == 0) {
+        len = (size_t)HG_MIN((uint64_t)READ_CHUNK, p.len - in_piece);
+        if (len > rec->value_len - value_at || p.len == 0) {
             rc = hg_corrupt(p.segment, p.offset, "%s: the pieces are longer than the value", path);
             break;
         }
-        rc = hg_files_get(s->files, p.segment, HG_KIND_EXTENTS, &c->file);
+        c->value_at = value_at;
+        rc = hg_extent_read_begin(s, &c->read, p.segment, p.offset + in_piece, m->data + value_at,
+                                  len);
         if (rc < 0)
             break;
-        c->req = (struct hg_req){ .op = HG_REQ_READ,
-                                  .file = c->file,
-                                  .buf = m->data + value_at,
-                                  .len_bytes = HG_ALIGN_UP(c->len, (size_t)HG_BLOCK),
-                                  .offset = p.offset + in_piece };
-        rc = s->io->ops->submit(s->io, list, 1);
-        if (rc < 0) {
-            hg_files_put(s->files, p.segment);
-            break;
-        }
-        c->used = 1;
-        in_piece += c->len;
-        value_at += c->len;
+        in_piece += len;
+        value_at += len;
         head++;
     }
     for (unsigned i = 0; i < READS_IN_FLIGHT && rc == HOLOG_OK; i++) {
         struct chunk *c = &ring[(head + i) % READS_IN_FLIGHT];
-        if (c->used)
+        if (c->read.used)
             rc = finish_chunk(s, c, rec, path, m);
     }
     drain(s, ring, READS_IN_FLIGHT);
@@ -331,7 +377,9 @@ int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path
     if (!done) {
         rc = hg_record_read(s, loc, path, &r);
         if (rc == HOLOG_OK) {
-            if (r.rec.type == HG_REC_LARGE)
+            if (r.rec.type == HG_REC_DELTA)
+                rc = hg_value_rope_load(s, loc, path, v);
+            else if (r.rec.type == HG_REC_LARGE)
                 rc = load_large(s, loc, &r.rec, path, v);
             else if (!small)
                 rc = wrong_record(loc, path, "is larger than this store keeps in frames");
@@ -418,7 +466,9 @@ int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *pat
     if (!done) {
         rc = hg_record_read(s, loc, path, &r);
         if (rc == HOLOG_OK) {
-            if (r.rec.type == HG_REC_LARGE) {
+            if (r.rec.type == HG_REC_DELTA) {
+                rc = hg_value_rope_range(s, loc, path, offset, buf, len);
+            } else if (r.rec.type == HG_REC_LARGE) {
                 rc = lost_piece(loc, path, range_from_disk(s, &r.rec, path, offset, buf, len));
                 if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
                     hg_log_extents_settle(s->log);

@@ -187,8 +187,10 @@ static int stat_record(holog_store *s, const struct hg_resolved *r, holog_stat_i
     if (rc < 0)
         return rc;
     info->time_ns = rec.body_time_ns;
-    info->hash_lo = rec.rec.hash.lo;
-    info->hash_hi = rec.rec.hash.hi;
+    if (rec.rec.type != HG_REC_DELTA) { /* whose hash is of what it brings */
+        info->hash_lo = rec.rec.hash.lo;
+        info->hash_hi = rec.rec.hash.hi;
+    }
     info->csum = rec.rec.csum;
     hg_record_release(&rec);
     return HOLOG_OK;
