@@ -158,6 +158,7 @@ int hg_inner_build(struct hg_index *ix, const struct hg_child *items, uint32_t c
         node_new(ix, inner_size(count, hg_inner_sep_bytes(ix, items, count)), level, budget, &n);
     if (rc < 0)
         return rc;
+    HG_ASSERT(n != NULL);
     struct hg_inner *in = hg_node_inner(n);
     in->count = count;
     in->prefix_len = prefix_len;
