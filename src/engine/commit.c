@@ -167,7 +167,7 @@ struct seq {
     uint32_t birth_base;    /* offset of the body in it */
     uint64_t number;
     uint64_t body_hash; /* of the frame's */
-    int again; /* the body had to be encoded again: start over */
+    int again;          /* the body had to be encoded again: start over */
     struct hg_delta_commit deltas;
     struct hg_checked *checked; /* the operation in hand; 33 KiB, so not part of this */
     int literal;                /* the only operation's path is as it was given; its key is made */

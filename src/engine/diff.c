@@ -1,16 +1,13 @@
 /*
- * holog_diff: what differs between two states. Paths come from what has changed since the older one;
- * bytes from the tables of hashes that large values have, and from the blocks that differ in them.
+ * holog_diff: what differs between two states. Paths come from what has changed since the older one, or
+ * from the commits between the two; values are compared in diff_value.c.
  */
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/byteorder.h"
 #include "base/error.h"
-#include "engine/delta.h"
-
-#define CHUNK   HG_HASH_BLOCK /* bytes compared at a time */
-#define SAME_IN 32u           /* so many equal bytes between two that differ do not end a range */
+#include "engine/diff_value.h"
+#include "holog/versions.h"
 
 /* States so near each other, with so much behind them, are compared by the commits between them. */
 #define NEAR_COMMITS 1024u
@@ -19,9 +16,6 @@
 struct side {
     struct hg_version *v;
     struct hg_locator loc; /* type 0: nothing is there */
-    struct hg_record_read record;
-    int has_record;
-    uint8_t *chunk;
 };
 
 struct diff {
@@ -36,121 +30,6 @@ struct diff {
     int (*each)(void *ctx, const holog_difference *d);
     void *ctx;
 };
-
-/* ---- ranges --------------------------------------------------------------------------------------*/
-
-static int add_range(struct diff *d, uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
-{
-    size_t n = d->ranges.len / sizeof(holog_range);
-    holog_range *last = n == 0 ? NULL : (holog_range *)(void *)d->ranges.data + n - 1;
-    holog_range r = { .a_offset = a, .a_len = a_len, .b_offset = b, .b_len = b_len };
-
-    if (last != NULL && a - (last->a_offset + last->a_len) <= SAME_IN &&
-        a - (last->a_offset + last->a_len) == b - (last->b_offset + last->b_len)) {
-        last->a_len = a + a_len - last->a_offset;
-        last->b_len = b + b_len - last->b_offset;
-        return HOLOG_OK;
-    }
-    return hg_buf_append(&d->ranges, &r, sizeof r);
-}
-
-static int read_part(struct diff *d, struct side *x, uint64_t offset, size_t len)
-{
-    size_t n = 0;
-    int rc = hg_value_range(d->s, &x->loc, d->path, offset, x->chunk, len, &n);
-
-    HG_ASSERT(rc < 0 || n == len);
-    return rc;
-}
-
-/* So many bytes of both. */
-static int compare_part(struct diff *d, uint64_t a, uint64_t b, size_t len)
-{
-    int rc = read_part(d, &d->a, a, len);
-
-    if (rc == HOLOG_OK)
-        rc = read_part(d, &d->b, b, len);
-    for (size_t i = 0; rc == HOLOG_OK && i < len;) {
-        size_t from;
-        while (i < len && d->a.chunk[i] == d->b.chunk[i])
-            i++;
-        from = i;
-        while (i < len && d->a.chunk[i] != d->b.chunk[i])
-            i++;
-        if (i > from)
-            rc = add_range(d, a + from, i - from, b + from, i - from);
-    }
-    return rc;
-}
-
-/* Block i is the same in both by its hash; the last one of each has a length of its own. */
-static int same_block(const struct diff *d, uint64_t i)
-{
-    const uint8_t *a = d->a.record.rec.table;
-    const uint8_t *b = d->b.record.rec.table;
-
-    return a != NULL && b != NULL &&
-           memcmp(a + i * HG_BLOCK_ENTRY_SIZE, b + i * HG_BLOCK_ENTRY_SIZE, HG_BLOCK_ENTRY_SIZE) ==
-               0;
-}
-
-static int compare_all(struct diff *d)
-{
-    uint64_t a_size = d->a.loc.size;
-    uint64_t b_size = d->b.loc.size;
-    uint64_t both = HG_MIN(a_size, b_size);
-    int rc = HOLOG_OK;
-
-    for (uint64_t at = 0; at < both && rc == HOLOG_OK; at += CHUNK) {
-        size_t len = (size_t)HG_MIN(both - at, (uint64_t)CHUNK);
-        if (!same_block(d, at / CHUNK))
-            rc = compare_part(d, at, at, len);
-    }
-    if (rc == HOLOG_OK && a_size != b_size)
-        rc = add_range(d, both, a_size - both, both, b_size - both);
-    return rc;
-}
-
-/* What two ropes do not share may still be the same bytes. */
-static int compare_spans(void *ctx, uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
-{
-    struct diff *d = ctx;
-    uint64_t both = HG_MIN(a_len, b_len);
-    int rc = HOLOG_OK;
-
-    for (uint64_t at = 0; at < both && rc == HOLOG_OK; at += CHUNK)
-        rc = compare_part(d, a + at, b + at, (size_t)HG_MIN(both - at, (uint64_t)CHUNK));
-    if (rc == HOLOG_OK && a_len != b_len)
-        rc = add_range(d, a + both, a_len - both, b + both, b_len - both);
-    return rc;
-}
-
-/* At least one of them was made by deltas. */
-static int compare_ropes(struct diff *d)
-{
-    struct hg_rope_at a = { 0 };
-    struct hg_rope_at b = { 0 };
-    int rc = hg_rope_load(d->s, &d->a.loc, d->path, &a);
-
-    if (rc == HOLOG_OK)
-        rc = hg_rope_load(d->s, &d->b.loc, d->path, &b);
-    if (rc == HOLOG_OK)
-        rc = hg_rope_diff(a.rope, b.rope, compare_spans, d, NULL);
-    hg_rope_put(a.rope);
-    hg_rope_put(b.rope);
-    return rc;
-}
-
-static int take_chunks(struct diff *d)
-{
-    if (d->a.chunk == NULL)
-        d->a.chunk = hg_malloc(CHUNK);
-    if (d->b.chunk == NULL)
-        d->b.chunk = hg_malloc(CHUNK);
-    return d->a.chunk == NULL || d->b.chunk == NULL
-               ? hg_error(HOLOG_E_NOMEM, "no memory to compare values")
-               : HOLOG_OK;
-}
 
 /* ---- entries -------------------------------------------------------------------------------------*/
 
@@ -167,37 +46,6 @@ static int same_version(const struct hg_locator *a, const struct hg_locator *b)
 {
     return a->type == b->type && (a->type == 0 || a->type == HG_ENTRY_DIR ||
                                   (a->segment == b->segment && a->offset == b->offset));
-}
-
-static int read_records(struct diff *d)
-{
-    int rc = hg_record_read(d->s, &d->a.loc, d->path, &d->a.record);
-
-    d->a.has_record = rc == HOLOG_OK;
-    if (rc == HOLOG_OK)
-        rc = hg_record_read(d->s, &d->b.loc, d->path, &d->b.record);
-    d->b.has_record = rc == HOLOG_OK;
-    return rc;
-}
-
-static void release_records(struct diff *d)
-{
-    if (d->a.has_record)
-        hg_record_release(&d->a.record);
-    if (d->b.has_record)
-        hg_record_release(&d->b.record);
-    d->a.has_record = d->b.has_record = 0;
-}
-
-/* The same bytes saved again: a hash that records have of the whole value says so. */
-static int same_value(const struct diff *d)
-{
-    const struct hg_record *a = &d->a.record.rec;
-    const struct hg_record *b = &d->b.record.rec;
-
-    return a->type == b->type &&
-           (a->type == HG_REC_BLOB || a->type == HG_REC_LARGE || a->type == HG_REC_SYMLINK) &&
-           d->a.loc.size == d->b.loc.size && a->hash.lo == b->hash.lo && a->hash.hi == b->hash.hi;
 }
 
 static int tell(struct diff *d)
@@ -223,21 +71,14 @@ static int tell(struct diff *d)
 static int compare_versions(struct diff *d)
 {
     int values = d->a.loc.type == d->b.loc.type && d->a.loc.type != HG_ENTRY_DIR;
-    int ranges = values && d->a.loc.type == HG_ENTRY_BLOB && (d->flags & HOLOG_DIFF_RANGES) != 0;
-    int rc = values ? read_records(d) : HOLOG_OK;
+    int rc;
 
     d->ranges.len = 0;
-    if (rc < 0 || (values && same_value(d)))
-        return rc;
-    if (ranges)
-        rc = take_chunks(d);
-    if (rc == HOLOG_OK && ranges)
-        rc = d->a.record.rec.type == HG_REC_DELTA || d->b.record.rec.type == HG_REC_DELTA
-                 ? compare_ropes(d)
-                 : compare_all(d);
-    if (rc == HOLOG_OK && ranges && d->ranges.len == 0)
-        return HOLOG_OK; /* the same bytes, put together in another way */
-    return rc < 0 ? rc : tell(d);
+    if (!values)
+        return tell(d);
+    rc = hg_value_diff(d->s, &d->a.loc, &d->b.loc, d->path,
+                       (d->flags & HOLOG_DIFF_RANGES) != 0 ? &d->ranges : NULL);
+    return rc <= 0 ? rc : tell(d);
 }
 
 static int one_key(struct diff *d, const uint8_t *key, size_t len)
@@ -251,10 +92,7 @@ static int one_key(struct diff *d, const uint8_t *key, size_t len)
         return rc;
     rc = hg_key_to_path(key, len, d->path, &path_len);
     d->path[path_len] = 0;
-    if (rc == HOLOG_OK)
-        rc = compare_versions(d);
-    release_records(d);
-    return rc;
+    return rc < 0 ? rc : compare_versions(d);
 }
 
 static int walk_changes(struct diff *d, const struct hg_key *subtree)
@@ -440,7 +278,5 @@ int holog_diff(holog_store *store, uint64_t a, uint64_t b, const char *path, uns
     hg_version_put(store, d.a.v);
     hg_version_put(store, d.b.v);
     hg_buf_release(&d.ranges);
-    hg_free(d.a.chunk);
-    hg_free(d.b.chunk);
     return rc;
 }
