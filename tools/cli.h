@@ -77,6 +77,7 @@ enum option_id {
     OPT_DELETE,
     OPT_KEEP,
     OPT_OLDER,
+    OPT_BALANCE,
     OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_BLOB,
     OPT_MAP,
@@ -167,6 +168,19 @@ int change_end(struct change *change, int status, const char *subject, json_obje
 /* holog_txn_copy and holog_txn_move that honour HOLOG_PARENTS too: in the same commit. */
 int change_copy(holog_txn *txn, const char *from, const char *to, unsigned flags);
 int change_move(holog_txn *txn, const char *from, const char *to, unsigned flags);
+
+/* What each kind of delta takes, by the names that the command line and batch use. */
+#define DELTA_NUMBERS_MAX 3
+struct delta_form {
+    const char *name;
+    uint32_t kind;                          /* enum holog_delta_kind */
+    const char *numbers[DELTA_NUMBERS_MAX]; /* NULL behind the last */
+    bool takes_data;
+};
+/* NULL: there is none of that name. */
+const struct delta_form *find_delta_form(const char *name);
+/* Number i of the form. */
+void delta_set_number(holog_delta *delta, size_t i, uint64_t value);
 
 /* ---- files ----------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
  *     {"op":"rm", "path":P}                                          recursive, if_seq
  *     {"op":"mv" | "cp", "from":P, "to":P}                           replace, parents
  *     {"op":"ln", "target":T, "path":P}                              replace, parents
+ *     {"op":"delta", "path":P, "kind":K, "start":N, "end":N, "to":N}  file, base64, text, if_seq, balance
  *     {"op":"rollback", "to":REF, "path":P}                          or "steps":N in place of "to"
  *
  * replace, parents and recursive are true or false; on the command line --replace and --parents set
@@ -148,7 +149,7 @@ static int value_member(const struct batch *batch, json_object *line, uint8_t **
     const char *name = NULL;
 
     if (given != 1)
-        return bad_line(batch, "a save needs one of \"file\", \"base64\" and \"text\"");
+        return bad_line(batch, "one of \"file\", \"base64\" and \"text\" is needed");
     if (text != NULL) {
         if (!json_object_is_type(text, json_type_string))
             return bad_line(batch, "\"%s\" is not a string", "text");
@@ -273,6 +274,72 @@ static int op_ln(struct batch *batch, json_object *line)
     return op_two(batch, line, "target", "path", holog_txn_symlink);
 }
 
+/* The members that its kind takes, and no others. */
+static int delta_numbers(const struct batch *batch, json_object *line,
+                         const struct delta_form *form, holog_delta *delta)
+{
+    static const char *const all[DELTA_NUMBERS_MAX] = { "start", "end", "to" };
+
+    for (size_t i = 0; i < DELTA_NUMBERS_MAX; i++) {
+        uint64_t value = 0;
+        if (form->numbers[i] == NULL && member(line, all[i]) != NULL)
+            return bad_line(batch, "member \"%s\" is not one of kind \"%s\"", all[i], form->name);
+        if (form->numbers[i] == NULL)
+            continue;
+        int status = number_member(batch, line, all[i], &value);
+        if (status != EXIT_DONE)
+            return status;
+        delta_set_number(delta, i, value);
+    }
+    if (!form->takes_data && (member(line, "file") != NULL || member(line, "base64") != NULL ||
+                              member(line, "text") != NULL))
+        return bad_line(batch, "kind \"%s\" takes no bytes", form->name);
+    return EXIT_DONE;
+}
+
+static int apply_delta(struct batch *batch, json_object *line, const char *path,
+                       const struct delta_form *form)
+{
+    holog_delta delta = { .kind = form->kind };
+    uint8_t *data = NULL;
+    bool balance = false;
+    unsigned flags = 0; /* expect() may set REPLACE, of no meaning here */
+    int status = delta_numbers(batch, line, form, &delta);
+
+    if (status == EXIT_DONE)
+        status = flag_member(batch, line, "balance", &balance);
+    if (status == EXIT_DONE)
+        status = expect(batch, line, path, &flags);
+    if (status == EXIT_DONE && form->takes_data)
+        status = value_member(batch, line, &data, &delta.len_bytes);
+    delta.data = data;
+    if (status == EXIT_DONE) {
+        int rc = holog_txn_apply(batch->change.txn, path, &delta, 1,
+                                 balance ? (unsigned)HOLOG_BALANCE : 0);
+        if (rc < 0)
+            status = failed_line(batch, rc, path);
+        batch->bytes += delta.len_bytes;
+    }
+    free(data);
+    return status;
+}
+
+static int op_delta(struct batch *batch, json_object *line)
+{
+    const char *path = NULL;
+    const char *kind = NULL;
+    int status = text_member(batch, line, "path", &path);
+
+    if (status == EXIT_DONE)
+        status = text_member(batch, line, "kind", &kind);
+    if (status != EXIT_DONE || kind == NULL)
+        return status;
+    const struct delta_form *form = find_delta_form(kind);
+    return form != NULL
+               ? apply_delta(batch, line, path, form)
+               : bad_line(batch, "kind \"%s\" is not one of insert, update, delete, move", kind);
+}
+
 /* Where to, as of before the batch. */
 static int rollback_target(const struct batch *batch, json_object *line, const char *path,
                            uint64_t *out_number)
@@ -322,6 +389,7 @@ static const struct {
     { "mv", op_mv, " op from to replace parents " },
     { "cp", op_cp, " op from to replace parents " },
     { "ln", op_ln, " op target path replace parents " },
+    { "delta", op_delta, " op path kind start end to file base64 text if_seq balance " },
     { "rollback", op_rollback, " op to steps path " },
 };
 
@@ -353,7 +421,8 @@ static int apply_object(struct batch *batch, json_object *line)
         batch->operations++;
         return status;
     }
-    return bad_line(batch, "op \"%s\" is not one of save, mkdir, rm, mv, cp, ln, rollback", op);
+    return bad_line(batch, "op \"%s\" is not one of save, mkdir, rm, mv, cp, ln, delta, rollback",
+                    op);
 }
 
 /* The code unit of "\\uXXXX" at p; -1: something else stands there. */

@@ -201,11 +201,13 @@ static json_object *stat_json(const struct args *args, holog_view *view,
     json_add(out, "commit", json_number(info->number));
     json_add(out, "time", info->time_ns != 0 ? json_text(iso_time(info->time_ns, text)) : NULL);
     json_add(out, "time_ns", json_number(info->time_ns));
-    if (info->type == HOLOG_BLOB) {
+    if (info->type ==
+        HOLOG_BLOB) { /* what deltas made has no hash of its own, and may have no sum */
+        bool hashed = info->hash_hi != 0 || info->hash_lo != 0;
         (void)snprintf(text, sizeof text, "%016" PRIx64 "%016" PRIx64, info->hash_hi,
                        info->hash_lo);
-        json_add(out, "hash", json_text(text));
-        json_add(out, "csum", json_number(info->csum));
+        json_add(out, "hash", hashed ? json_text(text) : NULL);
+        json_add(out, "csum", info->csum < 96 ? json_number(info->csum) : NULL);
     }
     if (info->type == HOLOG_SYMLINK) {
         json_add(out, "target",

@@ -104,6 +104,10 @@ static const char *hint_for(const struct args *args, int code, const char *messa
                    : "";
     case HOLOG_E_NOTEMPTY: return takes(args, OPT_RECURSIVE) ? "rm -r takes all that is in it" : "";
     case HOLOG_E_ISDIR: return takes(args, OPT_OUTPUT) ? "'holog ls' lists it" : "";
+    case HOLOG_E_CONSERVE:
+        return takes(args, OPT_BALANCE) ? "--balance does it, and keeps the deficit with the commit"
+                                        : "";
+    case HOLOG_E_RANGE: return takes(args, OPT_BALANCE) ? "'holog stat' shows the size" : "";
     case HOLOG_E_CONFLICT: return "look again with 'holog stat', then decide";
     case HOLOG_E_NOTSTORE: return "'holog init STORE' makes one";
     case HOLOG_E_BUSY:

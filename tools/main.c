@@ -29,6 +29,13 @@ static const struct command commands[] = {
       verb_ls },
     { "stat", "STORE PATH", "Show what an entry is; of a symlink, the link itself.", NULL, 2, 2,
       { OPT_AT, OPT_JSON }, verb_stat },
+    { "delta", "STORE PATH KIND NUMBER ... [FILE|-]", "Change a part of a blob; costs what it changes.",
+      "  insert START [FILE|-]      FILE, or standard input, comes before byte START\n"
+      "  update START END [FILE|-]  in place of the bytes from START to before END; of any length\n"
+      "  delete START END           those bytes go\n"
+      "  move START END TO          they come before byte TO, counted as before the move\n"
+      "One commit, and a version of its own in the history.", 4, 6,
+      { OPT_IF_SEQ, OPT_BALANCE, OPT_MESSAGE, OPT_JSON }, verb_delta },
     { "rm", "STORE PATH ...", "Remove entries; all of them in one commit.",
       "A directory must be empty, unless -r takes it with everything below.", 2, -1,
       { OPT_RECURSIVE, OPT_IF_SEQ, OPT_MESSAGE, OPT_JSON }, verb_rm },
@@ -50,9 +57,12 @@ static const struct command commands[] = {
       "  {\"op\":\"rm\", \"path\":P}                 \"recursive\":true takes what is below\n"
       "  {\"op\":\"mv\", \"from\":P, \"to\":P}         also \"cp\"\n"
       "  {\"op\":\"ln\", \"target\":T, \"path\":P}\n"
+      "  {\"op\":\"delta\", \"path\":P, \"kind\":K, \"start\":N, \"end\":N, \"to\":N}   as 'holog delta' takes\n"
+      "                                          them; bytes as for save\n"
       "  {\"op\":\"rollback\", \"to\":REF, \"path\":P}   or \"steps\":N in place of \"to\"\n"
       "\"replace\":true and \"parents\":true go with save, mv, cp and ln, \"parents\" with mkdir,\n"
-      "\"if_seq\":N with save and rm. An error names the line, and then nothing is changed.", 1, 2,
+      "\"if_seq\":N with save, rm and delta, \"balance\":true with delta. An error names the line, and\n"
+      "then nothing is changed.", 1, 2,
       { OPT_REPLACE, OPT_PARENTS, OPT_MESSAGE, OPT_JSON }, verb_batch },
     { "log", "STORE [PATH]", "List commits, newest first; of a value its versions.",
       "Of a directory PATH only commits that changed it or something below it. Of any other PATH the\n"
@@ -118,7 +128,7 @@ static const struct command commands[] = {
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
 static const char *const later_verbs[] = {
-    "compact", "delta", "export", "import", "serve", "snapshot", "wave",
+    "compact", "export", "import", "serve", "snapshot", "wave",
 };
 
 static const struct command *find_command(const char *name)

@@ -13,6 +13,7 @@ int verb_save(const struct args *args);
 int verb_load(const struct args *args);
 int verb_ls(const struct args *args);
 int verb_stat(const struct args *args);
+int verb_delta(const struct args *args);
 int verb_rm(const struct args *args);
 int verb_mkdir(const struct args *args);
 int verb_mv(const struct args *args);

@@ -8,7 +8,7 @@ import unittest
 
 from clitest import BIN, DONE, FAILED, SOURCE, USAGE, Case, main
 
-VERBS = """init save load ls stat rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info stats
+VERBS = """init save load ls stat delta rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info stats
     bench""".split()
 
 
@@ -141,7 +141,7 @@ class Readme(Case):
             yield from (part for part in re.split(" {2,}", line) if part.startswith("holog "))
 
     def test_its_commands_work_as_written(self):
-        for name in ("plane.raw", "better.raw"):
+        for name in ("plane.raw", "better.raw", "patch.raw"):
             with open(self.path(name), "wb") as f:
                 f.write(os.urandom(100000))
         seen = set()

@@ -9,6 +9,7 @@ _holog_options() {
         save) echo "--replace --parents --message --if-seq --json" ;;
         load) echo "--output --range --at" ;;
         ls) echo "--long --recursive --null --prefix --after --limit --at --json" ;;
+        delta) echo "--if-seq --balance --message --json" ;;
         rm) echo "--recursive --if-seq --message --json" ;;
         mkdir) echo "--parents --message --json" ;;
         mv | cp | ln | batch) echo "--replace --parents --message --json" ;;
@@ -27,7 +28,7 @@ _holog_options() {
     esac
 }
 
-_holog_verbs="init save load ls stat rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info \
+_holog_verbs="init save load ls stat delta rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info \
 stats bench help --help --version"
 
 # Words that are no options, before the one being completed: the verb comes first.
@@ -117,13 +118,15 @@ _holog() {
         _holog_files "$typed"
     elif ((count == 1)); then
         _holog_directories "$typed"
-    elif [[ $verb == batch || ($verb == save && $count -eq 3) ]]; then
+    elif [[ $verb == delta && $count -eq 3 ]]; then
+        _holog_list "insert update delete move" "$typed"
+    elif [[ $verb == batch || ($verb == delta && $count -gt 3) || ($verb == save && $count -eq 3) ]]; then
         _holog_files "$typed"
     elif [[ $verb == tag || ($verb == diff && $count -lt 4) || ($verb == rollback && $count -eq 2 && " ${COMP_WORDS[*]} " != *" -n "*) ]]; then
         _holog_tags "${_holog_words[1]}" "$typed"
     else
         case $verb in
-            save | load | ls | stat | rm | mkdir | mv | cp | ln | log | du | \
+            save | load | ls | stat | delta | rm | mkdir | mv | cp | ln | log | du | \
                 diff | rollback)
                 _holog_paths "${_holog_words[1]}" "$typed" ;;
         esac
