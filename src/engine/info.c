@@ -162,9 +162,9 @@ static void fixed_value(holog_store *s, size_t i, char *out, size_t size)
         (void)snprintf(out, size, "%llu", (unsigned long long)values[i]);
 }
 
-/* The rules of what is kept have a value also where nobody has set one. */
+/* These have a value also where nobody has set one. */
 static const char *const rules[] = { "retention.commits", "retention.age_s", "retention.bytes",
-                                     "pins.max_age_s", "pins.max_bytes" };
+                                     "pins.max_age_s",    "pins.max_bytes",  HG_CONSERVATION_KEY };
 #define N_RULES (sizeof rules / sizeof rules[0])
 
 static size_t rule_of(const char *key)
@@ -182,11 +182,17 @@ static uint64_t seconds(uint64_t ns)
 }
 
 /* Its length. The log's lock is held, where there is a log. */
-static size_t rule_value(const struct hg_retention *r, size_t i, char *out, size_t size)
+static size_t rule_value(const holog_store *s, size_t i, char *out, size_t size)
 {
+    static const char *const modes[] = {
+        [HG_CONSERVE_TRACK] = "track", [HG_CONSERVE_OFF] = "off", [HG_CONSERVE_ENFORCE] = "enforce"
+    };
+    const struct hg_retention *r = &s->rules;
     const uint64_t values[N_RULES] = { r->commits, seconds(r->age_ns), r->bytes,
                                        seconds(r->pin_age_ns), r->pin_bytes };
 
+    if (strcmp(rules[i], HG_CONSERVATION_KEY) == 0)
+        return (size_t)snprintf(out, size, "%s", modes[s->conservation]);
     if (r->bytes_live && strcmp(rules[i], "retention.bytes") == 0)
         return (size_t)snprintf(out, size, "live");
     if (values[i] == UINT64_MAX)
@@ -217,7 +223,7 @@ static int get_setting(holog_store *s, const char *key, char *out, size_t size)
     if (s->log != NULL)
         hg_log_lock(s->log);
     if (rule < N_RULES) {
-        rc = rule_value(&s->rules, rule, out, size) < size ? HOLOG_OK : HOLOG_E_RANGE;
+        rc = rule_value(s, rule, out, size) < size ? HOLOG_OK : HOLOG_E_RANGE;
     }
     for (const struct hg_setting *e = s->settings; e != NULL && rule == N_RULES; e = e->next) {
         if (strcmp(e->key, key) == 0) {
@@ -300,7 +306,7 @@ int holog_config_list(holog_store *store,
     if (store->log != NULL)
         hg_log_lock(store->log);
     for (size_t i = 0; i < N_RULES && rc == HOLOG_OK; i++) {
-        (void)rule_value(&store->rules, i, text, sizeof text);
+        (void)rule_value(store, i, text, sizeof text);
         rc = copy_setting(&copy, rules[i], text);
     }
     for (const struct hg_setting *e = store->settings; e != NULL && rc == HOLOG_OK; e = e->next) {

@@ -128,8 +128,9 @@ class Queries(Case):
         text = self.holog("stats", self.store).text
         self.assertRegex(text, r"(?m)^tag old +2\.0 KiB  .* of commit 1$")
         self.assertRegex(text, r"(?m)^retention\.bytes +live  ")
-        self.assertIn(f'holog_held_bytes{{store="{self.store}",kind="tag",name="old",commit="1"}} 2000',
-                      self.holog("stats", self.store, "--prometheus").text)
+        text = self.holog("stats", self.store, "--prometheus").text
+        labels = f'store="{self.store}",kind="tag",name="old",commit="1"'
+        self.assertIn(f"holog_held_bytes{{{labels}}} 2000\n", text)
 
     def test_prometheus(self):
         self.save("a", b"x")
@@ -176,22 +177,24 @@ class Queries(Case):
 
     def test_rules_of_retention_are_shown_also_when_nobody_set_them(self):
         rules = {"retention.commits": "1000", "retention.age_s": "604800",
-                 "retention.bytes": "live", "pins.max_age_s": "all", "pins.max_bytes": "all"}
+                 "retention.bytes": "live", "pins.max_age_s": "all", "pins.max_bytes": "all",
+                 "conservation": "track"}
 
         def shown():
             config = self.holog("config", self.store, "--json").json()["config"]
-            return {k: v for k, v in config.items() if "." in k}
+            return {k: v for k, v in config.items() if k in rules}
 
         self.assertEqual(shown(), rules)
         for key, value in (("retention.commits", "5"), ("retention.age_s", "all"),
                            ("retention.bytes", "1000000"), ("pins.max_age_s", "60"),
-                           ("retention.bytes", "live")):
+                           ("retention.bytes", "live"), ("conservation", "enforce"),
+                           ("conservation", "track")):
             self.assertEqual(self.holog("config", self.store, key).text, rules[key] + "\n")
             self.holog("config", self.store, f"{key}={value}")
             rules[key] = value
             self.assertEqual(shown(), rules)
         for word in ("retention.commits=0", "retention.age_s=live", "retention.bytes=-1",
-                     "retention.commits=", "pins.max_bytes=1K"):
+                     "retention.commits=", "pins.max_bytes=1K", "conservation=on"):
             done = self.holog("config", self.store, word, status=FAILED)
             self.assertIn(word.split("=")[0], done.message)
         self.assertEqual(shown(), rules)
@@ -207,7 +210,8 @@ class Queries(Case):
         self.holog("init", other, "--segment-size", "64K", "--extent-segment-size", "1M",
                    "--inline-max", "4K", "--max-space-amp", "2.25")
         config = self.holog("config", other, "--json").json()["config"]
-        self.assertEqual({k: float(v) for k, v in config.items() if "." not in k},
+        self.assertEqual({k: float(v) for k, v in config.items()
+                          if "." not in k and k != "conservation"},
                          {"segment_size_max": 65536, "extent_segment_size_max": 1 << 20,
                           "inline_max": 4096, "max_space_amp": 2.25})
 
