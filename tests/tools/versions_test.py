@@ -1,4 +1,5 @@
-"""--at, log of a path, tag, diff, rollback and gc: earlier states are read, named and come back, and nothing else changes."""
+"""--at, log of a path, tag, diff, rollback and gc: earlier states are read, named, come back and go;
+nothing else changes."""
 
 import time
 
@@ -72,7 +73,8 @@ class At(History):
                           ("nope", '"nope" (\'holog tag STORE --list\''),
                           ("HEAD~", "names no state"), ("-1", "names no state"),
                           ("2026-13-01T00:00:00Z", "names no state"), ("", "names no state")):
-            for args in (["load", "d/v"], ["ls"], ["stat", "d/v"], ["load", "d/v", "--range", "1:2"]):
+            for args in (["load", "d/v"], ["ls"], ["stat", "d/v"],
+                         ["load", "d/v", "--range", "1:2"]):
                 done = self.holog(args[0], self.store, *args[1:], "--at", ref, status=FAILED)
                 self.assertIn(says, done.message)
                 self.assertEqual(done.out, b"")
@@ -90,8 +92,10 @@ class Log(History):
         self.save("d/v", b"again", "-m", "line\nbreak")
         sizes = [len(self.value(i)) for i in range(5)]
         self.assertEqual(self.versions("d/v"),
-                         [(6, 5, "current", None, "line\nbreak"), (4, sizes[4], "removed", 5, "run 4"),
-                          (3, sizes[3], "replaced", 4, "run 3"), (2, sizes[2], "replaced", 3, "run 2"),
+                         [(6, 5, "current", None, "line\nbreak"),
+                          (4, sizes[4], "removed", 5, "run 4"),
+                          (3, sizes[3], "replaced", 4, "run 3"),
+                          (2, sizes[2], "replaced", 3, "run 2"),
                           (1, sizes[1], "replaced", 2, "run 1")])
         self.assertEqual(self.versions("d/v", "-n", "2"), self.versions("d/v")[:2])
         lines = self.holog("log", self.store, "d/v").text.split("\n")
@@ -179,9 +183,8 @@ class Diff(History):
         self.holog("ln", self.store, "new", "link")
         doc = self.diff("2", "HEAD")
         self.assertEqual((doc["path"], doc["a"], doc["b"]), ("/", 2, 6))
-        self.assertEqual([(d["path"], d["a"] and (d["a"]["type"], d["a"]["commit"], d["a"]["bytes"]),
-                           d["b"] and (d["b"]["type"], d["b"]["commit"], d["b"]["bytes"]))
-                          for d in doc["differences"]],
+        self.assertEqual([(d["path"], d["a"] and tuple(d["a"].values()),
+                           d["b"] and tuple(d["b"].values())) for d in doc["differences"]],
                          [("d/v", ("blob", 2, len(self.value(2))), ("blob", 4, len(self.value(4)))),
                           ("link", None, ("symlink", 6, 3)), ("new", None, ("blob", 5, 10))])
         back = self.diff("HEAD", "2")["differences"]
@@ -317,7 +320,7 @@ class Gc(History):
         self.holog("tag", self.store, "first", "1")
         text = self.holog("gc", self.store, "--keep", "1").text
         self.assertRegex(text, r"(?m)^--keep 1 +4 ")
-        self.assertRegex(text, r"(?m)^\d versions?, .* freed; of 4 states 1 kept, from commit 4 on$")
+        self.assertRegex(text, r"(?m)^\d versions?, .* freed; of 4 states 1 kept, from commit 4 ")
         self.assertIn("tags keep 7.8 KiB of older versions", text)
         self.assertEqual(self.load("d/v", "--at", "first"), self.value(1))
         self.said("load", self.store, "d/v", "--at", "2")
