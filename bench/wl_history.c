@@ -91,7 +91,7 @@ static int prepare(struct bench *b, const struct bench_engine *e)
 
 /* ---- gets --------------------------------------------------------------------------------------*/
 
-static int gets(holog_view *v, uint32_t keys, uint32_t count, double *out_rate)
+static int get_many(holog_view *v, uint32_t keys, uint32_t count, double *out_rate)
 {
     char key[BENCH_KEY_MAX];
     char buf[BENCH_SMALL_LEN];
@@ -116,9 +116,9 @@ static int get_as_of(struct bench *b, holog_store *s, const char *ref, const cha
 
     if (holog_ref(s, ref, &number) < 0 || holog_view_open_at(s, number, &v) < 0)
         return failed(ref);
-    rc = gets(v, b->scale->keys, GETS_WARM, out_rate);
+    rc = get_many(v, b->scale->keys, GETS_WARM, out_rate);
     if (rc == 0)
-        rc = gets(v, b->scale->keys, GETS_WARM, out_rate);
+        rc = get_many(v, b->scale->keys, GETS_WARM, out_rate);
     holog_view_close(v);
     if (rc == 0)
         bench_report_add(b->report, row, "holog", *out_rate);

@@ -108,7 +108,7 @@ static int list_tags(const holog_store *s, struct hg_buf *out, struct hg_buf *ot
             rc = hg_buf_append(others, &t[i].number, sizeof t[i].number);
             continue;
         }
-        k.priority = atoi(t[i].name + strlen(PREFIX));
+        k.priority = t[i].name[strlen(PREFIX)] - '0'; /* of our making, or as low as it sorts */
         memcpy(k.name, t[i].name, sizeof k.name);
         rc = hg_buf_append(out, &k, sizeof k);
     }
