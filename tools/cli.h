@@ -173,8 +173,8 @@ int change_move(holog_txn *txn, const char *from, const char *to, unsigned flags
 #define DELTA_NUMBERS_MAX 3
 struct delta_form {
     const char *name;
-    uint32_t kind;                          /* enum holog_delta_kind */
     const char *numbers[DELTA_NUMBERS_MAX]; /* NULL behind the last */
+    uint32_t kind;                          /* enum holog_delta_kind */
     bool takes_data;
 };
 /* NULL: there is none of that name. */

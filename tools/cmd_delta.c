@@ -12,10 +12,10 @@
 const struct delta_form *find_delta_form(const char *name)
 {
     static const struct delta_form forms[] = {
-        { "insert", HOLOG_DELTA_INSERT, { "start" }, true },
-        { "update", HOLOG_DELTA_UPDATE, { "start", "end" }, true },
-        { "delete", HOLOG_DELTA_DELETE, { "start", "end" }, false },
-        { "move", HOLOG_DELTA_MOVE, { "start", "end", "to" }, false },
+        { "insert", { "start" }, HOLOG_DELTA_INSERT, true },
+        { "update", { "start", "end" }, HOLOG_DELTA_UPDATE, true },
+        { "delete", { "start", "end" }, HOLOG_DELTA_DELETE, false },
+        { "move", { "start", "end", "to" }, HOLOG_DELTA_MOVE, false },
     };
 
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {

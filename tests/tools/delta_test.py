@@ -61,7 +61,7 @@ class Delta(Case):
         self.assertEqual([(v["bytes"], v["message"]) for v in versions],
                          [(len(old) - 1, "three for two"), (len(old), "")])
         diff = self.holog("diff", self.store, "HEAD~1", "HEAD", "--ranges").text
-        self.assertIn("\n    5:", diff)
+        self.assertIn("\n    5:3 -> 5:2\n", diff)
         self.holog("rollback", self.store, "HEAD~1", "v")
         self.is_now(old)
 
