@@ -32,7 +32,8 @@ HOLOG_API int holog_ref(holog_store *store, const char *ref, uint64_t *out_numbe
 HOLOG_API int holog_view_open_at(holog_store *store, uint64_t number, holog_view **out_view);
 
 /* The number before the last n commits that changed `path` or something below it: where going back n
- * steps leads. HOLOG_E_DROPPED: so many are not kept; HOLOG_E_INVAL: n is 0. */
+ * steps leads. HOLOG_E_DROPPED: so many are not kept; HOLOG_E_NOENT: there is and was nothing;
+ * HOLOG_E_INVAL: n is 0. */
 HOLOG_API int holog_before_changes(holog_store *store, const char *path, uint64_t n,
                                    uint64_t *out_number);
 

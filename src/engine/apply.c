@@ -115,7 +115,7 @@ int hg_apply_put_marked(struct hg_state *st, const struct hg_key *k, const struc
     if (rc != HOLOG_OK)
         return rc;
     if (old.type != 0) {
-        rc = hg_past_keep(st, k->bytes, k->len, &old, loc->number, 0);
+        rc = hg_past_keep(st, k->bytes, k->len, &old, loc->number, loc->ends);
         if (rc < 0) {
             hg_index_put_back(st->index, k->bytes, k->len, &old);
             return rc;
@@ -176,7 +176,7 @@ static size_t key_path_len(const uint8_t *key, size_t len)
 
 /* Everything below k is taken out of the sums, and goes to the past. */
 static int uncount_below(struct hg_state *st, const uint8_t *prefix, size_t prefix_len,
-                         uint64_t number, int moved)
+                         uint64_t number, uint8_t ends)
 {
     struct hg_root *root = hg_index_freeze(st->index);
     struct hg_cursor c;
@@ -185,7 +185,7 @@ static int uncount_below(struct hg_state *st, const uint8_t *prefix, size_t pref
 
     while (rc == HOLOG_OK && c.key_len >= prefix_len && memcmp(c.key, prefix, prefix_len) == 0) {
         hg_sums_count(&st->sums, &c.loc, key_path_len(c.key, c.key_len), -1);
-        rc = hg_past_keep(st, c.key, c.key_len, &c.loc, number, moved);
+        rc = hg_past_keep(st, c.key, c.key_len, &c.loc, number, ends);
         if (rc == HOLOG_OK)
             rc = hg_cursor_next(&c);
     }
@@ -195,7 +195,7 @@ static int uncount_below(struct hg_state *st, const uint8_t *prefix, size_t pref
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }
 
-static int delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t number, int moved)
+static int delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t number, uint8_t ends)
 {
     uint8_t prefix[HG_KEY_MAX + 1];
     size_t prefix_len = below(k, prefix);
@@ -209,7 +209,7 @@ static int delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t num
             rc = say_parent(mark_directory(st, k->bytes, k->parent_len, number, &was));
     }
     if (rc == HOLOG_OK && old.type == HG_ENTRY_DIR) {
-        rc = uncount_below(st, prefix, prefix_len, number, moved);
+        rc = uncount_below(st, prefix, prefix_len, number, ends);
         if (rc == HOLOG_OK)
             rc = hg_index_remove_prefix(st->index, prefix, prefix_len, NULL);
     }
@@ -221,7 +221,7 @@ static int delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t num
     }
     rc = hg_index_remove(st->index, k->bytes, k->len, &old);
     if (rc == HOLOG_OK)
-        rc = hg_past_keep(st, k->bytes, k->len, &old, number, moved);
+        rc = hg_past_keep(st, k->bytes, k->len, &old, number, ends);
     if (rc == HOLOG_OK)
         hg_sums_count(&st->sums, &old, k->path_len, -1);
     return rc;
@@ -229,7 +229,7 @@ static int delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t num
 
 int hg_apply_delete_tree(struct hg_state *st, const struct hg_key *k, uint64_t number)
 {
-    return delete_tree(st, k, number, 0);
+    return delete_tree(st, k, number, HG_ENDS_ALL);
 }
 
 /* One entry below `from`, put below `to`. */
@@ -255,7 +255,7 @@ static int transfer_one(struct hg_state *st, const struct hg_key *from, const st
         loc.size = number;
     rc = hg_index_put(st->index, dest, dest_len, &loc, &replaced, &old);
     if (rc == HOLOG_OK && replaced)
-        rc = hg_past_keep(st, dest, dest_len, &old, number, 0);
+        rc = hg_past_keep(st, dest, dest_len, &old, number, HG_ENDS_ALL);
     if (rc == HOLOG_OK && replaced)
         hg_sums_count(&st->sums, &old, path_len, -1);
     if (rc == HOLOG_OK)
@@ -302,7 +302,7 @@ int hg_apply_move(struct hg_state *st, const struct hg_key *from, const struct h
     int rc = hg_apply_copy(st, from, to, number);
 
     if (rc == HOLOG_OK)
-        rc = delete_tree(st, from, number, 1);
+        rc = delete_tree(st, from, number, HG_ENDS_NONE);
     return rc;
 }
 
@@ -330,6 +330,14 @@ static int same_version(const struct hg_locator *a, const struct hg_locator *b)
            (a->type == HG_ENTRY_DIR || (a->segment == b->segment && a->offset == b->offset));
 }
 
+/* What comes back was counted when it went, and stays so: what goes now counts as far as it is more. */
+static uint8_t swapped(const struct hg_locator *goes, const struct hg_locator *comes)
+{
+    if (goes->type == HG_ENTRY_DIR || comes->type == HG_ENTRY_DIR)
+        return HG_ENDS_ALL;
+    return hg_past_ends(goes->size > comes->size ? goes->size - comes->size : 0);
+}
+
 /* One entry becomes what it was. */
 static int restore_one(struct rollback *r, const uint8_t *key, size_t len)
 {
@@ -348,7 +356,8 @@ static int restore_one(struct rollback *r, const uint8_t *key, size_t len)
         return HOLOG_OK;
     }
     if (rc == HOLOG_OK && has == HOLOG_OK) {
-        rc = hg_past_keep(r->st, key, len, &is, r->number, 0);
+        rc = hg_past_keep(r->st, key, len, &is, r->number,
+                          had < 0 ? HG_ENDS_ALL : swapped(&is, &was));
         hg_sums_count(&r->st->sums, &is, path_len, -1);
     }
     if (rc < 0 || (had < 0 && has < 0))

@@ -312,6 +312,8 @@ static struct hg_locator op_locator(void *ctx, const struct hg_op *op)
         loc.type = HG_ENTRY_DIR;
         loc.size = q->number;
         loc.check = 0;
+    } else if (op->type == HG_OP_DELTA) {
+        loc.ends = hg_delta_ends(op);
     }
     return loc;
 }

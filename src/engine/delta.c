@@ -175,6 +175,11 @@ static int cuts(const struct hg_delta_op *d)
     return d->kind != HG_DELTA_MOVE && d->end > d->start;
 }
 
+uint8_t hg_delta_ends(const struct hg_op *op)
+{
+    return hg_past_ends(cuts(op->delta) ? op->delta->end - op->delta->start : 0);
+}
+
 static uint8_t new_csum(const struct hg_delta_op *d, uint8_t base, uint8_t cut, int cut_known)
 {
     if (base == HG_CSUM_UNKNOWN || !cut_known)

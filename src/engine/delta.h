@@ -34,6 +34,7 @@ HG_MUST_CHECK int hg_rope_sum(holog_store *s, holog_txn *own, const struct hg_ro
                               const char *path, uint64_t start, uint64_t end, uint8_t *out_csum);
 
 /* ---- delta.c ---- */
+uint8_t hg_delta_ends(const struct hg_op *op); /* what of its base it takes away (past.h) */
 /*
  * A delta that was collected. What it does to its base is made ready without the log's lock: how the
  * bytes that go add up, and the rope. It is good for that base only; under the lock the delta meets

@@ -13,7 +13,7 @@
 
 static uint64_t bytes_of(const struct hg_cursor *c, const struct hg_past_key *k)
 {
-    return k->moved || c->loc.type == HG_ENTRY_DIR ? 0 : c->loc.size;
+    return hg_past_ended_bytes(k->ends, &c->loc);
 }
 
 /* What goes at that horizon, and what tags keep. */

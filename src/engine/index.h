@@ -61,6 +61,8 @@ struct hg_locator {
     uint64_t size;   /* < 2^48 */
     uint64_t number; /* < 2^48 */
     uint8_t type;
+    uint8_t ends;   /* of a put, and not stored: what of the value it replaces only the past has
+                       then (past.h); 0: all */
     uint32_t check; /* 24 bits */
 };
 #define HG_LOCATOR_SIZE 24

@@ -109,6 +109,7 @@ void hg_locator_decode(const uint8_t in[HG_LOCATOR_SIZE], struct hg_locator *out
     out_loc->size = hg_get_le48(in + 8);
     out_loc->number = hg_get_le48(in + 14);
     out_loc->type = (uint8_t)last;
+    out_loc->ends = 0;
     out_loc->check = last >> 8;
 }
 

@@ -139,10 +139,9 @@ static int held_bytes(holog_store *s, uint64_t horizon, const struct hg_buf *oth
     for (; rc == HOLOG_OK; rc = hg_cursor_next(&c)) {
         struct hg_past_key k;
         hg_past_key_decode(c.key, c.key_len, &k);
-        if (c.loc.number <= horizon && !k.moved && c.loc.type != HG_ENTRY_DIR &&
-            hg_timeline_has_tag(&s->timeline, k.number, c.loc.number) &&
+        if (c.loc.number <= horizon && hg_timeline_has_tag(&s->timeline, k.number, c.loc.number) &&
             !has_number(others, k.number, c.loc.number))
-            *out += c.loc.size;
+            *out += hg_past_ended_bytes(k.ends, &c.loc);
     }
     hg_cursor_close(&c);
     hg_root_put(past);

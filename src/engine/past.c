@@ -9,27 +9,51 @@
 
 /* ---- keys ----------------------------------------------------------------------------------------*/
 
-static size_t make_key(const uint8_t *key, size_t len, uint64_t number, int moved, uint8_t *out)
+static size_t make_key(const uint8_t *key, size_t len, uint64_t number, uint8_t ends, uint8_t *out)
 {
     memcpy(out, key, len);
     out[len] = 0;
     out[len + 1] = 0;
     for (int i = 0; i < 6; i++)
         out[len + 2 + (size_t)i] = (uint8_t) ~(number >> (40 - 8 * i));
-    out[len + 8] = (uint8_t)moved;
+    out[len + 8] = ends;
     return len + HG_PAST_SUFFIX;
 }
 
 void hg_past_key_decode(const uint8_t *key, size_t len, struct hg_past_key *out)
 {
     HG_ASSERT(len >= HG_PAST_SUFFIX);
-    *out = (struct hg_past_key){ .len = len - HG_PAST_SUFFIX, .moved = key[len - 1] };
+    *out = (struct hg_past_key){ .len = len - HG_PAST_SUFFIX, .ends = key[len - 1] };
     for (size_t i = 0; i < 6; i++)
         out->number = out->number << 8 | (uint8_t)~key[out->len + 2 + i];
 }
 
+uint8_t hg_past_ends(uint64_t bytes)
+{
+    unsigned shift = 0;
+
+    if (bytes == 0)
+        return HG_ENDS_NONE;
+    for (; bytes > 7; shift++)
+        bytes = bytes / 2 + (bytes & 1);
+    return (uint8_t)(shift == 0 ? HG_ENDS_NONE + bytes : 9 + (shift - 1) * 4 + (bytes - 4));
+}
+
+uint64_t hg_past_ended_bytes(uint8_t ends, const struct hg_locator *loc)
+{
+    uint64_t bytes;
+
+    if (loc->type == HG_ENTRY_DIR || ends == HG_ENDS_NONE)
+        return 0;
+    if (ends == HG_ENDS_ALL)
+        return loc->size;
+    bytes = ends < 9 ? ends - HG_ENDS_NONE
+                     : (uint64_t)(4 + (ends - 9u) % 4) << HG_MIN((ends - 9u) / 4 + 1, 48u);
+    return HG_MIN(bytes, loc->size);
+}
+
 int hg_past_keep(struct hg_state *st, const uint8_t *key, size_t key_len,
-                 const struct hg_locator *old, uint64_t end, int moved)
+                 const struct hg_locator *old, uint64_t end, uint8_t ends)
 {
     uint8_t past[HG_KEY_MAX];
     struct hg_locator loc = *old;
@@ -39,12 +63,12 @@ int hg_past_keep(struct hg_state *st, const uint8_t *key, size_t key_len,
     if (st->past == NULL || old->number >= end)
         return HOLOG_OK;
     HG_ASSERT(key_len + HG_PAST_SUFFIX <= sizeof past);
-    len = make_key(key, key_len, old->number, moved, past);
+    len = make_key(key, key_len, old->number, ends, past);
     loc.number = end;
     rc = hg_index_put(st->past, past, len, &loc, NULL, NULL);
-    if (rc == HOLOG_OK && !moved && loc.type != HG_ENTRY_DIR) {
-        st->sums.past_bytes += loc.size;
-        st->sums.ended_bytes += loc.size;
+    if (rc == HOLOG_OK) {
+        st->sums.past_bytes += hg_past_ended_bytes(ends, &loc);
+        st->sums.ended_bytes += hg_past_ended_bytes(ends, &loc);
     }
     return rc;
 }

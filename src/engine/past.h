@@ -5,7 +5,8 @@
  * It is a second index. What stood in the first until commit `end` took its place goes here:
  *
  *   key      the path's key, 00 00, the number it had as 6 bytes, complemented and big-endian (the
- *            newest version first), and a byte: 1 when its value moved to another path, else 0.
+ *            newest version first), and a byte: how many bytes of its value only the past has (a
+ *            value that went on to another path none, one that a delta changed those cut out).
  *            No path's key has 00 00 in it: versions stand right behind where their entry stands or
  *            would stand, before all that is below it
  *   locator  as it was, but for its number: that is `end`
@@ -20,9 +21,15 @@
 
 #define HG_PAST_SUFFIX 9u
 
+/* Bytes in a byte: 0 means the whole value, 1 none; else as many, rounded up to three binary digits. */
+#define HG_ENDS_ALL  0u
+#define HG_ENDS_NONE 1u
+uint8_t hg_past_ends(uint64_t bytes);
+uint64_t hg_past_ended_bytes(uint8_t ends, const struct hg_locator *loc);
+
 /* Nothing when the version was made by commit `end` itself: nobody can read as of before that. */
 HG_MUST_CHECK int hg_past_keep(struct hg_state *st, const uint8_t *key, size_t key_len,
-                               const struct hg_locator *old, uint64_t end, int moved);
+                               const struct hg_locator *old, uint64_t end, uint8_t ends);
 
 /* The entry as of commit `at`, from an index and its past (NULL: there is none). HOLOG_E_NOENT. */
 HG_MUST_CHECK int hg_past_get(const struct hg_root *now, const struct hg_root *past,
@@ -33,7 +40,7 @@ HG_MUST_CHECK int hg_past_get(const struct hg_root *now, const struct hg_root *p
 struct hg_past_key {
     size_t len; /* of the path's key, which it begins with */
     uint64_t number;
-    int moved;
+    uint8_t ends;
 };
 void hg_past_key_decode(const uint8_t *key, size_t len, struct hg_past_key *out);
 

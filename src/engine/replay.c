@@ -187,7 +187,10 @@ static int apply(holog_store *s, const struct hg_record *r)
     }
     hg_key_make(r->path, r->path_len, a);
     switch (r->type) {
-    case HG_REC_DELTA: loc.size = r->version_size; return put_as(s, a, &loc, HG_ENTRY_BLOB);
+    case HG_REC_DELTA:
+        loc.size = r->version_size;
+        loc.ends = hg_past_ends(r->kind == HG_DELTA_MOVE ? 0 : r->end - r->start);
+        return put_as(s, a, &loc, HG_ENTRY_BLOB);
     case HG_REC_BLOB:
     case HG_REC_LARGE: return put_as(s, a, &loc, HG_ENTRY_BLOB);
     case HG_REC_SYMLINK: return put_as(s, a, &loc, HG_ENTRY_SYMLINK);

@@ -246,8 +246,8 @@ static int let_go(holog_store *s, const uint8_t *key, size_t len, const struct h
     struct hg_locator loc;
     int rc = hg_index_remove(s->sequenced.past, key, len, &loc);
 
-    if (rc == HOLOG_OK && !k->moved && loc.type != HG_ENTRY_DIR)
-        s->sequenced.sums.past_bytes -= loc.size;
+    if (rc == HOLOG_OK)
+        s->sequenced.sums.past_bytes -= hg_past_ended_bytes(k->ends, &loc);
     return rc;
 }
 
@@ -317,8 +317,7 @@ int hg_retention_count_ended(holog_store *s)
     for (; rc == HOLOG_OK; rc = hg_cursor_next(&c)) {
         struct hg_past_key k;
         hg_past_key_decode(c.key, c.key_len, &k);
-        if (!k.moved && c.loc.type != HG_ENTRY_DIR)
-            hg_timeline_ended(t, c.loc.number, c.loc.size);
+        hg_timeline_ended(t, c.loc.number, hg_past_ended_bytes(k.ends, &c.loc));
     }
     hg_cursor_close(&c);
     hg_root_put(root);

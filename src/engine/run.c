@@ -375,7 +375,7 @@ static int keep_versions(struct flush *f, const struct hg_index_item *item, cons
     for (size_t i = 0; i < n && item->loc.type != HG_ENTRY_DIR && rc == HOLOG_OK; i++) {
         const struct hg_locator *loc = &record_at(f->run, refs[i].at)->loc;
         if (before.type != 0)
-            rc = hg_past_keep(f->st, item->key, item->key_len, &before, loc->number, 0);
+            rc = hg_past_keep(f->st, item->key, item->key_len, &before, loc->number, loc->ends);
         before = *loc;
     }
     return rc;

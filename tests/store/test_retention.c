@@ -306,3 +306,48 @@ Test(retention, a_view_that_holds_more_than_is_allowed_ends)
     holog_view_close(v);
     holog_view_close(young);
 }
+
+/* ---- deltas ----------------------------------------------------------------------------------------*/
+
+Test(retention, a_delta_ends_the_bytes_it_takes_away_and_no_more)
+{
+    const size_t len = 200000;
+    char *value = calloc(1, len);
+    holog_delta d = {
+        .kind = HOLOG_DELTA_UPDATE, .start = 1000, .end = 1100, .data = value, .len_bytes = 100
+    };
+    uint64_t first = 0;
+
+    OK(holog_save(box.store, "a", value, len, 0, &first));
+    for (unsigned i = 0; i < 300; i++)
+        OK(holog_apply(box.store, "a", &d, 1, 0, 0, NULL));
+    holog_gc_report r = { .struct_size = sizeof r };
+    OK(holog_gc(box.store, 1, 0, 1, &r));
+    cr_assert_eq(r.versions, 300);
+    cr_assert(r.bytes >= 30000 && r.bytes <= 40000, "%llu", (unsigned long long)r.bytes);
+    (void)gc(0); /* by the default rules all of it is kept */
+    cr_assert(!is_dropped(first));
+    OK(holog_rollback(box.store, "a", first, NULL));
+    OK(holog_rollback(box.store, "a", first + 1, NULL));
+    OK(holog_rollback(box.store, "a", first, NULL));
+    (void)gc(0);
+    cr_assert(!is_dropped(first));
+    free(value);
+}
+
+Test(retention, bytes_that_end_fit_a_byte)
+{
+    struct hg_locator loc = { .type = HG_ENTRY_BLOB, .size = (UINT64_C(1) << 48) - 1 };
+    uint64_t before = 0;
+
+    cr_assert_eq(hg_past_ended_bytes(HG_ENDS_ALL, &loc), loc.size);
+    for (uint64_t n = 0; n < loc.size; n += n / 3 + 1) {
+        uint64_t back = hg_past_ended_bytes(hg_past_ends(n), &loc);
+        cr_assert(back >= n && back <= n + n / 4, "%llu is %llu", (unsigned long long)n,
+                  (unsigned long long)back);
+        cr_assert_geq(back, before);
+        before = back;
+    }
+    loc.type = HG_ENTRY_DIR;
+    cr_assert_eq(hg_past_ended_bytes(HG_ENDS_ALL, &loc), 0);
+}
