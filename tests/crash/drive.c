@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "holog/versions.h"
 #include "watch.h"
 
 void drive_init(struct drive *d)
@@ -86,6 +87,23 @@ void drive_follow_played(struct drive *d, const struct played *p, uint64_t step)
     kit_bounds(p, step, &d->durable, &d->submitted, &d->store);
 }
 
+static int never_was(const struct model *m)
+{
+    return m->n == 1 && strcmp(m->e[0].path, "never given out") == 0;
+}
+
+/* What was found stays, and nothing else was. The tags may be of two kinds: those that are there. */
+static int settle_states(struct drive *d, holog_store *store, uint64_t number)
+{
+    struct model *m = &d->states[number];
+    const char *diff = model_tags_differ(m, store, m->tags);
+
+    memcpy(m->later, m->tags, sizeof m->later);
+    while (d->n_states > number + 1)
+        model_release(&d->states[--d->n_states]);
+    return diff != NULL ? drive_wrong(d, "open finds %s", diff) : HOLOG_OK;
+}
+
 static const char *last_message(void)
 {
     static struct holog_error_detail detail;
@@ -147,8 +165,9 @@ int drive_open(struct drive *d, struct hg_io *io, holog_store **out_store)
     d->poisoned = 0;
     d->found = d->last = d->durable = d->submitted =
         number; /* found: it stays; absent: it stays so */
+    rc = settle_states(d, *out_store, number);
     set_now(d, &d->states[number]);
-    return HOLOG_OK;
+    return rc;
 }
 
 int drive_close(struct drive *d, holog_store *store)
@@ -225,16 +244,27 @@ static int judge(struct drive *d, const struct step *s, int rc, int want, uint64
     return excused(d, "a commit", rc);
 }
 
-static int commit(struct drive *d, holog_store *store, const struct step *s)
+static int commit(struct drive *d, holog_store *store, const struct step *script)
 {
+    struct step step = *script;
+    const struct step *s = &step;
     struct model after;
     uint64_t number = 0;
     int want;
     int rc;
 
     model_copy(&d->now, &after);
-    want = model_apply(&after, s);
+    if (s->op == STEP_ROLLBACK) { /* some commits of the script may have failed */
+        step.number = step.number < d->last ? step.number : d->last;
+        while (never_was(&d->states[step.number]))
+            step.number--;
+        want = model_rollback(&after, &d->states[step.number], s->path);
+    } else {
+        want = model_apply(&after, s);
+    }
     rc = store_apply(store, s, &number);
+    if (rc == HOLOG_E_DROPPED && s->op == STEP_ROLLBACK && d->failures > 0)
+        want = rc; /* the tag that should keep it may not have been set */
     rc = judge(d, s, rc, want, number, &after);
     model_release(&after);
     return rc;
@@ -259,6 +289,50 @@ static int sync_all(struct drive *d, holog_store *store)
     return excused(d, "sync", rc);
 }
 
+static int tag(struct drive *d, holog_store *store, const struct step *script)
+{
+    struct step s = *script;
+    int want = HOLOG_OK;
+    int rc;
+
+    s.number = s.number < d->last ? s.number : d->last;
+    for (int i = 0; i < MODEL_TAGS && s.number == 0; i++)
+        if (strcmp(s.path, model_tag_names[i]) == 0 && d->now.later[i] == 0)
+            want = HOLOG_E_NOENT;
+    rc = store_tag(store, &s);
+    if (rc == HOLOG_OK && d->poisoned)
+        return drive_wrong(d, "a tag is set on a poisoned store");
+    if (rc == want && want != HOLOG_OK)
+        return HOLOG_OK;
+    if (rc == HOLOG_OK || rc == HOLOG_E_INDOUBT) {
+        model_tag(&d->states[d->last], &s, rc == HOLOG_OK);
+        model_tag(&d->now, &s, rc == HOLOG_OK);
+    }
+    if (rc == HOLOG_OK) {
+        d->durable = d->last; /* what stands before it in the log */
+        return rc;
+    }
+    if (rc == HOLOG_E_INDOUBT)
+        d->poisoned = 1;
+    if (rc == HOLOG_E_POISONED && (d->failures > 0 || d->durable != d->submitted)) {
+        d->poisoned = 1;
+        d->failures++;
+        return rc;
+    }
+    return excused(d, "a tag", rc);
+}
+
+static int collect(struct drive *d, holog_store *store, const struct step *s)
+{
+    int rc = holog_gc(store, s->count, 0, 0, NULL);
+
+    if (rc == HOLOG_E_POISONED && (d->failures > 0 || d->durable != d->submitted)) {
+        d->poisoned = 1;
+        return rc;
+    }
+    return rc == HOLOG_OK ? rc : excused(d, "gc", rc);
+}
+
 int drive_step(struct drive *d, struct hg_io *io, holog_store **store, const struct step *s)
 {
     if (s->op == STEP_REOPEN)
@@ -267,7 +341,11 @@ int drive_step(struct drive *d, struct hg_io *io, holog_store **store, const str
         io->ops->sleep_ns(io, 300000000);
         return HOLOG_OK;
     }
-    return s->op == STEP_SYNC ? sync_all(d, *store) : commit(d, *store, s);
+    if (s->op == STEP_SYNC)
+        return sync_all(d, *store);
+    if (s->op == STEP_TAG)
+        return tag(d, *store, s);
+    return s->op == STEP_GC ? collect(d, *store, s) : commit(d, *store, s);
 }
 
 int drive_script(struct drive *d, struct hg_io *io, const struct step *steps, size_t n)

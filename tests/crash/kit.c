@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "holog/versions.h"
 
 void kit_options(holog_options *o)
 {
@@ -123,6 +124,10 @@ static int play_step(struct play *c, struct hg_io *io, holog_store **store, cons
         rc = holog_sync(*store);
     else if (s->op == STEP_REOPEN)
         rc = reopen(c, io, store);
+    else if (s->op == STEP_TAG)
+        rc = store_tag(*store, s);
+    else if (s->op == STEP_GC)
+        rc = holog_gc(*store, s->count, 0, 0, NULL);
     else if (s->op == STEP_IDLE) {
         io->ops->sleep_ns(io, 300000000);
         rc = HOLOG_OK;
@@ -135,9 +140,9 @@ static int play_step(struct play *c, struct hg_io *io, holog_store **store, cons
             rc = HOLOG_E_INVAL; /* numbers go up by one */
     }
     if (rc == HOLOG_OK &&
-        (s->op == STEP_SYNC || s->op == STEP_REOPEN || s->sync == HOLOG_SYNC_COMMIT ||
-         s->sync == HOLOG_SYNC_DEFAULT) &&
-        s->op != STEP_IDLE)
+        (s->op == STEP_SYNC || s->op == STEP_REOPEN || s->op == STEP_TAG ||
+         s->sync == HOLOG_SYNC_COMMIT || s->sync == HOLOG_SYNC_DEFAULT) &&
+        s->op != STEP_IDLE && s->op != STEP_GC)
         hg_sim_mark(sim, MARK_DURABLE, *commits);
     return rc;
 }
@@ -175,12 +180,18 @@ static void play_model(struct played *p)
     model_copy(&m, &p->states[0]);
     p->n_commits = 0;
     for (size_t i = 0; i < p->script->n; i++) {
-        int rc = model_apply(&m, &p->script->steps[i]);
+        const struct step *s = &p->script->steps[i];
+        int rc = s->op == STEP_ROLLBACK ? model_rollback(&m, &p->states[s->number], s->path)
+                                        : model_apply(&m, s);
         if (rc < 0)
             (void)fprintf(stderr, "script %s, step %zu: the model refuses (%s)\n", p->script->name,
                           i, holog_error_name(rc));
         assert(rc == HOLOG_OK);
-        if (step_commits(&p->script->steps[i]))
+        if (s->op == STEP_TAG) { /* no more than one between two commits */
+            model_tag(&p->states[p->n_commits], s, 0);
+            model_tag(&m, s, 1);
+        }
+        if (step_commits(s))
             model_copy(&m, &p->states[++p->n_commits]);
     }
     model_release(&m);
@@ -335,6 +346,11 @@ static int run_check(struct hg_io *io, void *ctx)
     }
     model_copy(&c->p->states[number], &m);
     diff = model_differs(&m, store);
+    if (diff == NULL)
+        diff = model_tags_differ(&m, store, NULL);
+    for (uint64_t n = 0; n < number && diff == NULL && c->p->script != NULL && c->p->script->past;
+         n++)
+        diff = model_differs_at(&c->p->states[n], store, n);
     if (diff != NULL) {
         (void)snprintf(c->text, sizeof c->text, "at commit %llu: %.200s",
                        (unsigned long long)number, diff);
@@ -504,6 +520,34 @@ static const struct step kept[] = {
     { .op = STEP_BATCH, .path = "y", .len = 1000, .seed = 793, .count = 3, .flags = RP },
 };
 
+/* Back and forth; never more than one tag between two commits. */
+static const struct step history[] = {
+    { .op = STEP_SAVE, .path = "a", .len = 10, .seed = 800 },
+    { .op = STEP_BATCH, .path = "d", .len = 40, .seed = 801, .count = 4, .flags = RP },
+    { .op = STEP_TAG, .path = "v1", .number = 2 },
+    { .op = STEP_SAVE, .path = "d/0", .len = 700, .seed = 810, .flags = RP },
+    { .op = STEP_ROLLBACK, .path = "", .number = 2 },
+    { .op = STEP_DELETE_ALL, .path = "d" },
+    { .op = STEP_TAG, .path = "v2", .number = 5 },
+    { .op = STEP_ROLLBACK, .path = "d", .number = 3 },
+    { .op = STEP_TAG, .path = "v1", .number = 6 },
+    { .op = STEP_MOVE, .path = "d", .to = "e" },
+    { .op = STEP_TAG, .path = "v2" },
+    { .op = STEP_REOPEN },
+    { .op = STEP_ROLLBACK, .path = "", .number = 1 },
+    { .op = STEP_ROLLBACK, .path = "", .number = 7 },
+    { .op = STEP_SAVE, .path = "l", .len = 70000, .seed = 811 },
+    { .op = STEP_GC, .count = 3 },
+    { .op = STEP_SAVE, .path = "a", .len = 20, .seed = 812, .flags = RP, .sync = HOLOG_SYNC_OS },
+    { .op = STEP_ROLLBACK, .path = "l", .number = 9 },
+    { .op = STEP_ROLLBACK, .path = "", .number = 6 }, /* its tag keeps it */
+    { .op = STEP_REOPEN },
+    { .op = STEP_ROLLBACK, .path = "", .number = 11 },
+    { .op = STEP_TAG, .path = "v1" },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_SAVE, .path = "e/0", .len = 30, .seed = 813, .flags = RP },
+};
+
 static void larger_segments(holog_options *o)
 {
     o->segment_size_max = 64 << 10;
@@ -515,8 +559,15 @@ static void larger_segments(holog_options *o)
     }
 #define SCRIPT(x) SCRIPT_OF(x, NULL)
 const struct script kit_scripts[] = {
-    SCRIPT(small_saves), SCRIPT(namespace_ops), SCRIPT(large_values),
-    SCRIPT(rolls),       SCRIPT(weak_modes),    SCRIPT(long_batches),
-    SCRIPT(reopens),     SCRIPT(large_reopens), SCRIPT_OF(kept, larger_segments)
+    SCRIPT(small_saves),
+    SCRIPT(namespace_ops),
+    SCRIPT(large_values),
+    SCRIPT(rolls),
+    SCRIPT(weak_modes),
+    SCRIPT(long_batches),
+    SCRIPT(reopens),
+    SCRIPT(large_reopens),
+    SCRIPT_OF(kept, larger_segments),
+    { .name = "history", .steps = history, .n = sizeof history / sizeof history[0], .past = 1 }
 };
 const size_t kit_script_count = sizeof kit_scripts / sizeof kit_scripts[0];

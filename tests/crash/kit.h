@@ -21,6 +21,7 @@ struct script {
     size_t n;
     void (*options)(holog_options *o); /* other than kit_options has them; or NULL */
     void (*wrap)(struct hg_io *io);    /* what it runs on; or NULL */
+    int past;                          /* earlier states are compared, too */
 };
 
 /* Small segments, no threads of the library's own. */

@@ -10,6 +10,8 @@
 
 #include "holog/versions.h"
 
+const char *const model_tag_names[MODEL_TAGS] = { "v1", "v2" };
+
 uint64_t rng_next(uint64_t *state)
 {
     uint64_t z = (*state += UINT64_C(0x9E3779B97F4A7C15));
@@ -30,8 +32,7 @@ void value_fill(uint8_t *out, size_t len, uint64_t seed)
 
 void model_init(struct model *m)
 {
-    m->e = NULL;
-    m->n = 0;
+    memset(m, 0, sizeof *m);
 }
 
 void model_release(struct model *m)
@@ -42,7 +43,7 @@ void model_release(struct model *m)
 
 void model_copy(const struct model *m, struct model *out)
 {
-    out->n = m->n;
+    *out = *m;
     out->e = malloc((m->n + 1) * sizeof *m->e);
     assert(out->e != NULL);
     if (m->n > 0)
@@ -277,11 +278,29 @@ static int apply(struct model *m, const struct step *s)
     case STEP_MOVE:
     case STEP_COPY: return transfer(m, s);
     case STEP_ROLLBACK:
+    case STEP_TAG:
+    case STEP_GC:
     case STEP_SYNC:
     case STEP_REOPEN:
     case STEP_IDLE:
     default: return HOLOG_OK;
     }
+}
+
+void model_tag(struct model *m, const struct step *s, int certain)
+{
+    for (int i = 0; i < MODEL_TAGS; i++) {
+        if (strcmp(model_tag_names[i], s->path) == 0)
+            m->later[i] = s->number;
+    }
+    if (certain)
+        memcpy(m->tags, m->later, sizeof m->tags);
+}
+
+int store_tag(holog_store *store, const struct step *s)
+{
+    return s->number == 0 ? holog_tag_delete(store, s->path)
+                          : holog_tag(store, s->path, s->number, HOLOG_REPLACE);
 }
 
 const struct model_entry *model_find(const struct model *m, const char *path)
@@ -329,7 +348,8 @@ int model_apply(struct model *m, const struct step *s)
 
 int step_commits(const struct step *s)
 {
-    return s->op != STEP_SYNC && s->op != STEP_REOPEN && s->op != STEP_IDLE;
+    return s->op != STEP_SYNC && s->op != STEP_REOPEN && s->op != STEP_IDLE && s->op != STEP_TAG &&
+           s->op != STEP_GC;
 }
 
 static int txn_batch(holog_txn *t, const struct step *s)
@@ -369,6 +389,8 @@ int step_in_txn(holog_txn *t, const struct step *s)
     case STEP_COPY: return holog_txn_copy(t, s->path, s->to, s->flags);
     case STEP_SYMLINK: return holog_txn_symlink(t, s->to, s->path, s->flags);
     case STEP_ROLLBACK: return holog_txn_rollback(t, s->path[0] == 0 ? "/" : s->path, s->number);
+    case STEP_TAG:
+    case STEP_GC:
     case STEP_SYNC:
     case STEP_REOPEN:
     case STEP_IDLE:
@@ -441,17 +463,13 @@ static const char *entry_differs(const struct model_entry *e, const holog_entry 
     return NULL;
 }
 
-const char *model_differs(const struct model *m, holog_store *store)
+static const char *view_differs(const struct model *m, holog_store *store, holog_view *view)
 {
-    holog_view *view = NULL;
     holog_cursor *c = NULL;
     const holog_entry *got;
     const char *diff = NULL;
     size_t seen = 0;
-    int rc = holog_view_open(store, &view);
-
-    if (rc == HOLOG_OK)
-        rc = holog_view_list(view, "/", HOLOG_LIST_RECURSIVE, NULL, NULL, &c);
+    int rc = holog_view_list(view, "/", HOLOG_LIST_RECURSIVE, NULL, NULL, &c);
     while (rc == HOLOG_OK && diff == NULL && (rc = holog_cursor_next(c, &got)) == HOLOG_OK) {
         const struct model_entry *e = find(m, got->path);
         seen++;
@@ -471,6 +489,48 @@ const char *model_differs(const struct model *m, holog_store *store)
         diff = why;
     }
     holog_cursor_close(c);
+    return diff;
+}
+
+const char *model_differs(const struct model *m, holog_store *store)
+{
+    holog_view *view = NULL;
+    const char *diff =
+        holog_view_open(store, &view) < 0 ? "there is no view" : view_differs(m, store, view);
+
     holog_view_close(view);
     return diff;
+}
+
+const char *model_differs_at(const struct model *m, holog_store *store, uint64_t number)
+{
+    holog_view *view = NULL;
+    int rc = holog_view_open_at(store, number, &view);
+    const char *diff = rc == HOLOG_E_DROPPED ? NULL
+                       : rc < 0              ? "there is no view of an earlier commit"
+                                             : view_differs(m, store, view);
+
+    holog_view_close(view);
+    return diff;
+}
+
+const char *model_tags_differ(const struct model *m, holog_store *store, uint64_t *out_tags)
+{
+    uint64_t got[MODEL_TAGS] = { 0 };
+
+    for (int i = 0; i < MODEL_TAGS; i++) {
+        int rc = holog_ref(store, model_tag_names[i], &got[i]);
+        if (rc < 0 && rc != HOLOG_E_NOENT)
+            return "a tag names nothing";
+    }
+    if (memcmp(got, m->tags, sizeof got) != 0 && memcmp(got, m->later, sizeof got) != 0) {
+        (void)snprintf(why, sizeof why, "tags %llu, %llu; not %llu, %llu, or %llu, %llu",
+                       (unsigned long long)got[0], (unsigned long long)got[1],
+                       (unsigned long long)m->tags[0], (unsigned long long)m->tags[1],
+                       (unsigned long long)m->later[0], (unsigned long long)m->later[1]);
+        return why;
+    }
+    if (out_tags != NULL)
+        memcpy(out_tags, got, sizeof got);
+    return NULL;
 }

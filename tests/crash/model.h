@@ -20,9 +20,15 @@ struct model_entry {
     char target[MODEL_PATH]; /* symlink */
 };
 
+#define MODEL_TAGS 2
+extern const char *const model_tag_names[MODEL_TAGS];
+
 struct model {
     struct model_entry *e; /* sorted by path, bytewise */
     size_t n;
+    uint64_t tags[MODEL_TAGS];  /* 0: there is none */
+    uint64_t later[MODEL_TAGS]; /* the same with the last of them that was set or deleted: as of a
+                                   commit, that may be there or not */
 };
 
 enum step_op {
@@ -35,6 +41,8 @@ enum step_op {
     STEP_SYMLINK,  /* path, to = target */
     STEP_BATCH,    /* saves path/0 ... path/count-1, len each */
     STEP_ROLLBACK, /* path as of commit `number`: model_rollback, not model_apply */
+    STEP_TAG,      /* path is its name, for commit `number`; 0: it goes; no commit */
+    STEP_GC,       /* keeps the last `count` commits; no commit */
     STEP_SYNC,     /* no commit */
     STEP_REOPEN,   /* clean close and open; no commit */
     STEP_IDLE,     /* a pause long enough for the watermark; no commit */
@@ -64,6 +72,9 @@ void model_add(struct model *m, const struct model *from);
 /* NULL when the model has no such entry. */
 const struct model_entry *model_find(const struct model *m, const char *path);
 int step_commits(const struct step *s);
+/* A tag is set, or goes: it may be there, or is (certain). */
+void model_tag(struct model *m, const struct step *s, int certain);
+int store_tag(holog_store *store, const struct step *s);
 int step_in_txn(holog_txn *txn, const struct step *s);
 /* The same on a store, as a transaction with the step's sync mode. */
 int store_apply(holog_store *store, const struct step *s, uint64_t *out_number);
@@ -73,6 +84,10 @@ void value_fill(uint8_t *out, size_t len, uint64_t seed);
 /* NULL when the store, seen through a view of its newest commit, holds exactly the model; else what
  * differs (static buffer). Values are compared byte by byte. */
 const char *model_differs(const struct model *m, holog_store *store);
+/* The same of the store as of a commit, without links; one that is not kept differs in nothing. */
+const char *model_differs_at(const struct model *m, holog_store *store, uint64_t number);
+/* The tags are `tags`, or `later`; *out_tags (may be NULL) are those. */
+const char *model_tags_differ(const struct model *m, holog_store *store, uint64_t *out_tags);
 
 /* splitmix64 */
 uint64_t rng_next(uint64_t *state);

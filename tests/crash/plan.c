@@ -190,8 +190,9 @@ int plan_fails(const struct plan *p, char *why, size_t size)
 
 void plan_print(const struct plan *p)
 {
-    static const char *const ops[] = { "SAVE",    "MKDIR", "DELETE", "DELETE_ALL", "MOVE", "COPY",
-                                       "SYMLINK", "BATCH", "SYNC",   "REOPEN",     "IDLE" };
+    static const char *const ops[] = { "SAVE", "MKDIR",   "DELETE", "DELETE_ALL", "MOVE",
+                                       "COPY", "SYMLINK", "BATCH",  "ROLLBACK",   "TAG",
+                                       "GC",   "SYNC",    "REOPEN", "IDLE" };
     for (size_t i = 0; i < p->n; i++) {
         const struct step *s = &p->steps[i];
         (void)fprintf(stderr,
