@@ -732,8 +732,23 @@ static int read_moments(struct reader *r, struct hg_checkpoint *out)
     return rc;
 }
 
+/* What is wrong with a tag, which comes behind `before`; NULL: nothing. */
+static const char *tag_fault(const struct header *h, const uint8_t *in, const char *before)
+{
+    const char *name = (const char *)in + 17;
+    size_t len = in[16];
+
+    if (len > HG_TAG_NAME_MAX || !hg_tag_name_valid(name, len) ||
+        !hg_layout_zero(in + 17 + len, HG_TAG_NAME_MAX - len))
+        return "a tag has no name";
+    if (hg_get_le64(in) == 0 || hg_get_le64(in) > h->number)
+        return "a tag names no commit";
+    return strncmp(before, name, HG_TAG_NAME_MAX) >= 0 ? "a tag is out of its order" : NULL;
+}
+
 static int read_tags(struct reader *r, struct hg_checkpoint *out)
 {
+    char before[HG_TAG_NAME_MAX + 1] = "";
     int rc = hg_buf_reserve(&out->tags, r->head.n_tags * sizeof(struct hg_tag));
     for (uint32_t i = 0; i < r->head.n_tags && rc == HOLOG_OK; i++) {
         uint8_t in[CHK_TAG_SIZE];
@@ -741,9 +756,11 @@ static int read_tags(struct reader *r, struct hg_checkpoint *out)
         if (rc < 0)
             break;
         struct hg_tag t = { .number = hg_get_le64(in), .time_ns = hg_get_le64(in + 8) };
-        if (in[16] > HG_TAG_NAME_MAX || !hg_tag_name_valid((const char *)in + 17, in[16]))
-            return hg_corrupt_file(r->name, reader_offset(r) - sizeof in, "a tag has no name");
+        const char *fault = tag_fault(&r->head, in, before);
+        if (fault != NULL)
+            return hg_corrupt_file(r->name, reader_offset(r) - sizeof in, "%s", fault);
         memcpy(t.name, in + 17, in[16]);
+        memcpy(before, t.name, sizeof before);
         rc = hg_buf_append(&out->tags, &t, sizeof t);
     }
     return rc;

@@ -4,7 +4,7 @@
  * load gives the newest sound checkpoint, whole, or says that there is none and why.
  *
  * Generation g of the index has the keys "k00000000" ... with locators that depend on g, so a mix of
- * two would be seen.
+ * two would be seen; so has its past, of every other of them. It keeps two commits and two tags.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +18,15 @@
 #include "base/byteorder.h"
 #include "base/hash.h"
 #include "engine/checkpoint.h"
+#include "engine/past.h"
 #include "io/sim.h"
 #include "wal/record.h"
 
 #define CHK(number) "chk/00000000000000" number ".hidx"
 #define FEW_KEYS    40u
+#define COMMITS_AT  319u /* in generation 2, as are those below */
+#define TAGS_AT     (COMMITS_AT + 2 * 28)
+#define PAGES_AT    (TAGS_AT + 2 * 81)
 #define MANY_KEYS   30000u /* over a megabyte: more than one chunk of the file */
 
 static const uint8_t uuid[16] = "0123456789abcdef";
@@ -44,6 +48,32 @@ static size_t key_of(uint32_t i, char out[16])
     return (size_t)snprintf(out, 16, "k%08u", i);
 }
 
+/* Every other one, as what it was until then. */
+static size_t past_key_of(uint32_t i, uint8_t out[32])
+{
+    size_t len = key_of(2 * i, (char *)out);
+    memset(out + len, 0, HG_PAST_SUFFIX);
+    out[len + 2] = 0xff;
+    return len + HG_PAST_SUFFIX;
+}
+
+static int build_past(uint64_t g, uint32_t keys, struct hg_index **out_past)
+{
+    struct hg_index *ix = NULL;
+    int rc = hg_index_create(NULL, 0, &ix);
+    for (uint32_t i = 0; i < keys / 2 && rc == HOLOG_OK; i++) {
+        uint8_t key[32];
+        size_t len = past_key_of(i, key);
+        struct hg_locator loc = locator_of(g + 1000, i);
+        rc = hg_index_put(ix, key, len, &loc, NULL, NULL);
+    }
+    if (rc < 0)
+        hg_index_destroy(ix);
+    else
+        *out_past = ix;
+    return rc;
+}
+
 static int build_index(uint64_t g, uint32_t keys, struct hg_index **out_index)
 {
     struct hg_index *ix = NULL;
@@ -61,6 +91,27 @@ static int build_index(uint64_t g, uint32_t keys, struct hg_index **out_index)
     return rc;
 }
 
+static int build_timeline(uint64_t g, struct hg_checkpoint *c)
+{
+    int rc = HOLOG_OK;
+    for (uint64_t i = g > 1 ? g - 1 : 1; i <= g && rc == HOLOG_OK; i++) {
+        struct hg_moment m = { .number = i,
+                               .time_ns = 1600000000 + i,
+                               .frame = hg_pos_make((uint32_t)i, 4096),
+                               .len = 100 + (uint32_t)i };
+        rc = hg_buf_append(&c->moments, &m, sizeof m);
+    }
+    for (uint64_t i = 0; i < 2 && rc == HOLOG_OK; i++) {
+        struct hg_tag t = { .number = i == 0 ? g : 1, .time_ns = g + i };
+        if (i == 0)
+            memset(t.name, 'a', HG_TAG_NAME_MAX);
+        else
+            memcpy(t.name, "v1.0", 4);
+        rc = hg_buf_append(&c->tags, &t, sizeof t);
+    }
+    return rc;
+}
+
 static int build_checkpoint(uint64_t g, struct hg_checkpoint *out)
 {
     struct hg_checkpoint c = {
@@ -74,6 +125,8 @@ static int build_checkpoint(uint64_t g, struct hg_checkpoint *out)
         .live_value_bytes = g * 100,
         .directories = g * 3,
         .root_number = g - 1,
+        .horizon = g - 1,
+        .past_bytes = g * 7,
     };
     memcpy(c.uuid, uuid, sizeof uuid);
     int rc = hg_buf_append(&c.settings, "\x04name\x03one", 9);
@@ -85,6 +138,8 @@ static int build_checkpoint(uint64_t g, struct hg_checkpoint *out)
         e.used = g * 4096 + i;
         rc = hg_buf_append(&c.segments, &e, sizeof e);
     }
+    if (rc == HOLOG_OK)
+        rc = build_timeline(g, &c);
     if (rc < 0)
         hg_checkpoint_release(&c);
     else
@@ -95,19 +150,38 @@ static int build_checkpoint(uint64_t g, struct hg_checkpoint *out)
 static int write_generation(struct hg_io *io, uint64_t g, uint32_t keys)
 {
     struct hg_index *ix = NULL;
+    struct hg_index *past = NULL;
     struct hg_checkpoint c = { 0 };
     int rc = build_index(g, keys, &ix);
-    if (rc < 0)
-        return rc;
-    rc = build_checkpoint(g, &c);
+    if (rc == HOLOG_OK)
+        rc = build_past(g, keys, &past);
+    if (rc == HOLOG_OK)
+        rc = build_checkpoint(g, &c);
     if (rc == HOLOG_OK) {
         struct hg_root *root = hg_index_freeze(ix);
-        rc = hg_checkpoint_write(io, &c, root, NULL);
+        struct hg_root *past_root = hg_index_freeze(past);
+        rc = hg_checkpoint_write(io, &c, root, past_root);
         hg_root_put(root);
+        hg_root_put(past_root);
         hg_checkpoint_release(&c);
     }
-    hg_index_destroy(ix);
+    if (ix != NULL)
+        hg_index_destroy(ix);
+    if (past != NULL)
+        hg_index_destroy(past);
     return rc;
+}
+
+static void expect_past(const struct hg_index *past, uint64_t g, uint32_t keys)
+{
+    struct hg_locator loc;
+    cr_assert_eq(hg_index_count(past), keys / 2);
+    for (uint32_t i = 0; i < keys / 2; i++) {
+        uint8_t key[32];
+        size_t len = past_key_of(i, key);
+        cr_assert_eq(hg_index_get(past, key, len, &loc), 0, "key %u of the past is missing", i);
+        cr_assert(loc.number == g + 1000 && loc.offset == 4096 + i * 8);
+    }
 }
 
 static void expect_index(const struct hg_index *ix, uint64_t g, uint32_t keys)
@@ -150,6 +224,12 @@ static void expect_fields(const struct hg_checkpoint *c, uint64_t g, uint32_t ke
         memcpy(&b, want.segments.data + at, sizeof b);
         cr_assert(a.segment == b.segment && a.kind == b.kind && a.used == b.used);
     }
+    cr_assert_eq(c->horizon, want.horizon);
+    cr_assert_eq(c->past_bytes, want.past_bytes);
+    cr_assert(c->moments.len == want.moments.len &&
+              memcmp(c->moments.data, want.moments.data, want.moments.len) == 0);
+    cr_assert(c->tags.len == want.tags.len &&
+              memcmp(c->tags.data, want.tags.data, want.tags.len) == 0);
     hg_checkpoint_release(&want);
 }
 
@@ -166,25 +246,34 @@ static void expect_empty(struct hg_index *ix)
 static int load_any(struct hg_io *io, uint64_t max_number, uint32_t keys, char note[160])
 {
     struct hg_index *ix = NULL;
+    struct hg_index *past = NULL;
     struct hg_checkpoint c = { 0 };
     int rc = hg_index_create(NULL, 0, &ix);
+    if (rc == HOLOG_OK)
+        rc = hg_index_create(NULL, 0, &past);
     if (rc < 0)
         return rc;
-    rc = hg_checkpoint_load(io, uuid, max_number, ix, NULL, &c, note);
+    rc = hg_checkpoint_load(io, uuid, max_number, ix, past, &c, note);
     if (rc == HOLOG_OK) {
         struct hg_root *root = hg_index_freeze(ix);
         cr_assert_eq(hg_root_count(root), keys);
         cr_assert_eq(hg_root_check(root), 0);
         hg_root_put(root);
+        root = hg_index_freeze(past);
+        cr_assert_eq(hg_root_check(root), 0);
+        hg_root_put(root);
         expect_index(ix, c.number, keys);
+        expect_past(past, c.number, keys);
         expect_fields(&c, c.number, keys);
         rc = (int)c.number;
         hg_checkpoint_release(&c);
     } else {
         cr_assert_null(c.settings.data, "an output was touched on failure");
         expect_empty(ix);
+        expect_empty(past);
     }
     hg_index_destroy(ix);
+    hg_index_destroy(past);
     return rc == HOLOG_E_NOENT ? 0 : rc;
 }
 
@@ -336,7 +425,13 @@ Test(checkpoint, every_field_is_where_the_format_says)
     cr_assert_eq(hg_get_le64(d + 112), 20);
     cr_assert_eq(hg_get_le64(d + 120), 200);
     cr_assert_eq(hg_get_le64(d + 128), 6);
-    for (size_t i = 136; i < 240; i++)
+    cr_assert_eq(hg_get_le64(d + 136), FEW_KEYS / 2);
+    cr_assert_eq(hg_get_le64(d + 144), 1);
+    cr_assert_eq(hg_get_le64(d + 160), 14);
+    cr_assert_eq(hg_get_le64(d + 168), 1);
+    cr_assert_eq(hg_get_le32(d + 176), 2);
+    cr_assert_eq(hg_get_le32(d + 180), 2);
+    for (size_t i = 184; i < 240; i++)
         cr_assert_eq(d[i], 0);
     struct hg_hash128 h = hg_hash128(d, 240);
     cr_assert(hg_get_le64(d + 240) == h.lo && hg_get_le64(d + 248) == h.hi);
@@ -344,7 +439,14 @@ Test(checkpoint, every_field_is_where_the_format_says)
     const uint8_t *segment = d + 256 + settings;
     cr_assert(hg_get_le32(segment + 13) == 2 && segment[17] == HG_KIND_EXTENTS &&
               hg_get_le64(segment + 18) == 8194);
-    cr_assert_eq(size, 256 + settings + 3 * 13 + hg_get_le64(d + 88) + 16);
+    const uint8_t *commit = segment + 3 * 13;
+    cr_assert(hg_get_le64(commit + 28) == 2 && hg_get_le64(commit + 36) == 1600000002 &&
+              hg_get_le64(commit + 44) == hg_pos_make(2, 4096) && hg_get_le32(commit + 52) == 102);
+    const uint8_t *tag = commit + 2 * 28;
+    cr_assert(hg_get_le64(tag) == 2 && hg_get_le64(tag + 8) == 2 && tag[16] == 64);
+    cr_assert(tag[81 + 16] == 4 && memcmp(tag + 81 + 17, "v1.0\0", 5) == 0);
+    cr_assert_eq(tag + 2 * 81 - d, PAGES_AT);
+    cr_assert_eq(size, PAGES_AT + hg_get_le64(d + 88) + hg_get_le64(d + 152) + 16);
     h = hg_hash128(d + 256, size - 256 - 16);
     cr_assert(hg_get_le64(d + size - 16) == h.lo && hg_get_le64(d + size - 8) == h.hi);
     hg_sim_destroy(sim);
@@ -506,9 +608,33 @@ Test(damage, a_number_out_of_bounds_is_refused_though_the_hashes_fit)
         uint32_t at, width;
         uint64_t value;
     } lies[] = {
+        { "version", 8, 4, 1 },
         { "version", 8, 4, 3 },
         { "reserved", 12, 4, 1 },
         { "keys of the past", 136, 8, 1 },
+        { "keys of the past", 136, 8, 0 },
+        { "pages of the past", 144, 8, 0 },
+        { "pages of the past", 144, 8, 2 },
+        { "page bytes of the past", 152, 8, 0 },
+        { "commits", 176, 4, 1 },
+        { "commits", 176, 4, 3 },
+        { "tags", 180, 4, 1 },
+        { "tags", 180, 4, 3 },
+        { "a commit's number", COMMITS_AT, 8, 0 },
+        { "a commit's number", COMMITS_AT, 8, 2 },
+        { "a commit's number", COMMITS_AT + 28, 8, 1 },
+        { "a commit's number", COMMITS_AT + 28, 8, 3 },
+        { "a frame's length", COMMITS_AT + 24, 4, 63 },
+        { "a frame's length", COMMITS_AT + 24, 4, UINT32_MAX },
+        { "a tag's number", TAGS_AT, 8, 0 },
+        { "a tag's number", TAGS_AT, 8, 3 },
+        { "a tag's number", TAGS_AT, 8, UINT64_MAX },
+        { "a tag's name", TAGS_AT + 16, 1, 0 },
+        { "a tag's name", TAGS_AT + 16, 1, 65 },
+        { "a tag's name", TAGS_AT + 16, 1, 255 },
+        { "a tag's name", TAGS_AT + 17, 1, '1' },
+        { "tags out of order", TAGS_AT + 17, 1, 'x' },
+        { "bytes behind a tag's name", TAGS_AT + 81 + 17 + 4, 1, 'x' },
         { "pages of the past", 144, 8, UINT64_MAX },
         { "page bytes of the past", 152, 8, UINT64_MAX },
         { "horizon", 168, 8, 3 },
@@ -541,11 +667,11 @@ Test(damage, a_number_out_of_bounds_is_refused_though_the_hashes_fit)
         { "a segment's id", 280, 4, 0 },
         { "a segment's kind", 284, 1, 0 },
         { "a segment's kind", 284, 1, 9 },
-        { "a page's length", 319, 4, 0 },
-        { "a page's length", 319, 4, UINT32_MAX },
-        { "a page's length", 319, 4, 100 },
-        { "a page's count", 323, 2, 0 },
-        { "a page's count", 323, 2, 0xffff },
+        { "a page's length", PAGES_AT, 4, 0 },
+        { "a page's length", PAGES_AT, 4, UINT32_MAX },
+        { "a page's length", PAGES_AT, 4, 100 },
+        { "a page's count", PAGES_AT + 4, 2, 0 },
+        { "a page's count", PAGES_AT + 4, 2, 0xffff },
     };
     struct hg_sim *sim = sim_with_two();
     uint64_t size = 0;
@@ -714,12 +840,15 @@ static int fail_allocations(struct hg_io *io, void *ctx)
         static uint64_t at;
         struct fail_at f = { .at = ++at };
         struct hg_index *ix = NULL;
+        struct hg_index *past = NULL;
         struct hg_checkpoint c = { 0 };
         hg_alloc_set_fault(fail_nth, &f);
         int wrote = write_generation(io, 3, FEW_KEYS);
         int rc = hg_index_create(NULL, 0, &ix);
         if (rc == HOLOG_OK)
-            rc = hg_checkpoint_load(io, uuid, UINT64_MAX, ix, NULL, &c, NULL);
+            rc = hg_index_create(NULL, 0, &past);
+        if (rc == HOLOG_OK)
+            rc = hg_checkpoint_load(io, uuid, UINT64_MAX, ix, past, &c, NULL);
         beyond = f.n < at;
         f.at = UINT64_MAX; /* no more of them, but go on counting */
         cr_assert(wrote == HOLOG_OK || wrote == HOLOG_E_NOMEM, "%s", holog_error_name(wrote));
@@ -728,12 +857,17 @@ static int fail_allocations(struct hg_io *io, void *ctx)
         if (rc == HOLOG_OK) {
             cr_assert(c.number == 3 || (c.number == 2 && wrote < 0));
             expect_index(ix, c.number, FEW_KEYS);
+            expect_past(past, c.number, FEW_KEYS);
             expect_fields(&c, c.number, FEW_KEYS);
             hg_checkpoint_release(&c);
-        } else if (ix != NULL) {
+        } else if (past != NULL) {
             expect_empty(ix);
+            expect_empty(past);
         }
-        hg_index_destroy(ix);
+        if (ix != NULL)
+            hg_index_destroy(ix);
+        if (past != NULL)
+            hg_index_destroy(past);
         long live = hg_alloc_live();
         hg_alloc_set_fault(NULL, NULL);
         cr_assert_eq(live, 0, "allocation %llu: %ld blocks leaked", (unsigned long long)at, live);
@@ -768,6 +902,34 @@ static int over_budget(struct hg_io *io, void *ctx)
 Test(faults, an_index_over_its_limit_is_refused_as_such)
 {
     on_fresh_sim(over_budget);
+}
+
+static int past_over_budget(struct hg_io *io, void *ctx)
+{
+    struct hg_index *ix = NULL;
+    struct hg_index *past = NULL;
+    struct hg_checkpoint c = { 0 };
+    HG_UNUSED(ctx);
+    cr_assert_eq(write_generation(io, 2, 3000), 0);
+    cr_assert_eq(hg_index_create(NULL, 0, &ix), 0);
+    cr_assert_eq(hg_index_create(NULL, 0, &past), 0);
+    hg_index_set_limit(past, 10000);
+    cr_assert_eq(hg_checkpoint_load(io, uuid, UINT64_MAX, ix, past, &c, NULL), HOLOG_E_BUDGET);
+    expect_empty(ix);
+    expect_empty(past);
+    hg_index_set_limit(past, 0);
+    cr_assert_eq(hg_checkpoint_load(io, uuid, UINT64_MAX, ix, past, &c, NULL), 0);
+    hg_checkpoint_release(&c);
+    expect_index(ix, 2, 3000);
+    expect_past(past, 2, 3000);
+    hg_index_destroy(ix);
+    hg_index_destroy(past);
+    return 0;
+}
+
+Test(faults, a_past_over_its_limit_takes_the_index_with_it)
+{
+    on_fresh_sim(past_over_budget);
 }
 
 /* ---- crashes -------------------------------------------------------------------------------------*/
