@@ -52,6 +52,24 @@ uint64_t hg_past_ended_bytes(uint8_t ends, const struct hg_locator *loc)
     return HG_MIN(bytes, loc->size);
 }
 
+int hg_past_check(const struct hg_root *past, uint64_t last)
+{
+    struct hg_cursor c;
+    int rc = hg_cursor_open(&c, past, NULL, 0, 0);
+
+    for (; rc == HOLOG_OK; rc = hg_cursor_next(&c)) {
+        struct hg_past_key k;
+        if (c.key_len <= HG_PAST_SUFFIX)
+            break;
+        hg_past_key_decode(c.key, c.key_len, &k);
+        if (c.key[k.len] != 0 || c.key[k.len + 1] != 0 || k.ends > HG_ENDS_MAX ||
+            k.number >= c.loc.number || c.loc.number > last)
+            break;
+    }
+    hg_cursor_close(&c);
+    return rc == HOLOG_OK ? HOLOG_E_CORRUPT : rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
 int hg_past_keep(struct hg_state *st, const uint8_t *key, size_t key_len,
                  const struct hg_locator *old, uint64_t end, uint8_t ends)
 {

@@ -24,6 +24,7 @@
 /* Bytes in a byte: 0 means the whole value, 1 none; else as many, rounded up to three binary digits. */
 #define HG_ENDS_ALL  0u
 #define HG_ENDS_NONE 1u
+#define HG_ENDS_MAX  192u /* of 2^48 bytes */
 uint8_t hg_past_ends(uint64_t bytes);
 uint64_t hg_past_ended_bytes(uint8_t ends, const struct hg_locator *loc);
 
@@ -35,6 +36,10 @@ HG_MUST_CHECK int hg_past_keep(struct hg_state *st, const uint8_t *key, size_t k
 HG_MUST_CHECK int hg_past_get(const struct hg_root *now, const struct hg_root *past,
                               const uint8_t *key, size_t key_len, uint64_t at,
                               struct hg_locator *out);
+
+/* Are these keys and numbers of a past of commits up to `last`? HOLOG_E_CORRUPT, without a message. What
+ * reads them trusts that. */
+HG_MUST_CHECK int hg_past_check(const struct hg_root *past, uint64_t last);
 
 /* A key of the past taken apart. */
 struct hg_past_key {

@@ -355,6 +355,36 @@ static int take_settings(holog_store *s, const struct hg_buf *b)
     return rc;
 }
 
+static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
+{
+    ro->from = 0;
+    ro->from_hash = 0;
+    ro->from_len = 0;
+    s->keeper.covers = 0;
+    s->report.used_checkpoint = 0;
+    s->sequenced.sums = (struct hg_sums){ 0 };
+    s->last_number = 0;
+    s->last_time_ns = 0;
+    hg_ropes_forget_folds(s->ropes);
+    free_settings(s);
+    hg_retention_take_settings(s);
+    hg_timeline_release(&s->timeline);
+    s->sweep.horizon = 0;
+    s->sweep.under_way = 0;
+    int rc = hg_index_remove_prefix(s->sequenced.index, NULL, 0, NULL);
+    return rc < 0 ? rc : hg_index_remove_prefix(s->sequenced.past, NULL, 0, NULL);
+}
+
+/* Its pages are sound; are what they hold keys of a past? */
+static int check_past(holog_store *s, uint64_t last)
+{
+    struct hg_root *root = hg_index_freeze(s->sequenced.past);
+    int rc = hg_past_check(root, last);
+
+    hg_root_put(root);
+    return rc;
+}
+
 /* O2: leaves s->sequenced and the point to replay from. */
 static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_t max_number,
                            struct hg_recover_options *ro)
@@ -366,6 +396,12 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
 
     if (rc == HOLOG_E_NOENT || rc == HOLOG_E_CORRUPT || rc == HOLOG_E_VERSION)
         return HOLOG_OK; /* a cache: the log has everything */
+    if (rc == HOLOG_OK)
+        rc = check_past(s, c.number);
+    if (rc < 0)
+        hg_checkpoint_release(&c);
+    if (rc == HOLOG_E_CORRUPT)
+        return forget_checkpoint(s, ro);
     if (rc < 0)
         return rc;
     s->sequenced.sums = (struct hg_sums){ .entries = c.keys,
@@ -393,26 +429,6 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
     s->report.used_checkpoint = 1;
     hg_checkpoint_release(&c);
     return rc;
-}
-
-static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
-{
-    ro->from = 0;
-    ro->from_hash = 0;
-    ro->from_len = 0;
-    s->keeper.covers = 0;
-    s->report.used_checkpoint = 0;
-    s->sequenced.sums = (struct hg_sums){ 0 };
-    s->last_number = 0;
-    s->last_time_ns = 0;
-    hg_ropes_forget_folds(s->ropes);
-    free_settings(s);
-    hg_retention_take_settings(s);
-    hg_timeline_release(&s->timeline);
-    s->sweep.horizon = 0;
-    s->sweep.under_way = 0;
-    int rc = hg_index_remove_prefix(s->sequenced.index, NULL, 0, NULL);
-    return rc < 0 ? rc : hg_index_remove_prefix(s->sequenced.past, NULL, 0, NULL);
 }
 
 /* ---- open -------------------------------------------------------------------------------------------------------------*/

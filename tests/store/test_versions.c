@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/checkpoint.h"
 #include "engine/store_internal.h"
 #include "holog/versions.h"
 #include "storekit.h"
@@ -381,4 +382,58 @@ Test(replay, a_state_that_is_not_kept_is_not_made_up)
     lose_checkpoints();
     FAILS(HOLOG_E_CORRUPT, holog_open(box.dir, &box.opts, &box.store), "commit 100");
     remove_tree(box.dir);
+}
+
+/* The newest checkpoint, with one version more in its past. */
+static void forge_past(const char *key, size_t len, uint64_t end)
+{
+    struct hg_io *io = box.store->io;
+    struct hg_index *ix = NULL;
+    struct hg_index *past = NULL;
+    struct hg_checkpoint c = { 0 };
+    struct hg_locator loc = { .segment = 1, .offset = 4096, .number = end, .type = HG_ENTRY_BLOB };
+    struct hg_root *roots[2];
+
+    OK(hg_index_create(NULL, 0, &ix));
+    OK(hg_index_create(NULL, 0, &past));
+    OK(hg_checkpoint_load(io, box.store->recovered.super.uuid, UINT64_MAX, ix, past, &c, NULL));
+    OK(hg_index_put(past, (const uint8_t *)key, len, &loc, NULL, NULL));
+    roots[0] = hg_index_freeze(ix);
+    roots[1] = hg_index_freeze(past);
+    OK(hg_checkpoint_write(io, &c, roots[0], roots[1]));
+    hg_root_put(roots[0]);
+    hg_root_put(roots[1]);
+    hg_index_destroy(ix);
+    hg_index_destroy(past);
+    hg_checkpoint_release(&c);
+}
+
+Test(versions, a_checkpoint_with_a_past_that_is_none_is_not_taken)
+{
+    static const struct {
+        const char *key;
+        size_t len;
+        uint64_t end;
+        int sound;
+    } cases[] = { { "b\0\0\xff\xff\xff\xff\xff\xfe\0", 10, 2, 1 },
+                  { "b\0\0\xff\xff\xff\xff\xff\xfe\2", 10, 2, 0 },
+                  { "b\0\1\xff\xff\xff\xff\xff\xfe\0", 10, 2, 0 },
+                  { "b\0\0\xff\xff\xff\xff\xff\xfe\0", 10, 1, 0 },
+                  { "b\0\0\xff\xff\xff\xff\xff\xfe\0", 10, 1000, 0 },
+                  { "\0\0\xff\xff\xff\xff\xff\xfe\0", 9, 2, 0 },
+                  { "b", 1, 2, 0 } };
+    holog_recovery_report report = { .struct_size = sizeof report };
+    uint64_t a = put("a", "1");
+
+    put("a", "2");
+    put("a", "3");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        put("x", "1"); /* something to write a checkpoint for */
+        box_reopen(&box);
+        forge_past(cases[i].key, cases[i].len, cases[i].end);
+        box_reopen(&box);
+        OK(holog_recovery_info(box.store, &report));
+        cr_assert_eq(report.used_checkpoint, cases[i].sound, "case %zu", i);
+        had_text(a, "a", "1");
+    }
 }
