@@ -367,9 +367,9 @@ int holog_before_changes(holog_store *store, const char *path, uint64_t n, uint6
     hg_key_make(canonical, len, &k);
     rc = collect_numbers(v, &k, HG_MAX(horizon, (uint64_t)1) - 1, &numbers);
     hg_version_put(store, v);
-    if (rc == HOLOG_OK && numbers.list.len == 0 && len > 0)
+    if (rc == HOLOG_OK && numbers.list.len == 0 && len > 0 && horizon <= 1) /* all is kept */
         rc = hg_error_path(HOLOG_E_NOENT, canonical, (uint32_t)len,
-                           "%s: there is nothing, and was nothing that is kept", canonical);
+                           "%s: there is nothing, and never was", canonical);
     if (rc == HOLOG_OK && numbers.list.len / sizeof(uint64_t) < n)
         rc = hg_error(HOLOG_E_DROPPED, "%s: of %llu changes only the last %zu are kept", canonical,
                       (unsigned long long)n, numbers.list.len / sizeof(uint64_t));
