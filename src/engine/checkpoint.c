@@ -12,11 +12,12 @@
  *      56    8 number of the last commit             168    8 horizon
  *      64    8 its time                              176    4 commits kept
  *      72    8 keys                                  180    4 tags
- *      80    8 pages                                 184   56 zero
- *      88    8 bytes of pages and their lengths      240   16 XXH3-128 of bytes 0..239
- *      96    8 highest number ever seen              256      settings, segments, commits, tags,
- *     104    4 bytes of the settings block                    pages, pages of the past
- *     108    4 entries of the segment block          end   16 XXH3-128 of bytes 256..end
+ *      80    8 pages                                 184    4 folds
+ *      88    8 bytes of pages and their lengths      188   52 zero
+ *      96    8 highest number ever seen              240   16 XXH3-128 of bytes 0..239
+ *     104    4 bytes of the settings block           256      settings, segments, commits, tags,
+ *     108    4 entries of the segment block                   folds, pages, pages of the past
+ *                                                    end   16 XXH3-128 of bytes 256..end
  *
  * A file is whole or worthless: it is written under a name of its own, synced, renamed, and chk/
  * synced. What a power cut leaves of that is the temporary name, which the next writing removes.
@@ -43,7 +44,7 @@
 #define CHK_VERSION      2u
 #define CHK_HEADER_SIZE  256u
 #define CHK_HASH_SIZE    16u
-#define CHK_USED         184u
+#define CHK_USED         188u
 #define CHK_HASH_AT      240u
 #define CHK_SEGMENT_SIZE 13u /* segment u32, kind u8, used u64 */
 #define CHK_MOMENT_SIZE  28u /* number u64, time u64, frame u64, its length u32 */
@@ -52,6 +53,8 @@
 #define CHK_SEGMENTS_MAX (1u << 24)
 #define CHK_MOMENTS_MAX  (1u << 30)
 #define CHK_TAGS_MAX     (1u << 24)
+#define CHK_FOLD_SIZE    16u /* version u64, fold u64 */
+#define CHK_FOLDS_MAX    (1u << 28)
 #define CHK_PAGE_MAX     HG_MAX(HG_PAGE_BYTES_MAX, HG_PAGE_LONE_MAX)
 
 #define CHK_TMP_NAME   HG_CHK_DIR "/" HG_CHK_TMP
@@ -76,6 +79,7 @@ void hg_checkpoint_release(struct hg_checkpoint *c)
     hg_buf_release(&c->segments);
     hg_buf_release(&c->moments);
     hg_buf_release(&c->tags);
+    hg_buf_release(&c->folds);
 }
 
 /* ---- header --------------------------------------------------------------------------------------*/
@@ -91,7 +95,7 @@ struct header {
     uint64_t live_key_bytes, live_value_bytes, directories;
     uint64_t past_keys, past_pages, past_page_bytes, past_bytes;
     uint64_t horizon;
-    uint32_t n_moments, n_tags;
+    uint32_t n_moments, n_tags, n_folds;
 };
 
 static void encode_header(const struct header *h, uint8_t out[CHK_HEADER_SIZE])
@@ -121,6 +125,7 @@ static void encode_header(const struct header *h, uint8_t out[CHK_HEADER_SIZE])
     hg_put_le64(out + 168, h->horizon);
     hg_put_le32(out + 176, h->n_moments);
     hg_put_le32(out + 180, h->n_tags);
+    hg_put_le32(out + 184, h->n_folds);
     struct hg_hash128 hash = hg_hash128(out, CHK_HASH_AT);
     hg_put_le64(out + CHK_HASH_AT, hash.lo);
     hg_put_le64(out + CHK_HASH_AT + 8, hash.hi);
@@ -150,6 +155,7 @@ static void read_fields(const uint8_t *in, struct header *h)
     h->horizon = hg_get_le64(in + 168);
     h->n_moments = hg_get_le32(in + 176);
     h->n_tags = hg_get_le32(in + 180);
+    h->n_folds = hg_get_le32(in + 184);
 }
 
 static int hash_is(const uint8_t *stored, struct hg_hash128 hash)
@@ -193,6 +199,10 @@ static const char *header_fault(const struct header *h, uint64_t left, uint32_t 
     if (h->n_tags > CHK_TAGS_MAX || h->n_tags > left / CHK_TAG_SIZE)
         return "the tags do not fit the file";
     left -= (uint64_t)h->n_tags * CHK_TAG_SIZE;
+    *out_at = 184;
+    if (h->n_folds > CHK_FOLDS_MAX || h->n_folds > left / CHK_FOLD_SIZE)
+        return "the folds do not fit the file";
+    left -= (uint64_t)h->n_folds * CHK_FOLD_SIZE;
     *out_at = 88;
     if (h->page_bytes > left || h->past_page_bytes != left - h->page_bytes)
         return "the pages are not as long as the file says";
@@ -424,6 +434,25 @@ static int write_tags(struct writer *w, const struct hg_checkpoint *c, uint32_t 
     return rc;
 }
 
+static int write_folds(struct writer *w, const struct hg_checkpoint *c, uint32_t *out_count)
+{
+    size_t count = c->folds.len / sizeof(struct hg_fold_at);
+    int rc = HOLOG_OK;
+    if (count > CHK_FOLDS_MAX)
+        return hg_error(HOLOG_E_TOOBIG, "%zu folds, at most %u fit a checkpoint", count,
+                        CHK_FOLDS_MAX);
+    *out_count = (uint32_t)count;
+    for (size_t i = 0; i < count && rc == HOLOG_OK; i++) {
+        struct hg_fold_at f;
+        uint8_t out[CHK_FOLD_SIZE];
+        memcpy(&f, c->folds.data + i * sizeof f, sizeof f);
+        hg_put_le64(out, f.version);
+        hg_put_le64(out + 8, f.fold);
+        rc = writer_add(w, out, sizeof out);
+    }
+    return rc;
+}
+
 static struct header header_of(const struct hg_checkpoint *c, const struct hg_root *root,
                                const struct hg_root *past)
 {
@@ -462,6 +491,8 @@ static int write_content(struct writer *w, const struct hg_checkpoint *c,
         rc = write_moments(w, c, &h.n_moments);
     if (rc == HOLOG_OK)
         rc = write_tags(w, c, &h.n_tags);
+    if (rc == HOLOG_OK)
+        rc = write_folds(w, c, &h.n_folds);
     if (rc == HOLOG_OK)
         rc = hg_root_save(root, write_page, w);
     h.pages = w->pages;
@@ -766,6 +797,25 @@ static int read_tags(struct reader *r, struct hg_checkpoint *out)
     return rc;
 }
 
+static int read_folds(struct reader *r, struct hg_checkpoint *out)
+{
+    hg_pos before = 0;
+    int rc = hg_buf_reserve(&out->folds, r->head.n_folds * sizeof(struct hg_fold_at));
+    for (uint32_t i = 0; i < r->head.n_folds && rc == HOLOG_OK; i++) {
+        uint8_t in[CHK_FOLD_SIZE];
+        rc = reader_copy(r, in, sizeof in);
+        if (rc < 0)
+            break;
+        struct hg_fold_at f = { .version = hg_get_le64(in), .fold = hg_get_le64(in + 8) };
+        if (f.version <= before || f.fold <= f.version || f.fold >= r->head.covered)
+            return hg_corrupt_file(r->name, reader_offset(r) - sizeof in,
+                                   "a fold is out of its order");
+        before = f.version;
+        rc = hg_buf_append(&out->folds, &f, sizeof f);
+    }
+    return rc;
+}
+
 struct pages_said {
     uint64_t keys, pages, bytes;
     uint32_t at; /* in the header */
@@ -915,6 +965,8 @@ static int read_content(struct reader *r, const uint8_t *uuid, struct target *t,
         rc = read_moments(r, &c);
     if (rc == HOLOG_OK)
         rc = read_tags(r, &c);
+    if (rc == HOLOG_OK)
+        rc = read_folds(r, &c);
     if (rc == HOLOG_OK)
         rc = load_pages(r, t, 0);
     if (rc == HOLOG_OK)

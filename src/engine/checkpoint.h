@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "engine/index.h"
+#include "engine/ropes.h"
 #include "engine/timeline.h"
 #include "io/io.h"
 #include "wal/layout.h"
@@ -28,6 +29,7 @@ struct hg_checkpoint {
     struct hg_buf segments; /* struct hg_segment_entry, in memory form */
     struct hg_buf moments;  /* struct hg_moment, oldest first; their ended_bytes are not kept */
     struct hg_buf tags;     /* struct hg_tag, by name */
+    struct hg_buf folds;    /* struct hg_fold_at, by version */
     uint64_t horizon;       /* 0: none is said in the log */
     uint64_t past_bytes;
 };

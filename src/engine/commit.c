@@ -1004,7 +1004,11 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
         txn->own_fields_len = 0;
     }
     hg_run_release(&txn->run); /* of a commit that may be tried again with more operations */
-    if (rc == HOLOG_OK)
-        hg_store_count_commit(s, s->io->ops->now_ns(s->io) - t0);
+    if (rc == HOLOG_OK) {
+        uint64_t took = s->io->ops->now_ns(s->io) - t0;
+        hg_store_count_commit(s, took);
+        if (txn->deltas != NULL)
+            __atomic_add_fetch(&s->deltas.ns, took, __ATOMIC_RELAXED);
+    }
     return rc;
 }

@@ -287,6 +287,16 @@ int hg_deltas_prepare(holog_txn *txn)
     return rc;
 }
 
+void hg_staged_payload(const struct hg_staged *g, struct hg_payload *out)
+{
+    *out = (struct hg_payload){ .len = g->len,
+                                .hash = g->hash,
+                                .csum = g->csum,
+                                .n_pieces = (uint32_t)(g->pieces.len / sizeof(struct hg_piece)),
+                                .pieces = (const struct hg_piece *)(const void *)g->pieces.data,
+                                .table = g->table.data };
+}
+
 int hg_delta_encode(struct hg_buf *body, struct hg_op *op, const char *path, const void *data)
 {
     const struct hg_delta_op *d = op->delta;
@@ -303,13 +313,7 @@ int hg_delta_encode(struct hg_buf *body, struct hg_op *op, const char *path, con
     const struct hg_staged *g = op->staged;
 
     if (g != NULL)
-        rec.payload =
-            (struct hg_payload){ .len = g->len,
-                                 .hash = g->hash,
-                                 .csum = g->csum,
-                                 .n_pieces = (uint32_t)(g->pieces.len / sizeof(struct hg_piece)),
-                                 .pieces = (const struct hg_piece *)(const void *)g->pieces.data,
-                                 .table = g->table.data };
+        hg_staged_payload(g, &rec.payload);
     else if (hg_delta_has_payload(d->kind)) {
         rec.payload.bytes = data;
         rec.payload.hash.lo = hg_hash64(data, (size_t)d->len);
@@ -563,11 +567,13 @@ static void meet_other(struct hg_delta_commit *x, struct hg_delta_op *d, hg_pos 
 {
     holog_store *s = x->txn->store;
 
-    if (d->ready && d->base == birth) {
-        b->as_prepared = 1;
+    b->as_prepared = d->ready && d->base == birth;
+    if (hg_ropes_find(s->ropes, birth, &b->at)) /* first: it may have been folded since */
+        return;
+    if (b->as_prepared) {
         b->at = d->base_at;
         (void)hg_rope_get(b->at.rope);
-    } else if (!hg_ropes_find(s->ropes, birth, &b->at) && !peek_blob(s, birth, size, &b->at)) {
+    } else if (!peek_blob(s, birth, size, &b->at)) {
         b->at.rope = NULL;
     }
 }
@@ -666,19 +672,26 @@ void hg_deltas_sequenced(struct hg_delta_commit *x)
     for (size_t i = 0; i < made_count(x); i++) {
         const struct made *m = made_at(x, i);
         count(s, m->op->delta);
-        if (!m->changed_again)
-            hg_ropes_put(s->ropes, birth_of(x, m->op), &m->at);
+        if (m->changed_again)
+            continue;
+        hg_ropes_put(s->ropes, birth_of(x, m->op), &m->at);
+        hg_fold_note(s, text(x->txn, m->op->path), m->op->path_len, &m->at);
     }
 }
 
+static const char *const conservation_names[] = { "track", "off", "enforce" }; /* by the enum */
+
 int hg_conservation_mode(const char *value)
 {
-    static const char *const names[] = { "track", "off", "enforce" }; /* enum hg_conservation */
-
     for (int i = 0; i < 3; i++)
-        if (strcmp(value, names[i]) == 0)
+        if (strcmp(value, conservation_names[i]) == 0)
             return i;
     return -1;
+}
+
+const char *hg_conservation_name(enum hg_conservation mode)
+{
+    return conservation_names[mode];
 }
 
 /* ---- conservation --------------------------------------------------------------------------------*/
@@ -840,12 +853,10 @@ int holog_apply(holog_store *store, const char *path, const holog_delta *deltas,
         if (from.type != 0) /* the next one changes what this one made */
             from = (struct hg_locator){ .type = HG_ENTRY_BLOB, .offset = (uint32_t)i };
     }
+    __atomic_add_fetch(&store->deltas.ns, store->io->ops->now_ns(store->io) - t0, __ATOMIC_RELAXED);
     if (rc == HOLOG_OK)
         rc = hg_commit(txn, 0, NULL, NULL, out_number);
     hg_txn_free(txn);
-    if (rc == HOLOG_OK)
-        __atomic_add_fetch(&store->deltas.ns, store->io->ops->now_ns(store->io) - t0,
-                           __ATOMIC_RELAXED);
     return rc;
 }
 

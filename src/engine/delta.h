@@ -15,6 +15,12 @@
  * from memory or from the records. One count for the caller. Not under the log's lock. */
 HG_MUST_CHECK int hg_rope_load(holog_store *s, const struct hg_locator *loc, const char *path,
                                struct hg_rope_at *out);
+/* The same once more, from the rope that `base`, a version before it, has in memory now; it takes the
+ * place of what is there. Nothing when that is not far back, or loc is not made of it. */
+HG_MUST_CHECK int hg_rope_rebuild(holog_store *s, const struct hg_locator *loc, const char *path,
+                                  hg_pos base);
+/* About how many deltas lie between them. */
+uint32_t hg_rope_behind(holog_store *s, hg_pos version, hg_pos base);
 
 /* ---- value_rope.c ---- */
 /* Where large payloads of DELTA and FOLD records are in the cache: under the birth position of a
@@ -33,8 +39,18 @@ HG_MUST_CHECK int hg_span_read(holog_store *s, const struct hg_span *span, const
 HG_MUST_CHECK int hg_rope_sum(holog_store *s, holog_txn *own, const struct hg_rope *rope,
                               const char *path, uint64_t start, uint64_t end, uint8_t *out_csum);
 
+/* ---- fold.c ---- */
+/* Log lock held. A version that deltas made is sequenced. */
+void hg_fold_note(holog_store *s, const char *path, size_t len, const struct hg_rope_at *at);
+/* Keeper's thread, log lock held on entry and return. 1: it did one; 0: there is none to do. */
+int hg_fold_step(holog_store *s);
+uint64_t hg_fold_patience(const holog_store *s); /* look again after so many ns */
+void hg_fold_forget(holog_store *s);
+
 /* ---- delta.c ---- */
 uint8_t hg_delta_ends(const struct hg_op *op); /* what of its base it takes away (past.h) */
+/* What was staged as a record's payload. */
+void hg_staged_payload(const struct hg_staged *g, struct hg_payload *out);
 /*
  * A delta that was collected. What it does to its base is made ready without the log's lock: how the
  * bytes that go add up, and the rope. It is good for that base only; under the lock the delta meets

@@ -2,15 +2,16 @@
  * When an index checkpoint is written: at close, and by a thread of its own when the log behind the
  * newest one has grown longer than 64 MiB and than the index. What it says is taken when a segment is
  * full: nothing is under way then, all before is durable, and the newest version is what the log has.
- * That thread also gets memory for the cache ready, so that commits need not wait for it.
+ * That thread also folds (fold.c), and gets memory for the cache ready, so that commits need not wait
+ * for it.
  */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/checkpoint.h"
+#include "engine/delta.h"
 #include "engine/retention.h"
-#include "engine/store_internal.h"
 
 static int collect_settings(holog_store *s, struct hg_buf *out)
 {
@@ -68,6 +69,8 @@ static int describe(holog_store *s, const struct hg_log_state *st, const struct 
         rc = hg_buf_append(&c.moments, hg_timeline_at(t, 0), moments * sizeof(struct hg_moment));
     if (rc == HOLOG_OK && t->tags.len > 0)
         rc = hg_buf_append(&c.tags, t->tags.data, t->tags.len);
+    if (rc == HOLOG_OK)
+        rc = hg_ropes_folds(s->ropes, &c.folds);
     if (rc < 0) {
         hg_checkpoint_release(&c);
         return rc;
@@ -179,6 +182,7 @@ static void run(void *arg)
     hg_log_lock(s->log);
     while (!k->stop) {
         uint32_t seen = __atomic_load_n(&k->word, __ATOMIC_ACQUIRE);
+        uint64_t patience;
         if (k->version != NULL) {
             write_next(s);
             continue;
@@ -187,9 +191,12 @@ static void run(void *arg)
             move_horizon(s);
             continue;
         }
+        if (hg_fold_step(s))
+            continue;
+        patience = hg_fold_patience(s);
         hg_log_unlock(s->log);
         hg_cache_prepare(s->cache);
-        s->io->ops->word_wait(s->io, &k->word, seen, UINT64_MAX);
+        s->io->ops->word_wait(s->io, &k->word, seen, patience);
         hg_log_lock(s->log);
     }
     hg_log_unlock(s->log);

@@ -13,6 +13,8 @@
 #include "engine/delta.h"
 #include "wal/frame.h"
 
+#define BACK_MAX 65536u /* deltas that a rope is built again from */
+
 struct step {
     hg_pos birth;
     uint64_t version_size;
@@ -28,6 +30,7 @@ struct walk {
     struct hg_buf steps;    /* struct step, newest first */
     struct hg_buf body;     /* of the frame in hand */
     hg_pos frame;           /* verified */
+    hg_pos base;            /* the rope to stop at; 0: at any */
     hg_pos last;            /* DELTA walked over last: those before it stand before it */
     uint64_t taken;         /* of the budget, for the steps */
     struct hg_rope_at from; /* what the oldest of them changes */
@@ -171,9 +174,11 @@ static int step_back(struct walk *w, hg_pos *birth)
     hg_pos fold;
     int rc;
 
-    if (hg_ropes_find(w->s->ropes, *birth, &w->from))
+    if ((w->base == 0 || w->base == *birth) && hg_ropes_find(w->s->ropes, *birth, &w->from))
         return 1;
-    fold = hg_ropes_fold(w->s->ropes, *birth);
+    if (w->base != 0 && w->steps.len / sizeof(struct step) > BACK_MAX)
+        return HOLOG_E_NOENT;
+    fold = w->base == 0 ? hg_ropes_fold(w->s->ropes, *birth) : 0;
     if (fold != 0) {
         rc = read_fold(w, *birth, fold);
         return rc < 0 ? rc : 1;
@@ -181,6 +186,8 @@ static int step_back(struct walk *w, hg_pos *birth)
     rc = hg_record_at(w->s, *birth, w->path, &w->r);
     if (rc < 0)
         return rc;
+    if (w->base != 0 && r->type != HG_REC_DELTA)
+        return HOLOG_E_NOENT;
     if (r->type == HG_REC_BLOB || r->type == HG_REC_LARGE) {
         rc = whole_value(w, *birth, r->value_len, r->csum);
         return rc < 0 ? rc : 1;
@@ -233,46 +240,94 @@ static int apply_all(struct walk *w, struct hg_rope **out)
     return hg_rope_edit_end(&e, out);
 }
 
+static void walk_end(struct walk *w)
+{
+    hg_rope_put(w->from.rope);
+    hg_record_release(&w->r);
+    hg_buf_release(&w->steps);
+    hg_buf_release(&w->body);
+    hg_budget_give(w->s->cache, w->taken);
+}
+
+static int walk_back(struct walk *w, hg_pos birth)
+{
+    int rc;
+
+    while ((rc = step_back(w, &birth)) == 0)
+        ;
+    return HG_MIN(rc, HOLOG_OK);
+}
+
+/* All changes since w->from. */
+static int make(struct walk *w, const struct hg_locator *loc, uint8_t csum, struct hg_rope_at *out)
+{
+    struct hg_rope_at at = { .csum = csum };
+    int rc = apply_all(w, &at.rope);
+
+    at.depth = w->from.depth + (uint32_t)(w->steps.len / sizeof(struct step));
+    if (rc == HOLOG_OK && hg_rope_size(at.rope) != loc->size)
+        rc = hg_record_wrong(hg_pos_make(loc->segment, loc->offset), w->path,
+                             "does not make what was saved here");
+    if (rc < 0) {
+        hg_rope_put(at.rope);
+        return rc;
+    }
+    *out = at;
+    return HOLOG_OK;
+}
+
 int hg_rope_load(holog_store *s, const struct hg_locator *loc, const char *path,
                  struct hg_rope_at *out)
 {
     hg_pos birth = hg_pos_make(loc->segment, loc->offset);
     struct walk w = { .s = s, .path = path };
-    struct hg_rope_at at = { 0 };
     uint8_t csum = 0;
+    int is_whole;
     int rc;
 
     if (hg_ropes_find(s->ropes, birth, out))
         return HOLOG_OK;
     rc = hg_record_at(s, birth, path, &w.r); /* its sum is the whole's */
     csum = w.r.rec.csum;
-    if (rc == HOLOG_OK && (w.r.rec.type == HG_REC_BLOB || w.r.rec.type == HG_REC_LARGE)) {
-        rc = whole_value(&w, birth, w.r.rec.value_len, csum);
-    } else if (rc == HOLOG_OK) {
-        hg_pos at_birth = birth;
-        while ((rc = step_back(&w, &at_birth)) == 0)
-            ;
-        rc = HG_MIN(rc, HOLOG_OK);
-    }
-    if (rc == HOLOG_OK) {
-        size_t n = w.steps.len / sizeof(struct step);
-        rc = apply_all(&w, &at.rope);
-        at.csum = csum;
-        at.depth = w.from.depth + (uint32_t)n;
-    }
-    if (rc == HOLOG_OK && hg_rope_size(at.rope) != loc->size)
-        rc = hg_record_wrong(birth, path, "does not make what was saved here");
-    hg_rope_put(w.from.rope);
-    hg_record_release(&w.r);
-    hg_buf_release(&w.steps);
-    hg_buf_release(&w.body);
-    hg_budget_give(s->cache, w.taken);
-    if (rc < 0) {
-        hg_rope_put(at.rope);
-        return rc;
-    }
-    if (at.depth > 0) /* else the record says it as fast */
+    is_whole = w.r.rec.type == HG_REC_BLOB || w.r.rec.type == HG_REC_LARGE;
+    if (rc == HOLOG_OK)
+        rc = is_whole ? whole_value(&w, birth, w.r.rec.value_len, csum) : walk_back(&w, birth);
+    if (rc == HOLOG_OK)
+        rc = make(&w, loc, csum, out);
+    if (rc == HOLOG_OK && !is_whole)
+        hg_ropes_put(s->ropes, birth, out);
+    walk_end(&w);
+    return rc;
+}
+
+int hg_rope_rebuild(holog_store *s, const struct hg_locator *loc, const char *path, hg_pos base)
+{
+    hg_pos birth = hg_pos_make(loc->segment, loc->offset);
+    struct walk w = { .s = s, .path = path, .base = base };
+    struct hg_rope_at at = { 0 };
+    struct hg_rope_at was = { 0 };
+    int rc = HOLOG_E_NOENT;
+
+    if (hg_ropes_find(s->ropes, birth, &was))
+        rc = walk_back(&w, birth);
+    if (rc == HOLOG_OK)
+        rc = make(&w, loc, was.csum, &at);
+    if (rc == HOLOG_OK)
         hg_ropes_put(s->ropes, birth, &at);
-    *out = at;
-    return HOLOG_OK;
+    hg_rope_put(at.rope);
+    hg_rope_put(was.rope);
+    walk_end(&w);
+    return rc;
+}
+
+uint32_t hg_rope_behind(holog_store *s, hg_pos version, hg_pos base)
+{
+    struct hg_rope_at a = { 0 };
+    struct hg_rope_at b = { 0 };
+    int known = hg_ropes_find(s->ropes, version, &a) && hg_ropes_find(s->ropes, base, &b);
+    uint32_t behind = known && a.depth > b.depth ? a.depth - b.depth : UINT32_MAX;
+
+    hg_rope_put(a.rope);
+    hg_rope_put(b.rope);
+    return version == base ? 0 : behind;
 }

@@ -17,8 +17,8 @@
 #include "base/byteorder.h"
 #include "base/error.h"
 #include "engine/checkpoint.h"
+#include "engine/delta.h"
 #include "engine/retention.h"
-#include "engine/store_internal.h"
 #include "io/event.h"
 #include "io/fork.h"
 #include "wal/super.h"
@@ -385,6 +385,16 @@ static int check_past(holog_store *s, uint64_t last)
     return rc;
 }
 
+static int take_folds(holog_store *s, const struct hg_buf *b)
+{
+    const struct hg_fold_at *f = (const struct hg_fold_at *)(const void *)b->data;
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < b->len / sizeof *f && rc == HOLOG_OK; i++)
+        rc = hg_ropes_set_fold(s->ropes, &f[i]);
+    return rc;
+}
+
 /* O2: leaves s->sequenced and the point to replay from. */
 static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_t max_number,
                            struct hg_recover_options *ro)
@@ -420,6 +430,8 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
     else if (hg_timeline_count(&s->timeline) > 0 && hg_timeline_at(&s->timeline, 0)->number > 1)
         hg_timeline_set_horizon(&s->timeline, hg_timeline_at(&s->timeline, 0)->number);
     rc = hg_timeline_index_tags(&s->timeline);
+    if (rc == HOLOG_OK)
+        rc = take_folds(s, &c.folds);
     if (rc == HOLOG_OK)
         rc = take_settings(s, &c.settings);
     ro->from = c.covered;
@@ -703,6 +715,7 @@ static void free_store(holog_store *s)
         hg_index_destroy(s->sequenced.past);
     hg_timeline_release(&s->timeline);
     hg_buf_release(&s->sweep.key);
+    hg_fold_forget(s);
     hg_ropes_destroy(s->ropes);
     if (s->cache != NULL)
         hg_cache_destroy(s->cache);

@@ -8,6 +8,7 @@
  *   value.c      entries to bytes: records, blocks, the cache
  *   value_rope.c the same of values that deltas made
  *   rope_load.c  from a version back to what it was made from
+ *   fold.c       short spans merged, versions written down again
  *   delta.c      deltas: made ready, met by what is there, judged
  *   stage.c      bytes to extents, before a commit
  *   txn.c        transactions: collecting changes, reading through them
@@ -92,9 +93,12 @@ enum hg_conservation {
 };
 #define HG_CONSERVATION_KEY "conservation"
 int hg_conservation_mode(const char *value); /* enum hg_conservation; -1: it is none */
-struct hg_delta_counters {                   /* since open; log lock */
-    uint64_t updates[5];                     /* by kind; [0]: all */
-    uint64_t bytes, ns, violations;
+const char *hg_conservation_name(enum hg_conservation mode);
+struct hg_delta_counters { /* since open; log lock */
+    uint64_t updates[5];   /* by kind; [0]: all */
+    uint64_t bytes, violations;
+    uint64_t ns; /* atomic */
+    uint64_t folds, fold_bytes;
 };
 
 struct hg_setting {
@@ -157,6 +161,8 @@ struct holog_store {
     uint64_t last_time_ns;
     uint64_t commits, records, bytes_saved;
     struct hg_delta_counters deltas;
+#define HG_FOLD_WISHES 64u
+    struct hg_buf fold_wishes;         /* fold.c's: objects that may be folded soon */
     enum hg_conservation conservation; /* atomic: as set; written under the lock */
     struct hg_keeper keeper;
     struct hg_setting *settings;

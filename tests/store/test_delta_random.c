@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../crash/kit.h"
+#include "base/alloc.h"
 #include "holog/versions.h"
 #include "storekit.h"
 
@@ -93,6 +94,12 @@ static void model_delta(struct bytes *b, const holog_delta *d)
 /* ---- random deltas -------------------------------------------------------------------------------*/
 
 static uint8_t noise[LEN_MAX];
+
+static void make_noise(void)
+{
+    for (size_t i = 0; i < sizeof noise; i++)
+        noise[i] = (uint8_t)(i * 2654435761u >> 11);
+}
 
 static size_t some_len(void)
 {
@@ -299,6 +306,8 @@ static void one_step(holog_store *s)
         step_after[n_states - 1] = hg_sim_steps(sim);
     if (n_states > were)
         number_of[n_states - 1] = holog_last_number(s);
+    if (below(6) == 0 && newest()->value[i].data != NULL)
+        must(holog_fold(s, paths[i]) == HOLOG_OK, "fold");
     if (below(4) == 0)
         for (int k = 0; k < PATHS; k++)
             if (newest()->value[k].data != NULL)
@@ -437,12 +446,140 @@ Test(delta_random, every_state_of_random_histories_is_there_byte_for_byte, .time
     static const unsigned seeds[3] = { 300, 5000, 100000 };
     const char *one = getenv("HOLOG_TEST_SEED");
 
-    for (size_t i = 0; i < sizeof noise; i++)
-        noise[i] = (uint8_t)(i * 2654435761u >> 11);
+    make_noise();
     if (one != NULL) {
         one_seed(strtoull(one, NULL, 0));
         return;
     }
     for (unsigned i = 0; i < seeds[test_level()] / kit_thin(); i++)
         one_seed(1 + i);
+}
+
+/* ---- every cut -----------------------------------------------------------------------------------*/
+
+static uint64_t cut_at;
+
+static int only_look(struct hg_io *io, void *ctx)
+{
+    holog_store *s = NULL;
+    uint64_t last;
+    size_t least = 0;
+
+    (void)ctx;
+    open_store(io, &s);
+    while (least + 1 < n_states && step_after[least + 1] <= cut_at)
+        least++;
+    last = holog_last_number(s);
+    must(last >= number_of[least] && last <= number_of[least] + 1, "not what was acknowledged");
+    same_state(s, last - number_of[0]);
+    same_state(s, least / 2);
+    return holog_close(s);
+}
+
+Test(delta_random, deltas_and_folds_survive_a_cut_at_any_step, .timeout = 900)
+{
+    static const unsigned strides[3] = { 29, 3, 1 };
+    unsigned stride = strides[test_level()] * kit_thin();
+
+    make_noise();
+    for (uint64_t seed = 901; seed < 904; seed++) {
+        struct hg_sim_options so = { .seed = seed, .dirs = (enum hg_sim_dirs)(seed % 2) };
+        struct hg_sim *whole;
+        seed_now = seed;
+        chance = seed;
+        cr_assert_eq(hg_sim_create(&so, &sim), HOLOG_OK);
+        must(hg_sim_run(sim, first_run, NULL) == HOLOG_OK, "close");
+        whole = sim;
+        for (cut_at = step_after[0]; cut_at < hg_sim_steps(whole); cut_at += stride) {
+            enum hg_sim_strategy how = (enum hg_sim_strategy)(cut_at % HG_SIM_CRASH_STRATEGIES);
+            cr_assert_eq(hg_sim_crash(whole, cut_at, how, cut_at, &sim), HOLOG_OK);
+            must(hg_sim_run(sim, only_look, NULL) == HOLOG_OK, "close after a cut");
+            hg_sim_destroy(sim);
+        }
+        hg_sim_destroy(whole);
+        forget_states(0);
+    }
+}
+
+/* ---- no memory -----------------------------------------------------------------------------------*/
+
+static int fail_in;
+static unsigned refused;
+
+static int fail_one(size_t size, void *ctx)
+{
+    (void)size;
+    (void)ctx;
+    return fail_in > 0 && --fail_in == 0;
+}
+
+/* A call that may lack memory: it changes all it says or nothing. */
+static void try_deltas(holog_store *s, int i)
+{
+    struct bytes *b = &next_state()->value[i];
+    holog_delta d[BATCH_MAX];
+    size_t n = 1 + below(BATCH_MAX);
+    int rc;
+
+    for (size_t k = 0; k < n; k++) {
+        d[k] = some_delta(b);
+        model_delta(b, &d[k]);
+    }
+    fail_in = 1 + (int)below(60);
+    rc = holog_apply(s, paths[i], d, n, 0, 0, NULL);
+    fail_in = 0;
+    must(rc == HOLOG_OK || rc == HOLOG_E_NOMEM, "apply without memory");
+    refused += rc < 0;
+    if (rc < 0)
+        forget_states(n_states - 1);
+    else
+        number_of[n_states - 1] = holog_last_number(s);
+}
+
+static int without_memory(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+
+    (void)ctx;
+    kit_options(&o);
+    must(hg_store_init_io(io, &o) == HOLOG_OK, "init");
+    open_store(io, &s);
+    memset(history, 0, sizeof history);
+    number_of[0] = holog_last_number(s);
+    n_states = 1;
+    step_save(s, 0);
+    number_of[1] = holog_last_number(s);
+    for (unsigned i = 0; i < 150 && n_states < STEPS_MAX; i++) {
+        holog_value *v = NULL;
+        int rc;
+        try_deltas(s, 0);
+        fail_in = 1 + (int)below(40);
+        rc = below(2) == 0 ? holog_fold(s, paths[0]) : holog_load(s, paths[0], &v);
+        fail_in = 0;
+        must(rc == HOLOG_OK || rc == HOLOG_E_NOMEM, "fold or load without memory");
+        holog_value_release(v);
+        same_state(s, n_states - 1);
+    }
+    same_state(s, n_states / 2);
+    return holog_close(s);
+}
+
+Test(delta_random, without_memory_a_delta_or_a_fold_changes_nothing, .timeout = 300)
+{
+    make_noise();
+    refused = 0;
+    hg_alloc_set_fault(fail_one, NULL);
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct hg_sim_options so = { .seed = seed, .no_trace = 1 };
+        seed_now = seed;
+        chance = seed * 77;
+        cr_assert_eq(hg_sim_create(&so, &sim), HOLOG_OK);
+        must(hg_sim_run(sim, without_memory, NULL) == HOLOG_OK, "close");
+        must(hg_sim_run(sim, look_again, NULL) == HOLOG_OK, "close");
+        hg_sim_destroy(sim);
+        forget_states(0);
+    }
+    hg_alloc_set_fault(NULL, NULL);
+    cr_assert_gt(refused, 100);
 }
