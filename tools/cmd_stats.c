@@ -63,6 +63,17 @@ static const struct stat_row rows[] = {
     ROW(checkpoints, COUNT, true, "Index checkpoints written since open"),
     ROW(window_waits, COUNT, true, "Waits for space written ahead since open"),
     ROW(groups_beyond_window, COUNT, true, "Groups written outside that space since open"),
+    ROW(rope_bytes, BYTES, false, "Memory of values as deltas made them"),
+    ROW(delta_updates, COUNT, true, "Deltas since open"),
+    ROW(delta_inserts, COUNT, true, "Deltas that inserted since open"),
+    ROW(delta_replaces, COUNT, true, "Deltas that updated since open"),
+    ROW(delta_deletes, COUNT, true, "Deltas that deleted since open"),
+    ROW(delta_moves, COUNT, true, "Deltas that moved since open"),
+    ROW(delta_bytes_modified, BYTES, true, "Bytes that deltas have changed since open"),
+    ROW(delta_time_ns, COUNT, true, "Nanoseconds of commits with deltas since open"),
+    ROW(conservation_violations, COUNT, true, "Deltas refused for their sums since open"),
+    ROW(folds, COUNT, true, "Folds since open"),
+    ROW(fold_bytes_written, BYTES, true, "Bytes that folds have written since open"),
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 

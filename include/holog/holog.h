@@ -455,6 +455,14 @@ typedef struct holog_stats {
     uint64_t segment_rolls, checkpoints, window_waits, groups_beyond_window;
     holog_histogram commit_latency, group_write_latency, load_latency;
     uint64_t side_table_bytes; /* the hash table beside the index; not in index_bytes */
+    /* deltas (holog/versions.h), since open */
+    uint64_t delta_updates; /* of all kinds: */
+    uint64_t delta_inserts, delta_replaces, delta_deletes, delta_moves;
+    uint64_t delta_bytes_modified; /* that came, went or moved; of an update the larger number */
+    uint64_t delta_time_ns;        /* of the commits with deltas; by delta_updates: the average */
+    uint64_t conservation_violations;   /* refused, HOLOG_E_CONSERVE */
+    uint64_t folds, fold_bytes_written; /* since open, too */
+    uint64_t rope_bytes;                /* memory of ropes: values as deltas made them */
 } holog_stats;
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
 

@@ -225,6 +225,10 @@ static int get_setting(holog_store *s, const char *key, char *out, size_t size)
     if (rule < N_RULES) {
         rc = rule_value(s, rule, out, size) < size ? HOLOG_OK : HOLOG_E_RANGE;
     }
+    if (strcmp(key, HG_CONSERVATION_KEY) == 0) { /* also when nobody has set it */
+        (void)snprintf(out, size, "%s", hg_conservation_name(s->conservation));
+        rc = HOLOG_OK;
+    }
     for (const struct hg_setting *e = s->settings; e != NULL && rule == N_RULES; e = e->next) {
         if (strcmp(e->key, key) == 0) {
             rc = strlen(e->value) < size ? HOLOG_OK : HOLOG_E_RANGE;
@@ -309,8 +313,10 @@ int holog_config_list(holog_store *store,
         (void)rule_value(store, i, text, sizeof text);
         rc = copy_setting(&copy, rules[i], text);
     }
+    if (rc == HOLOG_OK)
+        rc = copy_setting(&copy, HG_CONSERVATION_KEY, hg_conservation_name(store->conservation));
     for (const struct hg_setting *e = store->settings; e != NULL && rc == HOLOG_OK; e = e->next) {
-        if (rule_of(e->key) == N_RULES)
+        if (rule_of(e->key) == N_RULES && strcmp(e->key, HG_CONSERVATION_KEY) != 0)
             rc = copy_setting(&copy, e->key, e->value);
     }
     if (store->log != NULL)

@@ -87,6 +87,20 @@ static uint64_t oldest_view(holog_store *s, uint64_t *out_open)
     return oldest;
 }
 
+static void fill_deltas(const struct hg_delta_counters *c, holog_stats *st)
+{
+    st->delta_updates = c->updates[0];
+    st->delta_inserts = c->updates[HG_DELTA_INSERT];
+    st->delta_replaces = c->updates[HG_DELTA_UPDATE];
+    st->delta_deletes = c->updates[HG_DELTA_DELETE];
+    st->delta_moves = c->updates[HG_DELTA_MOVE];
+    st->delta_bytes_modified = c->bytes;
+    st->delta_time_ns = __atomic_load_n(&c->ns, __ATOMIC_RELAXED);
+    st->conservation_violations = c->violations;
+    st->folds = c->folds;
+    st->fold_bytes_written = c->fold_bytes;
+}
+
 static void fill_log(holog_store *s, holog_stats *st)
 {
     struct hg_log_counters c;
@@ -98,6 +112,7 @@ static void fill_log(holog_store *s, holog_stats *st)
     st->commits = s->commits;
     st->records = s->records;
     st->bytes_saved = s->bytes_saved;
+    fill_deltas(&s->deltas, st);
     hg_log_unlock(s->log);
     st->groups = c.groups;
     st->syncs = c.syncs;
@@ -143,7 +158,9 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
     hg_cache_counters(store->cache, &cache);
     st.index_bytes = hg_index_bytes(store->sequenced.index);
     st.side_table_bytes = store->points != NULL ? hg_side_table_bytes(store->points) : 0;
-    st.cache_bytes = cache.bytes - HG_MIN(cache.bytes, st.index_bytes + st.side_table_bytes);
+    st.rope_bytes = hg_ropes_bytes(store->ropes);
+    st.cache_bytes =
+        cache.bytes - HG_MIN(cache.bytes, st.index_bytes + st.side_table_bytes + st.rope_bytes);
     st.budget_bytes = cache.budget;
     st.cache_hits = cache.hits;
     st.cache_misses = cache.misses;

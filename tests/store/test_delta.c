@@ -553,7 +553,9 @@ Test(delta, every_version_can_be_read_again_after_a_reopen)
         char one[2] = { (char)('a' + i), 0 };
         holog_delta d = insert((uint64_t)i / 2, one);
         OK(holog_apply(box.store, "v", &d, 1, 0, 0, &number[i]));
-        memcpy(text[i], i > 0 ? text[i - 1] : "", 32);
+        memset(text[i], 0, sizeof text[i]);
+        if (i > 0)
+            memcpy(text[i], text[i - 1], sizeof text[i]);
         memmove(text[i] + i / 2 + 1, text[i] + i / 2, 31 - (size_t)i / 2);
         text[i][i / 2] = one[0];
         text[i][i + 1] = 0;
@@ -623,4 +625,124 @@ Test(delta, content_made_by_deltas_hashes_as_if_it_were_saved)
     holog_view_close(view);
     cr_assert_eq(a, b);
     free(big);
+}
+
+/* ---- folds ---------------------------------------------------------------------------------------*/
+
+static holog_stats stats_now(void)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    OK(holog_stats_get(box.store, &st));
+    return st;
+}
+
+static void scatter(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        size_t at = (size_t)(i * 2654435761u) % (big_len - 100);
+        big_replace(at, at + i % 60, "some other bytes", i % 17);
+    }
+}
+
+Test(delta, a_fold_is_seen_by_nobody)
+{
+    uint64_t before;
+    uint64_t folds;
+    char *text;
+    char *after;
+    holog_view *past = NULL;
+    holog_value *v = NULL;
+    uint8_t *was;
+    size_t was_len;
+
+    OK(holog_config(box.store, "retention.bytes", "all", NULL, 0));
+    big_make(3 << 20);
+    scatter(300);
+    before = holog_last_number(box.store);
+    was = malloc(big_len);
+    memcpy(was, big, was_len = big_len);
+    text = store_text(box.store);
+    OK(holog_fold(box.store, "big"));
+    folds = stats_now().folds;
+    cr_assert_gt(folds, 0);
+    cr_assert_gt(stats_now().fold_bytes_written, 65536);
+    OK(holog_fold(box.store, "big"));
+    cr_assert_eq(stats_now().folds, folds, "nothing is left to fold");
+    after = store_text(box.store);
+    cr_assert_str_eq(text, after);
+    cr_assert_eq(holog_last_number(box.store), before);
+    big_is_there();
+    scatter(50);
+    for (int again = 0; again < 2; again++) {
+        big_is_there();
+        OK(holog_view_open_at(box.store, before, &past));
+        OK(holog_view_load(past, "big", &v));
+        cr_assert_eq(holog_value_size(v), was_len);
+        cr_assert_eq(memcmp(holog_value_data(v), was, was_len), 0);
+        holog_value_release(v);
+        holog_view_close(past);
+        box_reopen(&box);
+    }
+    FAILS(HOLOG_E_NOENT, holog_fold(box.store, "nothing"), "nothing");
+    free(text);
+    free(after);
+    free(was);
+    free(big);
+}
+
+static void wait_for_folds(uint64_t n)
+{
+    for (int i = 0; i < 1000 && stats_now().folds < n; i++)
+        (void)usleep(10000);
+    cr_assert_geq(stats_now().folds, n);
+}
+
+Test(delta, what_is_changed_often_is_folded_by_itself)
+{
+    char expect[1001] = "";
+
+    box.opts.sync = HOLOG_SYNC_OS;
+    box_reopen(&box);
+    OK(save_text(box.store, "small", "", 0));
+    for (int i = 0; i < 1000; i++) {
+        char one[2] = { (char)('a' + i % 26), 0 };
+        OK(apply("small", insert((uint64_t)i / 2, one)));
+        memmove(expect + i / 2 + 1, expect + i / 2, 999 - (size_t)i / 2);
+        expect[i / 2] = one[0];
+    }
+    wait_for_folds(1);
+    has_text(box.store, "small", expect);
+    box_reopen(&box);
+    has_text(box.store, "small", expect);
+
+    big_make(1 << 20);
+    scatter(3000);
+    wait_for_folds(1);
+    big_is_there();
+    box_reopen(&box);
+    big_is_there();
+    free(big);
+}
+
+Test(delta, the_statistics_are_filled_in)
+{
+    holog_delta d[4] = { insert(0, "abc"), update(0, 2, "x"), cut(0, 1), move(0, 1, 2) };
+    holog_stats st;
+
+    OK(save_text(box.store, "v", "0123456789", 0));
+    OK(holog_apply(box.store, "v", d, 4, 0, 0, NULL));
+    OK(apply("v", insert(0, "more")));
+    OK(holog_config(box.store, "conservation", "enforce", NULL, 0));
+    FAILS(HOLOG_E_CONSERVE, apply("v", insert(0, "x")), "v");
+    st = stats_now();
+    cr_assert_eq(st.delta_updates, 5);
+    cr_assert_eq(st.delta_inserts, 2);
+    cr_assert_eq(st.delta_replaces, 1);
+    cr_assert_eq(st.delta_deletes, 1);
+    cr_assert_eq(st.delta_moves, 1);
+    cr_assert_eq(st.delta_bytes_modified, 3 + 2 + 1 + 1 + 4);
+    cr_assert_gt(st.delta_time_ns, 0);
+    cr_assert_eq(st.conservation_violations, 1);
+    cr_assert_gt(st.rope_bytes, 0);
 }
