@@ -31,6 +31,8 @@ struct bench_scale {
     uint32_t lone_commits;
     uint32_t budget_values_mib; /* values of 1 MiB under a budget of 256 MiB */
     uint32_t history_commits;   /* that are kept, and gone back over */
+    uint32_t delta_value_mib;   /* a value that 100 bytes are changed in */
+    uint32_t deltas;            /* on one value */
 };
 
 struct bench {
@@ -63,7 +65,7 @@ extern const struct bench_workload bench_bulk_random, bench_bulk_sorted, bench_g
 extern const struct bench_workload bench_save_images, bench_durable_images, bench_load_images;
 extern const struct bench_workload bench_reopen, bench_recovery, bench_space, bench_growth;
 extern const struct bench_workload bench_ram, bench_list, bench_verify, bench_budget;
-extern const struct bench_workload bench_history;
+extern const struct bench_workload bench_history, bench_delta, bench_deltas;
 
 extern const struct bench_workload *const bench_workloads[];
 extern const unsigned bench_workload_count;

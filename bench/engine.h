@@ -61,6 +61,10 @@ struct bench_engine {
     void (*worker_close)(void *worker);
     int (*put)(void *worker, const struct bench_item *item); /* one commit, durable unless LAZY */
     int (*put_batch)(void *worker, const struct bench_item *items, size_t count); /* one commit */
+    /* Bytes [offset, offset + len) of the value replaced, one commit, durable unless LAZY; NULL: it
+     * can only write the value again. */
+    int (*patch)(void *worker, const char *key, uint64_t offset, const void *data,
+                 size_t len_bytes);
     /* A copy of the whole value into buf. */
     int (*get)(void *worker, const char *key, void *buf, size_t size, size_t *out_len);
     int (*borrow)(void *worker, const char *key, bench_use_fn use, void *ctx);

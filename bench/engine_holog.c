@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holog/holog.h>
+#include <holog/versions.h>
 
 #include "engine.h"
 #include "util.h"
@@ -175,6 +175,19 @@ static int put_batch(void *arg, const struct bench_item *items, size_t count)
     return rc == HOLOG_OK ? 0 : fail("save_batch", rc);
 }
 
+static int patch(void *arg, const char *key, uint64_t offset, const void *data, size_t len_bytes)
+{
+    struct worker *w = arg;
+    const holog_delta d = { .kind = HOLOG_DELTA_UPDATE,
+                            .start = offset,
+                            .end = offset + len_bytes,
+                            .data = data,
+                            .len_bytes = len_bytes };
+    int rc = holog_apply(w->db->store, key, &d, 1, 0, 0, NULL);
+
+    return rc < 0 ? fail("apply", rc) : 0;
+}
+
 static int get(void *arg, const char *key, void *buf, size_t size, size_t *out_len)
 {
     struct worker *w = arg;
@@ -232,6 +245,7 @@ const struct bench_engine bench_engine_holog = {
     .worker_close = worker_close,
     .put = put,
     .put_batch = put_batch,
+    .patch = patch,
     .get = get,
     .borrow = borrow,
     .list = list,

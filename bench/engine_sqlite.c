@@ -21,6 +21,7 @@ struct db {
     pthread_mutex_t lock; /* the write connection and its statements */
     sqlite3 *write;
     sqlite3_stmt *insert, *begin, *commit;
+    sqlite3_stmt *rowid; /* NULL where values are small */
 };
 
 struct worker {
@@ -83,6 +84,9 @@ static int prepare_write(struct db *d, const struct bench_how *how)
         prepare(d->write, "INSERT OR REPLACE INTO kv VALUES(?1, ?2)", &d->insert) != 0 ||
         prepare(d->write, "BEGIN IMMEDIATE", &d->begin) != 0)
         return -1;
+    if ((how->flags & BENCH_OPEN_LARGE) != 0 &&
+        prepare(d->write, "SELECT rowid FROM kv WHERE k=?1", &d->rowid) != 0)
+        return -1;
     return prepare(d->write, "COMMIT", &d->commit);
 }
 
@@ -93,6 +97,7 @@ static int close_db(void *arg)
     (void)sqlite3_finalize(d->insert);
     (void)sqlite3_finalize(d->begin);
     (void)sqlite3_finalize(d->commit);
+    (void)sqlite3_finalize(d->rowid);
     int rc = sqlite3_close(d->write) == SQLITE_OK ? 0 : fail("close", d->write);
     (void)pthread_mutex_destroy(&d->lock);
     free(d);
@@ -197,6 +202,38 @@ static int put_batch(void *arg, const struct bench_item *items, size_t count)
     return rc;
 }
 
+static int find_row(struct db *d, const char *key, sqlite3_int64 *out_row)
+{
+    int rc = 0;
+
+    if (sqlite3_bind_text(d->rowid, 1, key, -1, SQLITE_STATIC) != SQLITE_OK)
+        return fail("bind", d->write);
+    if (sqlite3_step(d->rowid) == SQLITE_ROW)
+        *out_row = sqlite3_column_int64(d->rowid, 0);
+    else
+        rc = fail("find", d->write);
+    (void)sqlite3_reset(d->rowid);
+    return rc;
+}
+
+/* Incremental blob I/O: only the pages of the range are written. */
+static int patch(void *arg, const char *key, uint64_t offset, const void *data, size_t len_bytes)
+{
+    struct db *d = ((struct worker *)arg)->db;
+    sqlite3_blob *blob = NULL;
+    sqlite3_int64 row = 0;
+
+    (void)pthread_mutex_lock(&d->lock);
+    int rc = find_row(d, key, &row);
+    if (rc == 0 && (sqlite3_blob_open(d->write, "main", "kv", "v", row, 1, &blob) != SQLITE_OK ||
+                    sqlite3_blob_write(blob, data, (int)len_bytes, (int)offset) != SQLITE_OK))
+        rc = fail("blob write", d->write);
+    if (sqlite3_blob_close(blob) != SQLITE_OK && rc == 0) /* commits */
+        rc = fail("blob close", d->write);
+    (void)pthread_mutex_unlock(&d->lock);
+    return rc;
+}
+
 static int borrow(void *arg, const char *key, bench_use_fn use, void *ctx)
 {
     struct worker *w = arg;
@@ -276,6 +313,7 @@ const struct bench_engine bench_engine_sqlite = {
     .worker_close = worker_close,
     .put = put,
     .put_batch = put_batch,
+    .patch = patch,
     .get = get,
     .borrow = borrow,
     .list = list,

@@ -26,6 +26,8 @@ static const struct bench_scale full_scale = {
     .lone_commits = 3000,
     .budget_values_mib = 4096,
     .history_commits = 100000,
+    .delta_value_mib = 1024,
+    .deltas = 1000000,
 };
 
 static const struct bench_scale quick_scale = {
@@ -42,6 +44,8 @@ static const struct bench_scale quick_scale = {
     .lone_commits = 200,
     .budget_values_mib = 320,
     .history_commits = 2000,
+    .delta_value_mib = 16,
+    .deltas = 20000,
 };
 
 const struct bench_workload *const bench_workloads[] = {
@@ -50,7 +54,7 @@ const struct bench_workload *const bench_workloads[] = {
     &bench_get,        &bench_save_images, &bench_durable_images, &bench_load_images,
     &bench_space,      &bench_verify,      &bench_reopen,         &bench_recovery,
     &bench_growth,     &bench_ram,         &bench_list,           &bench_budget,
-    &bench_history,
+    &bench_history,    &bench_delta,       &bench_deltas,
 };
 const unsigned bench_workload_count = sizeof bench_workloads / sizeof bench_workloads[0];
 
