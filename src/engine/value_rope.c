@@ -42,7 +42,8 @@ struct job {
     uint64_t end;          /* of the piece they are in */
     uint64_t stamp;
     struct hg_buf parts; /* struct part */
-    struct hg_mem *mem;
+    struct hg_mem *mem;  /* kept for the next one; NULL: none was needed yet */
+    uint8_t *data;       /* where it is read to: mem, or straight to where its bytes go */
     struct hg_extent_read read;
 };
 
@@ -65,28 +66,47 @@ static int finish(struct reader *rd, struct job *j)
     int rc = hg_extent_read_end(rd->s, &j->read);
 
     if (rc == HOLOG_OK)
-        rc = hg_blocks_verify(j->mem->data, (size_t)(j->to - j->from), src->r.rec.table,
+        rc = hg_blocks_verify(j->data, (size_t)(j->to - j->from), src->r.rec.table,
                               j->from / HG_HASH_BLOCK, j->read.segment, j->read.req.offset);
     if (rc == HOLOG_E_CORRUPT)
         hg_error_name_path(rd->path, strlen(rd->path));
     for (size_t i = 0; rc == HOLOG_OK && i < j->parts.len / sizeof *part; i++)
-        memcpy(part[i].out, j->mem->data + (part[i].at - j->from), part[i].len);
-    hg_mem_put(j->mem);
-    j->mem = NULL;
+        if (part[i].out != j->data)
+            memcpy(part[i].out, j->data + (part[i].at - j->from), part[i].len);
     j->source = NULL;
     return rc;
+}
+
+/* Whole blocks of the disk that go to whole pages, and nothing else of them is wanted. */
+static int goes_straight(const struct job *j)
+{
+    const struct part *part = (const struct part *)(const void *)j->parts.data;
+
+    return j->parts.len == sizeof *part && part->at == j->from && part->len == j->to - j->from &&
+           part->len % HG_BLOCK == 0 && (uintptr_t)part->out % HG_BLOCK == 0;
+}
+
+static int take_memory(struct reader *rd, struct job *j, size_t len)
+{
+    if (j->mem != NULL && j->mem->cap >= len)
+        return HOLOG_OK;
+    hg_mem_put(j->mem);
+    j->mem = NULL;
+    return hg_mem_new(rd->s->cache, len, &j->mem);
 }
 
 static int start(struct reader *rd, struct job *j)
 {
     struct source *src = j->source;
     size_t len = (size_t)(j->to - j->from);
-    int rc = hg_mem_new(rd->s->cache, len, &j->mem);
+    int straight = goes_straight(j);
+    int rc = straight ? HOLOG_OK : take_memory(rd, j, len);
 
-    if (rc == HOLOG_OK)
-        rc = hg_extent_read_begin(rd->s, &j->read, src->piece.segment,
-                                  src->piece.offset + (j->from - src->piece_at), j->mem->data, len);
-    return rc;
+    if (rc < 0)
+        return rc;
+    j->data = straight ? ((const struct part *)(const void *)j->parts.data)->out : j->mem->data;
+    return hg_extent_read_begin(rd->s, &j->read, src->piece.segment,
+                                src->piece.offset + (j->from - src->piece_at), j->data, len);
 }
 
 /* Begun when another one must take its source's place at the piece, or its own. */
