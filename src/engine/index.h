@@ -163,7 +163,8 @@ struct hg_cursor {
         uint32_t child;
     } path[12];
 };
-/* HOLOG_OK and positioned, HOLOG_E_NOENT at the end, or HOLOG_E_NOMEM. */
+/* HOLOG_OK and positioned, HOLOG_E_NOENT at the end, or HOLOG_E_NOMEM. Unless it is HOLOG_OK there is
+ * nothing to close, and closing does no harm. */
 HG_MUST_CHECK int hg_cursor_open(struct hg_cursor *c, const struct hg_root *root,
                                  const uint8_t *from, size_t from_len, int after);
 /* Only entries whose number is above `since` (not 0). What has not changed is passed over by whole

@@ -228,7 +228,10 @@ static int cursor_open(struct hg_cursor *c, const struct hg_root *root, const ui
     if (from_len > 0)
         memcpy(c->key, from, from_len);
     memset(c->key + from_len, 0, HG_KEY_PAD);
-    return cursor_seek(c, c->key, from_len, after);
+    rc = cursor_seek(c, c->key, from_len, after);
+    if (rc < 0) /* nobody has to close what is not open */
+        hg_cursor_close(c);
+    return rc;
 }
 
 int hg_cursor_open(struct hg_cursor *c, const struct hg_root *root, const uint8_t *from,

@@ -14,6 +14,7 @@
 #include <holog/error.h>
 
 #include "../crash/model.h"
+#include "base/alloc.h"
 #include "engine/index_page.h"
 #include "engine/past.h"
 #include "engine/retention.h"
@@ -626,6 +627,35 @@ Test(past, what_a_commit_replaces_of_itself_leaves_nothing)
     cr_assert_eq(hg_apply_delete_tree(&st, &k, 4), HOLOG_OK);
     cr_assert_eq(hg_index_count(st.past), 0);
     cr_assert_eq(st.sums.past_bytes, 0);
+    end();
+}
+
+static int never(size_t size, void *ctx)
+{
+    (void)size;
+    (void)ctx;
+    return 0;
+}
+
+Test(past, a_cursor_at_the_end_owns_nothing)
+{
+    uint8_t key[HG_KEY_MAX];
+    struct hg_cursor c;
+    struct hg_root *root;
+    long live;
+
+    begin();
+    one_commit();
+    root = hg_index_freeze(st.index);
+    hg_alloc_set_fault(never, NULL); /* so that they are counted */
+    live = hg_alloc_live();
+    memset(key, 0xff, sizeof key);
+    cr_assert_eq(hg_cursor_open(&c, root, key, sizeof key, 0), HOLOG_E_NOENT);
+    cr_assert_eq(hg_alloc_live(), live, "left without a close");
+    hg_cursor_close(&c);
+    cr_assert_eq(hg_alloc_live(), live);
+    hg_alloc_set_fault(NULL, NULL);
+    hg_root_put(root);
     end();
 }
 
