@@ -614,6 +614,25 @@ Test(past, the_longest_path_has_a_past)
     end();
 }
 
+Test(past, a_number_of_bytes_fits_a_byte_and_is_rounded_up)
+{
+    const struct hg_locator loc = { .size = UINT64_C(1) << 48, .type = HG_ENTRY_BLOB };
+    uint8_t before = HG_ENDS_NONE;
+
+    cr_assert_eq(hg_past_ended_bytes(HG_ENDS_ALL, &loc), loc.size);
+    cr_assert_eq(hg_past_ended_bytes(hg_past_ends(0), &loc), 0);
+    for (uint64_t bytes = 1; bytes <= loc.size; bytes += 1 + bytes / 1000) {
+        uint8_t e = hg_past_ends(bytes);
+        uint64_t got = hg_past_ended_bytes(e, &loc);
+        cr_assert(e >= before && e > HG_ENDS_NONE && e <= HG_ENDS_MAX);
+        cr_assert(got >= bytes && got - bytes <= bytes / 4, "%llu gives %llu",
+                  (unsigned long long)bytes, (unsigned long long)got);
+        before = e;
+    }
+    cr_assert_leq(hg_past_ends(loc.size), HG_ENDS_MAX);
+    cr_assert_eq(hg_past_ended_bytes(HG_ENDS_MAX, &loc), loc.size);
+}
+
 Test(past, what_a_commit_replaces_of_itself_leaves_nothing)
 {
     struct hg_key k;
