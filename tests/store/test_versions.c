@@ -414,7 +414,7 @@ Test(versions, a_checkpoint_with_a_past_that_is_none_is_not_taken)
         const char *key;
         size_t len;
         uint64_t end;
-        int sound;
+        uint32_t sound;
     } cases[] = { { "b\0\0\xff\xff\xff\xff\xff\xfe\0", 10, 2, 1 },
                   { "b\0\0\xff\xff\xff\xff\xff\xfe\xff", 10, 2, 0 },
                   { "b\0\1\xff\xff\xff\xff\xff\xfe\0", 10, 2, 0 },
