@@ -379,16 +379,16 @@ static int check_one(struct seq *q, size_t i, struct hg_checked *c)
     holog_txn *txn = q->txn;
     struct hg_op *op = op_at(txn, i);
     int moves = op->type == HG_OP_MOVE || op->type == HG_OP_COPY;
-    int rc;
+    int rc = op->type == HG_OP_ROLLBACK ? hg_ref_check(q->s, op->expect) : HOLOG_OK;
 
+    if (rc < 0) /* what was then is asked only of a state that is kept */
+        return rc;
     q->check.lookup.quiet = hg_op_makes_parents(op);
     rc = hg_check_op(&q->check, op, text(txn, op->user_path), op->user_path_len,
                      moves ? text(txn, op->user_to) : "", moves ? op->user_to_len : 0, c);
 
     if (rc == HOLOG_E_NOENT && c->missing_parent && (op->flags & HOLOG_PARENTS) != 0)
         return add_parents(q, i, moves ? &c->to : &c->at);
-    if (rc == HOLOG_OK && op->type == HG_OP_ROLLBACK)
-        rc = hg_ref_check(q->s, op->expect);
     if (rc == HOLOG_OK)
         rc = check_twice(q, op, c);
     if (rc == HOLOG_OK)

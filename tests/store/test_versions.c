@@ -370,6 +370,24 @@ Test(versions, the_rules_are_applied_however_short_a_store_is_open)
     FAILS(HOLOG_E_DROPPED, holog_ref(box.store, "1", &number), "1");
 }
 
+Test(versions, a_state_that_goes_while_a_rollback_to_it_is_made_is_told_to_be_gone)
+{
+    const struct step other = {
+        .op = STEP_SAVE, .path = "a", .len = 10, .flags = HOLOG_REPLACE, .sync = HOLOG_SYNC_NONE
+    };
+    holog_txn *t = NULL;
+    uint64_t number = 0;
+
+    OK(holog_config(box.store, "retention.commits", "5", NULL, 0));
+    put("0", "1");
+    OK(holog_delete(box.store, "0", NULL));
+    while (number < 127)
+        OK(store_apply(box.store, &other, &number));
+    OK(holog_begin(box.store, &t));
+    OK(holog_txn_rollback(t, "0", 2)); /* still there: the rules are looked at now and then */
+    FAILS(HOLOG_E_DROPPED, holog_commit(t, NULL), "2");
+}
+
 Test(replay, a_state_that_is_not_kept_is_not_made_up)
 {
     uint64_t number;
