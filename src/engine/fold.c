@@ -6,7 +6,8 @@
  * eighth as many as it has spans; one of up to inline_max bytes when it has had 64. What is written
  * anew is each stretch of 64 KiB with 8 or more spans shorter than 4 KiB; of a value of up to 64 KiB
  * all. An object that has had 64 deltas and has rested for a second, and one that holog_fold names,
- * loses all its short spans. One fold writes 64 MiB at most, and half of a value.
+ * loses all its short spans, and then what folds have left in many places: stretches of 1 MiB with 8 or
+ * more spans shorter than 256 KiB. One fold writes 64 MiB at most, and half of a value.
  *
  * A fold is a frame of the store's own: it changes no entry, number or history, and nobody waits for
  * it. Without it (a cut, no room) the version is read as before.
@@ -19,9 +20,7 @@
 #include "engine/delta.h"
 #include "wal/frame.h"
 
-#define STRETCH      HG_HASH_BLOCK
-#define SHORT        4096u
-#define SHORTS_MIN   8u          /* in a stretch, for it to be written anew */
+#define SMALL_VALUE  HG_HASH_BLOCK
 #define BYTES_MAX    (64u << 20) /* new bytes in one fold */
 #define BUDGET_SHARE 16u         /* of the budget, at most, too */
 #define DELTAS_MIN   1024u
@@ -29,6 +28,20 @@
 #define REST_NS      1000000000u
 #define BEHIND_MAX   64u /* deltas caught up with under the lock */
 #define ROUNDS_MAX   8u
+
+/* A stretch is written anew when it has so many spans that are shorter than that. */
+enum how {
+    OFTEN,
+    RESTED,
+    COARSE, /* after that: what folds at many times have left in stretches here and there */
+};
+static const struct rule {
+    uint64_t stretch, shorter, spans;
+} rules[] = {
+    [OFTEN] = { 65536, 4096, 8 },
+    [RESTED] = { 65536, 4096, 1 },
+    [COARSE] = { 1u << 20, 256u << 10, 8 },
+};
 
 struct range {
     uint64_t start, end;
@@ -41,7 +54,7 @@ struct fold {
     hg_pos version;
     uint64_t size;
     struct hg_rope_at at;
-    int deep;
+    const struct rule *rule;
     struct hg_buf ranges; /* struct range: written anew */
     uint64_t fresh;       /* bytes of them */
     struct hg_buf table;
@@ -57,14 +70,15 @@ static uint64_t fresh_max(const struct fold *f)
     uint64_t most = HG_MIN((uint64_t)BYTES_MAX, f->s->opts.budget_bytes / BUDGET_SHARE);
 
     most = HG_MIN(most, (uint64_t)hg_log_body_max(f->s->log) * 1024); /* for its block table */
-    return f->size <= STRETCH ? STRETCH : HG_MIN(most, HG_MAX(f->size / 2, (uint64_t)STRETCH));
+    return f->size <= SMALL_VALUE ? SMALL_VALUE
+                                  : HG_MIN(most, HG_MAX(f->size / 2, (uint64_t)SMALL_VALUE));
 }
 
 static int add_stretch(struct fold *f, uint64_t stretch)
 {
-    struct range r = { .start = stretch * STRETCH };
+    struct range r = { .start = stretch * f->rule->stretch };
 
-    r.end = HG_MIN(r.start + STRETCH, f->size);
+    r.end = HG_MIN(r.start + f->rule->stretch, f->size);
     if (f->fresh + (r.end - r.start) > fresh_max(f))
         return HOLOG_OK;
     f->fresh += r.end - r.start;
@@ -74,7 +88,8 @@ static int add_stretch(struct fold *f, uint64_t stretch)
 /* Stretches with enough short spans in them. */
 static int pick(struct fold *f)
 {
-    uint64_t need = f->deep || f->size <= STRETCH ? 1 : SHORTS_MIN;
+    uint64_t need = f->size <= SMALL_VALUE ? 1 : f->rule->spans;
+    uint64_t step = f->rule->stretch;
     struct hg_rope_cursor c;
     struct hg_span span;
     uint64_t at = 0;
@@ -84,8 +99,8 @@ static int pick(struct fold *f)
 
     while (rc == HOLOG_OK && hg_rope_next(&c, &span)) {
         uint64_t end = at + span.len;
-        for (uint64_t i = at / STRETCH; span.len < SHORT && rc == HOLOG_OK && i * STRETCH < end;
-             i++) {
+        for (uint64_t i = at / step;
+             span.len < f->rule->shorter && rc == HOLOG_OK && i * step < end; i++) {
             if (i != stretch && shorts >= need)
                 rc = add_stretch(f, stretch);
             shorts = i == stretch ? shorts + 1 : 1;
@@ -115,9 +130,9 @@ static int widen(struct fold *f)
         uint64_t end = at + span.len;
         for (size_t k = i; k < n && range_at(f, k)->start < end; k++) {
             struct range *r = range_at(f, k);
-            if (at < r->start && r->start - at < SHORT)
+            if (at < r->start && r->start - at < f->rule->shorter)
                 r->start = at;
-            if (at < r->end && end > r->end && end - r->end < SHORT)
+            if (at < r->end && end > r->end && end - r->end < f->rule->shorter)
                 r->end = end;
             if (at < r->end)
                 r->spans++;
@@ -396,9 +411,9 @@ static int write_fold(struct fold *f)
 }
 
 /* 1: a fold was written; 0: there is nothing to do. */
-static int fold_once(holog_store *s, const char *path, int deep)
+static int fold_once(holog_store *s, const char *path, enum how how)
 {
-    struct fold f = { .s = s, .path = path, .deep = deep };
+    struct fold f = { .s = s, .path = path, .rule = &rules[how] };
     struct hg_locator loc;
     int rc;
 
@@ -412,7 +427,7 @@ static int fold_once(holog_store *s, const char *path, int deep)
     rc = hg_rope_load(s, &loc, path, &f.at);
     if (rc < 0)
         return rc;
-    rc = f.at.depth == 0 && !deep ? 0 : choose(&f);
+    rc = f.at.depth == 0 && how == OFTEN ? 0 : choose(&f);
     if (rc > 0) {
         rc = write_fold(&f);
         rc = rc < 0 ? rc : 1;
@@ -425,13 +440,12 @@ static int fold_once(holog_store *s, const char *path, int deep)
     return rc;
 }
 
-static int fold_all(holog_store *s, const char *path)
+/* The next of what is to be done with an object at rest. */
+static int fold_rested(holog_store *s, const char *path)
 {
-    int rc;
+    int rc = fold_once(s, path, RESTED);
 
-    while ((rc = fold_once(s, path, 1)) > 0)
-        ;
-    return rc;
+    return rc == 0 ? fold_once(s, path, COARSE) : rc;
 }
 
 int holog_fold(holog_store *store, const char *path)
@@ -451,7 +465,9 @@ int holog_fold(holog_store *store, const char *path)
     if (rc == HOLOG_OK)
         rc = hg_must_be_blob(&r);
     hg_version_put(store, v);
-    return rc < 0 ? rc : fold_all(store, r.path);
+    while (rc == HOLOG_OK && (rc = fold_rested(store, r.path)) > 0)
+        rc = HOLOG_OK;
+    return rc;
 }
 
 /* ---- by the keeper's thread (log lock held) ------------------------------------------------------*/
@@ -531,7 +547,7 @@ int hg_fold_step(holog_store *s)
         s->fold_wishes.len -= sizeof w;
         *wish_at(s, i) = *wish_at(s, wish_count(s));
         hg_log_unlock(s->log);
-        rc = fold_once(s, w.path, !w.due);
+        rc = w.due ? fold_once(s, w.path, OFTEN) : fold_rested(s, w.path);
         if (rc == HOLOG_E_CORRUPT && s->opts.log != NULL)
             s->opts.log(s->opts.log_ctx, HOLOG_LOG_WARN, "a value is damaged: it was not folded");
         hg_log_lock(s->log);

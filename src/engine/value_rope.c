@@ -3,8 +3,10 @@
  *
  * Spans are taken in their order. What a record brings is its *source*: in memory (in the record, or
  * a cached value), and copied at once; or in extents, and collected: spans of one source that lie in
- * a row of blocks are one read (a *job*), of up to 2 MiB, and several are under way at once. So each
- * block is read and verified about once, however many spans go through it.
+ * a row of blocks are one read (a *job*), of up to 512 KiB, and many are under way at once. So each
+ * block is read and verified about once, however many spans go through it. Folds leave a value in
+ * stretches of 64 KiB from many records: each of them has a job of its own that goes on where the last
+ * stretch ended, and the disk is kept busy although each piece is small.
  */
 #include <string.h>
 
@@ -13,9 +15,10 @@
 #include "base/hash.h"
 #include "engine/delta.h"
 
-#define SOURCES   8u
-#define JOBS      6u
-#define JOB_SHARE 64u /* of the budget, for the bytes of one job */
+#define SOURCES   48u
+#define JOBS      32u
+#define JOB_BYTES (512u << 10)
+#define JOB_SHARE (16u * JOBS) /* of the budget, for the bytes of one job */
 
 struct source {
     hg_pos birth; /* 0 and not used: free */
@@ -42,8 +45,8 @@ struct job {
     uint64_t end;          /* of the piece they are in */
     uint64_t stamp;
     struct hg_buf parts; /* struct part */
-    struct hg_mem *mem;  /* kept for the next one; NULL: none was needed yet */
-    uint8_t *data;       /* where it is read to: mem, or straight to where its bytes go */
+    struct hg_mem *mem;  /* its own; NULL: none */
+    uint8_t *buf;
     struct hg_extent_read read;
 };
 
@@ -53,6 +56,8 @@ struct reader {
     const char *path;
     uint64_t clock;
     uint64_t job_max;
+    struct hg_mem *arena; /* of all jobs; NULL: each has its own */
+    struct source *last;  /* used last */
     struct source source[SOURCES];
     struct job job[JOBS];
 };
@@ -66,47 +71,46 @@ static int finish(struct reader *rd, struct job *j)
     int rc = hg_extent_read_end(rd->s, &j->read);
 
     if (rc == HOLOG_OK)
-        rc = hg_blocks_verify(j->data, (size_t)(j->to - j->from), src->r.rec.table,
+        rc = hg_blocks_verify(j->buf, (size_t)(j->to - j->from), src->r.rec.table,
                               j->from / HG_HASH_BLOCK, j->read.segment, j->read.req.offset);
     if (rc == HOLOG_E_CORRUPT)
         hg_error_name_path(rd->path, strlen(rd->path));
     for (size_t i = 0; rc == HOLOG_OK && i < j->parts.len / sizeof *part; i++)
-        if (part[i].out != j->data)
-            memcpy(part[i].out, j->data + (part[i].at - j->from), part[i].len);
-    j->source = NULL;
+        memcpy(part[i].out, j->buf + (part[i].at - j->from), part[i].len);
+    j->source = NULL; /* its memory serves the next one */
     return rc;
 }
 
-/* Whole blocks of the disk that go to whole pages, and nothing else of them is wanted. */
-static int goes_straight(const struct job *j)
-{
-    const struct part *part = (const struct part *)(const void *)j->parts.data;
-
-    return j->parts.len == sizeof *part && part->at == j->from && part->len == j->to - j->from &&
-           part->len % HG_BLOCK == 0 && (uintptr_t)part->out % HG_BLOCK == 0;
-}
-
+/* Memory for a job: a slice of what a long read took for all of them (in huge pages, which the kernel
+ * reads into much faster), or its own. */
 static int take_memory(struct reader *rd, struct job *j, size_t len)
 {
-    if (j->mem != NULL && j->mem->cap >= len)
+    int rc = HOLOG_OK;
+
+    if (rd->arena != NULL) {
+        j->buf = rd->arena->data + (size_t)(j - rd->job) * (size_t)rd->job_max;
         return HOLOG_OK;
-    hg_mem_put(j->mem);
-    j->mem = NULL;
-    return hg_mem_new(rd->s->cache, len, &j->mem);
+    }
+    if (j->mem == NULL || j->mem->cap < HG_ALIGN_UP(len, (size_t)HG_BLOCK)) {
+        hg_mem_put(j->mem);
+        j->mem = NULL;
+        rc = hg_mem_new(rd->s->cache, len, &j->mem);
+    }
+    if (rc == HOLOG_OK)
+        j->buf = j->mem->data;
+    return rc;
 }
 
 static int start(struct reader *rd, struct job *j)
 {
     struct source *src = j->source;
     size_t len = (size_t)(j->to - j->from);
-    int straight = goes_straight(j);
-    int rc = straight ? HOLOG_OK : take_memory(rd, j, len);
+    int rc = take_memory(rd, j, len);
 
-    if (rc < 0)
-        return rc;
-    j->data = straight ? ((const struct part *)(const void *)j->parts.data)->out : j->mem->data;
-    return hg_extent_read_begin(rd->s, &j->read, src->piece.segment,
-                                src->piece.offset + (j->from - src->piece_at), j->data, len);
+    if (rc == HOLOG_OK)
+        rc = hg_extent_read_begin(rd->s, &j->read, src->piece.segment,
+                                  src->piece.offset + (j->from - src->piece_at), j->buf, len);
+    return rc;
 }
 
 /* Begun when another one must take its source's place at the piece, or its own. */
@@ -128,22 +132,50 @@ static int finish_all(struct reader *rd, const struct source *of)
     return rc;
 }
 
+/* The oldest that is under way, or that is not; NULL: there is none. */
+static struct job *oldest_job(struct reader *rd, int under_way)
+{
+    struct job *oldest = NULL;
+
+    for (unsigned i = 0; i < JOBS; i++) {
+        struct job *j = &rd->job[i];
+        if (j->source != NULL && j->read.used == under_way &&
+            (oldest == NULL || j->stamp < oldest->stamp))
+            oldest = j;
+    }
+    return oldest;
+}
+
+static unsigned count_open(const struct reader *rd)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < JOBS; i++)
+        n += rd->job[i].source != NULL && !rd->job[i].read.used;
+    return n;
+}
+
+/* A free one. Half of them may wait for more; the others are under way, and what is waited for has
+ * been for long. */
 static int take_job(struct reader *rd, struct job **out)
 {
-    struct job *oldest = &rd->job[0];
+    struct job *j = NULL;
     int rc = HOLOG_OK;
 
-    for (unsigned i = 0; i < JOBS && oldest->source != NULL; i++)
-        if (rd->job[i].source == NULL || rd->job[i].stamp < oldest->stamp)
-            oldest = &rd->job[i];
-    if (oldest->source != NULL) {
-        rc = start_if_open(rd, oldest);
-        if (rc == HOLOG_OK)
-            rc = finish(rd, oldest);
+    if (count_open(rd) >= JOBS / 2)
+        rc = start(rd, oldest_job(rd, 0));
+    for (unsigned i = 0; i < JOBS && j == NULL; i++)
+        if (rd->job[i].source == NULL)
+            j = &rd->job[i];
+    if (rc == HOLOG_OK && j == NULL) {
+        j = oldest_job(rd, 1);
+        rc = finish(rd, j);
     }
-    oldest->parts.len = 0;
-    *out = oldest;
-    return rc;
+    if (rc < 0)
+        return rc;
+    j->parts.len = 0;
+    *out = j;
+    return HOLOG_OK;
 }
 
 /* The piece that has byte `at`. Jobs that are open are in the one before, if it is another. */
@@ -300,11 +332,15 @@ static int find_source(struct reader *rd, hg_pos birth, struct source **out)
     struct source *old = &rd->source[0];
     int rc;
 
+    if (rd->last != NULL && rd->last->used && rd->last->birth == birth) {
+        *out = rd->last;
+        return HOLOG_OK;
+    }
     for (unsigned i = 0; i < SOURCES; i++) {
         struct source *src = &rd->source[i];
         if (src->used && src->birth == birth) {
             src->stamp = ++rd->clock;
-            *out = src;
+            *out = rd->last = src;
             return HOLOG_OK;
         }
         if (old->used && (!src->used || src->stamp < old->stamp))
@@ -320,7 +356,7 @@ static int find_source(struct reader *rd, hg_pos birth, struct source **out)
         return rc;
     old->used = 1;
     old->stamp = ++rd->clock;
-    *out = old;
+    *out = rd->last = old;
     return HOLOG_OK;
 }
 
@@ -344,7 +380,7 @@ static struct reader *reader_new(holog_store *s, holog_txn *own, const char *pat
     rd->s = s;
     rd->own = own;
     rd->path = path;
-    rd->job_max = HG_MAX(HG_MIN((uint64_t)HG_READ_CHUNK, s->opts.budget_bytes / JOB_SHARE),
+    rd->job_max = HG_MAX(HG_MIN((uint64_t)JOB_BYTES, s->opts.budget_bytes / JOB_SHARE),
                          (uint64_t)HG_HASH_BLOCK);
     rd->job_max = HG_ALIGN_DOWN(rd->job_max, (uint64_t)HG_HASH_BLOCK);
     return rd;
@@ -357,6 +393,7 @@ static void reader_free(struct reader *rd)
         hg_mem_put(rd->job[i].mem);
         hg_buf_release(&rd->job[i].parts);
     }
+    hg_mem_put(rd->arena);
     for (unsigned i = 0; i < SOURCES; i++) {
         release_source(&rd->source[i]);
         hg_record_release(&rd->source[i].r);
@@ -384,6 +421,9 @@ static int read_once(struct reader *rd, const struct hg_rope *rope, uint64_t sta
     struct hg_span span;
     int rc = hg_rope_seek(&c, rope, start, end);
 
+    if (end - start > JOBS * rd->job_max &&
+        hg_mem_new(rd->s->cache, JOBS * (size_t)rd->job_max, &rd->arena) < 0)
+        hg_error_clear(); /* slower */
     while (rc == HOLOG_OK && hg_rope_next(&c, &span)) {
         rc = read_span(rd, &span, out);
         out += span.len;
@@ -524,7 +564,8 @@ int hg_rope_sum(holog_store *s, holog_txn *own, const struct hg_rope *rope, cons
 
 /* ---- values --------------------------------------------------------------------------------------*/
 
-/* All of it adds up to what its record says. */
+/* All of it adds up to what its record says. (Of a large value that takes a fifth of a load's time, and
+ * each block has been verified.) */
 static int check_sum(const struct hg_locator *loc, const char *path, uint8_t csum,
                      const uint8_t *data)
 {
@@ -551,7 +592,7 @@ int hg_value_rope_load(holog_store *s, const struct hg_locator *loc, const char 
     uint8_t *out = m != NULL ? m->data : (uint8_t *)(v + 1);
     if (rc == HOLOG_OK)
         rc = hg_rope_read(s, NULL, at.rope, path, 0, loc->size, out);
-    if (rc == HOLOG_OK)
+    if (rc == HOLOG_OK && small)
         rc = check_sum(loc, path, at.csum, out);
     hg_rope_put(at.rope);
     if (rc < 0) {
