@@ -746,3 +746,52 @@ Test(delta, the_statistics_are_filled_in)
     cr_assert_eq(st.conservation_violations, 1);
     cr_assert_gt(st.rope_bytes, 0);
 }
+
+/* ---- damage --------------------------------------------------------------------------------------*/
+
+/* 1: the store or the value says that it is damaged; 0: the value is as it was. */
+static int is_reported(const char *text)
+{
+    holog_options o = box.opts;
+    holog_store *s = NULL;
+    holog_value *v = NULL;
+    int rc;
+
+    o.flags = HOLOG_OPEN_READONLY;
+    rc = holog_open(box.dir, &o, &s);
+    if (rc == HOLOG_OK)
+        rc = holog_load(s, "v", &v);
+    if (rc == HOLOG_OK) {
+        cr_assert_eq(holog_value_size(v), strlen(text));
+        cr_assert_eq(memcmp(holog_value_data(v), text, strlen(text)), 0);
+    }
+    holog_value_release(v);
+    OK(holog_close(s));
+    return rc < 0;
+}
+
+Test(delta, a_flipped_byte_is_reported_or_changes_nothing)
+{
+    static const char seg[] = "seg/00000002.hlog"; /* the first that declares deltas */
+    uint8_t *bytes;
+    size_t len = 0;
+    unsigned reported = 0;
+
+    OK(save_text(box.store, "v", "a value that deltas change", 0));
+    OK(apply("v", insert(2, "good ")));
+    OK(apply("v", update(0, 1, "one")));
+    OK(apply("v", move(0, 4, 9)));
+    OK(holog_close(box.store));
+    box.store = NULL;
+    bytes = file_read(box.dir, seg, &len);
+    for (size_t i = 4096; i < 5200 && i < len; i++) {
+        bytes[i] ^= 0x08;
+        file_write(box.dir, seg, bytes, len);
+        reported += (unsigned)is_reported("good one value that deltas change");
+        bytes[i] ^= 0x08;
+    }
+    file_write(box.dir, seg, bytes, len);
+    free(bytes);
+    cr_assert_gt(reported, 300);
+    box_open(&box);
+}
