@@ -77,6 +77,7 @@ struct hg_delta_op {
     int cut_known;             /* ... unless nobody wanted to know */
 };
 /* A delta of the caller's, judged as far as it goes without a value. */
+HG_MUST_CHECK int hg_delta_check_call(const holog_delta *d); /* what can be told of it alone */
 HG_MUST_CHECK int hg_delta_collect(holog_txn *txn, const holog_delta *delta, unsigned flags,
                                    struct hg_delta_op **out);
 void hg_deltas_free(holog_txn *txn);
