@@ -12,11 +12,11 @@
 
 #define COMMITS_DEFAULT 1000u
 #define AGE_S_DEFAULT   (7u * 24 * 3600)
-#define CHECK_EVERY     64u /* commits */
-#define LATE_MIN        64u /* commits that the horizon lags behind the rules, at least */
-#define SWEEP_MIN       16u /* versions looked at for a commit, at least */
-#define VERSION_BYTES   48u /* of memory, in the past; about */
-#define SWEEP_RATIO     4u  /* for each version that a commit adds to the past */
+#define CHECK_EVERY     64u  /* commits */
+#define LATE_MIN        64u  /* commits that the horizon lags behind the rules, at least */
+#define SWEEP_MIN       256u /* versions looked at at a time, at least: neighbours share a leaf */
+#define VERSION_BYTES   48u  /* of memory, in the past; about */
+#define SWEEP_RATIO     4u   /* for each version that a commit adds to the past */
 
 /* ---- rules ---------------------------------------------------------------------------------------*/
 
@@ -227,8 +227,12 @@ void hg_retention_step(holog_store *s)
     if (s->last_number % CHECK_EVERY ==
         CHECK_EVERY - 1) /* not of this handle: it may be a short one */
         rc = check_rules(s);
-    if (rc == HOLOG_OK && (s->sweep.under_way || s->timeline.horizon > s->sweep.horizon))
-        rc = hg_retention_sweep(s, SWEEP_MIN + SWEEP_RATIO * added);
+    if (s->sweep.under_way || s->timeline.horizon > s->sweep.horizon)
+        s->sweep.owed += 1 + SWEEP_RATIO * added;
+    if (rc == HOLOG_OK && s->sweep.owed >= SWEEP_MIN) {
+        rc = hg_retention_sweep(s, s->sweep.owed);
+        s->sweep.owed = 0;
+    }
     if (rc < 0) /* no room in the log, no memory: later */
         hg_error_set(&first);
     s->sweep.kept = hg_index_count(s->sequenced.past);

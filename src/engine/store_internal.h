@@ -75,6 +75,7 @@ struct hg_sweep {
     int under_way;
     struct hg_buf key; /* looked at so far */
     uint64_t kept;     /* versions in the past, after the last step */
+    size_t owed;       /* versions to look at */
 };
 
 /* A condition beside the rules of retention (keep.c). */
