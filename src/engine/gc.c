@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "engine/retention.h"
 #include "holog/versions.h"
 
@@ -11,28 +12,46 @@
 
 /* ---- gc ------------------------------------------------------------------------------------------*/
 
-static uint64_t bytes_of(const struct hg_cursor *c, const struct hg_past_key *k)
+/* Versions of one path, each made of the one before, that go; and what was counted for them. */
+struct gone {
+    uint64_t path;   /* its key's hash */
+    uint64_t number; /* of the oldest so far; 0: none */
+    uint64_t bytes;
+};
+
+static int is_next(const struct gone *g, const struct hg_cursor *c, const struct hg_past_key *k)
 {
-    return hg_past_ended_bytes(k->ends, &c->loc);
+    return g->number != 0 && g->number == c->loc.number && g->path == hg_hash64(c->key, k->len);
 }
 
 /* What goes at that horizon, and what tags keep. */
-static int count_versions(const holog_store *s, struct hg_root *past, uint64_t horizon,
+static int count_versions(const holog_store *s, const struct hg_state_mark *m, uint64_t horizon,
                           holog_gc_report *r)
 {
+    struct hg_past_weigher kept = { .now = m->root };
+    struct gone gone = { 0 };
+    struct hg_root *past = m->past;
     struct hg_cursor c;
     int rc = hg_cursor_open(&c, past, NULL, 0, 0);
 
     for (; rc == HOLOG_OK; rc = hg_cursor_next(&c)) {
         struct hg_past_key k;
         hg_past_key_decode(c.key, c.key_len, &k);
-        if (c.loc.number > horizon)
-            continue;
-        if (hg_timeline_has_tag(&s->timeline, k.number, c.loc.number)) {
-            r->kept_by_tags_bytes += bytes_of(&c, &k);
+        if (c.loc.number > horizon) {
+            (void)hg_past_weigh(&kept, &c, &k);
+        } else if (hg_timeline_has_tag(&s->timeline, k.number, c.loc.number)) {
+            uint64_t bytes = hg_past_weigh(&kept, &c, &k);
+            r->kept_by_tags_bytes += bytes;
+            if (is_next(&gone, &c, &k)) /* what was made of it goes; it stays, with all it has */
+                r->bytes -= HG_MIN(bytes, gone.bytes);
+            gone = (struct gone){ 0 };
         } else {
+            uint64_t bytes = hg_past_ended_bytes(k.ends, &c.loc);
             r->versions++;
-            r->bytes += bytes_of(&c, &k);
+            r->bytes += bytes;
+            gone.bytes = bytes + (is_next(&gone, &c, &k) ? gone.bytes : 0);
+            gone.path = hg_hash64(c.key, k.len);
+            gone.number = k.number;
         }
     }
     hg_cursor_close(&c);
@@ -69,7 +88,7 @@ int holog_gc(holog_store *store, uint64_t keep_commits, uint64_t keep_age_s, int
     holog_gc_report report = { .struct_size = sizeof report };
     const struct hg_timeline *t;
     struct hg_retention rules;
-    struct hg_root *past;
+    struct hg_state_mark m;
     size_t first;
     int rc = dry_run ? hg_store_check(store) : hg_store_check_write(store);
 
@@ -93,9 +112,9 @@ int holog_gc(holog_store *store, uint64_t keep_commits, uint64_t keep_age_s, int
     report.commits_before = hg_timeline_count(t);
     first = hg_timeline_find(t, report.horizon);
     report.commits = report.commits_before - (first == SIZE_MAX ? 0 : first);
-    past = hg_index_freeze(store->sequenced.past);
-    rc = count_versions(store, past, report.horizon, &report);
-    hg_root_put(past);
+    hg_state_freeze(&store->sequenced, &m);
+    rc = count_versions(store, &m, report.horizon, &report);
+    hg_state_mark_release(&m);
     if (rc == HOLOG_OK && !dry_run)
         rc = let_go(store, report.horizon);
     hg_timeline_unlock(store);
@@ -134,21 +153,24 @@ static int add_tags(const holog_store *s, struct hg_buf *list)
 }
 
 /* To each tag what lies below the horizon and is of its state. */
-static int weigh_tags(struct hg_root *past, uint64_t horizon, struct hg_buf *list)
+static int weigh_tags(const struct hg_state_mark *m, uint64_t horizon, struct hg_buf *list)
 {
+    struct hg_past_weigher w = { .now = m->root };
     size_t n = list->len / sizeof(struct held);
     struct hg_cursor c;
-    int rc = hg_cursor_open(&c, past, NULL, 0, 0);
+    int rc = hg_cursor_open(&c, m->past, NULL, 0, 0);
 
     for (; rc == HOLOG_OK; rc = hg_cursor_next(&c)) {
         struct hg_past_key k;
+        uint64_t bytes;
         hg_past_key_decode(c.key, c.key_len, &k);
+        bytes = hg_past_weigh(&w, &c, &k);
         if (c.loc.number > horizon)
             continue;
         for (size_t i = 0; i < n; i++) {
             holog_holder *h = &held_at(list, i)->holder;
             if (k.number <= h->number && h->number < c.loc.number)
-                h->bytes += bytes_of(&c, &k);
+                h->bytes += bytes;
         }
     }
     hg_cursor_close(&c);
@@ -181,7 +203,7 @@ static int add_views(holog_store *s, uint64_t horizon, uint64_t horizon_total, s
 int holog_holders(holog_store *store, int (*each)(void *ctx, const holog_holder *holder), void *ctx)
 {
     struct hg_buf list = { 0 };
-    struct hg_root *past;
+    struct hg_state_mark m;
     uint64_t horizon;
     uint64_t total;
     int rc = hg_store_check(store);
@@ -194,11 +216,11 @@ int holog_holders(holog_store *store, int (*each)(void *ctx, const holog_holder 
     horizon = store->timeline.horizon;
     total = store->timeline.horizon_total;
     rc = add_tags(store, &list);
-    past = hg_index_freeze(store->sequenced.past);
+    hg_state_freeze(&store->sequenced, &m);
     hg_timeline_unlock(store);
     if (rc == HOLOG_OK)
-        rc = weigh_tags(past, horizon, &list);
-    hg_root_put(past);
+        rc = weigh_tags(&m, horizon, &list);
+    hg_state_mark_release(&m);
     if (rc == HOLOG_OK)
         rc = add_views(store, horizon, total, &list);
     for (size_t i = 0; rc == HOLOG_OK && i < list.len / sizeof(struct held); i++) {
@@ -223,6 +245,7 @@ struct du {
     holog_du_entry total;
     int (*each)(void *ctx, const holog_du_entry *entry);
     void *ctx;
+    struct hg_past_weigher weigher;
     int stopped;
 };
 
@@ -321,9 +344,9 @@ static int count_past(struct du *d, struct hg_cursor *c)
     hg_past_key_decode(c->key, c->key_len, &k);
     rc = turn_to(d, c->key, k.len);
     if (c->loc.number > d->horizon)
-        d->entry.history_bytes += bytes_of(c, &k);
+        d->entry.history_bytes += hg_past_weigh(&d->weigher, c, &k);
     else
-        d->entry.tag_bytes += bytes_of(c, &k);
+        d->entry.tag_bytes += hg_past_weigh(&d->weigher, c, &k);
     return rc < 0 ? rc : hg_cursor_next(c);
 }
 
@@ -376,6 +399,7 @@ int holog_du(holog_store *store, const char *path,
     d.v = v = hg_version_get_published(store);
     if (v == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a view");
+    d.weigher.now = v->root;
     rc = walk_both(&d);
     if (rc == HOLOG_OK)
         rc = end_child(&d);

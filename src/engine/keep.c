@@ -131,20 +131,27 @@ static int has_number(const struct hg_buf *numbers, uint64_t first, uint64_t end
 /* Bytes of the versions below the horizon that our tags keep, and no others do. Log lock held. */
 static int held_bytes(holog_store *s, uint64_t horizon, const struct hg_buf *others, uint64_t *out)
 {
-    struct hg_root *past = hg_index_freeze(s->sequenced.past);
+    struct hg_past_weigher w = { 0 };
+    struct hg_state_mark m;
     struct hg_cursor c;
-    int rc = hg_cursor_open(&c, past, NULL, 0, 0);
+    int rc;
+
+    hg_state_freeze(&s->sequenced, &m);
+    w.now = m.root;
+    rc = hg_cursor_open(&c, m.past, NULL, 0, 0);
 
     *out = 0;
     for (; rc == HOLOG_OK; rc = hg_cursor_next(&c)) {
         struct hg_past_key k;
+        uint64_t bytes;
         hg_past_key_decode(c.key, c.key_len, &k);
+        bytes = hg_past_weigh(&w, &c, &k);
         if (c.loc.number <= horizon && hg_timeline_has_tag(&s->timeline, k.number, c.loc.number) &&
             !has_number(others, k.number, c.loc.number))
-            *out += hg_past_ended_bytes(k.ends, &c.loc);
+            *out += bytes;
     }
     hg_cursor_close(&c);
-    hg_root_put(past);
+    hg_state_mark_release(&m);
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }
 

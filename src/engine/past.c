@@ -32,8 +32,7 @@ uint8_t hg_past_ends(uint64_t bytes)
 {
     unsigned shift = 0;
 
-    if (bytes == 0)
-        return HG_ENDS_NONE;
+    bytes = HG_MAX(bytes, (uint64_t)1);
     for (; bytes > 7; shift++)
         bytes = bytes / 2 + (bytes & 1);
     return (uint8_t)(shift == 0 ? HG_ENDS_NONE + bytes : 9 + (shift - 1) * 4 + (bytes - 4));
@@ -50,6 +49,23 @@ uint64_t hg_past_ended_bytes(uint8_t ends, const struct hg_locator *loc)
     bytes = ends < 9 ? ends - HG_ENDS_NONE
                      : (uint64_t)(4 + (ends - 9u) % 4) << HG_MIN((ends - 9u) / 4 + 1, 48u);
     return HG_MIN(bytes, loc->size);
+}
+
+uint64_t hg_past_weigh(struct hg_past_weigher *w, const struct hg_cursor *c,
+                       const struct hg_past_key *k)
+{
+    int same = w->len == k->len && memcmp(w->key, c->key, k->len) == 0;
+    uint64_t end = c->loc.number;
+    int shared = same && w->number == end;
+
+    if (!same) {
+        struct hg_locator loc;
+        memcpy(w->key, c->key, k->len);
+        w->len = k->len;
+        shared = hg_root_lookup(w->now, w->key, w->len, &loc) == HOLOG_OK && loc.number == end;
+    }
+    w->number = k->number;
+    return hg_past_ended_bytes(shared || k->ends == HG_ENDS_NONE ? k->ends : HG_ENDS_ALL, &c->loc);
 }
 
 int hg_past_check(const struct hg_root *past, uint64_t last)

@@ -21,12 +21,27 @@
 
 #define HG_PAST_SUFFIX 9u
 
-/* Bytes in a byte: 0 means the whole value, 1 none; else as many, rounded up to three binary digits. */
+/* Bytes in a byte: 0 means the whole value, 1 none; else as many, one at least, rounded up to three
+ * binary digits. */
 #define HG_ENDS_ALL  0u
-#define HG_ENDS_NONE 1u
+#define HG_ENDS_NONE 1u   /* it went on to another path */
 #define HG_ENDS_MAX  192u /* of 2^48 bytes */
 uint8_t hg_past_ends(uint64_t bytes);
 uint64_t hg_past_ended_bytes(uint8_t ends, const struct hg_locator *loc);
+/*
+ * What a version of the past holds that is not let go. While the version that a delta made of it is
+ * there, the two share all but the bytes that the delta took away; when that one has gone, it holds its
+ * whole value alone. Versions are asked for in the order of the past.
+ */
+struct hg_past_weigher {
+    const struct hg_root *now;
+    uint8_t key[HG_KEY_MAX]; /* of the path asked about last ... */
+    size_t len;
+    uint64_t number; /* ... and the number of its oldest version so far; 0: none */
+};
+struct hg_past_key;
+uint64_t hg_past_weigh(struct hg_past_weigher *w, const struct hg_cursor *c,
+                       const struct hg_past_key *k);
 
 /* Nothing when the version was made by commit `end` itself: nobody can read as of before that. */
 HG_MUST_CHECK int hg_past_keep(struct hg_state *st, const uint8_t *key, size_t key_len,
