@@ -90,16 +90,29 @@ struct version_listing {
     const struct args *args;
     struct json_stream stream;
     uint64_t count;
+    holog_store *store;
     uint64_t newer; /* number of the version shown before */
     bool is_directory;
 };
 
-/* What became of a version: it is current, or another one, or nothing, took its place. */
+static bool is_kept(holog_store *store, uint64_t number)
+{
+    holog_view *view = NULL;
+    int rc = holog_view_open_at(store, number, &view);
+
+    holog_view_close(view);
+    return rc >= 0;
+}
+
+/* What became of a version: it is current, or another one, or nothing, took its place. What did is not
+ * known when that state is not kept. */
 static const char *fate_of(const struct version_listing *list, const holog_version_info *info)
 {
     if (info->end_number == 0)
         return "current";
-    return list->count > 0 && list->newer == info->end_number ? "replaced" : "removed";
+    if (list->count > 0 && list->newer == info->end_number)
+        return "replaced";
+    return is_kept(list->store, info->end_number) ? "removed" : "ended";
 }
 
 static json_object *version_json(const holog_version_info *info, const char *fate)
@@ -164,7 +177,7 @@ static int show_version(void *ctx, const holog_version_info *info)
 /* False: there are none to show, the log may have commits. */
 static bool show_versions(const struct args *args, holog_store *store, int *out_status)
 {
-    struct version_listing list = { .args = args };
+    struct version_listing list = { .args = args, .store = store };
     struct holog_error_detail detail = { .code = HOLOG_OK };
     const char *path = args->operands[1];
     int rc = holog_history(store, path, args->number[OPT_LIMIT], show_version, &list);

@@ -41,7 +41,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_PARENTS]       = { "parents", 'p', KIND_FLAG, NULL, "make missing parent directories" },
     [OPT_MESSAGE]       = { "message", 'm', KIND_TEXT, "TEXT", "keep TEXT with the commit" },
     [OPT_IF_SEQ]        = { "if-seq", 0, KIND_NUMBER, "N",
-                            "only if PATH is still as of commit N (0: is missing)" },
+                            "only if PATH is still as of commit N (save: 0, it is missing)" },
     [OPT_OUTPUT]        = { "output", 'o', KIND_TEXT, "FILE",
                             "write to FILE, whole or not at all (-: standard output)" },
     [OPT_RANGE]         = { "range", 0, KIND_RANGE, "OFF:LEN",

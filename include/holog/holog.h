@@ -319,7 +319,7 @@ HOLOG_API int holog_txn_savepoint(holog_txn *txn, uint32_t *out_id);
 HOLOG_API int holog_txn_rollback_to(holog_txn *txn, uint32_t id);
 
 /* Commit and free txn (also on failure, but for HOLOG_E_AGAIN). Without changes: success, no
- * commit, *out_number = the newest. Returns when acknowledged in the sync mode. */
+ * commit, *out_number = the newest. HOLOG_E_DROPPED: the state that it rolls back to has gone since. Returns when acknowledged in the sync mode. */
 HOLOG_API int holog_commit(holog_txn *txn, uint64_t *out_number);
 
 /* As holog_commit, but returns once the commit has its number and its place in the log; checks

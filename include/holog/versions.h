@@ -53,7 +53,7 @@ typedef struct holog_version_info {
 } holog_version_info;
 /* The versions of `path` (a symlink on the way is followed as it leads now, the last component is
  * not), newest first, at most `limit` (0 = all that are kept). `each` returns non-zero to stop.
- * HOLOG_E_NOENT: there is and was nothing. */
+ * HOLOG_E_NOENT: there is and was nothing; HOLOG_E_INVAL: the root directory, which has none. */
 HOLOG_API int holog_history(holog_store *store, const char *path, uint64_t limit,
                             int (*each)(void *ctx, const holog_version_info *info), void *ctx);
 
@@ -123,7 +123,7 @@ enum holog_apply_flags {
  * 100,000 deltas with the default sizes; data above inline_max does not count).
  *
  * Conservation: the sum of a value's bytes modulo 96 (`csum` of holog_stat) is kept up with each delta.
- * The setting "conservation" says what for: "off" (csum is 127 then: not known), "track" (the default),
+ * The setting "conservation" says what for: "off" (the csum of what a delta changes is 127 then: not known), "track" (the default),
  * "enforce": deltas that change the sum of a value, all those of a commit together, are refused with
  * HOLOG_E_CONSERVE unless one of them has HOLOG_BALANCE; then what is missing, (96 - csum) % 96, goes
  * with the commit as metadata: "holog.deficit", "<deficit> <path>". The value itself is never touched. */

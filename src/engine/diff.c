@@ -260,21 +260,22 @@ int holog_diff(holog_store *store, uint64_t a, uint64_t b, const char *path, uns
                int (*each)(void *ctx, const holog_difference *d), void *ctx)
 {
     struct diff d = { .s = store, .flags = flags, .each = each, .ctx = ctx };
-    char canonical[HG_PATH_MAX + 1];
-    struct hg_key subtree;
-    size_t len = 0;
+    struct hg_version *now = NULL;
+    struct hg_resolved at;
     int rc = hg_store_check(store);
 
     if (rc == HOLOG_OK && (each == NULL || (flags & ~(unsigned)HOLOG_DIFF_RANGES) != 0))
         rc = hg_error(HOLOG_E_INVAL, "each is NULL or flags are unknown");
-    if (rc == HOLOG_OK)
-        rc = hg_user_path(path, canonical, &len);
     if (rc < 0)
         return rc;
-    hg_key_make(canonical, len, &subtree);
-    rc = take_states(&d, a, b);
+    now = hg_version_get_published(store);
+    rc = now == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to compare states")
+                     : hg_resolve_gone(store, now, path, &at);
+    hg_version_put(store, now);
+    if (rc == HOLOG_OK)
+        rc = take_states(&d, a, b);
     if (rc == HOLOG_OK && a != b)
-        rc = walk(&d, &subtree);
+        rc = walk(&d, &at.key);
     hg_version_put(store, d.a.v);
     hg_version_put(store, d.b.v);
     hg_buf_release(&d.ranges);

@@ -381,18 +381,14 @@ int holog_du(holog_store *store, const char *path,
              int (*each)(void *ctx, const holog_du_entry *entry), void *ctx)
 {
     struct du d = { .each = each, .ctx = ctx };
-    char canonical[HG_PATH_MAX + 1];
+    struct hg_resolved at;
     struct hg_version *v;
-    size_t len = 0;
     int rc = hg_store_check(store);
 
     if (rc == HOLOG_OK && each == NULL)
         rc = hg_error(HOLOG_E_INVAL, "each is NULL");
-    if (rc == HOLOG_OK)
-        rc = hg_user_path(path, canonical, &len);
     if (rc < 0)
         return rc;
-    hg_key_make(canonical, len, &d.dir);
     hg_timeline_lock(store);
     d.horizon = store->timeline.horizon;
     hg_timeline_unlock(store);
@@ -400,12 +396,17 @@ int holog_du(holog_store *store, const char *path,
     if (v == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a view");
     d.weigher.now = v->root;
-    rc = walk_both(&d);
+    rc = hg_resolve_gone(store, v, path, &at);
+    if (rc == HOLOG_OK) {
+        d.dir = at.key;
+        rc = walk_both(&d);
+    }
     if (rc == HOLOG_OK)
         rc = end_child(&d);
     if (rc == HOLOG_OK && d.total.entries == 0 && d.total.history_bytes == 0 &&
-        d.total.tag_bytes == 0 && len > 0)
-        rc = hg_error_path(HOLOG_E_NOENT, canonical, (uint32_t)len, "%s: no such entry", canonical);
+        d.total.tag_bytes == 0 && at.path_len > 0)
+        rc = hg_error_path(HOLOG_E_NOENT, at.path, (uint32_t)at.path_len, "%s: no such entry",
+                           at.path);
     if (rc == HOLOG_OK && !d.stopped)
         rc = tell(&d, &d.total, d.dir.bytes, d.dir.len);
     hg_version_put(store, v);

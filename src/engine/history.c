@@ -39,7 +39,10 @@ struct walk {
     uint64_t next_end;   /* end that its successor's header states; 0: it is the newest */
     /* one commit */
     struct hg_fields fields;
-    int matched;
+    struct hg_version *version; /* with a filter: the newest */
+    struct hg_key key;          /* of the filter */
+    uint64_t number;            /* of the commit in hand */
+    int matched;                /* 1, or a negative code */
     char match[HG_PATH_MAX + 1];
     uint64_t bytes;
 };
@@ -145,7 +148,9 @@ static int look_at(void *ctx, const struct hg_record *r)
         w->bytes += r->body.len;
     if (!w->matched && w->filtered)
         w->matched = touches(w, r);
-    return HOLOG_OK;
+    if (w->matched > 0 && r->type == HG_REC_ROLLBACK) /* what it has changed it does not say */
+        w->matched = hg_changed_by(w->s, w->version, &w->key, w->number);
+    return HG_MIN(w->matched, 0);
 }
 
 static int show(struct walk *w, const struct found *c)
@@ -164,6 +169,7 @@ static int show(struct walk *w, const struct found *c)
     rc = hg_body_decode(body, len, &b);
     w->bytes = c->len;
     w->matched = 0;
+    w->number = c->number;
     if (rc == HOLOG_OK)
         rc = hg_records_each(w->s, body, len, b.records_at, look_at, w);
     if (rc == HOLOG_OK && w->filtered && !w->matched)
@@ -265,8 +271,14 @@ int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t li
     w->ctx = ctx;
     w->left = limit == 0 ? UINT64_MAX : limit;
     w->filtered = path != NULL;
-    if (path != NULL)
+    if (path != NULL) {
         rc = hg_user_path(path, w->path, &w->path_len);
+        w->version = hg_version_get_published(store);
+        if (rc == HOLOG_OK && w->version == NULL)
+            rc = hg_error(HOLOG_E_NOMEM, "no memory to read the log");
+        if (rc == HOLOG_OK)
+            hg_key_make(w->path, w->path_len, &w->key);
+    }
     if (rc == HOLOG_OK && store->log != NULL)
         rc = hg_log_flush(store->log); /* so that the files hold what is published */
     last = holog_last_number(store);
@@ -285,6 +297,7 @@ int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t li
     hg_image_release(&w->image);
     hg_buf_release(&w->found);
     hg_fields_release(&w->fields);
+    hg_version_put(store, w->version);
     hg_free(w);
     return rc;
 }

@@ -95,24 +95,6 @@ static int show_past(struct walk *w, const struct hg_version *v, const struct hg
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }
 
-/* The path's key as things are now; when nothing is there any more, as it was given. */
-static int find_key(holog_store *s, struct hg_version *v, const char *path, struct hg_resolved *r)
-{
-    struct hg_lookup l;
-    int rc;
-
-    hg_lookup_version(s, v, &l);
-    l.quiet = 1;
-    rc = hg_resolve_user(&l, path, 0, r);
-    if (rc != HOLOG_E_NOENT && rc != HOLOG_E_NOTDIR)
-        return rc;
-    rc = hg_user_path(path, r->path, &r->path_len);
-    r->loc = (struct hg_locator){ 0 };
-    if (rc == HOLOG_OK)
-        hg_key_make(r->path, r->path_len, &r->key);
-    return rc;
-}
-
 int holog_history(holog_store *store, const char *path, uint64_t limit,
                   int (*each)(void *ctx, const holog_version_info *info), void *ctx)
 {
@@ -129,7 +111,7 @@ int holog_history(holog_store *store, const char *path, uint64_t limit,
     v = hg_version_get_published(store);
     if (v == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a view");
-    rc = find_key(store, v, path, &r);
+    rc = hg_resolve_gone(store, v, path, &r);
     if (rc == HOLOG_OK && r.path_len == 0)
         rc = hg_error(HOLOG_E_INVAL, "the root directory has no versions; the log has all commits");
     if (rc == HOLOG_OK && r.loc.type != 0)

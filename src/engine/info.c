@@ -263,7 +263,10 @@ int holog_config(holog_store *store, const char *key, const char *value, char *o
     if (hg_retention_setting(key, value, &ok)) {
         if (!ok)
             return hg_error(HOLOG_E_INVAL, "%s: \"%s\" is neither a number%s nor \"all\"", key,
-                            value, strcmp(key, "retention.bytes") == 0 ? ", \"live\"" : "");
+                            value,
+                            strcmp(key, "retention.bytes") == 0     ? ", \"live\""
+                            : strcmp(key, "retention.commits") == 0 ? " (1 or more)"
+                                                                    : "");
     } else if (strcmp(key, HG_CONSERVATION_KEY) == 0) {
         if (hg_conservation_mode(value) < 0)
             return hg_error(HOLOG_E_INVAL, "%s: \"%s\" is none of off, track, enforce", key, value);

@@ -133,8 +133,9 @@ static int parse_time(const char *p, uint64_t *out_ns)
         return 0;
     t.tm_year = century * 100 + year - 1900;
     t.tm_mon -= 1;
-    s = (int64_t)timegm(&t) - offset;
-    if (s < 0)
+    int day = t.tm_sec == 60 ? 0 : t.tm_mday;
+    s = (int64_t)timegm(&t) - offset; /* puts days that a month has not into the next */
+    if (s < 0 || (day != 0 && t.tm_mday != day))
         return 0;
     *out_ns = (uint64_t)s < UINT64_MAX / 1000000000u ? (uint64_t)s * 1000000000u + ns : UINT64_MAX;
     return 1;
@@ -274,11 +275,30 @@ int holog_view_open_at(holog_store *store, uint64_t number, holog_view **out_vie
     return rc < 0 ? rc : hg_view_of(store, v, out_view);
 }
 
+int hg_resolve_gone(holog_store *s, struct hg_version *v, const char *path, struct hg_resolved *r)
+{
+    struct hg_lookup l;
+    int rc;
+
+    hg_lookup_version(s, v, &l);
+    l.quiet = 1;
+    rc = hg_resolve_user(&l, path, 0, r);
+    if (rc != HOLOG_E_NOENT && rc != HOLOG_E_NOTDIR)
+        return rc;
+    rc = hg_user_path(path, r->path, &r->path_len);
+    r->path[r->path_len] = 0;
+    r->loc = (struct hg_locator){ 0 };
+    if (rc == HOLOG_OK)
+        hg_key_make(r->path, r->path_len, &r->key);
+    return rc;
+}
+
 /* ---- changes of a path -----------------------------------------------------------------------------*/
 
 struct numbers {
     struct hg_buf list; /* uint64_t, descending, each once; at most `want` of them */
     uint64_t want;
+    uint64_t only; /* 0: any number */
 };
 
 static uint64_t *number_at(const struct numbers *n, size_t i)
@@ -294,7 +314,8 @@ static int add_number(struct numbers *n, uint64_t number)
 
     while (i > 0 && *number_at(n, i - 1) < number)
         i--;
-    if ((i > 0 && *number_at(n, i - 1) == number) || i >= n->want)
+    if ((i > 0 && *number_at(n, i - 1) == number) || i >= n->want ||
+        (n->only != 0 && number != n->only))
         return HOLOG_OK;
     rc = hg_buf_append(&n->list, &number, sizeof number);
     if (rc < 0)
@@ -342,20 +363,36 @@ static int collect_numbers(const struct hg_version *v, const struct hg_key *k, u
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }
 
+int hg_changed_by(holog_store *s, const struct hg_version *v, const struct hg_key *k,
+                  uint64_t number)
+{
+    struct numbers n = { .want = UINT64_MAX };
+    uint64_t horizon;
+    int rc;
+
+    hg_timeline_lock(s);
+    horizon = s->timeline.horizon;
+    hg_timeline_unlock(s);
+    if (number <= horizon)
+        return 1; /* nobody knows any more */
+    n.only = number;
+    rc = collect_numbers(v, k, number - 1, &n);
+    rc = rc < 0 ? rc : n.list.len > 0;
+    hg_buf_release(&n.list);
+    return rc;
+}
+
 int holog_before_changes(holog_store *store, const char *path, uint64_t n, uint64_t *out_number)
 {
     struct numbers numbers = { .want = n };
-    char canonical[HG_PATH_MAX + 1];
-    size_t len = 0;
     struct hg_version *v = NULL;
-    struct hg_key k;
+    struct hg_resolved r;
+    const char *name;
     uint64_t horizon;
     int rc = hg_store_check(store);
 
     if (rc == HOLOG_OK && (n == 0 || out_number == NULL))
         rc = hg_error(HOLOG_E_INVAL, "n is 0, or out_number is NULL");
-    if (rc == HOLOG_OK)
-        rc = hg_user_path(path, canonical, &len);
     if (rc < 0)
         return rc;
     v = hg_version_get_published(store);
@@ -364,18 +401,20 @@ int holog_before_changes(holog_store *store, const char *path, uint64_t n, uint6
     hg_timeline_lock(store);
     horizon = store->timeline.horizon;
     hg_timeline_unlock(store);
-    hg_key_make(canonical, len, &k);
-    rc = collect_numbers(v, &k, HG_MAX(horizon, (uint64_t)1) - 1, &numbers);
+    rc = hg_resolve_gone(store, v, path, &r);
+    name = rc == HOLOG_OK && r.path_len > 0 ? r.path : "/";
+    if (rc == HOLOG_OK)
+        rc = collect_numbers(v, &r.key, HG_MAX(horizon, (uint64_t)1) - 1, &numbers);
     hg_version_put(store, v);
-    if (rc == HOLOG_OK && numbers.list.len == 0 && len > 0 && horizon <= 1) /* all is kept */
-        rc = hg_error_path(HOLOG_E_NOENT, canonical, (uint32_t)len,
-                           "%s: there is nothing, and never was", canonical);
+    if (rc == HOLOG_OK && numbers.list.len == 0 && r.path_len > 0 && horizon <= 1) /* all is kept */
+        rc = hg_error_path(HOLOG_E_NOENT, r.path, (uint32_t)r.path_len,
+                           "%s: there is nothing, and never was", name);
     if (rc == HOLOG_OK && numbers.list.len / sizeof(uint64_t) < n)
-        rc = hg_error(HOLOG_E_DROPPED, "%s: of %llu changes only the last %zu are kept", canonical,
+        rc = hg_error(HOLOG_E_DROPPED, "%s: of %llu changes only the last %zu are kept", name,
                       (unsigned long long)n, numbers.list.len / sizeof(uint64_t));
     if (rc == HOLOG_OK && *number_at(&numbers, (size_t)n - 1) <= horizon)
         rc = hg_error(HOLOG_E_DROPPED, "%s: what was before the last %llu changes is not kept",
-                      canonical, (unsigned long long)n);
+                      name, (unsigned long long)n);
     if (rc == HOLOG_OK)
         *out_number = *number_at(&numbers, (size_t)n - 1) - 1;
     hg_buf_release(&numbers.list);

@@ -629,6 +629,14 @@ HG_MUST_CHECK int hg_tag_lock(holog_store *s);
 /* Under hg_tag_lock: the tag is set, or goes (number 0). */
 HG_MUST_CHECK int hg_tag_put(holog_store *s, const char *name, uint64_t number,
                              enum holog_sync sync, struct hg_ticket *out_ticket);
+/* Has the commit changed something at or below k? 1 also when that is not known any more; 0; or a
+ * negative code. */
+HG_MUST_CHECK int hg_changed_by(holog_store *s, const struct hg_version *v, const struct hg_key *k,
+                                uint64_t number);
+/* Where the path leads in v, the last component not followed; when nothing is there any more, as it was
+ * given (its type is 0 then). */
+HG_MUST_CHECK int hg_resolve_gone(holog_store *s, struct hg_version *v, const char *path,
+                                  struct hg_resolved *r);
 /* The store as of a number that is kept; one count for the caller. */
 HG_MUST_CHECK int hg_version_at(holog_store *s, uint64_t number, struct hg_version **out);
 void hg_timeline_lock(holog_store *s); /* of a writer the log's lock, else misc_lock */

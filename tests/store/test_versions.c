@@ -455,3 +455,64 @@ Test(versions, a_checkpoint_with_a_past_that_is_none_is_not_taken)
         had_text(a, "a", "1");
     }
 }
+
+/* ---- what a path has to do with it -----------------------------------------------------------------*/
+
+static int count_commit(void *ctx, const holog_commit_info *info)
+{
+    (void)info;
+    ++*(unsigned *)ctx;
+    return 0;
+}
+
+static unsigned commits_of(const char *path)
+{
+    unsigned n = 0;
+
+    OK(holog_log(box.store, path, 0, 0, count_commit, &n));
+    return n;
+}
+
+Test(versions, a_rollback_is_in_the_log_of_what_it_has_changed)
+{
+    uint64_t first;
+
+    put("a/x", "1");
+    first = put("b/y", "1");
+    put("b/y", "2");
+    OK(holog_rollback(box.store, "/", first, NULL));
+    cr_assert_eq(commits_of("b"), 3);
+    cr_assert_eq(commits_of("a"), 1);
+    cr_assert_eq(commits_of("never"), 0);
+}
+
+static int count_difference(void *ctx, const holog_difference *d)
+{
+    (void)d;
+    ++*(unsigned *)ctx;
+    return 0;
+}
+
+static int count_du(void *ctx, const holog_du_entry *e)
+{
+    (void)e;
+    ++*(unsigned *)ctx;
+    return 0;
+}
+
+Test(versions, links_on_the_way_are_followed_everywhere)
+{
+    uint64_t first = put("b/y", "1");
+    uint64_t before = 0;
+    unsigned n = 0;
+
+    put("b/y", "2");
+    OK(holog_symlink(box.store, "b", "lb", 0, NULL));
+    OK(holog_before_changes(box.store, "lb/y", 1, &before));
+    cr_assert_eq(before, first);
+    OK(holog_diff(box.store, first, first + 1, "lb/y", 0, count_difference, &n));
+    cr_assert_eq(n, 1);
+    n = 0;
+    OK(holog_du(box.store, "lb/y", count_du, &n));
+    cr_assert_eq(n, 1);
+}
