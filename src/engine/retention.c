@@ -141,14 +141,23 @@ int hg_retention_move(holog_store *s, uint64_t horizon)
     return rc;
 }
 
-/* The index of the past has a quarter of the budget, more or less: beyond that, a quarter of what is
- * kept goes, whatever the rules say. What views hold is not counted: that would not go with it. */
+/* Some that is below the horizon is still there. */
+static int is_letting_go(const holog_store *s)
+{
+    return s->sweep.under_way || s->timeline.horizon > s->sweep.horizon;
+}
+
+/* The past, which is its index and the timeline, has a quarter of the budget, more or less: beyond
+ * that, a quarter of what is kept goes, whatever the rules say; and the next one when that has gone.
+ * What views hold is not counted: that would not go with it. */
 static uint64_t horizon_by_memory(const holog_store *s, uint64_t horizon)
 {
     const struct hg_timeline *t = &s->timeline;
     size_t n = hg_timeline_count(t);
+    uint64_t bytes =
+        hg_index_count(s->sequenced.past) * VERSION_BYTES + n * sizeof(struct hg_moment);
 
-    if (n < 2 || hg_index_count(s->sequenced.past) < s->opts.budget_bytes / 4 / VERSION_BYTES)
+    if (n < 2 || bytes < s->opts.budget_bytes / 4 || is_letting_go(s))
         return horizon;
     return HG_MAX(horizon, hg_timeline_at(t, n - n / 4 * 3 - 1)->number);
 }
@@ -227,11 +236,12 @@ void hg_retention_step(holog_store *s)
     if (s->last_number % CHECK_EVERY ==
         CHECK_EVERY - 1) /* not of this handle: it may be a short one */
         rc = check_rules(s);
-    if (s->sweep.under_way || s->timeline.horizon > s->sweep.horizon)
+    if (is_letting_go(s))
         s->sweep.owed += 1 + SWEEP_RATIO * added;
     if (rc == HOLOG_OK && s->sweep.owed >= SWEEP_MIN) {
         rc = hg_retention_sweep(s, s->sweep.owed);
         s->sweep.owed = 0;
+        hg_epoch_poll(s->domain); /* it froze: a group of thousands would leave leaves in each */
     }
     if (rc < 0) /* no room in the log, no memory: later */
         hg_error_set(&first);

@@ -8,8 +8,6 @@
 
 #include "base/error.h"
 
-#define FORGOTTEN_MAX 4096u /* then those that stay are moved to the front */
-
 void hg_timeline_release(struct hg_timeline *t)
 {
     hg_buf_release(&t->moments);
@@ -36,8 +34,16 @@ const struct hg_moment *hg_timeline_at(const struct hg_timeline *t, size_t i)
     return moment(t, i);
 }
 
+/* When the buffer is full, what is kept is moved to its front, if that gives a quarter of it. */
 int hg_timeline_reserve(struct hg_timeline *t)
 {
+    size_t at = t->forgotten * sizeof(struct hg_moment);
+
+    if (t->moments.cap - t->moments.len < sizeof(struct hg_moment) && at > t->moments.len / 4) {
+        memmove(t->moments.data, t->moments.data + at, t->moments.len - at);
+        t->moments.len -= at;
+        t->forgotten = 0;
+    }
     return hg_buf_reserve(&t->moments, sizeof(struct hg_moment));
 }
 
@@ -121,12 +127,6 @@ void hg_timeline_set_horizon(struct hg_timeline *t, uint64_t horizon)
     }
     if (hg_timeline_count(t) > 0)
         t->horizon_total = moment(t, 0)->ended_total;
-    if (t->forgotten > FORGOTTEN_MAX && t->forgotten > hg_timeline_count(t)) {
-        size_t at = t->forgotten * sizeof(struct hg_moment);
-        memmove(t->moments.data, t->moments.data + at, t->moments.len - at);
-        t->moments.len -= at;
-        t->forgotten = 0;
-    }
 }
 
 void hg_timeline_say_horizon(struct hg_timeline *t, uint64_t horizon)

@@ -335,6 +335,65 @@ Test(retention, a_delta_ends_the_bytes_it_takes_away_and_no_more)
     free(value);
 }
 
+/* ---- memory ------------------------------------------------------------------------------------------*/
+
+static void keep_all_in(uint64_t budget_bytes)
+{
+    OK(holog_close(box.store));
+    box.opts.budget_bytes = budget_bytes;
+    box_open(&box);
+    OK(holog_config(box.store, "retention.commits", "all", NULL, 0));
+    OK(holog_config(box.store, "retention.age_s", "all", NULL, 0));
+    OK(holog_config(box.store, "retention.bytes", "all", NULL, 0));
+}
+
+/* One of a few paths gets a value; asynchronous. The past's bytes in memory just then. */
+static uint64_t save_soon(unsigned i, enum holog_sync sync)
+{
+    holog_txn *txn = NULL;
+    char path[16];
+    int rc;
+
+    (void)snprintf(path, sizeof path, "p%u", i % 50);
+    do {
+        OK(holog_begin(box.store, &txn));
+        OK(holog_txn_sync(txn, sync));
+        OK(holog_txn_save(txn, path, &i, sizeof i, HOLOG_REPLACE));
+        rc = holog_commit_async(txn, NULL, NULL, NULL);
+        if (rc == HOLOG_E_AGAIN) {
+            holog_abort(txn);
+            OK(holog_sync(box.store));
+        }
+    } while (rc == HOLOG_E_AGAIN);
+    OK(rc);
+    return hg_index_bytes(box.store->sequenced.past);
+}
+
+Test(retention, what_is_kept_leaves_memory_for_commits)
+{
+    const unsigned commits = 60000;
+    uint64_t kept;
+
+    keep_all_in(4 << 20);
+    for (unsigned i = 0; i < commits; i++)
+        (void)save_soon(i, HOLOG_SYNC_NONE);
+    OK(holog_sync(box.store));
+    kept = box.store->last_number - box.store->timeline.horizon;
+    cr_assert(kept > 5000 && kept < 15000, "%llu commits of about a hundred bytes, in a megabyte",
+              (unsigned long long)kept);
+}
+
+Test(retention, letting_go_needs_no_memory_that_grows_with_a_group)
+{
+    uint64_t most = 0;
+
+    keep_all_in(4 << 20);
+    for (unsigned i = 0; i < 60000; i++)
+        most = HG_MAX(most, save_soon(i, HOLOG_SYNC_INTERVAL));
+    OK(holog_sync(box.store));
+    cr_assert_lt(most, 2u << 20, "%llu", (unsigned long long)most);
+}
+
 Test(retention, bytes_that_end_fit_a_byte)
 {
     struct hg_locator loc = { .type = HG_ENTRY_BLOB, .size = (UINT64_C(1) << 48) - 1 };
