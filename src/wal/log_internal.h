@@ -212,8 +212,11 @@ void hg_log_complete(struct hg_log *log); /* lock held: complete in order what c
 int hg_log_lead(struct hg_log *log);      /* lock held: seal and write the filling group */
 void hg_log_write_group(struct hg_log *log, struct hg_group *g); /* lock held, dropped inside */
 int hg_log_seal_group(struct hg_log *log, struct hg_group *g);   /* lock held */
-void hg_log_run_dones(struct hg_log *log);                       /* lock held, dropped inside */
-void hg_log_advance_durable(struct hg_log *log, uint64_t seq);   /* lock held */
+/* Writes the oldest group up to `last` that was full and that nobody writes yet. 1: there was one. Lock
+ * held, dropped inside. */
+int hg_log_write_handed_over(struct hg_log *log, uint64_t last);
+void hg_log_run_dones(struct hg_log *log);                     /* lock held, dropped inside */
+void hg_log_advance_durable(struct hg_log *log, uint64_t seq); /* lock held */
 struct hg_group *hg_log_filling(struct hg_log *log);
 enum hg_reserve_flags {
     HG_RESERVE_ROLLING = 1, /* by whoever rolls: the opening frame */

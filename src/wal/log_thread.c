@@ -51,13 +51,8 @@ static int write_a_group(struct hg_log *log)
 
     if (log->poison != 0)
         return 0;
-    for (uint64_t seq = log->done_seq + 1; seq < log->fill_seq; seq++) {
-        struct hg_group *g = &log->groups[seq % HG_GROUP_SLOTS];
-        if (g->seq == seq && g->state == HG_GROUP_SEALED) {
-            hg_log_write_group(log, g);
-            return 1;
-        }
-    }
+    if (hg_log_write_handed_over(log, log->fill_seq))
+        return 1;
     lead = is_ours(hg_log_filling(log)) ? hg_log_may_lead(log) : HG_LEAD_NO;
     if (lead == HG_LEAD_NO ||
         (lead == HG_LEAD_SOON && patience_left(log, log->io->ops->now_ns(log->io)) > 0))

@@ -55,6 +55,18 @@ static int park(struct hg_log *log, struct hg_group *g, uint64_t seq, uint64_t t
     return 0;
 }
 
+int hg_log_write_handed_over(struct hg_log *log, uint64_t last)
+{
+    for (uint64_t seq = log->done_seq + 1; seq <= last && seq < log->fill_seq; seq++) {
+        struct hg_group *g = hg_log_slot(log, seq);
+        if (g->seq == seq && g->state == HG_GROUP_SEALED) {
+            hg_log_write_group(log, g);
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Lock held on entry; 1: completed well, without the lock; 0: with it, see group_result. */
 static int wait_for_group(struct hg_log *log, uint64_t seq)
 {
@@ -68,10 +80,8 @@ static int wait_for_group(struct hg_log *log, uint64_t seq)
             (void)hg_log_lead(log); /* its failure is the group's result */
             continue;
         }
-        if (g->state == HG_GROUP_SEALED && log->thread == NULL) {
-            hg_log_write_group(log, g); /* handed over, and there is no thread to take it */
+        if (hg_log_write_handed_over(log, seq)) /* its thread may be who waits here, or be gone */
             continue;
-        }
         if (park(log, g, seq, lead == HG_LEAD_SOON ? log->patience_ns : UINT64_MAX))
             return 1;
         patient = patient && lead != HG_LEAD_SOON;

@@ -613,6 +613,29 @@ Test(txn, an_expectation_sees_commits_that_are_not_durable_yet)
     cr_assert_eq(type_of(box.store, "m"), HOLOG_MISSING);
 }
 
+/* More than the buffer of a group: the log's thread has one to write yet when it is told to stop. */
+Test(txn, a_close_writes_what_asynchronous_commits_have_left_to_write)
+{
+    static char value[30000];
+    uint64_t last = 0;
+
+    box_end(&box);
+    box_make(&box);
+    box.opts.segment_size_max = 64 << 20; /* no group ends because its segment does */
+    box.opts.sync = HOLOG_SYNC_INTERVAL;
+    box_open(&box);
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned i = 0; i < 100; i++) {
+            holog_txn *t = begin();
+            OK(holog_txn_save(t, "a", value, sizeof value, HOLOG_REPLACE));
+            OK(holog_commit_async(t, NULL, NULL, &last));
+        }
+        OK(holog_close(box.store));
+        box_open(&box);
+        cr_assert_eq(holog_last_number(box.store), last);
+    }
+}
+
 static void *count_up(void *ctx)
 {
     holog_store *s = ctx;
