@@ -313,14 +313,23 @@ struct rollback {
     const struct hg_state_mark *before;
     uint64_t target;
     uint64_t number;
+    uint8_t marked[HG_KEY_MAX]; /* the directory of the last one that was changed */
+    size_t marked_len;          /* SIZE_MAX: of none yet */
 };
 
-/* The directory that the entry is in, which may be gone by now, with all that was in it. */
+/* The directory that the entry is in, which may be gone by now, with all that was in it: it comes
+ * before them and has become what it was. */
 static int mark_parent_if_there(struct rollback *r, const uint8_t *key, size_t len)
 {
+    size_t parent = hg_key_parent(key, len);
     uint64_t was;
-    int rc = mark_directory(r->st, key, hg_key_parent(key, len), r->number, &was);
+    int rc;
 
+    if (parent == r->marked_len && memcmp(key, r->marked, parent) == 0)
+        return HOLOG_OK;
+    memcpy(r->marked, key, parent);
+    r->marked_len = parent;
+    rc = mark_directory(r->st, key, parent, r->number, &was);
     return rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR ? HOLOG_OK : rc;
 }
 
@@ -344,17 +353,17 @@ static int restore_one(struct rollback *r, const uint8_t *key, size_t len)
     struct hg_locator was;
     struct hg_locator is;
     size_t path_len = key_path_len(key, len);
-    int had = hg_past_get(r->before->root, r->before->past, key, len, r->target, &was);
     int has = hg_root_lookup(r->before->root, key, len, &is);
+    int had;
     int rc;
 
-    if ((had < 0 && had != HOLOG_E_NOENT) || (has < 0 && has != HOLOG_E_NOENT))
-        return had < 0 && had != HOLOG_E_NOENT ? had : has;
-    if (had != has || had < 0 || !same_version(&was, &is)) {
-        rc = mark_parent_if_there(r, key, len);
-    } else {
-        return HOLOG_OK;
-    }
+    if ((has < 0 && has != HOLOG_E_NOENT) || (has == HOLOG_OK && is.number <= r->target))
+        return has; /* not changed since */
+    had = hg_past_find(r->before->past, key, len, r->target, &was);
+    if ((had < 0 && had != HOLOG_E_NOENT) ||
+        (had == HOLOG_OK && has == HOLOG_OK && same_version(&was, &is)))
+        return had;
+    rc = mark_parent_if_there(r, key, len);
     if (rc == HOLOG_OK && has == HOLOG_OK) {
         rc = hg_past_keep(r->st, key, len, &is, r->number,
                           had < 0 ? HG_ENDS_ALL : swapped(&is, &was));
@@ -375,7 +384,9 @@ int hg_apply_rollback(struct hg_state *st, const struct hg_key *subtree, uint64_
                       uint64_t number)
 {
     struct hg_state_mark before;
-    struct rollback r = { .st = st, .before = &before, .target = target, .number = number };
+    struct rollback r = {
+        .st = st, .before = &before, .target = target, .number = number, .marked_len = SIZE_MAX
+    };
     struct hg_changes *c = hg_malloc(sizeof *c);
     int rc;
 

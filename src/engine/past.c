@@ -117,8 +117,8 @@ static void as_of(struct hg_locator *loc, uint64_t at)
         loc->size = loc->number;
 }
 
-static int find_past(const struct hg_root *past, const uint8_t *key, size_t key_len, uint64_t at,
-                     struct hg_locator *out)
+int hg_past_find(const struct hg_root *past, const uint8_t *key, size_t key_len, uint64_t at,
+                 struct hg_locator *out)
 {
     uint8_t from[HG_KEY_MAX];
     struct hg_past_key k;
@@ -126,7 +126,7 @@ static int find_past(const struct hg_root *past, const uint8_t *key, size_t key_
     size_t len;
     int rc;
 
-    if (hg_root_count(past) == 0 || key_len == 0)
+    if (past == NULL || hg_root_count(past) == 0 || key_len == 0)
         return HOLOG_E_NOENT;
     len = make_key(key, key_len, at, 0, from);
     rc = hg_cursor_open(&c, past, from, len, 0);
@@ -155,7 +155,7 @@ int hg_past_get(const struct hg_root *now, const struct hg_root *past, const uin
     }
     if (rc < 0 && rc != HOLOG_E_NOENT)
         return rc;
-    return past == NULL ? HOLOG_E_NOENT : find_past(past, key, key_len, at, out);
+    return hg_past_find(past, key, key_len, at, out);
 }
 
 /* ---- entries in order ----------------------------------------------------------------------------*/
@@ -206,7 +206,7 @@ static int take(struct hg_entries *e)
     }
     if (d < 0)
         return 0;
-    rc = find_past(e->past_root, e->key, e->key_len, e->at, &e->loc);
+    rc = hg_past_find(e->past_root, e->key, e->key_len, e->at, &e->loc);
     return rc == HOLOG_E_NOENT ? 0 : rc < 0 ? rc : 1;
 }
 

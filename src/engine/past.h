@@ -51,6 +51,9 @@ HG_MUST_CHECK int hg_past_keep(struct hg_state *st, const uint8_t *key, size_t k
 HG_MUST_CHECK int hg_past_get(const struct hg_root *now, const struct hg_root *past,
                               const uint8_t *key, size_t key_len, uint64_t at,
                               struct hg_locator *out);
+/* The same of what is not in the index as it was then. */
+HG_MUST_CHECK int hg_past_find(const struct hg_root *past, const uint8_t *key, size_t key_len,
+                               uint64_t at, struct hg_locator *out);
 
 /* Are these keys and numbers of a past of commits up to `last`? HOLOG_E_CORRUPT, without a message. What
  * reads them trusts that. */
