@@ -192,8 +192,7 @@ static int add_views(holog_store *s, uint64_t horizon, uint64_t horizon_total, s
                                       .time_ns = v->opened_ns } };
         if (__atomic_load_n(&v->expired, __ATOMIC_RELAXED))
             continue;
-        if (v->version->number < horizon && horizon_total > v->held_from)
-            h.holder.bytes = horizon_total - v->held_from;
+        h.holder.bytes = hg_retention_pinned(v, horizon, horizon_total);
         rc = hg_buf_append(list, &h, sizeof h);
     }
     hg_mutex_unlock(s->io, &s->misc_lock);

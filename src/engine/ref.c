@@ -223,6 +223,14 @@ int holog_ref(holog_store *store, const char *ref, uint64_t *out_number)
 
 /* ---- views -----------------------------------------------------------------------------------------*/
 
+/* What was live then is live now or has ended since. */
+static void sum_up_past(struct hg_sums *past, const struct hg_sums *now, uint64_t ended_bytes)
+{
+    past->ended_bytes = ended_bytes;
+    past->live_value_bytes =
+        now->live_value_bytes + HG_MAX(now->ended_bytes, ended_bytes) - ended_bytes;
+}
+
 /* The published version and the check are taken together: the past that the version froze still has
  * what is kept now. */
 int hg_version_at(holog_store *s, uint64_t number, struct hg_version **out)
@@ -250,7 +258,7 @@ int hg_version_at(holog_store *s, uint64_t number, struct hg_version **out)
         if (past == NULL)
             rc = hg_error(HOLOG_E_NOMEM, "no memory for a view");
         else
-            past->sums.ended_bytes = held_from;
+            sum_up_past(&past->sums, &v->sums, held_from);
         hg_version_put(s, v);
         v = past;
     }

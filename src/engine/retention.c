@@ -171,6 +171,13 @@ static int is_due(const holog_store *s, uint64_t horizon)
     return i != SIZE_MAX && i >= HG_MAX((size_t)LATE_MIN, n / 5);
 }
 
+uint64_t hg_retention_pinned(const holog_view *v, uint64_t horizon, uint64_t horizon_total)
+{
+    if (v->version->number >= horizon || horizon_total <= v->held_from)
+        return 0;
+    return HG_MIN(horizon_total - v->held_from, v->version->sums.live_value_bytes);
+}
+
 void hg_retention_expire(holog_store *s)
 {
     const struct hg_retention *r = &s->rules;
@@ -180,10 +187,9 @@ void hg_retention_expire(holog_store *s)
         return;
     hg_mutex_lock(s->io, &s->misc_lock);
     for (holog_view *v = s->views; v != NULL; v = v->next) {
-        int below = v->version->number < s->timeline.horizon;
         int too_long = now > v->opened_ns && now - v->opened_ns > r->pin_age_ns;
-        int too_much = below && s->timeline.horizon_total > v->held_from &&
-                       s->timeline.horizon_total - v->held_from > r->pin_bytes;
+        int too_much =
+            hg_retention_pinned(v, s->timeline.horizon, s->timeline.horizon_total) > r->pin_bytes;
         if (too_long || too_much)
             __atomic_store_n(&v->expired, 1, __ATOMIC_RELAXED);
     }

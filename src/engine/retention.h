@@ -27,6 +27,9 @@ void hg_retention_step(holog_store *s);
 /* Views that have held for too long, or too much, end. Nobody waits for them to be closed. Log lock
  * held. */
 void hg_retention_expire(holog_store *s);
+/* Bytes of values that the view holds and the rules do not, at most: what has ended since, and is below
+ * the horizon, and no more than what was live. misc_lock held. */
+uint64_t hg_retention_pinned(const holog_view *v, uint64_t horizon, uint64_t horizon_total);
 /* The horizon moves there, now. Log lock held; may release and retake it. */
 HG_MUST_CHECK int hg_retention_move(holog_store *s, uint64_t horizon);
 /* Everything below the horizon that no tag keeps goes; at most `quota` versions are looked at. Log
