@@ -322,6 +322,15 @@ Test(log, a_system_frame_repeats_number_and_time_and_is_found_again)
     hg_sim_destroy(sim);
 }
 
+/* Member by member: there is padding between them. */
+static int is_same(const struct hg_log_state *a, const struct hg_log_state *b)
+{
+    return a->active_segment == b->active_segment && a->end == b->end &&
+           a->last_frame == b->last_frame && a->last_hash == b->last_hash &&
+           a->last_len == b->last_len && a->log_bytes == b->log_bytes &&
+           a->extent_bytes == b->extent_bytes && a->n_segments == b->n_segments;
+}
+
 static int fail_a_tag(struct writer *w)
 {
     struct hg_log_state before, after;
@@ -340,7 +349,7 @@ static int fail_a_tag(struct writer *w)
     cr_assert_eq(hg_log_inflight_bytes(w->log), inflight);
     cr_assert_eq(hg_log_next_number(w->log), 3u);
     hg_log_unlock(w->log);
-    cr_assert_eq(memcmp(&before, &after, sizeof before), 0);
+    cr_assert(is_same(&before, &after));
     rc = commit(w, NULL);
     return rc == HOLOG_OK ? tag(w, "second", 3) : rc;
 }
