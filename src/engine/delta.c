@@ -66,7 +66,8 @@ int hg_delta_check_call(const holog_delta *d)
                         (unsigned long long)d->start, (unsigned long long)d->end,
                         (unsigned long long)d->to);
     if (d->start > HG_NUMBER_MAX || (range && d->end > HG_NUMBER_MAX) ||
-        (d->kind == HOLOG_DELTA_MOVE && d->to > HG_NUMBER_MAX))
+        (d->kind == HOLOG_DELTA_MOVE && d->to > HG_NUMBER_MAX) ||
+        (brings && d->len_bytes > HG_NUMBER_MAX - d->start))
         return hg_error(HOLOG_E_RANGE, "a delta behind the end of any value");
     return HOLOG_OK;
 }

@@ -143,6 +143,18 @@ Test(delta, past_the_end_is_refused_and_says_where)
     cr_assert_eq(holog_last_number(box.store), last + 1, "only the mkdir");
 }
 
+Test(delta, a_value_that_none_can_be_as_long_as_is_refused)
+{
+    const uint64_t last = (UINT64_C(1) << 48) - 1;
+
+    OK(save_text(box.store, "v", "abc", 0));
+    FAILS(HOLOG_E_RANGE, apply("v", insert(last, "x")), NULL);
+    FAILS(HOLOG_E_RANGE, apply("v", update(last - 1, last, "xxx")), NULL);
+    FAILS(HOLOG_E_RANGE, apply("v", insert(last - 1, "x")), "3 bytes");
+    FAILS(HOLOG_E_NOENT, apply("missing", insert(last - 1, "x")), "missing");
+    has_text(box.store, "v", "abc");
+}
+
 Test(delta, a_change_of_nothing_is_a_version)
 {
     uint64_t a = 0;
