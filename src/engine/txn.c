@@ -467,6 +467,15 @@ static int list_parents(holog_txn *txn, const char *path, size_t len, size_t the
     return rc;
 }
 
+/* Operations from `first` on have moved by `by`: so does what a delta calls its base, if that is one
+ * of them. */
+static void follow_bases(holog_txn *txn, size_t first, size_t by)
+{
+    for (struct hg_delta_op *d = txn->deltas; d != NULL; d = d->next)
+        if (d->from.type != 0 && d->from.segment == 0 && d->from.offset >= first)
+            d->from.offset += (uint32_t)by;
+}
+
 int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l,
                           const struct hg_resolved *found_missing)
 {
@@ -492,6 +501,7 @@ int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l,
         memmove(at + added.len, at, txn->ops.len - i * sizeof(struct hg_op));
         memcpy(at, added.data, added.len);
         txn->ops.len += added.len;
+        follow_bases(txn, i, added.len / sizeof(struct hg_op));
     }
     hg_buf_release(&added);
     return rc;

@@ -378,6 +378,33 @@ Test(delta, a_value_that_was_read_must_not_have_changed)
     cr_assert_eq(csum_of("v"), sum_of("v"));
 }
 
+Test(delta, what_a_delta_changes_stays_the_same_when_parents_are_made_before_it)
+{
+    static char text[100000];
+    holog_txn *t = NULL;
+    holog_value *v = NULL;
+
+    memset(text, 'a', sizeof text - 1);
+    OK(save_text(box.store, "long", text, 0));
+    OK(holog_mkdir(box.store, "d", 0, NULL));
+    OK(holog_begin(box.store, &t));
+    OK(txn_apply(t, "long", cut(0, 70000))); /* more than is added up under the lock */
+    OK(holog_txn_save(t, "d/x", "0123456789", 10, HOLOG_PARENTS));
+    OK(txn_apply(t, "d/x", cut(0, 2)));
+    OK(holog_txn_save(t, "y", text, 1000, 0));
+    OK(txn_apply(t, "y", cut(0, 900)));
+    OK(txn_apply(t, "y", insert(100, "b")));
+    OK(apply("long", insert(0, "b")));          /* it meets another value, and ... */
+    OK(holog_delete_all(box.store, "d", NULL)); /* ... there are more operations than before */
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "d/x", "23456789");
+    OK(holog_load(box.store, "y", &v));
+    cr_assert_eq(holog_value_size(v), 101);
+    holog_value_release(v);
+    cr_assert_eq(csum_of("y"), sum_of("y"));
+    cr_assert_eq(csum_of("long"), sum_of("long"));
+}
+
 Test(delta, a_transaction_meets_what_others_left)
 {
     holog_txn *t = NULL;
