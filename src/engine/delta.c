@@ -107,9 +107,9 @@ static void unprepare(struct hg_delta_op *d)
     d->ready = 0;
 }
 
-void hg_deltas_free(holog_txn *txn)
+void hg_deltas_free(holog_txn *txn, const struct hg_delta_op *upto)
 {
-    while (txn->deltas != NULL) {
+    while (txn->deltas != upto) {
         struct hg_delta_op *d = txn->deltas;
         txn->deltas = d->next;
         unprepare(d);

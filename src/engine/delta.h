@@ -80,7 +80,7 @@ struct hg_delta_op {
 HG_MUST_CHECK int hg_delta_check_call(const holog_delta *d); /* what can be told of it alone */
 HG_MUST_CHECK int hg_delta_collect(holog_txn *txn, const holog_delta *delta, unsigned flags,
                                    struct hg_delta_op **out);
-void hg_deltas_free(holog_txn *txn);
+void hg_deltas_free(holog_txn *txn, const struct hg_delta_op *upto); /* those collected after it */
 /* Operation i (its delta, its size): made ready for d->from. HOLOG_E_RANGE. No lock. */
 HG_MUST_CHECK int hg_delta_prepare(holog_txn *txn, struct hg_op *op, size_t i, const char *path);
 /* All of them again, for what they have met. */

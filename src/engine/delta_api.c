@@ -13,6 +13,7 @@ static size_t op_count(const holog_txn *txn)
 static int add(holog_txn *txn, const char *path, const holog_delta *delta, unsigned flags,
                const struct hg_locator *from, uint64_t expect)
 {
+    const struct hg_delta_op *before = txn->deltas;
     struct hg_staged *g = NULL;
     struct hg_delta_op *d = NULL;
     int rc = hg_delta_collect(txn, delta, flags, &d);
@@ -28,6 +29,8 @@ static int add(holog_txn *txn, const char *path, const holog_delta *delta, unsig
     if (rc == HOLOG_OK)
         rc = hg_txn_op(txn, HG_OP_DELTA, flags, path, NULL, delta->data, (size_t)d->len, g);
     txn->delta = NULL;
+    if (rc < 0)
+        hg_deltas_free(txn, before);
     return rc;
 }
 

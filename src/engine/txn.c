@@ -152,7 +152,7 @@ void hg_txn_free(holog_txn *txn)
         txn->staged = g->next;
         hg_staged_put(g);
     }
-    hg_deltas_free(txn);
+    hg_deltas_free(txn, NULL);
     hg_run_release(&txn->run);
     hg_budget_give(txn->store->cache, txn->taken);
     keep_or_destroy(txn);
@@ -1047,6 +1047,17 @@ int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t number)
     return rc;
 }
 
+/* The newest delta of the operations that there are. */
+static const struct hg_delta_op *last_delta(const holog_txn *txn)
+{
+    const struct hg_op *ops = (const struct hg_op *)(const void *)txn->ops.data;
+    size_t n = op_count(txn);
+
+    while (n > 0 && ops[n - 1].delta == NULL)
+        n--;
+    return n > 0 ? ops[n - 1].delta : NULL;
+}
+
 /* Back to n operations: the overlay is made again from those that stay. */
 int hg_txn_truncate(holog_txn *txn, size_t n)
 {
@@ -1077,5 +1088,8 @@ int hg_txn_truncate(holog_txn *txn, size_t n)
     if (overlay != NULL)
         hg_index_destroy(overlay);
     hg_free(c);
-    return rc < 0 ? rc : hg_txn_encode(txn);
+    if (rc < 0)
+        return rc;
+    hg_deltas_free(txn, last_delta(txn)); /* a commit without any may be longer than a frame */
+    return hg_txn_encode(txn);
 }

@@ -359,6 +359,46 @@ Test(delta, a_transaction_reads_its_own_deltas)
     has_text(box.store, "d/w", "New");
 }
 
+static void save_more_than_a_frame_holds(holog_txn *t, unsigned from)
+{
+    static char text[1000];
+
+    for (unsigned i = from; i < from + 100; i++) {
+        char path[20];
+        (void)snprintf(path, sizeof path, "%u", i);
+        OK(holog_txn_save(t, path, text, sizeof text, 0));
+    }
+}
+
+Test(delta, deltas_that_were_taken_back_do_not_bound_the_commit)
+{
+    holog_txn *t = NULL;
+    uint32_t sp = 0;
+
+    OK(save_text(box.store, "v", "abc", 0));
+    OK(holog_begin(box.store, &t));
+    OK(holog_txn_savepoint(t, &sp));
+    OK(txn_apply(t, "v", insert(0, "!")));
+    OK(txn_apply(t, "v", insert(1, "?")));
+    OK(holog_txn_rollback_to(t, sp));
+    save_more_than_a_frame_holds(t, 0);
+    OK(holog_commit(t, NULL));
+    OK(holog_begin(box.store, &t));
+    FAILS(HOLOG_E_RANGE, txn_apply(t, "v", insert(4, "!")), "4");
+    save_more_than_a_frame_holds(t, 100);
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "v", "abc");
+    OK(holog_begin(box.store, &t));
+    OK(txn_apply(t, "v", insert(0, "!")));
+    OK(holog_txn_savepoint(t, &sp));
+    OK(holog_txn_delete(t, "0"));
+    OK(txn_apply(t, "v", insert(1, "?")));
+    OK(holog_txn_rollback_to(t, sp));
+    txn_has(t, "v", "!abc");
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "v", "!abc");
+}
+
 Test(delta, a_value_that_was_read_must_not_have_changed)
 {
     holog_txn *t = NULL;
