@@ -360,16 +360,20 @@ static int restore_one(struct rollback *r, const uint8_t *key, size_t len)
     if ((has < 0 && has != HOLOG_E_NOENT) || (has == HOLOG_OK && is.number <= r->target))
         return has; /* not changed since */
     had = hg_past_find(r->before->past, key, len, r->target, &was);
-    if ((had < 0 && had != HOLOG_E_NOENT) ||
-        (had == HOLOG_OK && has == HOLOG_OK && same_version(&was, &is)))
+    if (had < 0 && had != HOLOG_E_NOENT)
         return had;
+    if (had != HOLOG_OK &&
+        has != HOLOG_OK) /* came and went: what is let go of by now, or not yet, */
+        return HOLOG_OK; /* must make no difference */
+    if (had == HOLOG_OK && has == HOLOG_OK && same_version(&was, &is))
+        return HOLOG_OK;
     rc = mark_parent_if_there(r, key, len);
     if (rc == HOLOG_OK && has == HOLOG_OK) {
         rc = hg_past_keep(r->st, key, len, &is, r->number,
                           had < 0 ? HG_ENDS_ALL : swapped(&is, &was));
         hg_sums_count(&r->st->sums, &is, path_len, -1);
     }
-    if (rc < 0 || (had < 0 && has < 0))
+    if (rc < 0)
         return rc;
     if (had < 0)
         return hg_index_remove(r->st->index, key, len, NULL);
