@@ -238,17 +238,21 @@ static int walk(struct diff *d, const struct hg_key *subtree)
     return rc;
 }
 
-/* Both from the same roots, the newer ones: what the older root has seen is in them. */
+/* Both from the same roots, those of the later state; the earlier one is in them if it is kept even
+ * after they were taken. */
 static int take_states(struct diff *d, uint64_t a, uint64_t b)
 {
     struct hg_version *v = NULL;
-    int rc = hg_version_at(d->s, HG_MIN(a, b), &v);
+    struct hg_version *earlier = NULL;
+    int rc = hg_version_at(d->s, HG_MAX(a, b), &v);
 
-    hg_version_put(d->s, v);
     if (rc == HOLOG_OK)
-        rc = hg_version_at(d->s, HG_MAX(a, b), &v);
-    if (rc < 0)
+        rc = hg_version_at(d->s, HG_MIN(a, b), &earlier);
+    hg_version_put(d->s, earlier);
+    if (rc < 0) {
+        hg_version_put(d->s, v);
         return rc;
+    }
     d->a.v = hg_version_as_of(d->s, v, a);
     d->b.v = hg_version_as_of(d->s, v, b);
     hg_version_put(d->s, v);

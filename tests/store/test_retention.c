@@ -2,6 +2,7 @@
  * How much of the past is kept: the rules, tags, a condition beside them, views. After each test the
  * store is closed, verified and opened again, and must show the same.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,88 @@ Test(retention, a_tag_keeps_its_state_until_it_is_deleted)
     OK(holog_tag_delete(box.store, "v1"));
     cr_assert(is_dropped(numbers[1]));
     cr_assert_eq(gc(1).versions, 1);
+}
+
+Test(retention, a_rollback_replayed_without_what_was_let_go_of_leaves_the_same)
+{
+    uint64_t kept = 0;
+    char chk[300];
+    char *live;
+    char *replayed;
+
+    OK(holog_mkdir(box.store, "d", 0, NULL));
+    OK(save_text(box.store, "d/keep", "k", 0));
+    kept = holog_last_number(box.store);
+    OK(holog_tag(box.store, "t", kept, 0));
+    OK(save_text(box.store, "d/came", "and", 0));
+    OK(holog_delete(box.store, "d/came", NULL)); /* went */
+    for (unsigned i = 0; i < 20; i++)
+        (void)save("other", i);
+    cr_assert_gt(gc(3).versions, 0);
+    OK(holog_rollback(box.store, "d", kept, NULL));
+    live = store_text(box.store);
+    OK(holog_close(box.store));
+    (void)snprintf(chk, sizeof chk, "%s/chk", box.dir);
+    remove_tree(chk);
+    box_open(&box);
+    replayed = store_text(box.store);
+    cr_assert_str_eq(replayed, live);
+    free(live);
+    free(replayed);
+}
+
+struct differ {
+    uint64_t right;
+    uint64_t dropped;
+    uint64_t wrong;
+    int stop; /* atomic */
+};
+
+static int a_blob_was_replaced(void *ctx, const holog_difference *d)
+{
+    int *is = ctx;
+
+    *is = strcmp(d->path, "a") == 0 && d->a_type == HOLOG_BLOB && d->b_type == HOLOG_BLOB;
+    return 0;
+}
+
+static void *compare_the_last_two(void *arg)
+{
+    struct differ *d = arg;
+
+    while (!__atomic_load_n(&d->stop, __ATOMIC_RELAXED)) {
+        uint64_t last = holog_last_number(box.store);
+        int is = 0;
+        int rc = holog_diff(box.store, last - 1, last, "/", 0, a_blob_was_replaced, &is);
+        if (rc == HOLOG_E_DROPPED)
+            d->dropped++;
+        else if (rc < 0 || !is)
+            d->wrong++;
+        else
+            d->right++;
+    }
+    return NULL;
+}
+
+Test(retention, a_difference_is_told_rightly_or_refused_while_the_past_goes)
+{
+    struct differ d[2] = { { 0 } };
+    pthread_t threads[2];
+
+    for (unsigned i = 0; i < 3; i++)
+        (void)save("a", i);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, compare_the_last_two, &d[i]), 0);
+    for (unsigned i = 0; i < MANY * (test_level() > 0 ? 20 : 2); i++) {
+        (void)save("a", i);
+        (void)gc(1);
+    }
+    for (int i = 0; i < 2; i++) {
+        __atomic_store_n(&d[i].stop, 1, __ATOMIC_RELAXED);
+        (void)pthread_join(threads[i], NULL);
+        cr_assert_eq(d[i].wrong, 0);
+    }
+    cr_assert_gt(d[0].right + d[0].dropped + d[1].right + d[1].dropped, 0);
 }
 
 /* ---- a condition -----------------------------------------------------------------------------------*/
