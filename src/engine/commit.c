@@ -24,6 +24,10 @@
 #include "wal/frame.h"
 
 #define ASYNC_BYTES_MAX (64u << 20) /* appended and not complete: beyond it, HOLOG_E_AGAIN */
+#define LIMBO_SHARE     16u         /* of the budget may be replaced and not freed yet, */
+#define LIMBO_MIN       (1u << 20)  /* or as much: beyond it, a commit waits, but */
+#define LIMBO_WAITS     20
+#define LIMBO_WAIT_NS   (100u * 1000u)
 
 /* ---- hooks: called by the log with its lock held ---------------------------------------------------*/
 
@@ -883,6 +887,24 @@ static void name_staged(holog_txn *txn, struct hg_staged *body)
         body->named = 1;
 }
 
+static uint64_t limbo_of(const holog_store *s)
+{
+    return hg_index_limbo(s->sequenced.index) + hg_index_limbo(s->sequenced.past);
+}
+
+/* Each commit that is published by itself leaves the pages of the index that it has replaced. A reader
+ * that is held up inside keeps them all from being freed: nobody waits for it before they are many. */
+static void free_replaced(holog_store *s)
+{
+    uint64_t most = HG_MAX(s->opts.budget_bytes / LIMBO_SHARE, (uint64_t)LIMBO_MIN);
+
+    hg_epoch_poll(s->domain);
+    for (int i = 0; i < LIMBO_WAITS && limbo_of(s) > most; i++) {
+        s->io->ops->sleep_ns(s->io, LIMBO_WAIT_NS);
+        hg_epoch_poll(s->domain);
+    }
+}
+
 /* The lock is held on entry and released on return. */
 static int acknowledge(holog_txn *txn, int async, const struct hg_ticket *ticket)
 {
@@ -890,7 +912,7 @@ static int acknowledge(holog_txn *txn, int async, const struct hg_ticket *ticket
 
     if (txn->sync == HOLOG_SYNC_NONE && publish_now(s)) {
         hg_log_unlock(s->log);
-        hg_epoch_poll(s->domain);
+        free_replaced(s);
         return HOLOG_OK;
     }
     if (txn->sync != HOLOG_SYNC_NONE)

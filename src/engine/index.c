@@ -89,6 +89,11 @@ uint64_t hg_index_bytes(const struct hg_index *ix)
     return atomic_load_explicit(&ix->bytes, memory_order_relaxed);
 }
 
+uint64_t hg_index_limbo(const struct hg_index *ix)
+{
+    return atomic_load_explicit(&ix->limbo, memory_order_relaxed);
+}
+
 uint64_t hg_index_count(const struct hg_index *ix)
 {
     return ix->head->count;
@@ -1069,4 +1074,9 @@ int hg_index_get(const struct hg_index *ix, const uint8_t *key, size_t key_len,
                  struct hg_locator *out_loc)
 {
     return hg_root_lookup(ix->head, key, key_len, out_loc);
+}
+
+const struct hg_root *hg_index_head(const struct hg_index *ix)
+{
+    return ix->head;
 }

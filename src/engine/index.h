@@ -119,6 +119,9 @@ HG_MUST_CHECK int hg_index_remove_prefix(struct hg_index *ix, const uint8_t *pre
 HG_MUST_CHECK int hg_index_get(const struct hg_index *ix, const uint8_t *key, size_t key_len,
                                struct hg_locator *out_loc);
 
+/* The state being edited, for the writer to walk until its next edit: unlike a freeze, it makes no
+ * later edit copy anything. */
+const struct hg_root *hg_index_head(const struct hg_index *ix);
 /* An immutable root of the present state, with one count for the caller. Cannot fail. */
 struct hg_root *hg_index_freeze(struct hg_index *ix);
 /* Make the state of `root` the one being edited (a fall-back, a savepoint). The root keeps its
@@ -181,6 +184,8 @@ void hg_cursor_close(struct hg_cursor *c);
 
 uint64_t hg_index_count(const struct hg_index *ix); /* keys in the version being edited */
 uint64_t hg_index_bytes(const struct hg_index *ix); /* all nodes of all its roots, incl. malloc's */
+/* Of nodes that no root has any more, and that are freed when no reader is inside. Not in the bytes. */
+uint64_t hg_index_limbo(const struct hg_index *ix);
 /* 0 = none. Removals may go over it: they must be possible when the budget is spent. */
 void hg_index_set_limit(struct hg_index *ix, uint64_t max_bytes);
 

@@ -112,6 +112,7 @@ struct hg_root {
     struct hg_root *sibling_next;
     struct hg_dead_chunk *dead;
     struct hg_node *condemned; /* to be freed with the version */
+    uint64_t condemned_bytes;
     struct hg_root *next_done;
     int dropped; /* its last count was put */
 };
@@ -127,8 +128,9 @@ struct hg_path {
 struct hg_index {
     struct hg_epoch_domain *domain; /* fixed; may be NULL */
     size_t page_bytes;              /* fixed: a page of two entries or more is not longer */
-    _Atomic uint64_t bytes;
-    _Atomic uint64_t limit; /* 0: none */
+    _Atomic uint64_t bytes;         /* of what some root has */
+    _Atomic uint64_t limbo;         /* of what is retired and not freed yet */
+    _Atomic uint64_t limit;         /* 0: none */
     pthread_mutex_t lock;
 
     /* writer only */

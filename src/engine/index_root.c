@@ -116,6 +116,13 @@ static void version_unlink(struct hg_root *v)
     v->parent = NULL;
 }
 
+static void condemn(struct hg_root *v, struct hg_node *n)
+{
+    n->next = v->condemned;
+    v->condemned = n;
+    v->condemned_bytes += n->bytes;
+}
+
 /* Condemn the nodes below n that are younger than `generation`. */
 static void condemn_younger(struct hg_root *v, struct hg_node *n, uint64_t generation)
 {
@@ -126,8 +133,7 @@ static void condemn_younger(struct hg_root *v, struct hg_node *n, uint64_t gener
         for (uint32_t i = 0; i < in->count; i++)
             condemn_younger(v, hg_inner_children(in)[i], generation);
     }
-    n->next = v->condemned;
-    v->condemned = n;
+    condemn(v, n);
 }
 
 /* Of the dead of `from`, condemn with v what is younger than `generation`. Empty chunks go. */
@@ -139,8 +145,7 @@ static void condemn_dead(struct hg_root *v, struct hg_root *from, uint64_t gener
         uint64_t kept = 0;
         for (uint64_t i = 0; i < c->count; i++) {
             if (c->dead[i].born > generation) {
-                c->dead[i].node->next = v->condemned;
-                v->condemned = c->dead[i].node;
+                condemn(v, c->dead[i].node);
             } else {
                 c->dead[kept++] = c->dead[i];
             }
@@ -217,8 +222,25 @@ static struct hg_root *version_drop(struct hg_root *v)
 static void version_destroy(struct hg_retired *retired)
 {
     struct hg_root *v = (struct hg_root *)(void *)retired;
-    hg_nodes_free(v->ix, v->condemned);
+    while (v->condemned != NULL) {
+        struct hg_node *next = v->condemned->next;
+        hg_free(v->condemned);
+        v->condemned = next;
+    }
+    atomic_fetch_sub_explicit(&v->ix->limbo, v->condemned_bytes, memory_order_relaxed);
     version_free(v);
+}
+
+/* No root has it any more: what it condemned counts no longer, though readers may still be inside. */
+static void version_retire(struct hg_root *v)
+{
+    struct hg_index *ix = v->ix;
+    atomic_fetch_add_explicit(&ix->limbo, v->condemned_bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&ix->bytes, v->condemned_bytes, memory_order_relaxed);
+    if (ix->domain != NULL)
+        hg_epoch_retire(ix->domain, &v->retired, version_destroy);
+    else
+        version_destroy(&v->retired);
 }
 
 /* ---- counts ------------------------------------------------------------------------------------*/
@@ -252,10 +274,7 @@ void hg_root_put(struct hg_root *root)
     (void)pthread_mutex_unlock(&ix->lock);
     while (done != NULL) {
         struct hg_root *next = done->next_done;
-        if (ix->domain != NULL)
-            hg_epoch_retire(ix->domain, &done->retired, version_destroy);
-        else
-            version_destroy(&done->retired);
+        version_retire(done);
         done = next;
     }
 }
@@ -296,6 +315,7 @@ static void head_discard(struct hg_index *ix)
     condemn_younger(head, head->top, head->generation - 1);
     hg_nodes_free(ix, head->condemned);
     head->condemned = NULL;
+    head->condemned_bytes = 0;
     chunks_free(ix, head->dead);
     head->dead = NULL;
     ix->dirty = 0;

@@ -12,8 +12,9 @@
 
 #define COMMITS_DEFAULT 1000u
 #define AGE_S_DEFAULT   (7u * 24 * 3600)
-#define CHECK_EVERY     64u  /* commits */
-#define LATE_MIN        64u  /* commits that the horizon lags behind the rules, at least */
+#define CHECK_EVERY     64u         /* commits */
+#define LATE_MIN        64u         /* commits that the horizon lags behind the rules, at least */
+#define GONE_BYTES      (64u << 10) /* of their keys at a time, about */
 #define SWEEP_MIN       256u /* versions looked at at a time, at least: neighbours share a leaf */
 #define VERSION_BYTES   48u  /* of memory, in the past; about */
 #define SWEEP_RATIO     4u   /* for each version that a commit adds to the past */
@@ -247,7 +248,6 @@ void hg_retention_step(holog_store *s)
     if (rc == HOLOG_OK && s->sweep.owed >= SWEEP_MIN) {
         rc = hg_retention_sweep(s, s->sweep.owed);
         s->sweep.owed = 0;
-        hg_epoch_poll(s->domain); /* it froze: a group of thousands would leave leaves in each */
     }
     if (rc < 0) /* no room in the log, no memory: later */
         hg_error_set(&first);
@@ -261,47 +261,85 @@ static int is_kept(const holog_store *s, const struct hg_past_key *k, uint64_t e
     return end > s->sweep.horizon || hg_timeline_has_tag(&s->timeline, k->number, end);
 }
 
-static int let_go(holog_store *s, const uint8_t *key, size_t len, const struct hg_past_key *k)
+static int let_go(holog_store *s, const uint8_t *key, size_t len)
 {
+    struct hg_past_key k;
     struct hg_locator loc;
     int rc = hg_index_remove(s->sequenced.past, key, len, &loc);
 
+    HG_ASSERT(rc != HOLOG_E_NOENT);
+    hg_past_key_decode(key, len, &k);
     if (rc == HOLOG_OK)
-        s->sequenced.sums.past_bytes -= hg_past_ended_bytes(k->ends, &loc);
+        s->sequenced.sums.past_bytes -= hg_past_ended_bytes(k.ends, &loc);
     return rc;
 }
 
+/* Up to n versions from where the last look ended: the keys of those that nothing keeps are gathered, for
+ * a walk sees no edits. HOLOG_E_NOENT: there are no more behind them. */
+static int look_at_some(holog_store *s, size_t n)
+{
+    struct hg_sweep *w = &s->sweep;
+    struct hg_cursor c;
+    int rc;
+
+    w->gone.len = 0;
+    rc = hg_cursor_open(&c, hg_index_head(s->sequenced.past), w->key.data, w->key.len, 0);
+    for (; rc == HOLOG_OK && n > 0 && w->gone.len < GONE_BYTES; n--) {
+        struct hg_past_key k;
+        uint16_t len = (uint16_t)c.key_len;
+        hg_past_key_decode(c.key, c.key_len, &k);
+        if (!is_kept(s, &k, c.loc.number)) {
+            rc = hg_buf_append(&w->gone, &len, sizeof len);
+            if (rc == HOLOG_OK)
+                rc = hg_buf_append(&w->gone, c.key, len);
+        }
+        if (rc == HOLOG_OK)
+            rc = hg_cursor_next(&c);
+    }
+    w->key.len = 0;
+    if (rc == HOLOG_OK)
+        rc = hg_buf_append(&w->key, c.key, c.key_len);
+    hg_cursor_close(&c);
+    return rc;
+}
+
+static int let_go_of_those(holog_store *s)
+{
+    const struct hg_buf *gone = &s->sweep.gone;
+    int rc = HOLOG_OK;
+
+    for (size_t at = 0; rc == HOLOG_OK && at < gone->len;) {
+        uint16_t len;
+        memcpy(&len, gone->data + at, sizeof len);
+        rc = let_go(s, gone->data + at + sizeof len, len);
+        at += sizeof len + len;
+    }
+    return rc;
+}
+
+/* Nothing is frozen for it: after a freeze each commit that keeps something would copy leaves. */
 int hg_retention_sweep(holog_store *s, size_t quota)
 {
     struct hg_sweep *w = &s->sweep;
-    struct hg_root *root;
-    struct hg_cursor c;
-    int rc;
+    int rc = HOLOG_OK;
 
     if (!w->under_way) {
         w->under_way = 1;
         w->horizon = s->timeline.horizon;
         w->key.len = 0;
     }
-    root = hg_index_freeze(s->sequenced.past);
-    rc = hg_cursor_open(&c, root, w->key.data, w->key.len, w->key.len > 0);
-    for (; rc == HOLOG_OK && quota > 0; quota--) {
-        struct hg_past_key k;
-        hg_past_key_decode(c.key, c.key_len, &k);
-        if (!is_kept(s, &k, c.loc.number))
-            rc = let_go(s, c.key, c.key_len, &k);
-        w->key.len = 0;
-        if (rc == HOLOG_OK)
-            rc = hg_buf_append(&w->key, c.key, c.key_len);
-        if (rc == HOLOG_OK)
-            rc = hg_cursor_next(&c);
+    while (rc == HOLOG_OK && quota > 0) {
+        size_t n = HG_MIN(quota, (size_t)SWEEP_MIN);
+        int gone;
+        rc = look_at_some(s, n);
+        gone = rc == HOLOG_OK || rc == HOLOG_E_NOENT ? let_go_of_those(s) : HOLOG_OK;
+        rc = gone < 0 ? gone : rc;
+        quota -= n;
     }
     if (rc != HOLOG_OK)
         w->under_way = 0; /* all was looked at; or no memory: from the start, later */
     if (rc < 0 && rc != HOLOG_E_NOENT)
         w->horizon = 0;
-    hg_cursor_close(&c);
-    hg_root_put(root);
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }
 

@@ -715,6 +715,7 @@ static void free_store(holog_store *s)
         hg_index_destroy(s->sequenced.past);
     hg_timeline_release(&s->timeline);
     hg_buf_release(&s->sweep.key);
+    hg_buf_release(&s->sweep.gone);
     hg_fold_forget(s);
     hg_ropes_destroy(s->ropes);
     if (s->cache != NULL)

@@ -73,9 +73,11 @@ struct hg_version {
 struct hg_sweep {
     uint64_t horizon; /* of the round under way, or of the last one */
     int under_way;
-    struct hg_buf key; /* looked at so far */
-    uint64_t kept;     /* versions in the past, after the last step */
-    size_t owed;       /* versions to look at */
+    struct hg_buf key; /* the next one to be looked at; empty: the first */
+    struct hg_buf
+        gone;      /* the keys of those that the step at work lets go of, each behind its length */
+    uint64_t kept; /* versions in the past, after the last step */
+    size_t owed;   /* versions to look at */
 };
 
 /* A condition beside the rules of retention (keep.c). */
