@@ -71,6 +71,7 @@ static const struct stat_row rows[] = {
     ROW(delta_moves, COUNT, true, "Deltas that moved since open"),
     ROW(delta_bytes_modified, BYTES, true, "Bytes that deltas have changed since open"),
     ROW(delta_time_ns, COUNT, true, "Nanoseconds of commits with deltas since open"),
+    ROW(delta_average_ns, COUNT, true, "Nanoseconds of a delta, on the average, since open"),
     ROW(conservation_violations, COUNT, true, "Deltas refused for their sums since open"),
     ROW(folds, COUNT, true, "Folds since open"),
     ROW(fold_bytes_written, BYTES, true, "Bytes that folds have written since open"),

@@ -458,9 +458,10 @@ typedef struct holog_stats {
     /* deltas (holog/versions.h), since open */
     uint64_t delta_updates; /* of all kinds: */
     uint64_t delta_inserts, delta_replaces, delta_deletes, delta_moves;
-    uint64_t delta_bytes_modified; /* that came, went or moved; of an update the larger number */
-    uint64_t delta_time_ns;        /* of the commits with deltas; by delta_updates: the average */
-    uint64_t conservation_violations;   /* refused, HOLOG_E_CONSERVE */
+    uint64_t delta_bytes_modified;    /* that came, went or moved; of an update the larger number */
+    uint64_t delta_time_ns;           /* of the commits with deltas */
+    uint64_t delta_average_ns;        /* for each delta; 0 while there are none */
+    uint64_t conservation_violations; /* refused, HOLOG_E_CONSERVE */
     uint64_t folds, fold_bytes_written; /* since open, too */
     uint64_t rope_bytes;                /* memory of ropes: values as deltas made them */
 } holog_stats;

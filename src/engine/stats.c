@@ -96,6 +96,7 @@ static void fill_deltas(const struct hg_delta_counters *c, holog_stats *st)
     st->delta_moves = c->updates[HG_DELTA_MOVE];
     st->delta_bytes_modified = c->bytes;
     st->delta_time_ns = __atomic_load_n(&c->ns, __ATOMIC_RELAXED);
+    st->delta_average_ns = st->delta_updates > 0 ? st->delta_time_ns / st->delta_updates : 0;
     st->conservation_violations = c->violations;
     st->folds = c->folds;
     st->fold_bytes_written = c->fold_bytes;

@@ -821,7 +821,8 @@ Test(delta, the_statistics_are_filled_in)
     cr_assert_eq(st.delta_deletes, 1);
     cr_assert_eq(st.delta_moves, 1);
     cr_assert_eq(st.delta_bytes_modified, 3 + 2 + 1 + 1 + 4);
-    cr_assert_gt(st.delta_time_ns, 0);
+    cr_assert_gt(st.delta_average_ns, 0);
+    cr_assert_eq(st.delta_average_ns, st.delta_time_ns / st.delta_updates);
     cr_assert_eq(st.conservation_violations, 1);
     cr_assert_gt(st.rope_bytes, 0);
 }
