@@ -756,13 +756,14 @@ static int run_many(struct seq *q, const struct finish *f)
     return rc;
 }
 
+/* Or goes back to what was, which is as short, and may be the way out of a full disk. */
 static int only_deletes(const holog_txn *txn)
 {
     const struct hg_op *op = (const struct hg_op *)(const void *)txn->ops.data;
     size_t i = 0;
 
     while (i < op_count(txn) && (op[i].type == HG_OP_DELETE || op[i].type == HG_OP_DELETE_TREE ||
-                                 op[i].type == HG_OP_EXPECT))
+                                 op[i].type == HG_OP_ROLLBACK || op[i].type == HG_OP_EXPECT))
         i++;
     return i == op_count(txn);
 }

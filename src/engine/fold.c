@@ -291,7 +291,7 @@ static int append(struct fold *f, struct hg_buf *body, size_t at, hg_pos *out_fo
     int rc = hg_log_need(f->s->log, HG_FEATURE_VERSIONS);
 
     if (rc == HOLOG_OK)
-        rc = hg_log_append_system(f->s->log, body, 1, HOLOG_SYNC_NONE, f->staged != NULL, &place,
+        rc = hg_log_append_system(f->s->log, body, 1, HOLOG_SYNC_NONE, f->staged != NULL, 0, &place,
                                   &ticket);
     if (rc < 0)
         return rc;

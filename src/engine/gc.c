@@ -69,7 +69,7 @@ static void apply_once(struct hg_retention *r, uint64_t commits, uint64_t age_s)
 /* Log lock held on entry and return. */
 static int let_go(holog_store *s, uint64_t horizon)
 {
-    int rc = horizon > s->timeline.horizon ? hg_retention_move(s, horizon) : HOLOG_OK;
+    int rc = horizon > s->timeline.horizon ? hg_retention_move(s, horizon, 1) : HOLOG_OK;
 
     hg_retention_expire(s);
     s->sweep.under_way = 0; /* from the start */

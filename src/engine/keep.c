@@ -49,7 +49,7 @@ static int put_kept(holog_store *s, uint64_t number, int priority)
 
     (void)snprintf(name, sizeof name, PREFIX "%d-%llu", HG_MIN(priority, PRIORITY_MAX),
                    (unsigned long long)number);
-    rc = hg_tag_lock(s);
+    rc = hg_tag_lock(s, 0);
     if (rc == HOLOG_OK && hg_ref_check(s, number) == HOLOG_OK &&
         hg_timeline_tag(&s->timeline, name) == NULL)
         rc = hg_tag_put(s, name, number, HOLOG_SYNC_NONE, &ticket);
@@ -162,7 +162,7 @@ static int hold_to_bound(holog_store *s, uint64_t horizon, uint64_t max_bytes)
     uint64_t bytes = 0;
     int rc;
 
-    rc = hg_tag_lock(s);
+    rc = hg_tag_lock(s, 1);
     if (rc == HOLOG_OK)
         rc = list_tags(s, &list, &others);
     for (size_t i = 0; rc == HOLOG_OK && i < list.len / sizeof(struct kept); i++) {

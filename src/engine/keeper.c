@@ -169,7 +169,7 @@ static void move_horizon(holog_store *s)
     rc = hg_keep_ask(s, horizon);
     hg_log_lock(s->log);
     if (rc == HOLOG_OK && horizon > s->timeline.horizon)
-        rc = hg_retention_move(s, horizon);
+        rc = hg_retention_move(s, horizon, 0);
     if (rc < 0)
         hg_error_clear(); /* nothing has gone; it is asked again */
 }

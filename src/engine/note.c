@@ -4,7 +4,7 @@
  */
 #include "engine/store_internal.h"
 
-int hg_note_append(holog_store *s, struct hg_buf *body, enum holog_sync sync,
+int hg_note_append(holog_store *s, struct hg_buf *body, enum holog_sync sync, int deletes,
                    struct hg_ticket *out_ticket)
 {
     struct hg_log_place place;
@@ -12,7 +12,7 @@ int hg_note_append(holog_store *s, struct hg_buf *body, enum holog_sync sync,
     int rc = hg_log_need(s->log, HG_FEATURE_VERSIONS);
 
     if (rc == HOLOG_OK)
-        rc = hg_log_append_system(s->log, body, 1, sync, 0, &place, &ticket);
+        rc = hg_log_append_system(s->log, body, 1, sync, 0, deletes, &place, &ticket);
     if (rc == HOLOG_OK && out_ticket != NULL)
         *out_ticket = ticket;
     return rc;

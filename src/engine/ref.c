@@ -442,14 +442,14 @@ static int check_name(const char *name)
                     "is taken");
 }
 
-int hg_tag_lock(holog_store *s)
+int hg_tag_lock(holog_store *s, int deletes)
 {
     struct hg_log_place any;
     int rc;
 
     hg_log_lock(s->log);
     rc = hg_log_need(s->log, HG_FEATURE_VERSIONS);
-    return rc < 0 ? rc : hg_log_reserve(s->log, TAG_BODY_MAX, 0, &any);
+    return rc < 0 ? rc : hg_log_reserve(s->log, TAG_BODY_MAX, deletes, &any);
 }
 
 int hg_tag_put(holog_store *s, const char *name, uint64_t number, enum holog_sync sync,
@@ -464,7 +464,7 @@ int hg_tag_put(holog_store *s, const char *name, uint64_t number, enum holog_syn
         rc = hg_rec_tag(&body, number, now, name, strlen(name), NULL);
     HG_ASSERT(rc < 0 || body.len <= TAG_BODY_MAX);
     if (rc == HOLOG_OK)
-        rc = hg_note_append(s, &body, sync, out_ticket);
+        rc = hg_note_append(s, &body, sync, number == 0, out_ticket);
     hg_buf_release(&body);
     if (rc == HOLOG_OK && number == 0)
         hg_timeline_remove_tag(&s->timeline, name, strlen(name));
@@ -504,7 +504,7 @@ int holog_tag(holog_store *store, const char *name, uint64_t number, unsigned fl
         rc = hg_error(HOLOG_E_INVAL, "no commit has number 0");
     if (rc < 0)
         return rc;
-    rc = hg_tag_lock(store);
+    rc = hg_tag_lock(store, 0);
     if (rc == HOLOG_OK)
         rc = hg_ref_check(store, number);
     old = hg_timeline_tag(&store->timeline, name);
@@ -525,7 +525,7 @@ int holog_tag_delete(holog_store *store, const char *name)
         rc = check_name(name);
     if (rc < 0)
         return rc;
-    rc = hg_tag_lock(store);
+    rc = hg_tag_lock(store, 1);
     if (rc == HOLOG_OK && hg_timeline_tag(&store->timeline, name) == NULL)
         rc = hg_error(HOLOG_E_NOENT, "no tag is called \"%s\"", name);
     if (rc == HOLOG_OK)

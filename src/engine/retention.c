@@ -127,7 +127,7 @@ uint64_t hg_retention_horizon(const holog_store *s, const struct hg_retention *r
 
 /* ---- the horizon ---------------------------------------------------------------------------------*/
 
-int hg_retention_move(holog_store *s, uint64_t horizon)
+int hg_retention_move(holog_store *s, uint64_t horizon, int asked)
 {
     struct hg_buf body = { 0 };
     int rc = hg_body_begin(&body, s->last_time_ns, NULL, 0);
@@ -135,7 +135,7 @@ int hg_retention_move(holog_store *s, uint64_t horizon)
     if (rc == HOLOG_OK)
         rc = hg_rec_retention(&body, horizon, NULL);
     if (rc == HOLOG_OK)
-        rc = hg_note_append(s, &body, HOLOG_SYNC_NONE, NULL);
+        rc = hg_note_append(s, &body, HOLOG_SYNC_NONE, asked, NULL);
     if (rc == HOLOG_OK)
         hg_timeline_say_horizon(&s->timeline, horizon);
     hg_buf_release(&body);
@@ -223,11 +223,11 @@ static int check_rules(holog_store *s)
 
     hg_retention_expire(s);
     if (!t->said && hg_timeline_count(t) > HG_UNSAID_MAX / 2)
-        return hg_retention_move(s, first_to_say(s, s->keep.fn == NULL ? horizon : t->horizon));
+        return hg_retention_move(s, first_to_say(s, s->keep.fn == NULL ? horizon : t->horizon), 0);
     if (horizon <= t->horizon || !is_due(s, horizon))
         return HOLOG_OK;
     if (s->keep.fn == NULL)
-        return hg_retention_move(s, horizon);
+        return hg_retention_move(s, horizon, 0);
     ask_keeper(s, horizon);
     return HOLOG_OK;
 }

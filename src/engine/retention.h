@@ -30,8 +30,8 @@ void hg_retention_expire(holog_store *s);
 /* Bytes of values that the view holds and the rules do not, at most: what has ended since, and is below
  * the horizon, and no more than what was live. misc_lock held. */
 uint64_t hg_retention_pinned(const holog_view *v, uint64_t horizon, uint64_t horizon_total);
-/* The horizon moves there, now. Log lock held; may release and retake it. */
-HG_MUST_CHECK int hg_retention_move(holog_store *s, uint64_t horizon);
+/* The horizon moves there, now; asked: by somebody, who may have a full disk. Log lock held; may release and retake it. */
+HG_MUST_CHECK int hg_retention_move(holog_store *s, uint64_t horizon, int asked);
 /* Everything below the horizon that no tag keeps goes; at most `quota` versions are looked at. Log
  * lock held, or nobody else is there. */
 HG_MUST_CHECK int hg_retention_sweep(holog_store *s, size_t quota);

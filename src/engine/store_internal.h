@@ -597,9 +597,9 @@ HG_MUST_CHECK int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, 
 
 /* ---- note.c ---- */
 /* A frame of the store's own with one record. Log lock held; may release and retake it. out_ticket may
- * be NULL. */
+ * be NULL. deletes: as in hg_log_reserve. */
 HG_MUST_CHECK int hg_note_append(holog_store *s, struct hg_buf *body, enum holog_sync sync,
-                                 struct hg_ticket *out_ticket);
+                                 int deletes, struct hg_ticket *out_ticket);
 
 /* ---- frames.c ---- */
 /* Of a commit, as its frame has them. Zero-initialise. */
@@ -626,8 +626,8 @@ void hg_fields_release(struct hg_fields *f);
 /* Can the store be read as of `number`? HOLOG_OK, HOLOG_E_DROPPED, HOLOG_E_INVAL. Locks nothing. */
 HG_MUST_CHECK int hg_ref_check(const holog_store *s, uint64_t number);
 /* Takes the log's lock when there is room for a tag: waiting for room lets others in, and what is found
- * after it is still so when the tag is put. The lock is held also when this fails. */
-HG_MUST_CHECK int hg_tag_lock(holog_store *s);
+ * after it is still so when the tag is put. The lock is held also when this fails. deletes: one that is to go. */
+HG_MUST_CHECK int hg_tag_lock(holog_store *s, int deletes);
 /* Under hg_tag_lock: the tag is set, or goes (number 0). */
 HG_MUST_CHECK int hg_tag_put(holog_store *s, const char *name, uint64_t number,
                              enum holog_sync sync, struct hg_ticket *out_ticket);

@@ -549,8 +549,8 @@ int hg_log_append(struct hg_log *log, const struct hg_append *a, struct hg_ticke
 }
 
 int hg_log_append_system(struct hg_log *log, struct hg_buf *body, uint32_t nrec,
-                         enum holog_sync sync, int extents, struct hg_log_place *out_place,
-                         struct hg_ticket *out_ticket)
+                         enum holog_sync sync, int extents, int deletes,
+                         struct hg_log_place *out_place, struct hg_ticket *out_ticket)
 {
     struct hg_append a = { .type = HG_FRAME_SYSTEM,
                            .body_len = body->len,
@@ -558,7 +558,7 @@ int hg_log_append_system(struct hg_log *log, struct hg_buf *body, uint32_t nrec,
                            .sync = sync,
                            .extents = extents };
     struct hg_log_place place;
-    int rc = hg_log_reserve(log, body->len, 0, &place);
+    int rc = hg_log_reserve(log, body->len, deletes, &place);
 
     if (rc < 0)
         return rc;

@@ -107,8 +107,8 @@ size_t hg_log_body_max(const struct hg_log *log);
  * does not. To be called before the reserve of a frame whose records need them (hg_rec_needs). May
  * release and retake the lock. HOLOG_E_NOSPC and other errors: as before, nothing is declared. */
 HG_MUST_CHECK int hg_log_need(struct hg_log *log, uint64_t features);
-/* HOLOG_E_NOSPC: no room for a new segment, nothing changed. `deletes`: the commit does nothing else;
- * then it may use what a segment keeps for such. */
+/* HOLOG_E_NOSPC: no room for a new segment, nothing changed. `deletes`: it lets go of something, or
+ * goes back to what was, and does nothing else; then it may use what a segment keeps for such. */
 HG_MUST_CHECK int hg_log_reserve(struct hg_log *log, size_t body_len, int deletes,
                                  struct hg_log_place *out);
 
@@ -134,10 +134,10 @@ HG_MUST_CHECK int hg_log_append(struct hg_log *log, const struct hg_append *a,
 
 /* A system frame: records that belong to no commit (TAG, RETENTION, FOLD). Reserves room and appends;
  * may release and retake the lock before that. body begins with a time (hg_body_begin), which is set
- * here: the frame repeats time and number of what comes before it. extents: as in hg_append. The
- * ticket is waited for like a commit's. A failure leaves everything as it was. */
+ * here: the frame repeats time and number of what comes before it. extents: as in hg_append; deletes: as
+ * in hg_log_reserve. The ticket is waited for like a commit's. A failure leaves everything as it was. */
 HG_MUST_CHECK int hg_log_append_system(struct hg_log *log, struct hg_buf *body, uint32_t nrec,
-                                       enum holog_sync sync, int extents,
+                                       enum holog_sync sync, int extents, int deletes,
                                        struct hg_log_place *out_place,
                                        struct hg_ticket *out_ticket);
 

@@ -92,7 +92,7 @@ static int tag(struct writer *w, const char *name, uint64_t number)
     hg_log_lock(w->log);
     int rc = hg_log_need(w->log, HG_FEATURE_VERSIONS);
     if (rc == HOLOG_OK)
-        rc = hg_log_append_system(w->log, &body, 1, HOLOG_SYNC_COMMIT, 0, &place, &ticket);
+        rc = hg_log_append_system(w->log, &body, 1, HOLOG_SYNC_COMMIT, 0, 0, &place, &ticket);
     hg_buf_release(&body);
     if (rc < 0) {
         hg_log_unlock(w->log);

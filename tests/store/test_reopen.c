@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../crash/kit.h"
+#include "holog/versions.h"
 #include "storekit.h"
 
 enum {
@@ -509,6 +510,18 @@ static void delete_some(holog_store *s, unsigned *at, unsigned n)
     }
 }
 
+/* Of the value of the first commit, which has been deleted; nothing is left of it then. */
+static void go_back_and_let_go(holog_store *s, uint64_t last_saved)
+{
+    holog_gc_report report = { .struct_size = sizeof report };
+
+    OK(holog_rollback(s, "0", 2, NULL));
+    OK(holog_rollback(s, "0", last_saved + DELETES, NULL));
+    OK(holog_tag_delete(s, "first"));
+    OK(holog_gc(s, 1, 0, 0, &report));
+    cr_assert_gt(report.versions, 0);
+}
+
 static int fill_and_delete(struct hg_io *io, void *ctx)
 {
     holog_options o;
@@ -524,12 +537,15 @@ static int fill_and_delete(struct hg_io *io, void *ctx)
     o.inline_max = 8192;
     OK(hg_store_init_io(io, &o));
     OK(hg_store_open_io(io, &o, &s));
+    OK(holog_mkdir(s, "made", 0, NULL));
+    OK(holog_tag(s, "first", 1, 0));
     while (rc == HOLOG_OK) {
         (void)snprintf(path, sizeof path, "%u", saved++);
         rc = save_weakly(s, path, 3000, saved);
     }
     cr_assert_eq(rc, HOLOG_E_NOSPC);
     delete_some(s, &deleted, DELETES);
+    go_back_and_let_go(s, saved - 2);
     FAILS(HOLOG_E_NOSPC, save_weakly(s, "x", 3000, 1), NULL);
     for (unsigned opens = 0; opens < 3; opens++) {
         OK(holog_close(s));
@@ -539,7 +555,7 @@ static int fill_and_delete(struct hg_io *io, void *ctx)
     }
     OK(holog_close(s));
     OK(hg_store_open_io(io, &o, &s));
-    cr_assert_eq(holog_last_number(s), saved - 1 + deleted);
+    cr_assert_eq(holog_last_number(s), saved - 1 + deleted + 3);
     return holog_close(s);
 }
 
