@@ -153,7 +153,8 @@ static int add_tags(const holog_store *s, struct hg_buf *list)
 }
 
 /* To each tag what lies below the horizon and is of its state. */
-static int weigh_tags(const struct hg_state_mark *m, uint64_t horizon, struct hg_buf *list)
+static int weigh_tags(const struct hg_state_mark *m, const struct hg_timeline *kept,
+                      struct hg_buf *list)
 {
     struct hg_past_weigher w = { .now = m->root };
     size_t n = list->len / sizeof(struct held);
@@ -164,8 +165,10 @@ static int weigh_tags(const struct hg_state_mark *m, uint64_t horizon, struct hg
         struct hg_past_key k;
         uint64_t bytes;
         hg_past_key_decode(c.key, c.key_len, &k);
+        if (!hg_timeline_keeps(kept, k.number, c.loc.number))
+            continue;
         bytes = hg_past_weigh(&w, &c, &k);
-        if (c.loc.number > horizon)
+        if (c.loc.number > kept->horizon)
             continue;
         for (size_t i = 0; i < n; i++) {
             holog_holder *h = &held_at(list, i)->holder;
@@ -202,8 +205,8 @@ static int add_views(holog_store *s, uint64_t horizon, uint64_t horizon_total, s
 int holog_holders(holog_store *store, int (*each)(void *ctx, const holog_holder *holder), void *ctx)
 {
     struct hg_buf list = { 0 };
+    struct hg_timeline kept = { 0 };
     struct hg_state_mark m;
-    uint64_t horizon;
     uint64_t total;
     int rc = hg_store_check(store);
 
@@ -212,16 +215,18 @@ int holog_holders(holog_store *store, int (*each)(void *ctx, const holog_holder 
     if (rc < 0)
         return rc;
     hg_timeline_lock(store);
-    horizon = store->timeline.horizon;
     total = store->timeline.horizon_total;
     rc = add_tags(store, &list);
+    if (rc == HOLOG_OK)
+        rc = hg_timeline_copy_kept(&store->timeline, &kept);
     hg_state_freeze(&store->sequenced, &m);
     hg_timeline_unlock(store);
     if (rc == HOLOG_OK)
-        rc = weigh_tags(&m, horizon, &list);
+        rc = weigh_tags(&m, &kept, &list);
     hg_state_mark_release(&m);
     if (rc == HOLOG_OK)
-        rc = add_views(store, horizon, total, &list);
+        rc = add_views(store, kept.horizon, total, &list);
+    hg_timeline_release(&kept);
     for (size_t i = 0; rc == HOLOG_OK && i < list.len / sizeof(struct held); i++) {
         struct held *h = held_at(&list, i);
         h->holder.name = h->holder.kind == HOLOG_HOLDER_TAG ? h->name : NULL;
@@ -237,7 +242,7 @@ int holog_holders(holog_store *store, int (*each)(void *ctx, const holog_holder 
 struct du {
     const struct hg_version *v;
     struct hg_key dir;
-    uint64_t horizon;
+    struct hg_timeline kept;   /* what is kept; no more of it is set */
     uint8_t child[HG_KEY_MAX]; /* key of the child that is being added up */
     size_t child_len;          /* 0: none */
     holog_du_entry entry;
@@ -341,8 +346,10 @@ static int count_past(struct du *d, struct hg_cursor *c)
     int rc;
 
     hg_past_key_decode(c->key, c->key_len, &k);
+    if (!hg_timeline_keeps(&d->kept, k.number, c->loc.number))
+        return hg_cursor_next(c);
     rc = turn_to(d, c->key, k.len);
-    if (c->loc.number > d->horizon)
+    if (c->loc.number > d->kept.horizon)
         d->entry.history_bytes += hg_past_weigh(&d->weigher, c, &k);
     else
         d->entry.tag_bytes += hg_past_weigh(&d->weigher, c, &k);
@@ -388,14 +395,15 @@ int holog_du(holog_store *store, const char *path,
         rc = hg_error(HOLOG_E_INVAL, "each is NULL");
     if (rc < 0)
         return rc;
-    hg_timeline_lock(store);
-    d.horizon = store->timeline.horizon;
-    hg_timeline_unlock(store);
     d.v = v = hg_version_get_published(store);
     if (v == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a view");
+    hg_timeline_lock(store);
+    rc = hg_timeline_copy_kept(&store->timeline, &d.kept);
+    hg_timeline_unlock(store);
     d.weigher.now = v->root;
-    rc = hg_resolve_gone(store, v, path, &at);
+    if (rc == HOLOG_OK)
+        rc = hg_resolve_gone(store, v, path, &at);
     if (rc == HOLOG_OK) {
         d.dir = at.key;
         rc = walk_both(&d);
@@ -408,6 +416,7 @@ int holog_du(holog_store *store, const char *path,
                            at.path);
     if (rc == HOLOG_OK && !d.stopped)
         rc = tell(&d, &d.total, d.dir.bytes, d.dir.len);
+    hg_timeline_release(&d.kept);
     hg_version_put(store, v);
     return rc;
 }

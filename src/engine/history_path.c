@@ -38,7 +38,7 @@ static int is_dropped(holog_store *s, uint64_t number, uint64_t end)
     int dropped;
 
     hg_timeline_lock(s);
-    dropped = end <= s->timeline.horizon && !hg_timeline_has_tag(&s->timeline, number, end);
+    dropped = !hg_timeline_keeps(&s->timeline, number, end);
     hg_timeline_unlock(s);
     return dropped;
 }

@@ -145,9 +145,10 @@ static int held_bytes(holog_store *s, uint64_t horizon, const struct hg_buf *oth
         struct hg_past_key k;
         uint64_t bytes;
         hg_past_key_decode(c.key, c.key_len, &k);
+        if (c.loc.number <= horizon && !hg_timeline_has_tag(&s->timeline, k.number, c.loc.number))
+            continue; /* it goes: what it shares, the one before it has alone then */
         bytes = hg_past_weigh(&w, &c, &k);
-        if (c.loc.number <= horizon && hg_timeline_has_tag(&s->timeline, k.number, c.loc.number) &&
-            !has_number(others, k.number, c.loc.number))
+        if (c.loc.number <= horizon && !has_number(others, k.number, c.loc.number))
             *out += bytes;
     }
     hg_cursor_close(&c);

@@ -253,3 +253,15 @@ int hg_timeline_has_tag(const struct hg_timeline *t, uint64_t first, uint64_t en
     }
     return low < n && tagged[low] < end;
 }
+
+int hg_timeline_keeps(const struct hg_timeline *t, uint64_t number, uint64_t end)
+{
+    return end > t->horizon || hg_timeline_has_tag(t, number, end);
+}
+
+int hg_timeline_copy_kept(const struct hg_timeline *t, struct hg_timeline *out)
+{
+    *out = (struct hg_timeline){ .horizon = t->horizon };
+    return t->tagged.len == 0 ? HOLOG_OK
+                              : hg_buf_append(&out->tagged, t->tagged.data, t->tagged.len);
+}

@@ -79,5 +79,10 @@ HG_MUST_CHECK int hg_timeline_index_tags(struct hg_timeline *t);
 void hg_timeline_remove_tag(struct hg_timeline *t, const char *name, size_t name_len);
 /* Is there a tag with first <= number < end? */
 int hg_timeline_has_tag(const struct hg_timeline *t, uint64_t first, uint64_t end);
+/* Is a version that was there from `number` until `end` kept, by the horizon or by a tag? What is not
+ * may be in the past for a while all the same: nobody has come by yet. */
+int hg_timeline_keeps(const struct hg_timeline *t, uint64_t number, uint64_t end);
+/* What hg_timeline_keeps asks, as it is now; for who walks the past without a lock. Release it. */
+HG_MUST_CHECK int hg_timeline_copy_kept(const struct hg_timeline *t, struct hg_timeline *out);
 
 #endif

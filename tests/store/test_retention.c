@@ -539,3 +539,35 @@ Test(retention, a_tag_holds_all_of_a_value_whose_later_versions_have_gone)
     OK(holog_tag_delete(box.store, "t1"));
     free(value);
 }
+
+static int find_tag_space(void *ctx, const holog_du_entry *e)
+{
+    if (strcmp(e->path, "/") == 0)
+        *(uint64_t *)ctx = e->tag_bytes;
+    return 0;
+}
+
+Test(retention, what_nobody_has_come_by_to_let_go_of_is_held_by_nobody)
+{
+    const size_t len = 200000;
+    char *value = calloc(1, len);
+    holog_delta d = { .kind = HOLOG_DELTA_INSERT, .start = 5, .data = "abcde", .len_bytes = 5 };
+    uint64_t tagged = 0;
+    uint64_t held = 0;
+
+    OK(holog_config(box.store, "retention.commits", "1", NULL, 0));
+    OK(holog_save(box.store, "v", value, len, 0, &tagged));
+    OK(holog_apply(box.store, "v", &d, 1, 0, 0, NULL));
+    OK(holog_delete(box.store, "v", NULL));
+    OK(holog_tag(box.store, "t1", tagged, 0));
+    for (unsigned i = 0; box.store->timeline.horizon <= tagged + 2 || i < MANY; i++)
+        (void)save("w", i);
+    OK(holog_holders(box.store, find_tag_bytes, &held));
+    cr_assert_eq(held, len);
+    OK(holog_du(box.store, "/", find_tag_space, &held));
+    cr_assert_eq(held, len, "%llu", (unsigned long long)held);
+    OK(holog_tag_delete(box.store, "t1"));
+    OK(holog_du(box.store, "/", find_tag_space, &held));
+    cr_assert_eq(held, 0, "%llu", (unsigned long long)held);
+    free(value);
+}
