@@ -109,7 +109,8 @@ static int find_limit(holog_store *s, hg_pos *out_limit)
         uint64_t number;
         int alive = 0;
         int rc = hg_reader_limit(s, out_limit, &number);
-        if (rc == HOLOG_OK && number != UINT64_MAX && number == s->last_number)
+        if (rc == HOLOG_OK && number != UINT64_MAX && number == s->last_number &&
+            *out_limit <= hg_follow_at(s->follower)) /* frames that are no commits: tags */
             *out_limit = 0;
         if (rc < 0 || number != UINT64_MAX)
             return rc;

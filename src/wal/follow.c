@@ -93,6 +93,11 @@ void hg_follow_from(const struct hg_follower *f, struct hg_recover_options *o)
     o->from_len = last->len;
 }
 
+hg_pos hg_follow_at(const struct hg_follower *f)
+{
+    return f->started ? hg_pos_make(f->header.id, (uint32_t)f->walk.next) : 0;
+}
+
 void hg_follow_destroy(struct hg_follower *f)
 {
     if (f == NULL)

@@ -123,6 +123,8 @@ struct hg_follower;
 /* Continue from the end of a read-only recovery. */
 HG_MUST_CHECK int hg_follow_create(struct hg_io *io, const struct hg_recovered *r,
                                    struct hg_follower **out);
+/* How far it has read; 0: nothing yet. */
+hg_pos hg_follow_at(const struct hg_follower *f);
 /* Options that make a recovery replay only what lies behind the frame followed last. */
 void hg_follow_from(const struct hg_follower *f, struct hg_recover_options *o);
 /* Replay frames up to `limit` (the writer's durable end). HOLOG_E_STALE: reopen. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../crash/kit.h"
+#include "holog/versions.h"
 #include "io/sim.h"
 #include "storekit.h"
 #include "wal/ctl.h"
@@ -133,5 +134,54 @@ Test(follow, a_reader_goes_on_to_the_end_when_its_writer_is_gone)
 
     OK(hg_sim_create(&so, &sim));
     OK(hg_sim_run(sim, scenario, NULL));
+    hg_sim_destroy(sim);
+}
+
+/* Tags and the horizon come in frames that are no commits. */
+static int tags(struct hg_io *io, void *ctx)
+{
+    struct hg_io *reader_io = NULL;
+    holog_options o;
+    holog_options ro;
+    holog_store *writer = NULL;
+    holog_store *reader = NULL;
+    uint64_t number = 0;
+
+    (void)ctx;
+    kit_options(&o);
+    ro = o;
+    ro.flags |= HOLOG_OPEN_READONLY;
+    OK(hg_store_init_io(io, &o));
+    OK(hg_store_open_io(io, &o, &writer));
+    for (unsigned i = 1; i <= 5; i++)
+        OK(save_weakly(writer, i));
+    OK(holog_sync(writer));
+    OK(hg_sim_open_io(sim, &reader_io));
+    OK(hg_store_open_io(reader_io, &ro, &reader));
+    OK(holog_tag(writer, "v1", 2, 0));
+    cr_assert_eq(refreshed(reader), 5);
+    OK(holog_ref(reader, "v1", &number));
+    cr_assert_eq(number, 2);
+    OK(holog_gc(writer, 1, 0, 0, NULL));
+    OK(holog_sync(writer));
+    cr_assert_eq(refreshed(reader), 5);
+    OK(holog_ref(reader, "2", &number));
+    FAILS(HOLOG_E_DROPPED, holog_ref(reader, "3", &number), "kept");
+    OK(holog_tag_delete(writer, "v1"));
+    cr_assert_eq(refreshed(reader), 5);
+    FAILS(HOLOG_E_NOENT, holog_ref(reader, "v1", &number), "v1");
+    FAILS(HOLOG_E_DROPPED, holog_ref(reader, "2", &number), "kept");
+    OK(holog_close(reader));
+    OK(holog_close(writer));
+    reader_io->ops->destroy(reader_io);
+    return HOLOG_OK;
+}
+
+Test(follow, a_reader_sees_tags_that_no_commit_came_after)
+{
+    struct hg_sim_options so = { .seed = test_seed() };
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, tags, NULL));
     hg_sim_destroy(sim);
 }
