@@ -354,6 +354,15 @@ void hg_retention_unsaid(holog_store *s)
         hg_timeline_set_horizon(t, hg_timeline_at(t, n - HG_UNSAID_MAX)->number);
 }
 
+/* With fewer commits nothing was let go: numbers before the first one were never used, or cut. */
+void hg_retention_unsaid_before(holog_store *s)
+{
+    struct hg_timeline *t = &s->timeline;
+
+    if (hg_timeline_count(t) >= HG_UNSAID_MAX && hg_timeline_at(t, 0)->number > 1)
+        hg_timeline_set_horizon(t, hg_timeline_at(t, 0)->number);
+}
+
 int hg_retention_replayed(holog_store *s)
 {
     int rc = HOLOG_OK;

@@ -43,7 +43,8 @@ HG_MUST_CHECK int hg_retention_sweep(holog_store *s, size_t quota);
  */
 #define HG_UNSAID_MAX    4096u
 #define HG_UNSAID_MARGIN 64u
-void hg_retention_unsaid(holog_store *s);                   /* after each so many commits */
+void hg_retention_unsaid(holog_store *s);        /* after each so many commits */
+void hg_retention_unsaid_before(holog_store *s); /* the same of a checkpoint, which has the rest */
 HG_MUST_CHECK int hg_retention_replayed(holog_store *s);    /* the past as far as the horizon */
 HG_MUST_CHECK int hg_retention_count_ended(holog_store *s); /* once, at the end */
 

@@ -427,8 +427,8 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
     c.moments = c.tags = (struct hg_buf){ 0 };
     if (c.horizon != 0)
         hg_timeline_say_horizon(&s->timeline, c.horizon);
-    else if (hg_timeline_count(&s->timeline) > 0 && hg_timeline_at(&s->timeline, 0)->number > 1)
-        hg_timeline_set_horizon(&s->timeline, hg_timeline_at(&s->timeline, 0)->number);
+    else
+        hg_retention_unsaid_before(s);
     rc = hg_timeline_index_tags(&s->timeline);
     if (rc == HOLOG_OK)
         rc = take_folds(s, &c.folds);

@@ -331,6 +331,50 @@ Test(versions, a_replay_keeps_what_a_writer_went_back_to)
     has_seed(box.store, "c", 40, 4400);
 }
 
+/* A cut has taken commit 1, and its number is not given again. */
+static void lose_first_commit(void)
+{
+    const char *seg = "seg/00000001.hlog";
+    uint8_t *bytes;
+    size_t len = 0;
+    uint64_t lost = put("a", "this goes");
+    const holog_stat_info none = { .struct_size = sizeof none };
+    holog_stat_info st = none;
+
+    cr_assert_eq(lost, 1);
+    OK(holog_stat(box.store, "a", &st));
+    OK(holog_close(box.store));
+    bytes = file_read(box.dir, seg, &len);
+    bytes[st.offset + 20] ^= 1;
+    file_write(box.dir, seg, bytes, len);
+    free(bytes);
+    OK(holog_repair(box.dir, HOLOG_REPAIR_POINT_IN_TIME, 0, NULL, NULL, NULL));
+    lose_checkpoints();
+    box_open(&box);
+}
+
+Test(versions, the_state_before_the_first_commit_is_kept_whatever_number_that_has)
+{
+    char newest[64];
+    uint64_t first;
+    uint64_t last = 0;
+
+    lose_first_commit();
+    first = put("a", "1");
+    cr_assert_gt(first, 1);
+    put("b", "1");
+    lists(0, "/", "");
+    box_reopen(&box); /* by a checkpoint */
+    lists(0, "/", "");
+    lists(first, "/", "a ");
+    OK(holog_rollback(box.store, "/", 0, &last));
+    OK(holog_close(box.store));
+    (void)snprintf(newest, sizeof newest, "chk/%016llx.hidx", (unsigned long long)last);
+    file_write(box.dir, newest, "", 0);
+    box_open(&box); /* by the one before it */
+    lists(last, "/", "");
+}
+
 Test(versions, all_is_kept_when_the_rules_say_so)
 {
     uint64_t number = 0;
