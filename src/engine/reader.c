@@ -141,6 +141,7 @@ static int follow(holog_store *s)
     hg_replay_into(s, &replay);
     if (rc == HOLOG_OK)
         rc = hg_follow_refresh(s->follower, limit, &replay);
+    hg_replay_followed(s, rc < 0);
     if (rc < 0) {
         s->ctl_at_end = 0; /* not there yet */
         return rc;

@@ -52,11 +52,56 @@ static int forget(holog_store *s)
     return rc < 0 ? rc : hg_retention_replayed(s);
 }
 
+/* ---- following -----------------------------------------------------------------------------------*/
+
+/* All that the last commit has ended is told. */
+static void end_moment(holog_store *s)
+{
+    uint64_t total = s->sequenced.sums.ended_bytes;
+
+    hg_timeline_ended(&s->timeline, s->last_number, total - s->followed_ended, total);
+    s->followed_ended = total;
+}
+
+static void mark(holog_store *s)
+{
+    if (!s->followed.marked)
+        hg_state_freeze(&s->sequenced, &s->followed.state);
+    s->followed.marked = 1;
+}
+
+static void begin_frame(holog_store *s, hg_pos frame)
+{
+    hg_replay_followed(s, 0);
+    s->followed = (struct hg_followed){ .frame = frame,
+                                        .number = s->last_number,
+                                        .time_ns = s->last_time_ns };
+}
+
+void hg_replay_followed(holog_store *s, int failed)
+{
+    struct hg_followed *f = &s->followed;
+
+    if (failed && f->frame != 0 && hg_follow_at(s->follower) <= f->frame) {
+        if (f->marked)
+            hg_state_reset(&s->sequenced, &f->state);
+        hg_timeline_cut(&s->timeline, f->number);
+        s->last_number = f->number;
+        s->last_time_ns = f->time_ns;
+    }
+    if (f->marked)
+        hg_state_mark_release(&f->state);
+    *f = (struct hg_followed){ 0 };
+    end_moment(s);
+}
+
 static int on_frame(void *ctx, const struct hg_frame *f, uint32_t segment, uint32_t offset,
                     uint64_t time_ns)
 {
     holog_store *s = ctx;
 
+    if (s->follower != NULL)
+        begin_frame(s, hg_pos_make(segment, offset));
     if (f->type == HG_FRAME_COMMIT) {
         struct hg_moment m = { .number = f->number,
                                .time_ns = time_ns,
@@ -67,6 +112,8 @@ static int on_frame(void *ctx, const struct hg_frame *f, uint32_t segment, uint3
             rc = forget(s);
         if (rc < 0)
             return rc;
+        if (s->follower != NULL && f->nrec > 1)
+            mark(s);
         hg_timeline_add(&s->timeline, &m);
         s->last_number = f->number;
         s->last_time_ns = time_ns;
@@ -242,6 +289,12 @@ static int make_parents(holog_store *s, const struct hg_record *r)
     return rc;
 }
 
+static int is_put(const struct hg_record *r)
+{
+    return r->type == HG_REC_BLOB || r->type == HG_REC_LARGE || r->type == HG_REC_DELTA ||
+           r->type == HG_REC_SYMLINK || r->type == HG_REC_DIR;
+}
+
 static int is_about_missing(const struct hg_record *r)
 {
     return r->type == HG_REC_DELETE || r->type == HG_REC_DELETE_TREE || r->type == HG_REC_MOVE ||
@@ -257,6 +310,8 @@ static int on_record(void *ctx, const struct hg_record *r)
 
     if (s->follower != NULL && r->segment != s->followed_segment && r->segment != s->followed_list)
         rc = tell_cache_of_list(s, r->segment);
+    if (s->follower != NULL && (r->segment != s->followed_segment || !is_put(r)))
+        mark(s);
     if (rc == HOLOG_OK)
         rc = apply(s, r);
     if (rc == HOLOG_E_NOENT && is_about_missing(r)) {
@@ -290,7 +345,10 @@ int hg_replay_end(holog_store *s, int rc)
         rc = settle(s);
         if (rc == HOLOG_OK)
             rc = hg_retention_replayed(s);
-        return rc < 0 ? rc : hg_retention_count_ended(s);
+        if (rc == HOLOG_OK)
+            rc = hg_retention_count_ended(s);
+        s->followed_ended = s->sequenced.sums.ended_bytes;
+        return rc;
     }
     hg_error_get(&first);
     (void)catch_up(s); /* rc came first */

@@ -384,7 +384,7 @@ int hg_retention_count_ended(holog_store *s)
     for (; rc == HOLOG_OK; rc = hg_cursor_next(&c)) {
         struct hg_past_key k;
         hg_past_key_decode(c.key, c.key_len, &k);
-        hg_timeline_ended(t, c.loc.number, hg_past_ended_bytes(k.ends, &c.loc));
+        hg_timeline_ended(t, c.loc.number, hg_past_ended_bytes(k.ends, &c.loc), 0);
     }
     hg_cursor_close(&c);
     hg_root_put(root);

@@ -129,6 +129,14 @@ struct hg_replay_away {
     struct holog_error_detail error; /* when rc < 0 */
 };
 
+/* The frame that a follower has begun: what was before it, should it fail half way. */
+struct hg_followed {
+    hg_pos frame; /* 0: none */
+    uint64_t number, time_ns;
+    int marked; /* more than a put, which changes all or nothing by itself */
+    struct hg_state_mark state;
+};
+
 struct holog_store {
     /* fixed after open */
     struct hg_io *io;
@@ -193,6 +201,8 @@ struct holog_store {
     uint32_t ctl_at_end;           /* its sequence when no writer was left and all was read */
     uint32_t followed_segment;     /* the newest that the cache has been told of; misc_lock */
     uint32_t followed_list;        /* the same, of long commits' records; misc_lock */
+    uint64_t followed_ended;       /* bytes that commits up to the last one have ended; misc_lock */
+    struct hg_followed followed;   /* misc_lock */
     struct hg_recovered recovered; /* segments list freed after open */
     struct hg_buf reader_segments; /* struct hg_log_segment; misc_lock */
     holog_recovery_report report;
@@ -531,6 +541,8 @@ void hg_point_forget_past(holog_store *s, struct hg_version *v); /* nobody reads
 
 /* ---- replay.c ---- */
 void hg_replay_into(holog_store *s, struct hg_replay *out);
+/* Of a follower, behind the last frame it has read: one that failed half way has never begun. */
+void hg_replay_followed(holog_store *s, int failed);
 /* After the last record, or after the failure rc, which it returns: nothing is under way any more,
  * and what was collected is in the index unless it failed. */
 HG_MUST_CHECK int hg_replay_end(holog_store *s, int rc);

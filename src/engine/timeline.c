@@ -85,12 +85,13 @@ size_t hg_timeline_find_time(const struct hg_timeline *t, uint64_t time_ns)
     return low == 0 ? SIZE_MAX : low - 1;
 }
 
-void hg_timeline_ended(struct hg_timeline *t, uint64_t number, uint64_t bytes)
+void hg_timeline_ended(struct hg_timeline *t, uint64_t number, uint64_t bytes, uint64_t total)
 {
     size_t i = hg_timeline_find(t, number);
 
     if (i != SIZE_MAX && moment(t, i)->number == number) {
         moment(t, i)->ended_bytes += bytes;
+        moment(t, i)->ended_total = total;
         t->ended_bytes += bytes;
     }
 }

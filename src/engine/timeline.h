@@ -62,7 +62,8 @@ void hg_timeline_add(struct hg_timeline *t, const struct hg_moment *m);
 size_t hg_timeline_find(const struct hg_timeline *t, uint64_t number);
 /* The newest at or before that time; SIZE_MAX. Times do not descend. */
 size_t hg_timeline_find_time(const struct hg_timeline *t, uint64_t time_ns);
-void hg_timeline_ended(struct hg_timeline *t, uint64_t number, uint64_t bytes); /* more, by it */
+/* More, by it; total: by all up to it, where that is known already. */
+void hg_timeline_ended(struct hg_timeline *t, uint64_t number, uint64_t bytes, uint64_t total);
 /* The totals, when all that was ended is told. The last of them. */
 uint64_t hg_timeline_sum_up(struct hg_timeline *t);
 void hg_timeline_cut(struct hg_timeline *t, uint64_t number); /* those above it never happened */
