@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "holog/versions.h"
 #include "storekit.h"
 
 static struct box box;
@@ -53,25 +54,44 @@ static void change_all(unsigned round)
     }
 }
 
-/* Until a checkpoint is there, and some commits more. */
-static unsigned live(void)
-{
-    unsigned round = 0;
+struct lived {
+    unsigned round; /* that every entry is of */
+    uint64_t first; /* commit at the end of round 0, which has a tag */
+};
 
-    for (; round < ROUNDS && !has_checkpoint(box.store); round++)
-        change_all(round);
-    for (unsigned i = 0; i < 1000 && !has_checkpoint(box.store); i++)
-        (void)nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-    cr_assert(has_checkpoint(box.store), "no checkpoint after %u rounds", round);
-    change_all(round);
-    return round;
+static void keep_all(void)
+{
+    OK(holog_config(box.store, "retention.commits", "all", NULL, 0));
+    OK(holog_config(box.store, "retention.age_s", "all", NULL, 0));
+    OK(holog_config(box.store, "retention.bytes", "all", NULL, 0));
 }
 
-Test(keeper, a_long_log_gets_a_checkpoint_and_the_open_after_a_kill_uses_it)
+/* Until a checkpoint is there, and some commits more. */
+static struct lived live(void)
+{
+    struct lived l = { 0 };
+
+    keep_all();
+    for (; l.round < ROUNDS && !has_checkpoint(box.store); l.round++) {
+        change_all(l.round);
+        if (l.round > 0)
+            continue;
+        l.first = holog_last_number(box.store);
+        OK(holog_tag(box.store, "first", l.first, 0));
+    }
+    for (unsigned i = 0; i < 1000 && !has_checkpoint(box.store); i++)
+        (void)nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    cr_assert(has_checkpoint(box.store), "no checkpoint after %u rounds", l.round);
+    change_all(l.round);
+    return l;
+}
+
+/* In a process that is killed then; the store is open here, from a checkpoint of that one. */
+static struct lived live_and_be_killed(void)
 {
     holog_recovery_report report = { .struct_size = sizeof report };
+    struct lived l = { 0 };
     int tell[2];
-    unsigned round = 0;
     int status;
     pid_t pid;
 
@@ -81,23 +101,55 @@ Test(keeper, a_long_log_gets_a_checkpoint_and_the_open_after_a_kill_uses_it)
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         box_open(&box);
-        round = live();
+        l = live();
         OK(holog_sync(box.store));
-        (void)!write(tell[1], &round, sizeof round);
+        (void)!write(tell[1], &l, sizeof l);
         (void)pause();
     }
-    cr_assert_eq(read(tell[0], &round, sizeof round), (ssize_t)sizeof round);
+    cr_assert_eq(read(tell[0], &l, sizeof l), (ssize_t)sizeof l);
     (void)kill(pid, SIGKILL);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     box_open(&box);
     OK(holog_recovery_info(box.store, &report));
     cr_assert_eq(report.used_checkpoint, 1);
+    return l;
+}
+
+Test(keeper, a_long_log_gets_a_checkpoint_and_the_open_after_a_kill_uses_it)
+{
+    struct lived l = live_and_be_killed();
+
     for (unsigned i = 0; i < ENTRIES; i++) {
         char path[32];
         (void)snprintf(path, sizeof path, "d%u/e%u", i % 7, i);
-        has_seed(box.store, path, LEN, round * ENTRIES + i);
+        has_seed(box.store, path, LEN, l.round * ENTRIES + i);
     }
     box_same_after_reopen(&box);
+}
+
+static int count_version(void *ctx, const holog_version_info *info)
+{
+    (void)info;
+    ++*(unsigned *)ctx;
+    return 0;
+}
+
+Test(keeper, a_checkpoint_has_what_was_before_it_for_the_open_after_a_kill)
+{
+    struct lived l = live_and_be_killed();
+    uint64_t tagged = 0;
+
+    OK(holog_ref(box.store, "first", &tagged));
+    cr_assert_eq(tagged, l.first);
+    OK(holog_rollback(box.store, "/", l.first, NULL));
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        char path[32];
+        unsigned n = 0;
+        (void)snprintf(path, sizeof path, "d%u/e%u", i % 7, i);
+        has_seed(box.store, path, LEN, i);
+        OK(holog_history(box.store, path, 0, count_version, &n));
+        cr_assert_eq(n, l.round + 2, "%s has had %u versions", path, n);
+    }
 }
 
 Test(keeper, closing_while_a_checkpoint_is_due_leaves_one_that_has_all)

@@ -130,6 +130,31 @@ Test(versions, a_transaction_sees_its_rollback)
     had_text(then, "d/kept", "old");
 }
 
+Test(versions, who_has_listed_a_directory_is_told_of_what_a_rollback_changed_in_it)
+{
+    static const char *const dirs[] = { "d", "d/a", "d/b", "d/c" };
+    holog_txn *t[4];
+    uint64_t then;
+
+    put("d/a/x", "1");
+    put("d/b/y", "1");
+    then = put("d/c/z", "1");
+    OK(holog_delete(box.store, "d/a/x", NULL));
+    put("d/b/later", "1");
+    for (size_t i = 0; i < 4; i++) {
+        holog_cursor *c = NULL;
+        OK(holog_begin(box.store, &t[i]));
+        OK(holog_txn_list(t[i], dirs[i], &c));
+        holog_cursor_close(c);
+        OK(holog_txn_save(t[i], "e", "1", 1, HOLOG_REPLACE));
+    }
+    OK(holog_rollback(box.store, "d", then, NULL));
+    FAILS(HOLOG_E_CONFLICT, holog_commit(t[1], NULL), "d/a");
+    FAILS(HOLOG_E_CONFLICT, holog_commit(t[2], NULL), "d/b");
+    OK(holog_commit(t[0], NULL)); /* the same directories are in it */
+    OK(holog_commit(t[3], NULL));
+}
+
 /* ---- references ----------------------------------------------------------------------------------*/
 
 Test(versions, a_state_goes_by_number_by_tag_by_distance_and_by_time)
