@@ -197,8 +197,12 @@ Test(delta, what_was_expected_must_be_there)
     OK(holog_save(box.store, "v", "abc", 3, 0, &a));
     OK(holog_apply(box.store, "v", &d, 1, 0, a, &b));
     FAILS(HOLOG_E_CONFLICT, holog_apply(box.store, "v", &d, 1, 0, a, NULL), "v");
-    OK(holog_apply(box.store, "v", &d, 1, 0, b, NULL));
+    OK(holog_apply(box.store, "v", &d, 1, 0, b, &a));
     has_text(box.store, "v", "xxabc");
+    FAILS(HOLOG_E_CONFLICT, holog_apply(box.store, "v", (holog_delta[]){ d, d }, 2, 0, b, NULL),
+          "v");
+    OK(holog_apply(box.store, "v", (holog_delta[]){ d, d }, 2, 0, a, NULL)); /* before them all */
+    has_text(box.store, "v", "xxxxabc");
 }
 
 Test(delta, a_symlink_is_followed)
@@ -224,6 +228,11 @@ Test(delta, copies_and_moves_have_versions_of_their_own_from_then_on)
     OK(apply("c", insert(0, "3")));
     has_text(box.store, "b", "2abcd");
     has_text(box.store, "c", "31abcd");
+}
+
+static int txn_apply(holog_txn *t, const char *path, holog_delta d)
+{
+    return holog_txn_apply(t, path, &d, 1, 0);
 }
 
 /* ---- sums ----------------------------------------------------------------------------------------*/
@@ -289,6 +298,26 @@ Test(delta, conservation_is_enforced_for_each_value_of_a_commit)
     OK(holog_config(box.store, "conservation", "track", NULL, 0));
 }
 
+Test(delta, a_value_that_breaks_conservation_is_found_behind_others_that_do_not)
+{
+    holog_txn *t = NULL;
+
+    OK(save_text(box.store, "v", "abc", 0));
+    OK(save_text(box.store, "w", "abc", 0));
+    OK(holog_config(box.store, "conservation", "enforce", NULL, 0));
+    OK(holog_begin(box.store, &t));
+    OK(txn_apply(t, "v", move(0, 1, 3)));
+    OK(txn_apply(t, "w", insert(0, "x")));
+    FAILS(HOLOG_E_CONSERVE, holog_commit(t, NULL), "w");
+    OK(holog_begin(box.store, &t));
+    OK(txn_apply(t, "v", update(0, 1, "b")));
+    OK(txn_apply(t, "v", update(1, 2, "a"))); /* so that the first of them is not what stays */
+    OK(txn_apply(t, "w", insert(0, "x")));
+    FAILS(HOLOG_E_CONSERVE, holog_commit(t, NULL), "w");
+    has_text(box.store, "v", "abc");
+    has_text(box.store, "w", "abc");
+}
+
 static int find_deficit(void *ctx, const holog_commit_info *info)
 {
     for (const char *const *m = info->meta; m != NULL && m[0] != NULL; m += 2)
@@ -320,11 +349,6 @@ static void txn_has(holog_txn *t, const char *path, const char *text)
     cr_assert_eq(holog_value_size(v), strlen(text), "%s", path);
     cr_assert_eq(memcmp(holog_value_data(v), text, strlen(text)), 0, "%s", path);
     holog_value_release(v);
-}
-
-static int txn_apply(holog_txn *t, const char *path, holog_delta d)
-{
-    return holog_txn_apply(t, path, &d, 1, 0);
 }
 
 Test(delta, a_transaction_reads_its_own_deltas)
@@ -767,6 +791,44 @@ Test(delta, a_fold_is_seen_by_nobody)
     free(text);
     free(after);
     free(was);
+    free(big);
+}
+
+Test(delta, a_fold_of_places_far_apart_keeps_every_byte)
+{
+    static const size_t places[] = { 100000, 1200000, 2000000, 3000000 };
+
+    big_make(3 << 20);
+    for (unsigned p = 0; p < 4; p++)
+        for (unsigned i = 0; i < 20; i++)
+            big_replace(places[p] + 150 * i, places[p] + 150 * i + p * 5 + i % 7,
+                        "not the bytes of the others", i % 19 + p);
+    OK(holog_fold(box.store, "big"));
+    cr_assert_gt(stats_now().folds, 0);
+    cr_assert_lt(stats_now().fold_bytes_written, 1 << 20, "what lies between them stays");
+    big_is_there();
+    box_reopen(&box);
+    big_is_there();
+    free(big);
+}
+
+Test(delta, what_was_folded_is_so_after_a_reopen)
+{
+    char chk[300];
+
+    big_make(3 << 20);
+    scatter(300);
+    OK(holog_fold(box.store, "big"));
+    for (int from_log = 0; from_log < 2; from_log++) {
+        OK(holog_close(box.store));
+        (void)snprintf(chk, sizeof chk, "%s/chk", box.dir);
+        if (from_log)
+            remove_tree(chk);
+        box_open(&box);
+        OK(holog_fold(box.store, "big"));
+        cr_assert_eq(stats_now().folds, 0, "it was found again");
+        big_is_there();
+    }
     free(big);
 }
 
