@@ -489,6 +489,20 @@ Test(delta, a_transaction_meets_what_others_left)
     has_text(box.store, "v", "short");
 }
 
+Test(delta, a_version_is_read_from_what_its_delta_met_after_a_reopen)
+{
+    holog_txn *t = NULL;
+
+    OK(save_text(box.store, "v", "abcd", 0));
+    OK(holog_begin(box.store, &t));
+    OK(txn_apply(t, "v", update(0, 1, "X"))); /* made ready for "abcd" */
+    OK(apply("v", update(1, 2, "Y")));
+    OK(holog_commit(t, NULL));
+    has_text(box.store, "v", "XYcd");
+    box_reopen(&box);
+    has_text(box.store, "v", "XYcd");
+}
+
 /* ---- large values --------------------------------------------------------------------------------*/
 
 static uint8_t *big; /* what the store should have */
@@ -706,6 +720,19 @@ Test(delta, diff_tells_what_deltas_changed)
                   note_ranges, found));
     cr_assert_str_eq(found, "1000+100>1000+0 2000000+0>1999900+20 ");
     free(big);
+}
+
+Test(delta, diff_tells_deltas_apart_that_bring_the_same)
+{
+    char found[200] = "";
+    uint64_t before = 0;
+    holog_delta d = update(0, 1, "X");
+
+    OK(save_text(box.store, "v", "abcd", 0));
+    OK(holog_apply(box.store, "v", &d, 1, 0, 0, &before));
+    OK(apply("v", update(2, 3, "X")));
+    OK(holog_diff(box.store, before, before + 1, "/", HOLOG_DIFF_RANGES, note_ranges, found));
+    cr_assert_str_eq(found, "2+1>2+1 ");
 }
 
 Test(delta, content_made_by_deltas_hashes_as_if_it_were_saved)
