@@ -98,7 +98,7 @@ static uint64_t number_in(const struct chapter *h, const char *path)
 
 static void add_chapter(struct chronicle *c, const struct model *m, uint64_t number)
 {
-    struct chapter h = { .numbers = calloc(m->n + 1, sizeof(uint64_t)) };
+    struct chapter h = { .numbers = calloc(m->n + 1, sizeof(uint64_t)), .is_gap = number == 0 };
     const struct chapter *before = &c->at[c->last];
 
     assert(h.numbers != NULL);
@@ -123,6 +123,15 @@ void chronicle_commit(struct chronicle *c, uint64_t number, const struct model *
     c->n_touched = n;
     add_chapter(c, after, number);
     c->n_touched = 0;
+}
+
+uint64_t chronicle_back(const struct chronicle *c, uint64_t back)
+{
+    uint64_t number = c->last;
+
+    while (number > 0 && (c->at[number].is_gap || back-- > 0))
+        number--;
+    return number;
 }
 
 void chronicle_cut(struct chronicle *c, uint64_t number)

@@ -12,6 +12,7 @@ struct chapter {
     struct model m;
     uint64_t *numbers; /* of m's entries: when they became what they are */
     uint64_t hash;     /* holog_state_hash of it; 0: not known */
+    int is_gap;        /* there is no commit of this number */
 };
 
 struct touched {
@@ -33,6 +34,8 @@ const struct model *chronicle_model(const struct chronicle *c, uint64_t number);
 void chronicle_step(struct chronicle *c, const struct step *s, const struct model *before,
                     const struct model *after);
 void chronicle_commit(struct chronicle *c, uint64_t number, const struct model *after);
+/* The number of the commit `back` commits before the last; 0: there are not so many. */
+uint64_t chronicle_back(const struct chronicle *c, uint64_t back);
 void chronicle_forget_steps(struct chronicle *c);         /* they have been refused */
 void chronicle_cut(struct chronicle *c, uint64_t number); /* what came after it never happened */
 

@@ -157,8 +157,26 @@ static int look_at_store(struct world *w, uint64_t number)
     return look_at(w, w->store, number, number >= w->floor || is_tagged(w, number));
 }
 
+/* Numbers have gaps where a cut was. */
+static void look_back(struct world *w, uint64_t back)
+{
+    uint64_t want = chronicle_back(&w->c, back);
+    uint64_t number = 0;
+    char ref[32];
+    int rc;
+
+    (void)snprintf(ref, sizeof ref, "HEAD~%llu", (unsigned long long)back);
+    rc = holog_ref(w->store, ref, &number);
+    if (rc == HOLOG_OK
+            ? number != want
+            : (want != 0 && want >= w->floor) || (rc != HOLOG_E_NOENT && rc != HOLOG_E_DROPPED))
+        (void)wrong(w, "%s is %s, %llu, not %llu", ref, holog_error_name(rc),
+                    (unsigned long long)number, (unsigned long long)want);
+}
+
 static void look_at_some(struct world *w, unsigned n)
 {
+    look_back(w, pick(w, 12));
     (void)look_at_store(w, w->c.last);
     for (unsigned i = 0; i < n && w->wrong[0] == 0; i++) {
         uint64_t back = pick(w, 2) == 0 ? w->c.last + 1 : 10;

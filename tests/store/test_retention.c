@@ -183,6 +183,41 @@ Test(retention, a_tag_keeps_its_state_until_it_is_deleted)
     cr_assert_eq(gc(1).versions, 1);
 }
 
+static int take_tag_bytes(void *ctx, const holog_du_entry *e)
+{
+    *(uint64_t *)ctx = e->tag_bytes;
+    return 0;
+}
+
+/* The same; nobody asks for it to be collected, and nothing else goes. */
+Test(retention, what_a_tag_has_kept_goes_by_itself_when_the_tag_does)
+{
+    uint64_t bytes = 0;
+    uint64_t first = save("x", 0);
+    uint64_t second = save("x", 1);
+
+    (void)save("x", 2);
+    OK(holog_config(box.store, "retention.commits", "10", NULL, 0));
+    OK(holog_tag(box.store, "t", first, 0));
+    OK(holog_tag(box.store, "u", second, 0));
+    for (unsigned i = 0; i < MANY; i++)
+        (void)save("a", i);
+    OK(holog_du(box.store, "x", take_tag_bytes, &bytes));
+    cr_assert_eq(bytes, 2000);
+    OK(holog_config(box.store, "retention.commits", "all", NULL, 0)); /* the horizon rests */
+    OK(holog_config(box.store, "retention.bytes", "all", NULL, 0));
+    OK(holog_tag(box.store, "t", holog_last_number(box.store), HOLOG_REPLACE));
+    for (unsigned i = 0; i < MANY; i++)
+        (void)save("a", i);
+    OK(holog_du(box.store, "x", take_tag_bytes, &bytes));
+    cr_assert_eq(bytes, 1000);
+    OK(holog_tag_delete(box.store, "u"));
+    for (unsigned i = 0; i < MANY; i++)
+        (void)save("a", i);
+    OK(holog_du(box.store, "x", take_tag_bytes, &bytes));
+    cr_assert_eq(bytes, 0);
+}
+
 Test(retention, a_rollback_replayed_without_what_was_let_go_of_leaves_the_same)
 {
     uint64_t kept = 0;
@@ -428,6 +463,34 @@ Test(retention, a_delta_ends_the_bytes_it_takes_away_and_no_more)
     (void)gc(0);
     cr_assert(!is_dropped(first));
     free(value);
+}
+
+Test(retention, a_replay_counts_what_has_ended_as_the_commits_did)
+{
+    static const holog_delta d[] = {
+        { .kind = HOLOG_DELTA_UPDATE, .start = 100, .end = 300, .data = "new", .len_bytes = 3 },
+        { .kind = HOLOG_DELTA_MOVE, .start = 0, .end = 400, .to = 700 },
+        { .kind = HOLOG_DELTA_DELETE, .start = 10, .end = 20 },
+        { .kind = HOLOG_DELTA_INSERT, .start = 5, .data = "more", .len_bytes = 4 },
+    };
+    char chk[300];
+    uint64_t first = save("a", 0);
+    uint64_t ended;
+
+    (void)save("b", 0);
+    for (size_t i = 0; i < sizeof d / sizeof d[0]; i++)
+        OK(holog_apply(box.store, "a", &d[i], 1, 0, 0, NULL));
+    OK(holog_move(box.store, "b", "c", 0, NULL));
+    (void)save("c", 1);
+    OK(holog_delete(box.store, "c", NULL));
+    OK(holog_rollback(box.store, "a", first, NULL));
+    ended = box.store->sequenced.sums.past_bytes;
+    cr_assert_gt(ended, 2000);
+    OK(holog_close(box.store));
+    (void)snprintf(chk, sizeof chk, "%s/chk", box.dir);
+    remove_tree(chk);
+    box_open(&box);
+    cr_assert_eq(box.store->sequenced.sums.past_bytes, ended);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------*/
