@@ -333,6 +333,22 @@ static void lose_checkpoints(void)
     remove_tree(path);
 }
 
+Test(versions, a_tag_that_was_deleted_or_set_anew_is_so_after_a_replay)
+{
+    uint64_t first = put("a", "1");
+    uint64_t second = put("a", "2");
+
+    OK(holog_tag(box.store, "gone", first, 0));
+    OK(holog_tag(box.store, "moved", first, 0));
+    OK(holog_tag_delete(box.store, "gone"));
+    OK(holog_tag(box.store, "moved", second, HOLOG_REPLACE));
+    OK(holog_close(box.store));
+    lose_checkpoints();
+    box_open(&box);
+    FAILS(HOLOG_E_NOENT, holog_ref(box.store, "gone", &first), "gone");
+    cr_assert_eq(ref("moved"), second);
+}
+
 Test(versions, a_replay_keeps_what_a_writer_went_back_to)
 {
     char *before;
