@@ -456,7 +456,7 @@ int hg_tag_put(holog_store *s, const char *name, uint64_t number, enum holog_syn
                struct hg_ticket *out_ticket)
 {
     struct hg_buf body = { 0 };
-    uint64_t now = number == 0 ? 0 : s->io->ops->wall_ns(s->io);
+    uint64_t now = s->io->ops->wall_ns(s->io);
     int was_set = hg_timeline_tag(&s->timeline, name) != NULL;
     int rc = hg_body_begin(&body, s->last_time_ns, NULL, 0);
 

@@ -251,7 +251,8 @@ static int apply(holog_store *s, const struct hg_record *r)
     case HG_REC_DELETE:
     case HG_REC_DELETE_TREE: return hg_apply_delete_tree(st, a, s->last_number);
     case HG_REC_ROLLBACK:
-        if (r->number < s->timeline.horizon &&
+        if (r->number != 0 &&
+            r->number < s->timeline.horizon && /* before all of them was nothing */
             !hg_timeline_has_tag(&s->timeline, r->number, r->number + 1))
             return hg_corrupt(r->segment, r->offset, "goes back to commit %llu, which is not kept",
                               (unsigned long long)r->number);

@@ -3,8 +3,10 @@
  * Bodies are copied as they are, but for the bases of deltas, which have moved too; headers are new.
  * Values in extents stay where they are; a list of records there is written to a new extent segment
  * when it has deltas. Where commits are missing a new segment begins, since within one their numbers
- * go up by one. Of system frames settings and tags are kept: folds are caches, and without a horizon
- * nothing is forgotten.
+ * go up by one. Of system frames settings are kept, and tags and horizons where they were told: a
+ * commit goes back to what its place in the log has kept. A horizon below all of them is told first,
+ * since one may be lost, and a log that tells none is forgotten after HG_UNSAID_MAX commits. Folds are
+ * caches.
  *
  *   V1  new segments are built as seg/<id>.tmp, each synced
  *   V2  they are renamed, seg/ is synced: from now on everything that is kept is there twice
@@ -23,22 +25,25 @@
 #include "base/hash.h"
 #include "wal/repair_internal.h"
 
+#define BODY_TIME 8u /* bytes that a body begins with */
+
 struct found {
-    uint64_t number;
-    size_t segment; /* index in the list */
+    uint64_t number; /* of a note: of the commit before it */
+    size_t segment;  /* index in the list */
     uint32_t offset;
     uint32_t len;
     uint32_t nrec;
-    uint64_t body_hash;
+    uint8_t type;   /* enum hg_frame_type; a system frame is a note: a tag, a horizon */
+    uint8_t again;  /* a note that was found before */
+    uint64_t notes; /* hash of a note's records: they say when */
 };
 
 struct salvage {
     struct hg_repairer *r;
-    struct hg_buf commits;  /* struct found */
+    struct hg_buf commits;  /* struct found: commits and notes */
     struct hg_buf settings; /* a body: CONFIG records of system frames */
     uint32_t n_settings;
-    struct hg_buf tags; /* a body: TAG records */
-    uint32_t n_tags;
+    int is_note;       /* the frame at hand has a tag or a horizon */
     uint64_t features; /* must-understand ones of what is kept */
     struct hg_births births;
     uint64_t number;       /* of the commit at hand */
@@ -88,22 +93,14 @@ static void guess_header(struct hg_listing *l, size_t i, const struct hg_super *
         h->epoch = t.epoch;
 }
 
-static int keep_tag(struct salvage *v, const struct hg_record *rec)
-{
-    int rc = v->tags.len == 0 ? hg_body_begin(&v->tags, 0, NULL, 0) : HOLOG_OK;
-    if (rc < 0)
-        return rc;
-    v->n_tags++;
-    v->features |= hg_rec_needs(rec->type);
-    return hg_rec_tag(&v->tags, rec->number, rec->time_ns, rec->path, rec->path_len, NULL);
-}
-
 static int keep_setting(void *ctx, const struct hg_record *rec)
 {
     struct salvage *v = ctx;
 
-    if (rec->type == HG_REC_TAG)
-        return keep_tag(v, rec);
+    if (rec->type == HG_REC_TAG || rec->type == HG_REC_RETENTION) {
+        v->is_note = 1;
+        v->features |= hg_rec_needs(rec->type);
+    }
     if (rec->type != HG_REC_CONFIG)
         return 0;
     if (v->settings.len == 0) {
@@ -139,14 +136,24 @@ static int take_frame(struct salvage *v, size_t i, uint32_t offset, const struct
     const uint8_t *body = v->source.data + offset + HG_FRAME_HEADER_SIZE;
     size_t len = f->len - HG_FRAME_HEADER_SIZE;
     uint64_t at = (uint64_t)offset + HG_FRAME_HEADER_SIZE;
-    struct found c = { f->number, i, offset, f->len, f->nrec, f->body_hash };
+    struct found c = { .number = f->number,
+                       .segment = i,
+                       .offset = offset,
+                       .len = f->len,
+                       .nrec = f->nrec,
+                       .type = f->type };
 
+    v->is_note = 0;
     v->r->highest = HG_MAX(v->r->highest, f->number);
     int rc = f->type == HG_FRAME_COMMIT
                  ? hg_extent_verify_body(&v->r->plan.extents, body, len, s->id, at)
                  : hg_body_each(body, len, s->id, at, keep_setting, v, NULL);
     if (rc == HOLOG_E_CORRUPT)
         return HOLOG_OK; /* lost; its paths are listed with all others */
+    if (rc == 0 && v->is_note) {
+        c.notes = hg_hash64(body + BODY_TIME, len - BODY_TIME);
+        return hg_buf_append(&v->commits, &c, sizeof c);
+    }
     if (rc != 0 || f->type != HG_FRAME_COMMIT)
         return rc;
     v->number = f->number;
@@ -200,18 +207,35 @@ static int search_segment(struct salvage *v, size_t i)
     return HOLOG_OK;
 }
 
+static int by_place(const struct found *x, const struct found *y)
+{
+    if (x->segment != y->segment)
+        return x->segment < y->segment ? -1 : 1;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
 static int by_number(const void *a, const void *b)
 {
     const struct found *x = a;
     const struct found *y = b;
     if (x->number != y->number)
         return x->number < y->number ? -1 : 1;
-    if (x->segment != y->segment)
-        return x->segment < y->segment ? -1 : 1;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
+    if (x->type != y->type)
+        return x->type == HG_FRAME_COMMIT ? -1 : 1;
+    return by_place(x, y);
 }
 
-/* Sorts, and drops what was found twice. */
+static int by_notes(const void *a, const void *b)
+{
+    const struct found *x = a;
+    const struct found *y = b;
+    if (x->notes != y->notes)
+        return x->notes < y->notes ? -1 : 1;
+    return by_number(a, b);
+}
+
+/* Sorts, and drops what was found twice. A note may have moved to an earlier number, when what was
+ * before it is lost. */
 static int order_commits(struct salvage *v)
 {
     struct found *c = (struct found *)(void *)v->commits.data;
@@ -219,15 +243,24 @@ static int order_commits(struct salvage *v)
     size_t kept = 0;
 
     if (n > 1)
+        qsort(c, n, sizeof *c, by_notes);
+    for (size_t i = 1; i < n; i++)
+        c[i].again = c[i].type != HG_FRAME_COMMIT && c[i - 1].type == c[i].type &&
+                     c[i - 1].notes == c[i].notes;
+    if (n > 1)
         qsort(c, n, sizeof *c, by_number);
     for (size_t i = 0; i < n; i++) {
-        if (kept > 0 && c[kept - 1].number == c[i].number)
+        if (c[i].again ||
+            (kept > 0 && c[i].type == HG_FRAME_COMMIT && c[kept - 1].type == HG_FRAME_COMMIT &&
+             c[kept - 1].number == c[i].number))
             continue;
         c[kept++] = c[i];
     }
     v->commits.len = kept * sizeof *c;
     for (size_t i = 0; i < kept; i++) {
-        int rc = hg_buf_append(&v->numbers, &c[i].number, sizeof c[i].number);
+        int rc = c[i].type == HG_FRAME_COMMIT
+                     ? hg_buf_append(&v->numbers, &c[i].number, sizeof c[i].number)
+                     : HOLOG_OK;
         if (rc < 0)
             return rc;
     }
@@ -550,47 +583,58 @@ static int rebase_body(struct salvage *v, const struct found *c, uint64_t body_s
                   : hg_births_rebase(&v->births, c->number, body->data, body->len, lost_delta, v);
 }
 
-static int put_commit(struct salvage *v, const struct found *c)
+/* Below all that the log has told. */
+static int put_first_horizon(struct salvage *v)
 {
+    struct hg_buf body = { 0 };
+    int rc = hg_body_begin(&body, v->link.time_ns, NULL, 0);
+
+    if (rc >= 0)
+        rc = hg_rec_retention(&body, 1, NULL);
+    if (rc >= 0)
+        rc = put_frame(v, HG_FRAME_SYSTEM, body.data, body.len, 1, v->link.number);
+    hg_buf_release(&body);
+    return rc;
+}
+
+/* A segment that has room for so many bytes, of commits from `number` on. */
+static int make_room(struct salvage *v, uint64_t number, uint32_t len)
+{
+    int rc = HOLOG_OK;
+
+    if (v->id != 0 &&
+        (number != v->link.number + 1 || v->header.capacity - HG_ALIGN8(v->out.len) < len))
+        rc = finish_segment(v);
+    if (rc < 0 || v->id != 0)
+        return rc;
+    rc = begin_segment(v, number);
+    if (rc >= 0 && v->pred == SIZE_MAX && v->n_settings > 0)
+        rc = put_frame(v, HG_FRAME_SYSTEM, v->settings.data, v->settings.len, v->n_settings,
+                       v->link.number);
+    if (rc >= 0 && v->pred == SIZE_MAX && (v->features & HG_FEATURE_VERSIONS) != 0)
+        rc = put_first_horizon(v);
+    return rc;
+}
+
+static int put_found(struct salvage *v, const struct found *c)
+{
+    int is_commit = c->type == HG_FRAME_COMMIT;
     int rc = load_source(v, c->segment);
 
-    if (rc < 0)
-        return rc;
-    if (v->id != 0 &&
-        (c->number != v->link.number + 1 || v->header.capacity - HG_ALIGN8(v->out.len) < c->len))
-        rc = finish_segment(v);
-    if (rc >= 0 && v->id == 0) {
-        rc = begin_segment(v, c->number);
-        if (rc >= 0 && v->pred == SIZE_MAX && v->n_settings > 0)
-            rc = put_frame(v, HG_FRAME_SYSTEM, v->settings.data, v->settings.len, v->n_settings,
-                           v->link.number);
-    }
+    if (rc >= 0)
+        rc = make_room(v, is_commit ? c->number : v->link.number + 1, c->len);
     v->body.len = 0;
     if (rc >= 0)
         rc = hg_buf_append(&v->body, v->source.data + c->offset + HG_FRAME_HEADER_SIZE,
                            c->len - HG_FRAME_HEADER_SIZE);
-    if (rc >= 0)
+    if (rc >= 0 && is_commit)
         rc = rebase_body(v, c, HG_ALIGN8(v->out.len) + HG_FRAME_HEADER_SIZE, &v->body);
     if (rc != 0)
         return rc;
-    return put_frame(v, HG_FRAME_COMMIT, v->body.data, v->body.len, c->nrec, c->number);
-}
-
-/* Behind all commits, since they name them. */
-static int put_tags(struct salvage *v)
-{
-    int rc = HOLOG_OK;
-
-    if (v->n_tags == 0 || v->id == 0)
-        return HOLOG_OK;
-    if (v->header.capacity - HG_ALIGN8(v->out.len) < HG_FRAME_HEADER_SIZE + v->tags.len)
-        rc = finish_segment(v);
-    if (rc >= 0 && v->id == 0)
-        rc = begin_segment(v, v->link.number + 1);
-    if (rc < 0)
-        return rc;
-    hg_put_le64(v->tags.data, v->link.time_ns);
-    return put_frame(v, HG_FRAME_SYSTEM, v->tags.data, v->tags.len, v->n_tags, v->link.number);
+    if (!is_commit) /* it repeats what is before it */
+        hg_put_le64(v->body.data, v->link.time_ns);
+    return put_frame(v, (enum hg_frame_type)c->type, v->body.data, v->body.len, c->nrec,
+                     is_commit ? c->number : v->link.number);
 }
 
 static int write_all(struct salvage *v)
@@ -602,9 +646,7 @@ static int write_all(struct salvage *v)
     v->next_id = HG_MAX(v->r->plan.super.next_segment, v->r->plan.list.id_max + 1);
     hg_births_sort(&v->births);
     for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = put_commit(v, &c[i]);
-    if (rc == 0)
-        rc = put_tags(v);
+        rc = put_found(v, &c[i]);
     return rc == 0 ? finish_segment(v) : rc;
 }
 
@@ -701,7 +743,6 @@ int hg_repair_salvage(struct hg_repairer *r)
     hg_image_release(&v.source);
     hg_buf_release(&v.commits);
     hg_buf_release(&v.settings);
-    hg_buf_release(&v.tags);
     hg_buf_release(&v.body);
     hg_births_release(&v.births);
     hg_buf_release(&v.numbers);

@@ -442,6 +442,64 @@ Test(versions, all_is_kept_when_the_rules_say_so)
     cr_assert_eq(ref("HEAD~9000"), 4);
 }
 
+/* One byte of the record of the version of `path` that is current. */
+static void damage(const char *path)
+{
+    holog_stat_info st = { .struct_size = sizeof st };
+    char seg[32];
+    uint8_t *bytes;
+    size_t len = 0;
+
+    OK(holog_stat(box.store, path, &st));
+    OK(holog_close(box.store));
+    (void)snprintf(seg, sizeof seg, "seg/%08x.hlog", st.segment);
+    bytes = file_read(box.dir, seg, &len);
+    bytes[st.offset + 20] ^= 1;
+    file_write(box.dir, seg, bytes, len);
+    free(bytes);
+}
+
+Test(versions, a_salvage_keeps_what_tags_name_and_what_was_gone_back_to)
+{
+    const unsigned commits = 9000; /* a replay without a word of a horizon would have forgotten */
+    uint64_t tagged = 0;
+    uint64_t number = 0;
+    char *before;
+    char *after;
+
+    for (unsigned i = 0; i < commits; i++) {
+        const struct step s = { .op = STEP_SAVE,
+                                .path = i == commits / 2 ? "lost" : "a",
+                                .len = 20,
+                                .seed = i,
+                                .flags = HOLOG_REPLACE,
+                                .sync = HOLOG_SYNC_NONE };
+        OK(store_apply(box.store, &s, &number));
+        if (i == 100)
+            OK(holog_tag(box.store, "old", tagged = number, 0));
+    }
+    OK(holog_tag(box.store, "gone", number, 0));
+    OK(holog_tag_delete(box.store, "gone"));
+    OK(holog_rollback(box.store, "a", tagged, NULL));
+    damage("lost");
+    OK(holog_repair(box.dir, HOLOG_REPAIR_SALVAGE, 0, NULL, NULL, NULL));
+    box_open(&box);
+    has_seed(box.store, "a", 20, 100);
+    lists(number, "/", "a ");
+    cr_assert_eq(ref("old"), tagged);
+    lists(tagged, "/", "a ");
+    FAILS(HOLOG_E_NOENT, holog_ref(box.store, "gone", &number), "gone");
+    FAILS(HOLOG_E_DROPPED, holog_ref(box.store, "50", &number), "50");
+    before = store_text(box.store);
+    OK(holog_close(box.store));
+    lose_checkpoints();
+    box_open(&box);
+    after = store_text(box.store);
+    cr_assert_str_eq(after, before);
+    free(before);
+    free(after);
+}
+
 Test(versions, the_rules_are_applied_however_short_a_store_is_open)
 {
     uint64_t number;
