@@ -183,7 +183,8 @@ HOLOG_API int holog_gc(holog_store *store, uint64_t keep_commits, uint64_t keep_
  * max_bytes (0: no bound): when what those tags alone hold is more, those of the lowest priority are
  * deleted, the oldest first. A condition is of this handle, not of the store; it is asked on a thread
  * of the library's, by holog_gc on the caller's, and with no_background only there; it may read the
- * store. Until it has answered nothing goes. NULL takes it away. */
+ * store. Until it has answered nothing goes. NULL takes it away: on return it is not being asked, and is
+ * not asked any more. */
 typedef int (*holog_keep_fn)(void *ctx, const holog_commit_info *commit);
 HOLOG_API int holog_keep_when(holog_store *store, holog_keep_fn keep, void *ctx,
                               uint64_t max_bytes);

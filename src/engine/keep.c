@@ -14,15 +14,22 @@
 #define PREFIX       "kept-"
 #define PRIORITY_MAX 9
 
+/* The store whose condition this thread is asking; it may be taken away from there. */
+static _Thread_local const holog_store *asking;
+
 int holog_keep_when(holog_store *store, holog_keep_fn keep, void *ctx, uint64_t max_bytes)
 {
     int rc = hg_store_check_write(store);
 
     if (rc < 0)
         return rc;
+    if (asking != store) /* the one before is not being asked, and will not be */
+        hg_mutex_lock(store->io, &store->keep_lock);
     hg_log_lock(store->log);
     store->keep = (struct hg_keep){ .fn = keep, .ctx = ctx, .max_bytes = max_bytes };
     hg_log_unlock(store->log);
+    if (asking != store)
+        hg_mutex_unlock(store->io, &store->keep_lock);
     return HOLOG_OK;
 }
 
@@ -57,8 +64,24 @@ static int put_kept(holog_store *s, uint64_t number, int priority)
     return rc;
 }
 
+/* Its answer; -1: it is not the condition any more. */
+static int answer(holog_store *s, const struct hg_keep *keep, const holog_commit_info *info)
+{
+    int priority = -1;
+
+    hg_mutex_lock(s->io, &s->keep_lock);
+    if (s->keep.fn == keep->fn && s->keep.ctx == keep->ctx) {
+        asking = s;
+        priority = keep->fn(keep->ctx, info);
+        priority = HG_MAX(priority, 0);
+        asking = NULL;
+    }
+    hg_mutex_unlock(s->io, &s->keep_lock);
+    return priority;
+}
+
 static int ask_one(holog_store *s, const struct hg_keep *keep, const struct hg_moment *m,
-                   struct hg_fields *fields)
+                   struct hg_fields *fields, int *out_gone)
 {
     holog_commit_info info = { .number = m->number,
                                .segment = hg_pos_segment(m->frame),
@@ -72,7 +95,8 @@ static int ask_one(holog_store *s, const struct hg_keep *keep, const struct hg_m
     info.time_ns = fields->time_ns;
     info.message = fields->message;
     info.meta = (const char *const *)(const void *)fields->meta.data;
-    priority = keep->fn(keep->ctx, &info);
+    priority = answer(s, keep, &info);
+    *out_gone = priority < 0;
     return priority > 0 ? put_kept(s, m->number, priority) : HOLOG_OK;
 }
 
@@ -179,7 +203,7 @@ static int hold_to_bound(holog_store *s, uint64_t horizon, uint64_t max_bytes)
     return rc;
 }
 
-int hg_keep_ask(holog_store *s, uint64_t horizon)
+static int ask_all(holog_store *s, uint64_t horizon, int *out_gone)
 {
     struct hg_buf moments = { 0 };
     struct hg_fields fields = { 0 };
@@ -190,14 +214,27 @@ int hg_keep_ask(holog_store *s, uint64_t horizon)
     keep = s->keep;
     rc = keep.fn == NULL ? HOLOG_OK : copy_moments(s, horizon, &moments);
     hg_log_unlock(s->log);
-    for (size_t i = moments.len / sizeof(struct hg_moment); rc == HOLOG_OK && i > 0; i--)
+    *out_gone = 0;
+    for (size_t i = moments.len / sizeof(struct hg_moment); rc == HOLOG_OK && !*out_gone && i > 0;
+         i--)
         rc = ask_one(s, &keep, (const struct hg_moment *)(const void *)moments.data + (i - 1),
-                     &fields);
-    if (rc == HOLOG_OK && keep.max_bytes != 0)
+                     &fields, out_gone);
+    if (rc == HOLOG_OK && !*out_gone && keep.max_bytes != 0)
         rc = hold_to_bound(s, horizon, keep.max_bytes);
     if (rc == HOLOG_OK && moments.len > 0)
         rc = hg_log_sync(s->log); /* what is kept is kept before anything goes */
     hg_buf_release(&moments);
     hg_fields_release(&fields);
+    return rc;
+}
+
+int hg_keep_ask(holog_store *s, uint64_t horizon)
+{
+    int gone = 0;
+    int rc;
+
+    do { /* another one has all of them to judge */
+        rc = ask_all(s, horizon, &gone);
+    } while (rc == HOLOG_OK && gone);
     return rc;
 }

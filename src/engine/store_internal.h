@@ -30,8 +30,8 @@
  *   info.c       machine, choices, settings
  *   maintain.c   verify, repair
  *
- * Lock ranks: 1 log->lock (the commit lock: sequenced state, versions), 2 the log's ext_lock,
- * 3 the cache's lock, 4 s->misc_lock, 5 that of the ropes. A lower rank is taken first.
+ * Lock ranks: 0 s->keep_lock, 1 log->lock (the commit lock: sequenced state, versions), 2 the log's
+ * ext_lock, 3 the cache's lock, 4 s->misc_lock, 5 that of the ropes. A lower rank is taken first.
  */
 #ifndef HG_ENGINE_STORE_INTERNAL_H
 #define HG_ENGINE_STORE_INTERNAL_H
@@ -180,7 +180,8 @@ struct holog_store {
     struct hg_timeline timeline;
     struct hg_sweep sweep;
     struct hg_retention rules;
-    struct hg_keep keep;
+    struct hg_keep keep;       /* fn and ctx change under keep_lock and the log's lock */
+    struct hg_mutex keep_lock; /* rank 0; held while the condition is asked */
 
     struct hg_mutex misc_lock; /* rank 4 */
     holog_view *views;

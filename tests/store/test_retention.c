@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/store_internal.h"
 #include "holog/versions.h"
@@ -369,6 +370,51 @@ Test(retention, the_horizon_does_not_move_before_the_condition_was_asked)
     is_then(release, "a", 0);
     cr_assert_geq(asked.times, MANY - 10);
     OK(holog_keep_when(box.store, NULL, NULL, 0));
+}
+
+struct taken_away {
+    int asked; /* atomic */
+    int gone;  /* atomic */
+    int wrong; /* atomic */
+};
+
+static int keep_slowly(void *ctx, const holog_commit_info *commit)
+{
+    struct taken_away *t = ctx;
+    const struct timespec ms = { .tv_nsec = 1000000 };
+
+    (void)commit;
+    __atomic_store_n(&t->asked, 1, __ATOMIC_RELEASE);
+    (void)nanosleep(&ms, NULL);
+    __atomic_or_fetch(&t->wrong, __atomic_load_n(&t->gone, __ATOMIC_ACQUIRE), __ATOMIC_RELAXED);
+    return 0;
+}
+
+static void *collect(void *arg)
+{
+    (void)arg;
+    (void)gc(1);
+    return NULL;
+}
+
+Test(retention, a_condition_that_was_taken_away_is_not_asked_any_more)
+{
+    const struct timespec ms = { .tv_nsec = 1000000 };
+    struct taken_away t = { 0 };
+    pthread_t thread;
+    uint64_t first = save("a", 0);
+
+    for (unsigned i = 1; i < 60; i++)
+        (void)save("a", i);
+    OK(holog_keep_when(box.store, keep_slowly, &t, 0));
+    cr_assert_eq(pthread_create(&thread, NULL, collect, NULL), 0);
+    while (!__atomic_load_n(&t.asked, __ATOMIC_ACQUIRE))
+        (void)nanosleep(&ms, NULL);
+    OK(holog_keep_when(box.store, NULL, NULL, 0));
+    __atomic_store_n(&t.gone, 1, __ATOMIC_RELEASE); /* its context may go now */
+    (void)pthread_join(thread, NULL);
+    cr_assert_eq(t.wrong, 0);
+    cr_assert(is_dropped(first)); /* nobody wants it kept any more */
 }
 
 /* ---- views -----------------------------------------------------------------------------------------*/
