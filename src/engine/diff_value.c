@@ -3,7 +3,7 @@
  *
  * First what may differ at all: of values that deltas made, what their ropes do not share; of others
  * everything, but for blocks that their tables have equal hashes of. That is read, and bytes that are
- * equal after all are left out.
+ * equal after all are left out. Where bytes came and went elsewhere, the two may be the same after all.
  */
 #include "engine/diff_value.h"
 
@@ -31,6 +31,9 @@ struct compare {
     struct side b;
     struct hg_buf *ranges; /* NULL: the first difference ends it */
     int differ;
+    int shifted; /* of values as long as each other: some bytes came or went before others went or
+                    came; from here to there, they may be the same all the same */
+    uint64_t from, to;
 };
 
 /* Bytes of both that may differ. */
@@ -161,6 +164,13 @@ static int on_gap(void *ctx, uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_
     struct gap g = { a, a_len, b, b_len };
     int rc = HOLOG_OK;
 
+    if (c->shifted || (a_len != b_len && !c->differ && c->a.loc->size == c->b.loc->size)) {
+        c->from = c->shifted ? c->from : a; /* the same place in both, so far */
+        c->to = HG_MAX(a + a_len, b + b_len);
+        c->shifted = 1;
+        if (c->ranges == NULL) /* the bytes there will tell */
+            return HOLOG_OK;
+    }
     if (a_len != b_len) {
         rc = skip_equal_front(c, &g);
         return rc < 0 ? rc : add_range(c, &g);
@@ -175,13 +185,31 @@ static int on_gap(void *ctx, uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_
     return rc;
 }
 
+/* Between the first gap and the end of the last one, byte for byte. */
+static int look_at_shifted(struct compare *c)
+{
+    int rc = HOLOG_OK;
+
+    c->differ = 0;
+    for (uint64_t at = c->from; rc == HOLOG_OK && !c->differ && at < c->to; at += CHUNK) {
+        size_t len = (size_t)HG_MIN(c->to - at, (uint64_t)CHUNK);
+        rc = read_both(c, at, at, len);
+        c->differ = rc == HOLOG_OK && memcmp(c->a.chunk, c->b.chunk, len) != 0;
+    }
+    if (rc == HOLOG_OK && !c->differ && c->ranges != NULL)
+        c->ranges->len = 0;
+    return rc;
+}
+
 static int compare_ropes(struct compare *c)
 {
     int rc = hg_rope_load(c->s, c->a.loc, c->path, &c->a.rope);
 
     if (rc == HOLOG_OK)
         rc = hg_rope_load(c->s, c->b.loc, c->path, &c->b.rope);
-    return rc < 0 ? rc : hg_rope_diff(c->a.rope.rope, c->b.rope.rope, on_gap, c, NULL);
+    if (rc == HOLOG_OK)
+        rc = hg_rope_diff(c->a.rope.rope, c->b.rope.rope, on_gap, c, NULL);
+    return rc == HOLOG_OK && c->shifted ? look_at_shifted(c) : rc;
 }
 
 /* ---- both ----------------------------------------------------------------------------------------*/

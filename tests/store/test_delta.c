@@ -750,6 +750,50 @@ Test(delta, diff_tells_deltas_apart_that_bring_the_same)
     cr_assert_str_eq(found, "2+1>2+1 ");
 }
 
+static int count_differences(void *ctx, const holog_difference *d)
+{
+    (void)d;
+    ++*(unsigned *)ctx;
+    return 0;
+}
+
+static unsigned differences(uint64_t a, uint64_t b, unsigned flags)
+{
+    unsigned n = 0;
+
+    OK(holog_diff(box.store, a, b, "/", flags, count_differences, &n));
+    return n;
+}
+
+Test(delta, diff_tells_nothing_of_bytes_that_came_out_the_same)
+{
+    const size_t len = 200000;
+    uint8_t *value = calloc(1, len);
+    const holog_delta moves[] = {
+        { .kind = HOLOG_DELTA_INSERT, .start = 10, .data = value, .len_bytes = 70 },
+        { .kind = HOLOG_DELTA_DELETE, .start = 150000, .end = 150070 },
+        { .kind = HOLOG_DELTA_MOVE, .start = 100, .end = 300, .to = 140000 }
+    };
+    const holog_delta mark = {
+        .kind = HOLOG_DELTA_UPDATE, .start = 120000, .end = 120001, .data = "x", .len_bytes = 1
+    };
+    uint64_t first = 0;
+    uint64_t same = 0;
+    uint64_t other = 0;
+
+    OK(holog_save(box.store, "a", value, len, 0, &first));
+    OK(holog_apply(box.store, "a", moves, 3, 0, 0, &same));
+    cr_assert_eq(differences(first, same, 0), 0);
+    cr_assert_eq(differences(first, same, HOLOG_DIFF_RANGES), 0);
+    OK(holog_apply(box.store, "a", &mark, 1, 0, 0, &other));
+    cr_assert_eq(differences(first, other, 0), 1);
+    cr_assert_eq(differences(first, other, HOLOG_DIFF_RANGES), 1);
+    OK(holog_apply(box.store, "a", moves, 3, 0, 0, &same)); /* the mark is elsewhere */
+    cr_assert_eq(differences(other, same, 0), 1);
+    cr_assert_eq(differences(other, same, HOLOG_DIFF_RANGES), 1);
+    free(value);
+}
+
 Test(delta, content_made_by_deltas_hashes_as_if_it_were_saved)
 {
     holog_view *view = NULL;
