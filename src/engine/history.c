@@ -197,6 +197,10 @@ static int one_segment(struct walk *w, uint32_t id)
     int rc = read_segment(w, id);
     size_t n;
 
+    if (rc == HOLOG_E_STALE && w->next_end == 0 && w->s->log != NULL) {
+        hg_error_clear(); /* it is being made, for what came meanwhile; were it lost, the one before */
+        return HOLOG_OK; /* would end too early */
+    }
     if (rc == HOLOG_OK)
         rc = find_frames(w);
     if (rc == HOLOG_OK)
@@ -271,6 +275,7 @@ int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t li
     w->ctx = ctx;
     w->left = limit == 0 ? UINT64_MAX : limit;
     w->filtered = path != NULL;
+    last = holog_last_number(store); /* before the rest: what comes meanwhile need not be in it */
     if (path != NULL) {
         rc = hg_user_path(path, w->path, &w->path_len);
         w->version = hg_version_get_published(store);
@@ -279,13 +284,12 @@ int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t li
         if (rc == HOLOG_OK)
             hg_key_make(w->path, w->path_len, &w->key);
     }
-    if (rc == HOLOG_OK && store->log != NULL)
-        rc = hg_log_flush(store->log); /* so that the files hold what is published */
-    last = holog_last_number(store);
-    w->last = last;
-    w->before = before == 0 || before > last ? last + 1 : before;
     if (rc == HOLOG_OK)
         rc = list_segments(store, &list);
+    if (rc == HOLOG_OK && store->log != NULL)
+        rc = hg_log_flush(store->log); /* so that the files are there, with what is published */
+    w->last = last;
+    w->before = before == 0 || before > last ? last + 1 : before;
     for (size_t n = list.len / sizeof(struct hg_segment_entry);
          rc == HOLOG_OK && n > 0 && !w->stopped && w->left > 0; n--) {
         const struct hg_segment_entry *e =

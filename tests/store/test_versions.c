@@ -636,6 +636,38 @@ static int count_difference(void *ctx, const holog_difference *d)
     return 0;
 }
 
+static void *save_unsynced(void *arg)
+{
+    const int *stop = arg;
+
+    for (uint64_t i = 0; !__atomic_load_n(stop, __ATOMIC_RELAXED); i++) {
+        const struct step s = { .op = STEP_SAVE,
+                                .path = "a",
+                                .len = 40,
+                                .seed = i,
+                                .flags = HOLOG_REPLACE,
+                                .sync = HOLOG_SYNC_NONE };
+        uint64_t number = 0;
+        OK(store_apply(box.store, &s, &number));
+    }
+    return NULL;
+}
+
+Test(versions, the_log_is_read_beside_commits_that_are_not_written_yet)
+{
+    pthread_t thread;
+    int stop = 0;
+
+    OK(holog_config(box.store, "retention.commits", "5", NULL, 0));
+    cr_assert_eq(pthread_create(&thread, NULL, save_unsynced, &stop), 0);
+    for (unsigned i = 0; i < 300; i++) {
+        unsigned n = 0;
+        OK(holog_log(box.store, i % 2 == 0 ? NULL : "a", 0, 5, count_commit, &n));
+    }
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    (void)pthread_join(thread, NULL);
+}
+
 static int count_du(void *ctx, const holog_du_entry *e)
 {
     (void)e;
