@@ -198,8 +198,8 @@ static int one_segment(struct walk *w, uint32_t id)
     size_t n;
 
     if (rc == HOLOG_E_STALE && w->next_end == 0 && w->s->log != NULL) {
-        hg_error_clear(); /* it is being made, for what came meanwhile; were it lost, the one before */
-        return HOLOG_OK; /* would end too early */
+        hg_error_clear(); /* being made; were it lost, the one before it would end too early */
+        return HOLOG_OK;
     }
     if (rc == HOLOG_OK)
         rc = find_frames(w);
