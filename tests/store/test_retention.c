@@ -191,6 +191,17 @@ static int take_tag_bytes(void *ctx, const holog_du_entry *e)
 }
 
 /* The same; nobody asks for it to be collected, and nothing else goes. */
+/* Is the past's version of that path still there? Nobody is shown it when nothing keeps it. */
+static int is_in_memory(const char *path, uint64_t number)
+{
+    struct hg_locator loc;
+    struct hg_key k;
+
+    hg_key_make(path, strlen(path), &k);
+    return hg_past_find(hg_index_head(box.store->sequenced.past), k.bytes, k.len, number, &loc) ==
+           HOLOG_OK;
+}
+
 Test(retention, what_a_tag_has_kept_goes_by_itself_when_the_tag_does)
 {
     uint64_t bytes = 0;
@@ -212,11 +223,13 @@ Test(retention, what_a_tag_has_kept_goes_by_itself_when_the_tag_does)
         (void)save("a", i);
     OK(holog_du(box.store, "x", take_tag_bytes, &bytes));
     cr_assert_eq(bytes, 1000);
+    cr_assert(!is_in_memory("x", first) && is_in_memory("x", second));
     OK(holog_tag_delete(box.store, "u"));
     for (unsigned i = 0; i < MANY; i++)
         (void)save("a", i);
     OK(holog_du(box.store, "x", take_tag_bytes, &bytes));
     cr_assert_eq(bytes, 0);
+    cr_assert(!is_in_memory("x", second));
 }
 
 Test(retention, a_rollback_replayed_without_what_was_let_go_of_leaves_the_same)
