@@ -34,9 +34,17 @@ int kit_level(void)
     return strcmp(l, "full") == 0 ? 2 : 1;
 }
 
+unsigned kit_sparse(void)
+{
+    const char *n = getenv("HOLOG_TEST_THIN");
+    unsigned long value = n != NULL && kit_level() == 1 ? strtoul(n, NULL, 10) : 1;
+
+    return value >= 1 && value <= 100 ? (unsigned)value : 1;
+}
+
 unsigned kit_thin(void)
 {
-    return getenv("HOLOG_SANITIZER") != NULL ? 4 : 1;
+    return getenv("HOLOG_SANITIZER") != NULL ? 4 : kit_sparse();
 }
 
 uint64_t kit_seed(void)

@@ -51,8 +51,10 @@ void kit_bounds(const struct played *p, uint64_t step, uint64_t *out_durable,
 /* Whether the recovery that kit_check has just looked at began with an index checkpoint. */
 int kit_used_checkpoint(void);
 
-int kit_level(void);     /* 0 quick, 1 normal, 2 full */
-unsigned kit_thin(void); /* 4 under a sanitizer, where all takes ten times as long; else 1 */
+int kit_level(void); /* 0 quick, 1 normal, 2 full */
+unsigned kit_sparse(
+    void);               /* HOLOG_TEST_THIN, at the normal level: how much less is tried; else 1 */
+unsigned kit_thin(void); /* 4 under a sanitizer, where all takes ten times as long; else as above */
 uint64_t kit_seed(void); /* HOLOG_TEST_SEED or fixed; printed by tests that use it */
 char kit_strategy(enum hg_sim_strategy s); /* its letter */
 

@@ -88,7 +88,7 @@ static void every_allocation(size_t which)
     for (int sticky = 0; sticky < 2; sticky++) {
         struct countdown c = { .sticky = sticky };
         int within = 1;
-        for (c.fail_at = 1; within && t.bad < 8; c.fail_at += strides[kit_level()]) {
+        for (c.fail_at = 1; within && t.bad < 8; c.fail_at += strides[kit_level()] * kit_sparse()) {
             struct hg_sim_options so = { .seed = kit_seed() };
             if (!kit_case("%s allocation %llu %s", script->name, (unsigned long long)c.fail_at,
                           sticky ? "for ever" : "once")) {

@@ -63,7 +63,7 @@ static void sweep(size_t script, enum hg_sim_dirs dirs)
     kit_play(&kit_scripts[script], &so, &p);
     cr_assert_eq(p.rc, HOLOG_OK, "script %s fails without a crash", kit_scripts[script].name);
     for (uint64_t step = 0; step <= hg_sim_steps(p.sim) && bad < 5;
-         step += level == 0 ? 3 * kit_thin() : 1) {
+         step += level == 0 ? 3 * kit_thin() : kit_sparse()) {
         unsigned pending = hg_sim_pending(p.sim, step);
         for (int s = 0; s < HG_SIM_CRASH_STRATEGIES && bad < 5; s++) {
             unsigned n = seeds_for((enum hg_sim_strategy)s, pending, level);

@@ -167,7 +167,7 @@ static void sweep(size_t script)
                                .step = step < steps ? step : steps,
                                .strategy = strategies[(2 * i + (unsigned)dirs + script) % 8],
                                .seed = rng_next(&rng) % 1000 };
-            bad += all_seconds(&f, 1, kit_level() == 0 ? 5 : 1, &states);
+            bad += all_seconds(&f, 1, kit_level() == 0 ? 5 : kit_sparse(), &states);
         }
         kit_release(&p);
     }

@@ -67,7 +67,7 @@ static void cut_everywhere(const struct played *p, const char *name, struct tota
         rng = rng * 31 + (unsigned char)*c;
     /* What is in front of the first commit is the same for all: other tests cut it. */
     for (uint64_t step = 60 + rng % strides[kit_level()]; step <= hg_sim_steps(p->sim);
-         step += strides[kit_level()]) {
+         step += strides[kit_level()] * kit_sparse()) {
         for (size_t k = 0; k < n_tried[kit_level()] && t->bad < 5; k++) {
             enum hg_sim_strategy s = tried[(rng_next(&rng) + k) % 5];
             struct hg_sim *after = NULL;

@@ -500,7 +500,7 @@ static uint64_t stride_now;
 static void set_stride(uint64_t normal)
 {
     stride_now = test_level() == 2                   ? 1
-                 : test_level() == 1                 ? normal
+                 : test_level() == 1                 ? normal * kit_sparse()
                  : getenv("HOLOG_SANITIZER") != NULL ? 997
                                                      : 61;
 }
@@ -868,7 +868,7 @@ Test(damage, frames_stored_as_values_are_never_taken_for_frames_of_the_log)
         memcpy(smuggled.file, bytes(disk, files.f[i].name), (size_t)smuggled.size);
         OK(hg_sim_run(smuggler, smuggle, NULL));
         for (uint64_t step = 0; step <= hg_sim_steps(smuggler);
-             step += test_level() == 0 ? 3 * kit_thin() : 1) {
+             step += test_level() == 0 ? 3 * kit_thin() : kit_sparse()) {
             for (unsigned how = 0; how < HG_SIM_CRASH_STRATEGIES; how++) {
                 struct hg_sim *after = NULL;
                 uint64_t ack = hg_sim_marked_max(smuggler, MARK_ACK, step, 0);

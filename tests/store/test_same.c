@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../crash/kit.h"
 #include "base/buf.h"
 #include "holog/versions.h"
 #include "storekit.h"
@@ -434,7 +435,7 @@ static void one_store(uint64_t seed)
 Test(same, what_was_written_is_what_is_opened_replayed_and_followed, .timeout = 3000)
 {
     static const unsigned counts[3] = { 25, 200, 5000 };
-    unsigned n = counts[test_level()];
+    unsigned n = counts[test_level()] / kit_sparse();
 
     for (size_t i = 0; i < sizeof noise; i++)
         noise[i] = (uint8_t)(i * 2654435761u >> 13);
