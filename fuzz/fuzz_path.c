@@ -4,6 +4,8 @@
  */
 #include <string.h>
 
+#include "base/error.h"
+#include "base/node.h"
 #include "engine/index.h"
 #include "engine/pathkey.h"
 #include "fuzz.h"
@@ -19,7 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *path = (const char *)data;
 
     int rc = hg_path_canonical(path, size, canonical, &len);
-    if (hg_rec_path_valid(path, size))
+    if (hg_rec_path_valid(path, size) && hg_node_ends(path, size))
+        FUZZ_CHECK(rc == HOLOG_E_BADPATH); /* only holog makes such */
+    else if (hg_rec_path_valid(path, size))
         FUZZ_CHECK(rc == 0 && len == size && memcmp(path, canonical, len) == 0);
     if (rc == 0) {
         FUZZ_CHECK(len <= HG_PATH_MAX && canonical[len] == 0);

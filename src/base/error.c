@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/node.h"
+
 static _Thread_local struct holog_error_detail last_error;
 
 static const struct code_text {
@@ -103,12 +105,14 @@ static void set_path(struct holog_error_detail *d, const char *path, size_t len)
     if (len != 0)
         memcpy(d->path, path, len);
     d->path[len] = '\0';
+    hg_node_show(d->path, sizeof d->path);
 }
 
 HG_PRINTF(2, 0)
 static void set_message(struct holog_error_detail *d, const char *fmt, va_list args)
 {
     (void)vsnprintf(d->message, sizeof d->message, fmt, args); /* cut to fit is what we want */
+    hg_node_show(d->message, sizeof d->message);
 }
 
 int hg_error(int code, const char *fmt, ...)

@@ -11,6 +11,7 @@
 
 #include "base/byteorder.h"
 #include "base/error.h"
+#include "base/node.h"
 #include "engine/index.h"
 
 #define ONES          UINT64_C(0x0101010101010101)
@@ -292,6 +293,13 @@ size_t hg_path_to_key(const char *path, size_t path_len, uint8_t *out)
     return (size_t)(c.out - out);
 }
 
+int hg_key_is_node(const uint8_t *key, size_t key_len)
+{
+    const uint8_t *end = memrchr(key, COMPONENT_END, key_len);
+    const uint8_t *component = end != NULL ? end + 1 : key;
+    return component < key + key_len && *component >= HG_NODE_FIRST;
+}
+
 size_t hg_key_parent(const uint8_t *key, size_t key_len)
 {
     const uint8_t *end = memrchr(key, COMPONENT_END, key_len); /* occurs nowhere else in a key */
@@ -368,12 +376,19 @@ int hg_key_to_path(const uint8_t *key, size_t key_len, char *out, size_t *out_le
             return bad_key((size_t)(at - key));
     }
     /* Canonical already, or it is no path: empty and "." components would be dropped. */
+    size_t named = w.len;
     size_t total = 0;
-    if (check_path(path, w.len, &total) < 0 || total != w.len)
+    if (hg_node_ends(path, w.len)) {
+        named = hg_path_parent(path, w.len);
+        size_t node = named + (named > 0 ? 1 : 0);
+        if (!hg_node_valid(path + node, w.len - node))
+            return bad_key(0);
+    }
+    if (check_path(path, named, &total) < 0 || total != named)
         return bad_key(0);
-    memcpy(out, path, total);
-    out[total] = '\0';
-    *out_len = total;
+    memcpy(out, path, w.len);
+    out[w.len] = '\0';
+    *out_len = w.len;
     return HOLOG_OK;
 }
 

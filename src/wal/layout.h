@@ -14,7 +14,8 @@
 
 /* Must-understand features (docs/FORMAT.md, section 11). */
 #define HG_FEATURE_VERSIONS UINT64_C(1) /* DELTA, ROLLBACK, TAG, RETENTION, FOLD records */
-#define HG_FEATURES_KNOWN   HG_FEATURE_VERSIONS
+#define HG_FEATURE_ARRAYS   UINT64_C(4) /* node components; 2 stays one that no holog knows */
+#define HG_FEATURES_KNOWN   (HG_FEATURE_VERSIONS | HG_FEATURE_ARRAYS)
 
 #define HG_SUPER_NAME     "SUPER"
 #define HG_LOCK_NAME      "LOCK"

@@ -25,6 +25,7 @@
 
 #include "base/byteorder.h"
 #include "base/error.h"
+#include "base/node.h"
 #include "wal/record_parts.h"
 
 #define SEGMENT_ENTRY_SIZE 13u
@@ -97,6 +98,27 @@ int hg_rec_utf8_valid(const void *text, size_t len)
     return 1;
 }
 
+static size_t last_component(const char *path, size_t len)
+{
+    const char *slash = memrchr(path, '/', len);
+
+    return slash != NULL ? (size_t)(slash - path) + 1 : 0;
+}
+
+uint64_t hg_rec_type_needs(uint8_t type)
+{
+    return type == HG_REC_DELTA || type == HG_REC_ROLLBACK || type == HG_REC_TAG ||
+                   type == HG_REC_RETENTION || type == HG_REC_FOLD
+               ? HG_FEATURE_VERSIONS
+               : 0;
+}
+
+uint64_t hg_rec_needs(const struct hg_record *r)
+{
+    return hg_rec_type_needs(r->type) |
+           (hg_node_ends(r->path, r->path_len) ? HG_FEATURE_ARRAYS : 0);
+}
+
 static int name_valid(const char *name, size_t len)
 {
     if (len == 0 || len > HG_REC_NAME_MAX)
@@ -133,7 +155,12 @@ int hg_rec_path_valid(const char *path, size_t len)
     }
     if (!name_valid(path + start, len - start))
         return 0;
-    return (high & HIGHS) == 0 || hg_rec_utf8_valid(path, len);
+    if ((high & HIGHS) == 0)
+        return 1;
+    if (!hg_node_ends(path, len))
+        return hg_rec_utf8_valid(path, len);
+    start = last_component(path, len);
+    return hg_node_valid(path + start, len - start) && hg_rec_utf8_valid(path, start);
 }
 
 /* ---- encoding ---------------------------------------------------------------------------------- */
@@ -526,7 +553,7 @@ int hg_rec_content_decode(uint8_t type_byte, const uint8_t *content, size_t len,
     if ((type_byte & ~(HG_REC_TYPE_BITS | HG_REC_IGNORABLE)) != 0)
         return hg_rec_bad("reserved bits of the type are set");
     if (out->type <= HG_REC_BODY || out->type == HG_REC_SEGMENTS || out->type == HG_REC_CONFIG ||
-        hg_rec_needs(out->type) != 0)
+        hg_rec_type_needs(out->type) != 0)
         return hg_rec_bad(out->type == 0 ? "it has no type"
                                          : "a type that is known may not be skipped");
     if (!out->ignorable)

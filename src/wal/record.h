@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "wal/layout.h"
 
+struct hg_record;
 enum hg_record_type {
     HG_REC_BLOB = 1,
     HG_REC_LARGE = 2,
@@ -31,22 +32,17 @@ enum hg_record_type {
 };
 #define HG_REC_TYPE_BITS 0x3fu
 #define HG_REC_IGNORABLE 0x80u
-/* The must-understand features that the header of a segment with such a record declares. */
-static inline uint64_t hg_rec_needs(uint8_t type)
-{
-    return type == HG_REC_DELTA || type == HG_REC_ROLLBACK || type == HG_REC_TAG ||
-                   type == HG_REC_RETENTION || type == HG_REC_FOLD
-               ? HG_FEATURE_VERSIONS
-               : 0;
-}
-
 /* What a stored path is held to, apart from the engine's own canonical form on purpose (two judges):
  * UTF-8 without NUL, 1-4096 bytes, 1-64 components of 1-255 bytes, none "." or "..". Anything else
- * is 0. The encoders assert it. */
+ * is 0. The encoders assert it. The last component may be a node component (base/node.h) instead. */
 #define HG_REC_PATH_MAX  4096u
 #define HG_REC_NAME_MAX  255u
 #define HG_REC_DEPTH_MAX 64u
 int hg_rec_path_valid(const char *path, size_t len);
+/* The must-understand features that the header of a segment with such a record declares: because of
+ * its type, and of its path. */
+uint64_t hg_rec_type_needs(uint8_t type);
+uint64_t hg_rec_needs(const struct hg_record *r);
 int hg_rec_utf8_valid(const void *text, size_t len);
 
 struct hg_piece {

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/node.h"
 #include "wal/recover_internal.h"
 
 /* Bytes of an extent that are read at once: a multiple of HG_HASH_BLOCK. */
@@ -56,10 +57,17 @@ int hg_body_each(const uint8_t *body, size_t len, uint32_t segment, uint64_t bod
 
 int hg_rec_check_declared(const struct hg_record *r, uint64_t features)
 {
-    if ((hg_rec_needs(r->type) & ~features) == 0)
+    int is_node = hg_node_ends(r->path, r->path_len) || hg_node_ends(r->to, r->to_len);
+
+    if (is_node && r->type != HG_REC_BLOB && r->type != HG_REC_LARGE && r->type != HG_REC_DELTA &&
+        r->type != HG_REC_DELETE)
+        return hg_corrupt(r->segment, r->offset,
+                          "a record of type %u for a document or a chunk of an array",
+                          (unsigned)r->type);
+    if ((hg_rec_needs(r) & ~features) == 0)
         return HOLOG_OK;
     return hg_corrupt(r->segment, r->offset,
-                      "a record of type %u in a segment that does not declare its feature",
+                      "a record of type %u in a segment that does not declare its features",
                       (unsigned)r->type);
 }
 

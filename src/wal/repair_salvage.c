@@ -99,7 +99,7 @@ static int keep_setting(void *ctx, const struct hg_record *rec)
 
     if (rec->type == HG_REC_TAG || rec->type == HG_REC_RETENTION) {
         v->is_note = 1;
-        v->features |= hg_rec_needs(rec->type);
+        v->features |= hg_rec_needs(rec);
     }
     if (rec->type != HG_REC_CONFIG)
         return 0;
@@ -124,7 +124,7 @@ static int note_record(void *ctx, const struct hg_record *rec)
 {
     struct salvage *v = ctx;
 
-    v->features |= hg_rec_needs(rec->type);
+    v->features |= hg_rec_needs(rec);
     return rec->type == HG_REC_BODY ? hg_births_found(&v->births, v->number, rec->body.segment,
                                                       rec->body.offset, (size_t)rec->body.len)
                                     : HOLOG_OK;

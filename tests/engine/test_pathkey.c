@@ -9,6 +9,7 @@
 
 #include <holog/error.h>
 
+#include "base/node.h"
 #include "engine/index.h"
 #include "engine/pathkey.h"
 
@@ -359,6 +360,69 @@ Test(pathkey, the_longest_paths_have_keys)
     }
 }
 
+/* A path with a chunk's coordinates behind it. */
+static size_t chunk_path(char *path, size_t len, const uint64_t *index, unsigned rank)
+{
+    path[len] = '/';
+    len += 1 + hg_node_chunk(index, rank, path + len + 1);
+    path[len] = '\0';
+    return len;
+}
+
+Test(pathkey, chunks_come_back_from_their_keys_and_lie_in_c_order)
+{
+    static uint8_t keys[2][HG_KEY_MAX];
+    uint64_t index[2][HG_RANK_MAX];
+    char path[HG_PATH_MAX + 1];
+    char back[HG_PATH_MAX + 1];
+    size_t len;
+    seed(31);
+    for (uint32_t n = 0; n < 100000; n++) {
+        unsigned rank = below(6);
+        size_t key_len[2];
+        int order = 0;
+        for (unsigned k = 0; k < 2; k++) {
+            for (unsigned i = 0; i < rank; i++) {
+                unsigned bits = below(4) > 0 ? 4 : below(50);
+                index[k][i] =
+                    (uint64_t)below(UINT32_MAX) * UINT32_MAX & ((UINT64_C(1) << bits) - 1);
+            }
+            memcpy(path, "p/a1", 4);
+            size_t path_len = chunk_path(path, 4, index[k], rank);
+            key_len[k] = hg_path_to_key(path, path_len, keys[k]);
+            CHECK(hg_key_is_node(keys[k], key_len[k]));
+            CHECK(hg_key_to_path(keys[k], key_len[k], back, &len) == HOLOG_OK);
+            CHECK(len == path_len && memcmp(back, path, len) == 0);
+            CHECK(hg_key_parent(keys[k], key_len[k]) == 6); /* p 00 a 1 1 01 */
+        }
+        for (unsigned i = 0; i < rank && order == 0; i++)
+            order = (index[0][i] > index[1][i]) - (index[0][i] < index[1][i]);
+        CHECK(sign(key_compare(keys[0], key_len[0], keys[1], key_len[1])) == order);
+    }
+}
+
+Test(pathkey, documents_and_chunks_stand_behind_every_name)
+{
+    static const char *const names[] = { "z", "zarr.json", "c", "\xf4\x8f\xbf\xbf", "\x7f" };
+    static const char *const nodes[] = { "d/" HG_NODE_GROUP, "d/" HG_NODE_ARRAY, "d/\xff",
+                                         "d/\xff\x80" };
+    static uint8_t keys[2][HG_KEY_MAX];
+    char path[HG_PATH_MAX + 1];
+    size_t len[2];
+    seed(1);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        len[0] = (size_t)snprintf(path, sizeof path, "d/%s/below", names[i]);
+        len[0] = hg_path_to_key(path, len[0], keys[0]);
+        CHECK(!hg_key_is_node(keys[0], len[0]));
+        for (size_t k = 0; k < sizeof nodes / sizeof nodes[0]; k++) {
+            len[1] = hg_path_to_key(nodes[k], strlen(nodes[k]), keys[1]);
+            CHECK(key_compare(keys[0], len[0], keys[1], len[1]) < 0);
+        }
+    }
+    CHECK(canonical("d/" HG_NODE_ARRAY, path) == HOLOG_E_BADPATH); /* nobody's name */
+    CHECK(canonical("\xff", path) == HOLOG_E_BADPATH);
+}
+
 Test(pathkey, keys_of_no_path_are_corrupt)
 {
     static const struct {
@@ -380,6 +444,12 @@ Test(pathkey, keys_of_no_path_are_corrupt)
         { { '9' }, 1 },                           /* a long run without its number */
         { { '9', 8, '1', '2', '3', '4', '5', '6', '7', '8', 1 }, 11 }, /* ... not in short form */
         { { 0x80 }, 1 },                                               /* not UTF-8 */
+        { { 0xfe, 0x83 }, 2 },                                         /* no document */
+        { { 0xfe, 0x81, 0, 'a' }, 4 },                                 /* below a document */
+        { { 0, 0xff }, 2 },
+        { { 'a', 0, 0, 0xff, 0x80 }, 5 },
+        { { 'a', 0, 0xff, 0x81, 0x80 }, 5 }, /* a leading zero of an index */
+        { { 'a', 0, 0xff, 0x82, 0x81 }, 5 }, /* cut short */
     };
     char out[HG_PATH_MAX + 1] = "untouched";
     size_t len = 12345;

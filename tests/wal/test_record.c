@@ -1,8 +1,10 @@
 /*
  * Records, paths, pieces and block tables.
  */
+#include "base/node.h"
 #include "engine/pathkey.h"
 #include "wal/record.h"
+#include "wal/recover_internal.h"
 #include "waltest.h"
 
 /* ---- paths ---------------------------------------------------------------------------------- */
@@ -77,6 +79,70 @@ Test(path, bad_utf8_fails)
     INVALID("\xe2\x82/\xac");
     INVALID("12345678\xe2\x82");
     VALID("\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf\xf0\x90\x80\x80\xe0\xa0\x80\xc2\x80");
+}
+
+Test(path, the_last_component_may_be_a_document_or_a_chunk)
+{
+    static const char chunk[] = "a/b/\xff\x80\x81\xff\x87\x81\x80\x80\x80\x80\x80\xff";
+
+    VALID("\xfe\x81");
+    VALID("a/\xfe\x81");
+    VALID("caf\xc3\xa9/\xfe\x82");
+    VALID("a/\xff");
+    VALID("a/\xff\x80\x80");
+    cr_assert_eq(hg_rec_path_valid(chunk, sizeof chunk - 1), 1);
+    for (size_t len = sizeof chunk - 2; len > sizeof chunk - 9; len--)
+        cr_assert_eq(hg_rec_path_valid(chunk, len), 0, "cut to %zu", len);
+    cr_assert_eq(hg_node_ends(chunk, sizeof chunk - 1), 1);
+    cr_assert_eq(hg_node_ends("a/b", 3), 0);
+    cr_assert_eq(hg_node_ends("", 0), 0);
+    INVALID("\xfe");
+    INVALID("a/\xfe\x80");
+    INVALID("a/\xfe\x83");
+    INVALID("a/\xfe\x81\x81");
+    INVALID("a/\xfe\x81/b"); /* nothing is below it */
+    INVALID("\xff\x80/b");
+    INVALID("\xfd\x81");
+    INVALID("\xc3/\xff\x80");  /* what it is in has a name */
+    INVALID("a/\xff\x81\x80"); /* a leading 0 */
+    INVALID("a/\xff\x81\x7f"); /* no digit */
+    INVALID("a/\xff\x7f");
+    INVALID("a/\xff\x88\x81\x80\x80\x80\x80\x80\x80\x80");
+}
+
+Test(path, only_a_value_is_a_document_or_a_chunk_and_only_where_that_is_declared)
+{
+    static const uint8_t values[] = { HG_REC_BLOB, HG_REC_LARGE, HG_REC_DELTA, HG_REC_DELETE };
+    static const uint8_t others[] = { HG_REC_DIR,  HG_REC_SYMLINK, HG_REC_DELETE_TREE,
+                                      HG_REC_MOVE, HG_REC_COPY,    HG_REC_ROLLBACK };
+    struct hg_record r = { .path = "a/\xff\x80", .path_len = 4 };
+
+    for (size_t i = 0; i < sizeof values; i++) {
+        r.type = values[i];
+        cr_assert_eq(hg_rec_check_declared(&r, HG_FEATURE_ARRAYS | HG_FEATURE_VERSIONS), HOLOG_OK);
+        cr_assert_eq(hg_rec_check_declared(&r, HG_FEATURE_VERSIONS), HOLOG_E_CORRUPT);
+    }
+    for (size_t i = 0; i < sizeof others; i++) {
+        r.type = others[i];
+        cr_assert_eq(hg_rec_check_declared(&r, HG_FEATURES_KNOWN), HOLOG_E_CORRUPT, "type %u",
+                     r.type);
+    }
+    r = (struct hg_record){
+        .type = HG_REC_MOVE, .path = "a", .path_len = 1, .to = "\xfe\x81", .to_len = 2
+    };
+    cr_assert_eq(hg_rec_check_declared(&r, HG_FEATURES_KNOWN), HOLOG_E_CORRUPT);
+    r.to = "b";
+    r.to_len = 1;
+    cr_assert_eq(hg_rec_check_declared(&r, 0), HOLOG_OK);
+}
+
+Test(path, a_chunk_has_at_most_32_coordinates)
+{
+    char path[40] = "\xff";
+
+    memset(path + 1, 0x80, sizeof path - 1);
+    cr_assert_eq(hg_rec_path_valid(path, 33), 1);
+    cr_assert_eq(hg_rec_path_valid(path, 34), 0);
 }
 
 Test(path, limits_are_255_64_and_4096)
