@@ -218,7 +218,7 @@ enum holog_type {
     HOLOG_DIRECTORY = 1,
     HOLOG_BLOB = 2,
     HOLOG_SYMLINK = 3,
-    HOLOG_ARRAY = 4 /* later */
+    HOLOG_ARRAY = 4 /* a directory with the metadata document of an array (docs/FORMAT.md) */
 };
 
 typedef struct holog_stat_info {

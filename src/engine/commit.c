@@ -17,6 +17,7 @@
 #include "base/byteorder.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/node.h"
 #include "engine/check.h"
 #include "engine/delta.h"
 #include "engine/retention.h"
@@ -192,6 +193,7 @@ static const char *text(const holog_txn *txn, uint32_t at)
     return (const char *)txn->arena.data + at;
 }
 
+/* With a name: a document and chunks are the directory's own. */
 static int has_children(void *ctx, const struct hg_key *dir)
 {
     holog_store *s = ctx;
@@ -204,7 +206,8 @@ static int has_children(void *ctx, const struct hg_key *dir)
     prefix[dir->len] = 0;
     rc = hg_cursor_open(&c, root, prefix, dir->len + 1, 0);
     if (rc == HOLOG_OK) {
-        rc = c.key_len > dir->len && memcmp(c.key, prefix, dir->len + 1) == 0;
+        rc = c.key_len > dir->len + 1 && memcmp(c.key, prefix, dir->len + 1) == 0 &&
+             c.key[dir->len + 1] < HG_NODE_FIRST;
         hg_cursor_close(&c);
     } else if (rc == HOLOG_E_NOENT) {
         rc = 0;
@@ -768,16 +771,14 @@ static int only_deletes(const holog_txn *txn)
     return i == op_count(txn);
 }
 
-static int needs_feature(const holog_txn *txn)
+static uint64_t features_of(const holog_txn *txn)
 {
     const struct hg_op *op = (const struct hg_op *)(const void *)txn->ops.data;
     size_t i = 0;
 
-    if (txn->deltas != NULL)
-        return 1;
-    while (i < op_count(txn) && op[i].type != HG_OP_ROLLBACK)
+    while (txn->deltas == NULL && i < op_count(txn) && op[i].type != HG_OP_ROLLBACK)
         i++;
-    return i < op_count(txn);
+    return (i < op_count(txn) ? HG_FEATURE_VERSIONS : 0) | (txn->nodes ? HG_FEATURE_ARRAYS : 0);
 }
 
 static int run(struct seq *q, const struct finish *f)
@@ -800,7 +801,8 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
     struct hg_buf *body = in_extent ? frame_body : &q->txn->body;
     struct finish f = { body, in_extent ? 1 : q->txn->nrec, done, ctx, out_ticket };
     uint64_t ended;
-    int rc = needs_feature(q->txn) ? hg_log_need(s->log, HG_FEATURE_VERSIONS) : HOLOG_OK;
+    uint64_t features = features_of(q->txn);
+    int rc = features != 0 ? hg_log_need(s->log, features) : HOLOG_OK;
 
     hg_retention_step(s);
     if (rc == HOLOG_OK)

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/node.h"
 #include "engine/diff_value.h"
 #include "holog/versions.h"
 
@@ -26,7 +27,7 @@ struct diff {
     struct hg_buf ranges; /* holog_range */
     struct hg_run named;  /* paths that commits between the two name */
     struct hg_key key;
-    char path[HG_PATH_MAX + 1];
+    char path[HG_PATH_MAX + HG_NODE_TEXT_MAX];
     int (*each)(void *ctx, const holog_difference *d);
     void *ctx;
 };
@@ -60,6 +61,7 @@ static int tell(struct diff *d)
                              .b_size = d->b.loc.type == HG_ENTRY_DIR ? 0 : d->b.loc.size,
                              .path = d->path };
 
+    hg_node_show(d->path, sizeof d->path);
     if (blobs && (d->flags & HOLOG_DIFF_RANGES) != 0) {
         out.n_ranges = (uint32_t)(d->ranges.len / sizeof(holog_range));
         out.ranges = (const holog_range *)(const void *)d->ranges.data;

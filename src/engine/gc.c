@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/node.h"
 #include "engine/retention.h"
 #include "holog/versions.h"
 
@@ -306,6 +307,8 @@ static int turn_to(struct du *d, const uint8_t *key, size_t len)
 
     if (len <= d->dir.len)
         return HOLOG_OK;
+    if (key[from] >= HG_NODE_FIRST) /* the directory's own: they come last */
+        return d->child_len > 0 ? end_child(d) : HOLOG_OK;
     while (n < len && key[n] != 0)
         n++;
     if (d->child_len == n && memcmp(d->child, key, n) == 0)

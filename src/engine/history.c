@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/node.h"
 #include "engine/store_internal.h"
 #include "wal/walk.h"
 
@@ -43,7 +44,7 @@ struct walk {
     struct hg_key key;          /* of the filter */
     uint64_t number;            /* of the commit in hand */
     int matched;                /* 1, or a negative code */
-    char match[HG_PATH_MAX + 1];
+    char match[HG_PATH_MAX + HG_NODE_TEXT_MAX];
     uint64_t bytes;
 };
 
@@ -135,6 +136,7 @@ static int touches(struct walk *w, const struct hg_record *r)
 yes:
     memcpy(w->match, path, len);
     w->match[len] = 0;
+    hg_node_show(w->match, sizeof w->match);
     return 1;
 }
 

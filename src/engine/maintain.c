@@ -6,6 +6,7 @@
 #include "base/byteorder.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/node.h"
 #include "engine/checkpoint.h"
 #include "engine/store_internal.h"
 
@@ -18,15 +19,18 @@ struct report {
 static int on_damage(void *ctx, const struct hg_damage_found *d)
 {
     struct report *r = ctx;
+    struct hg_damage_found shown = *d;
     holog_damage out = { .file = d->file[0] == 0 ? NULL : d->file,
                          .segment = d->segment,
                          .harmless = d->harmless ? 1u : 0u,
                          .offset = d->offset,
                          .first_number = d->first_number,
                          .last_number = d->last_number,
-                         .path = d->path[0] == 0 ? NULL : d->path,
-                         .message = d->message };
+                         .path = d->path[0] == 0 ? NULL : shown.path,
+                         .message = shown.message };
 
+    hg_node_show(shown.path, sizeof shown.path);
+    hg_node_show(shown.message, sizeof shown.message);
     if (!d->harmless)
         r->damaged = 1;
     return r->each == NULL ? 0 : r->each(r->ctx, &out);

@@ -435,6 +435,8 @@ struct holog_txn {
     enum holog_sync sync;
     uint32_t nrec;
     uint64_t expecting; /* number for the HG_OP_EXPECT being collected */
+    int internal;       /* the path of the operation being collected is canonical or internal */
+    int nodes;          /* an operation is on a document or a chunk */
     enum hg_txn_kind kind;
     int parent_missing; /* why the operation collected last was refused */
 };

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/node.h"
 #include "engine/check.h"
 #include "engine/delta.h"
 #include "engine/store_internal.h"
@@ -702,6 +703,9 @@ static int has_children_through(void *ctx, const struct hg_key *dir)
 
     if (rc == HOLOG_OK)
         rc = hg_cursor_step(&c, &at);
+    if (rc == HOLOG_OK &&
+        hg_key_is_node(at.key, at.key_len)) /* the directory's own: behind names */
+        rc = HOLOG_E_NOENT;
     hg_cursor_end(&c);
     return rc == HOLOG_OK ? 1 : rc == HOLOG_E_NOENT ? 0 : rc;
 }
@@ -1003,7 +1007,13 @@ int hg_txn_op(holog_txn *txn, enum hg_op_type type, unsigned flags, const char *
         return rc;
     if (type == HG_OP_CONFIG)
         return collect(txn, op, path, strlen(path), to, data, len);
-    rc = hg_user_path(path, canonical, &path_len);
+    if (txn->internal) {
+        path_len = strlen(path);
+        memcpy(canonical, path, path_len + 1);
+        txn->nodes |= hg_node_ends(path, path_len);
+    } else {
+        rc = hg_user_path(path, canonical, &path_len);
+    }
     if (rc == HOLOG_OK && path_len == 0)
         rc = hg_txn_refuse_root(type, flags, 0);
     if (rc < 0 || (path_len == 0 && type == HG_OP_MKDIR))

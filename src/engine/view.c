@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/node.h"
 #include "engine/store_internal.h"
 
 /* ---- views -----------------------------------------------------------------------------------------*/
@@ -176,6 +177,23 @@ int hg_view_check(const holog_view *view)
 
 /* ---- stat --------------------------------------------------------------------------------------------*/
 
+/* 1, 0 or a failure. */
+static int is_array(const struct hg_lookup *l, const uint8_t *key, size_t len)
+{
+    uint8_t node[HG_KEY_MAX];
+    struct hg_locator loc;
+    int rc;
+
+    if (len + sizeof HG_NODE_ARRAY > sizeof node)
+        return 0;
+    memcpy(node, key, len);
+    if (len > 0)
+        node[len++] = 0;
+    memcpy(node + len, HG_NODE_ARRAY, sizeof HG_NODE_ARRAY - 1);
+    rc = l->get(l->ctx, node, len + sizeof HG_NODE_ARRAY - 1, &loc);
+    return rc == HOLOG_OK ? 1 : rc == HOLOG_E_NOENT ? 0 : rc;
+}
+
 static int stat_record(holog_store *s, const struct hg_resolved *r, holog_stat_info *info)
 {
     struct hg_record_read rec;
@@ -214,8 +232,12 @@ int hg_stat_resolved(holog_store *s, const struct hg_lookup *l, const struct hg_
         info.segment = r->loc.segment;
         info.offset = r->loc.offset;
         rc = stat_record(s, r, &info);
+        if (rc == HOLOG_OK && is_dir)
+            rc = is_array(l, r->key.bytes, r->key.len);
         if (rc < 0)
             return rc;
+        if (rc > 0)
+            info.type = HOLOG_ARRAY;
     }
     if (r->loc.type == HG_ENTRY_SYMLINK) {
         rc = hg_resolve(l, r->path, r->path_len, 1, &target);
@@ -367,13 +389,9 @@ int hg_cursor_step(holog_cursor *c, struct hg_cursor_at *out_at)
     }
 }
 
-int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor_at *at)
+/* The key handed out last begins with the prefix, or is right before all that do. */
+static void skip_prefix(holog_cursor *c, const uint8_t *below, size_t len)
 {
-    uint8_t below[HG_KEY_MAX + 1];
-    size_t len = at->key_len + 1;
-
-    memcpy(below, at->key, at->key_len);
-    below[at->key_len] = 0;
     if (c->tree_state == HOLOG_OK &&
         (c->tree_taken || (c->tree.key_len >= len && memcmp(c->tree.key, below, len) == 0))) {
         c->tree_state = hg_entries_skip_prefix(&c->tree, below, len);
@@ -384,7 +402,27 @@ int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor_at *at)
         c->over_state = hg_cursor_skip_prefix(&c->over, below, len);
         c->over_taken = 0;
     }
+}
+
+int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor_at *at)
+{
+    uint8_t below[HG_KEY_MAX + 1];
+
+    memcpy(below, at->key, at->key_len);
+    below[at->key_len] = 0;
+    skip_prefix(c, below, at->key_len + 1);
     return HOLOG_OK;
+}
+
+/* The others of its kind: an array may have a million chunks. */
+static void skip_nodes(holog_cursor *c, const struct hg_cursor_at *at)
+{
+    uint8_t nodes[HG_KEY_MAX];
+    size_t parent = hg_key_parent(at->key, at->key_len);
+    size_t len = parent + (parent > 0 ? 2 : 1);
+
+    memcpy(nodes, at->key, len);
+    skip_prefix(c, nodes, len);
 }
 
 void hg_cursor_end(holog_cursor *c)
@@ -509,6 +547,18 @@ int holog_list(holog_store *store, const char *path, unsigned flags, const char 
     return rc;
 }
 
+static int get_through(void *ctx, const uint8_t *key, size_t len, struct hg_locator *out)
+{
+    const holog_cursor *c = ctx;
+    struct hg_lookup l;
+    int rc = c->over_root != NULL ? hg_root_lookup(c->over_root, key, len, out) : HOLOG_E_NOENT;
+
+    if (rc != HOLOG_E_NOENT)
+        return rc == HOLOG_OK && hg_is_gone(out) ? HOLOG_E_NOENT : rc;
+    hg_lookup_version(c->store, c->version, &l);
+    return l.get(l.ctx, key, len, out);
+}
+
 static int fill_entry(holog_cursor *c, const struct hg_cursor_at *at)
 {
     size_t len = 0;
@@ -518,11 +568,15 @@ static int fill_entry(holog_cursor *c, const struct hg_cursor_at *at)
     if (rc < 0)
         return rc;
     slash = memrchr(c->path, '/', len);
+    if (at->loc.type == HG_ENTRY_DIR)
+        rc = is_array(&(struct hg_lookup){ .ctx = c, .get = get_through }, at->key, at->key_len);
+    if (rc < 0)
+        return rc;
     c->entry =
         (holog_entry){ .path = c->path,
                        .name = slash == NULL ? c->path : slash + 1,
                        .path_len = len,
-                       .type = at->loc.type,
+                       .type = rc > 0 ? HOLOG_ARRAY : at->loc.type,
                        .size_bytes = at->loc.type == HG_ENTRY_DIR ? 0 : at->loc.size,
                        .number = at->loc.type == HG_ENTRY_DIR ? at->loc.size : at->loc.number };
     if (c->entry.number == HG_NUMBER_OWN)
@@ -540,6 +594,10 @@ int holog_cursor_next(holog_cursor *cursor, const holog_entry **out_entry)
     while (rc == HOLOG_OK) {
         struct hg_cursor_at at;
         rc = hg_cursor_step(cursor, &at);
+        if (rc == HOLOG_OK && hg_key_is_node(at.key, at.key_len)) {
+            skip_nodes(cursor, &at);
+            continue;
+        }
         if (rc == HOLOG_OK)
             rc = fill_entry(cursor, &at);
         if (rc == HOLOG_OK && (cursor->flags & HOLOG_LIST_RECURSIVE) == 0 &&
