@@ -1,0 +1,426 @@
+/*
+ * The metadata document of an array; see document.h.
+ */
+#include "array/document.h"
+
+#include <string.h>
+
+#include <json-c/json_tokener.h>
+#include <json-c/linkhash.h>
+
+#include "array/fill.h"
+#include "base/error.h"
+
+#define DEPTH_MAX  64 /* of JSON, in attributes mostly */
+#define CHUNKS_MAX (UINT64_C(1) << 62)
+
+/* ---- members -------------------------------------------------------------------------------------*/
+
+static int bad(const char *member, const char *why)
+{
+    return hg_error(HOLOG_E_INVAL, "the metadata of the array: %s %s", member, why);
+}
+
+static struct json_object *member(struct json_object *o, const char *name)
+{
+    struct json_object *value = NULL;
+
+    return json_object_object_get_ex(o, name, &value) ? value : NULL;
+}
+
+/* "" when it is no string, or holds a NUL. */
+static const char *text_of(struct json_object *value)
+{
+    if (!json_object_is_type(value, json_type_string) ||
+        strlen(json_object_get_string(value)) != (size_t)json_object_get_string_len(value))
+        return "";
+    return json_object_get_string(value);
+}
+
+static int read_size(struct json_object *value, uint64_t least, uint64_t *out)
+{
+    if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
+        return 0;
+    *out = json_object_get_uint64(value);
+    return *out >= least && *out <= HG_INDEX_MAX;
+}
+
+/* {name, configuration}, or the name alone. "" when it is neither. */
+static const char *name_of(struct json_object *extension, struct json_object **out_configuration)
+{
+    *out_configuration = NULL;
+    if (json_object_is_type(extension, json_type_string))
+        return text_of(extension);
+    if (!json_object_is_type(extension, json_type_object))
+        return "";
+    *out_configuration = member(extension, "configuration");
+    if (*out_configuration != NULL && !json_object_is_type(*out_configuration, json_type_object))
+        return "";
+    return text_of(member(extension, "name"));
+}
+
+/* ---- shape and grid ------------------------------------------------------------------------------*/
+
+static int read_shape(struct hg_document *d)
+{
+    struct json_object *shape = member(d->root, "shape");
+    size_t n;
+
+    if (!json_object_is_type(shape, json_type_array))
+        return bad("shape", "is missing or no list");
+    n = json_object_array_length(shape);
+    if (n > HG_RANK_MAX)
+        return hg_error(HOLOG_E_NOTSUP, "the metadata of the array: %zu axes; %d are possible", n,
+                        HG_RANK_MAX);
+    d->rank = (unsigned)n;
+    for (unsigned i = 0; i < d->rank; i++)
+        if (!read_size(json_object_array_get_idx(shape, i), 0, &d->shape[i]))
+            return bad("shape", "has what is no number from 0 to 2^49 - 1");
+    return HOLOG_OK;
+}
+
+static int count_chunks(const struct hg_document *d)
+{
+    uint64_t chunks = 1;
+    uint64_t bytes = d->type.size;
+
+    for (unsigned i = 0; i < d->rank; i++) {
+        uint64_t along = HG_MAX(hg_document_chunks(d, i), (uint64_t)1);
+        if (chunks > CHUNKS_MAX / along)
+            return hg_error(HOLOG_E_TOOBIG, "the metadata of the array: more than 2^62 chunks");
+        if (bytes > CHUNKS_MAX / d->chunk[i])
+            return hg_error(HOLOG_E_TOOBIG,
+                            "the metadata of the array: a chunk of more than 2^62 bytes");
+        chunks *= along;
+        bytes *= d->chunk[i];
+    }
+    return HOLOG_OK;
+}
+
+static int read_grid(struct hg_document *d)
+{
+    struct json_object *configuration = NULL;
+    const char *name = name_of(member(d->root, "chunk_grid"), &configuration);
+    struct json_object *shape = member(configuration, "chunk_shape");
+
+    if (name[0] == 0)
+        return bad("chunk_grid", "is missing or has no name");
+    if (strcmp(name, "regular") != 0)
+        return hg_error(HOLOG_E_NOTSUP,
+                        "the metadata of the array: a chunk_grid \"%.40s\"; only "
+                        "\"regular\" is known",
+                        name);
+    if (!json_object_is_type(shape, json_type_array) || json_object_array_length(shape) != d->rank)
+        return bad("chunk_shape", "is not a list of as many numbers as shape");
+    for (unsigned i = 0; i < d->rank; i++)
+        if (!read_size(json_object_array_get_idx(shape, i), 1, &d->chunk[i]))
+            return bad("chunk_shape", "has what is no number from 1 to 2^49 - 1");
+    return count_chunks(d);
+}
+
+static int read_keys(struct hg_document *d)
+{
+    struct json_object *configuration = NULL;
+    const char *name = name_of(member(d->root, "chunk_key_encoding"), &configuration);
+    struct json_object *separator = member(configuration, "separator");
+
+    if (name[0] == 0)
+        return bad("chunk_key_encoding", "is missing or has no name");
+    d->v2_keys = strcmp(name, "v2") == 0;
+    if (!d->v2_keys && strcmp(name, "default") != 0)
+        return hg_error(HOLOG_E_NOTSUP,
+                        "the metadata of the array: a chunk_key_encoding \"%.40s\"; only "
+                        "\"default\" and \"v2\" are known",
+                        name);
+    d->separator = d->v2_keys ? '.' : '/';
+    if (separator == NULL)
+        return HOLOG_OK;
+    if (strcmp(text_of(separator), "/") != 0 && strcmp(text_of(separator), ".") != 0)
+        return bad("chunk_key_encoding", "has a separator that is neither \"/\" nor \".\"");
+    d->separator = text_of(separator)[0];
+    return HOLOG_OK;
+}
+
+/* ---- values --------------------------------------------------------------------------------------*/
+
+static int read_type(struct hg_document *d)
+{
+    struct json_object *type = member(d->root, "data_type");
+    struct json_object *configuration = NULL;
+    const char *name = name_of(type, &configuration);
+
+    if (name[0] == 0)
+        return bad("data_type", "is missing or has no name");
+    if (configuration != NULL && json_object_object_length(configuration) != 0)
+        return hg_error(HOLOG_E_NOTSUP,
+                        "the metadata of the array: a data_type \"%.40s\" with a "
+                        "configuration",
+                        name);
+    return hg_type_from_v3(name, &d->type);
+}
+
+static int read_fill(struct hg_document *d)
+{
+    struct json_object *value = NULL;
+
+    if (!json_object_object_get_ex(d->root, "fill_value", &value))
+        return bad("fill_value", "is missing");
+    return hg_fill_from_json(d->type, value, d->fill);
+}
+
+/* ---- codecs --------------------------------------------------------------------------------------*/
+
+static const struct {
+    const char *name;
+    enum hg_codec_id id;
+    enum hg_codec_stage stage;
+} known[] = {
+    { "transpose", HG_CODEC_TRANSPOSE, HG_ARRAY_TO_ARRAY },
+    { "bytes", HG_CODEC_BYTES, HG_ARRAY_TO_BYTES },
+    { "sharding_indexed", HG_CODEC_SHARDING, HG_ARRAY_TO_BYTES },
+    { "zstd", HG_CODEC_ZSTD, HG_BYTES_TO_BYTES },
+    { "gzip", HG_CODEC_GZIP, HG_BYTES_TO_BYTES },
+    { "blosc", HG_CODEC_BLOSC, HG_BYTES_TO_BYTES },
+    { "crc32c", HG_CODEC_CRC32C, HG_BYTES_TO_BYTES },
+    { "numcodecs.lz4", HG_CODEC_LZ4, HG_BYTES_TO_BYTES },
+    { "numcodecs.shuffle", HG_CODEC_SHUFFLE, HG_BYTES_TO_BYTES },
+};
+
+static int read_codec(struct json_object *extension, struct hg_codec *out)
+{
+    const char *name = name_of(extension, &out->configuration);
+
+    if (name[0] == 0)
+        return bad("codecs", "has one without a name");
+    out->id = HG_CODEC_UNKNOWN;
+    out->stage = HG_STAGE_UNKNOWN;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            out->id = known[i].id;
+            out->stage = known[i].stage;
+        }
+    }
+    return HOLOG_OK;
+}
+
+/* Stages ascend, and one makes bytes of the array, unless it may be one that holog does not know. */
+static int check_chain(const struct hg_document *d)
+{
+    enum hg_codec_stage at = HG_ARRAY_TO_ARRAY;
+    unsigned to_bytes = 0;
+    unsigned unknown = 0;
+
+    for (unsigned i = 0; i < d->n_codecs; i++) {
+        enum hg_codec_stage stage = d->codecs[i].stage;
+        if (stage == HG_STAGE_UNKNOWN) {
+            unknown++;
+            continue;
+        }
+        if (stage < at || (stage == HG_ARRAY_TO_BYTES && to_bytes > 0) ||
+            (stage == HG_BYTES_TO_BYTES && to_bytes == 0 && unknown == 0))
+            return bad("codecs", "are in an order that makes no bytes of an array");
+        at = stage;
+        to_bytes += stage == HG_ARRAY_TO_BYTES;
+    }
+    return to_bytes + unknown > 0 ? HOLOG_OK
+                                  : bad("codecs", "has none that makes bytes of an array");
+}
+
+static int read_codecs(struct hg_document *d)
+{
+    struct json_object *codecs = member(d->root, "codecs");
+    size_t n;
+    int rc = HOLOG_OK;
+
+    if (!json_object_is_type(codecs, json_type_array))
+        return bad("codecs", "is missing or no list");
+    n = json_object_array_length(codecs);
+    if (n > HG_CODECS_MAX)
+        return hg_error(HOLOG_E_NOTSUP, "the metadata of the array: %zu codecs; %d are possible", n,
+                        HG_CODECS_MAX);
+    for (d->n_codecs = 0; rc == HOLOG_OK && d->n_codecs < n; d->n_codecs++)
+        rc = read_codec(json_object_array_get_idx(codecs, d->n_codecs), &d->codecs[d->n_codecs]);
+    return rc < 0 ? rc : check_chain(d);
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------*/
+
+static int read_names(struct hg_document *d)
+{
+    d->names = member(d->root, "dimension_names");
+    if (d->names == NULL)
+        return HOLOG_OK;
+    if (!json_object_is_type(d->names, json_type_array) ||
+        json_object_array_length(d->names) != d->rank)
+        return bad("dimension_names", "is not a list of as many names as shape has numbers");
+    for (unsigned i = 0; i < d->rank; i++) {
+        struct json_object *name = json_object_array_get_idx(d->names, i);
+        if (name != NULL && !json_object_is_type(name, json_type_string))
+            return bad("dimension_names", "has what is neither a string nor null");
+    }
+    return HOLOG_OK;
+}
+
+static int read_attributes(struct hg_document *d)
+{
+    struct json_object *transformers = member(d->root, "storage_transformers");
+
+    d->attributes = member(d->root, "attributes");
+    if (d->attributes != NULL && !json_object_is_type(d->attributes, json_type_object))
+        return bad("attributes", "is no object");
+    if (transformers != NULL && (!json_object_is_type(transformers, json_type_array) ||
+                                 json_object_array_length(transformers) != 0))
+        return hg_error(HOLOG_E_NOTSUP, "the metadata of the array: storage_transformers");
+    return HOLOG_OK;
+}
+
+static int is_known(const char *name)
+{
+    static const char *const members[] = {
+        "zarr_format",         "node_type",  "shape",  "data_type",  "chunk_grid",
+        "chunk_key_encoding",  "fill_value", "codecs", "attributes", "dimension_names",
+        "storage_transformers"
+    };
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (strcmp(name, members[i]) == 0)
+            return 1;
+    return 0;
+}
+
+static int check_others(struct hg_document *d)
+{
+    json_object_object_foreach(d->root, name, value) {
+        struct json_object *must = NULL;
+        if (is_known(name))
+            continue;
+        must =
+            json_object_is_type(value, json_type_object) ? member(value, "must_understand") : NULL;
+        if (!json_object_is_type(must, json_type_boolean) || json_object_get_boolean(must))
+            return hg_error(
+                HOLOG_E_NOTSUP,
+                "the metadata of the array: \"%.40s\" is not known, and must be understood", name);
+    }
+    return HOLOG_OK;
+}
+
+static int check_head(struct hg_document *d)
+{
+    uint64_t format = 0;
+
+    if (!json_object_is_type(d->root, json_type_object))
+        return hg_error(HOLOG_E_INVAL, "the metadata of the array is no JSON object");
+    if (!read_size(member(d->root, "zarr_format"), 0, &format))
+        return bad("zarr_format", "is missing or no number");
+    if (format != 3)
+        return hg_error(HOLOG_E_NOTSUP, "the metadata of the array: zarr_format %llu; 3 is known",
+                        (unsigned long long)format);
+    if (strcmp(text_of(member(d->root, "node_type")), "array") != 0)
+        return bad("node_type", "is not \"array\"");
+    return HOLOG_OK;
+}
+
+/* ---- reading -------------------------------------------------------------------------------------*/
+
+/* Where a string that begins at `at` ends. */
+static size_t behind_string(const char *json, size_t len, size_t at)
+{
+    for (at++; at < len && json[at] != '"'; at++)
+        at += json[at] == '\\';
+    return at + 1;
+}
+
+/* Digits that are more than fits 64 bits. */
+static int overflows(const char *digits, size_t n, int negative)
+{
+    const char *most = negative ? "9223372036854775808" : "18446744073709551615";
+    size_t size = strlen(most);
+
+    for (; n > 0 && *digits == '0'; n--)
+        digits++;
+    return n > size || (n == size && memcmp(digits, most, n) > 0);
+}
+
+/* json-c takes an integer out of range for the nearest that is in it. SIZE_MAX: there is none. */
+static size_t find_overflow(const char *json, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        size_t end = at;
+        if (json[at] == '"') {
+            at = behind_string(json, len, at);
+            continue;
+        }
+        while (end < len && json[end] >= '0' && json[end] <= '9')
+            end++;
+        int is_integer = end == len || strchr(".eE", json[end]) == NULL;
+        int negative = at > 0 && json[at - 1] == '-';
+        size_t before = at - (negative ? 1 : 0);
+        int is_rest = before > 0 && strchr(".eE+", json[before - 1]) != NULL; /* of a float */
+        if (is_integer && !is_rest && overflows(json + at, end - at, negative))
+            return at;
+        at = end + (end == at);
+    }
+    return SIZE_MAX;
+}
+
+static int parse(const char *json, size_t len, struct json_object **out)
+{
+    struct json_tokener *t;
+    enum json_tokener_error error;
+    size_t end;
+
+    if (len > HG_DOCUMENT_MAX)
+        return hg_error(HOLOG_E_TOOBIG, "metadata of %zu bytes; %u are possible", len,
+                        HG_DOCUMENT_MAX);
+    end = find_overflow(json, len);
+    if (end != SIZE_MAX)
+        return hg_error(HOLOG_E_INVAL,
+                        "the metadata has an integer of more than 64 bits at byte %zu", end);
+    t = json_tokener_new_ex(DEPTH_MAX);
+    if (t == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to read metadata");
+    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    *out = json_tokener_parse_ex(t, json, (int)len);
+    error = json_tokener_get_error(t);
+    end = json_tokener_get_parse_end(t);
+    json_tokener_free(t);
+    if (error == json_tokener_success && *out != NULL)
+        while (end < len && strchr(" \t\r\n", json[end]) != NULL && json[end] != 0)
+            end++;
+    if (error == json_tokener_success && end == len)
+        return HOLOG_OK;
+    json_object_put(*out);
+    *out = NULL;
+    return hg_error(HOLOG_E_INVAL, "the metadata is not JSON: %s, at byte %zu",
+                    error == json_tokener_success    ? "something follows it"
+                    : error == json_tokener_continue ? "it is cut short"
+                                                     : json_tokener_error_desc(error),
+                    end);
+}
+
+int hg_document_read(const void *json, size_t len, struct hg_document *out)
+{
+    static int (*const steps[])(struct hg_document *) = { check_head,  read_shape, read_type,
+                                                          read_grid,   read_keys,  read_fill,
+                                                          read_codecs, read_names, read_attributes,
+                                                          check_others };
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    rc = parse(json, len, &out->root);
+    for (size_t i = 0; rc == HOLOG_OK && i < sizeof steps / sizeof steps[0]; i++)
+        rc = steps[i](out);
+    return rc;
+}
+
+void hg_document_release(struct hg_document *d)
+{
+    json_object_put(d->root);
+    d->root = NULL;
+}
+
+uint64_t hg_document_chunks(const struct hg_document *d, unsigned axis)
+{
+    uint64_t n = d->shape[axis] / d->chunk[axis];
+
+    return n + (d->shape[axis] % d->chunk[axis] != 0);
+}

@@ -1,0 +1,84 @@
+/*
+ * The metadata document of an array, Zarr v3's zarr.json: read strictly, since what is misunderstood reads
+ * wrong values, and written as every client reads it. Attributes, and members that nobody has to understand,
+ * are kept as they stand.
+ *
+ *   member               what is taken
+ *   zarr_format          3
+ *   node_type            "array"
+ *   shape                [0 to 2^49-1, ...], at most 32 axes; none is a single value
+ *   data_type            array/dtype.h
+ *   chunk_grid           "regular", chunk_shape [1 to 2^49-1, ...]; an edge chunk is as large as any
+ *   chunk_key_encoding   "default" (c/0/1; separator "/" or ".") or "v2" (0.1)
+ *   fill_value           array/fill.h
+ *   codecs               array to array, one array to bytes, bytes to bytes, in this order
+ *   dimension_names      absent, or one for each axis, a string or null
+ *   attributes           absent, or an object
+ *   storage_transformers absent or []
+ *   anything else        an object with "must_understand": false
+ *
+ * Source: Zarr core specification v3, "Array metadata".
+ */
+#ifndef HG_ARRAY_DOCUMENT_H
+#define HG_ARRAY_DOCUMENT_H
+
+#include <json-c/json_object.h>
+
+#include "array/dtype.h"
+#include "base/buf.h"
+#include "base/node.h"
+
+#define HG_DOCUMENT_MAX (16u << 20) /* bytes of JSON */
+#define HG_CODECS_MAX   16
+
+/* In the order of their stages. */
+enum hg_codec_stage {
+    HG_ARRAY_TO_ARRAY = 1,
+    HG_ARRAY_TO_BYTES,
+    HG_BYTES_TO_BYTES,
+    HG_STAGE_UNKNOWN
+};
+enum hg_codec_id {
+    HG_CODEC_UNKNOWN, /* holog keeps such chunks, and cannot read their elements */
+    HG_CODEC_TRANSPOSE,
+    HG_CODEC_BYTES,
+    HG_CODEC_SHARDING,
+    HG_CODEC_ZSTD,
+    HG_CODEC_GZIP,
+    HG_CODEC_BLOSC,
+    HG_CODEC_CRC32C,
+    HG_CODEC_LZ4,     /* numcodecs.lz4 */
+    HG_CODEC_SHUFFLE, /* numcodecs.shuffle */
+};
+
+struct hg_codec {
+    enum hg_codec_id id;
+    enum hg_codec_stage stage;
+    struct json_object *configuration; /* of the document; NULL: there is none */
+};
+
+struct hg_document {
+    struct json_object *root; /* the whole of it */
+    struct hg_type type;
+    unsigned rank;
+    uint64_t shape[HG_RANK_MAX];
+    uint64_t chunk[HG_RANK_MAX];
+    uint8_t fill[HG_ITEM_MAX];
+    char separator; /* '/' or '.' */
+    int v2_keys;    /* 0.1, not c/0/1 */
+    unsigned n_codecs;
+    struct hg_codec codecs[HG_CODECS_MAX];
+    struct json_object *names;      /* dimension_names; NULL: there are none */
+    struct json_object *attributes; /* NULL: there are none */
+};
+
+/* Release it whatever is returned. HOLOG_E_INVAL: it is no such document; HOLOG_E_NOTSUP: one that holog
+ * cannot handle; HOLOG_E_TOOBIG: over HG_DOCUMENT_MAX, or more chunks than 2^62. The message names the
+ * member. */
+HG_MUST_CHECK int hg_document_read(const void *json, size_t len, struct hg_document *out);
+void hg_document_release(struct hg_document *d);
+
+/* How many chunks there are along an axis, and elements in a chunk. */
+uint64_t hg_document_chunks(const struct hg_document *d, unsigned axis);
+
+#endif

@@ -1,0 +1,267 @@
+/* The metadata document of an array: what is read of it, and what is refused, by name. */
+#include "array/document.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "base/error.h"
+
+#define HEAD   "{\"zarr_format\":3,\"node_type\":\"array\","
+#define SHAPE  "\"shape\":[10,20],"
+#define TYPE   "\"data_type\":\"uint16\","
+#define GRID   "\"chunk_grid\":{\"name\":\"regular\",\"configuration\":{\"chunk_shape\":[4,20]}},"
+#define KEYS   "\"chunk_key_encoding\":{\"name\":\"default\"},"
+#define FILL   "\"fill_value\":513,"
+#define CODECS "\"codecs\":[{\"name\":\"bytes\",\"configuration\":{\"endian\":\"little\"}}]"
+
+static struct hg_document doc;
+static struct holog_error_detail error;
+
+static int read_text(const char *json)
+{
+    int rc;
+
+    hg_error_clear();
+    rc = hg_document_read(json, strlen(json), &doc);
+    hg_error_get(&error);
+    if (rc < 0)
+        hg_document_release(&doc);
+    return rc;
+}
+
+static void refused(int line, int code, const char *json, const char *words)
+{
+    cr_assert_eq(read_text(json), code, "line %d: %s", line, error.message);
+    cr_assert_not_null(strstr(error.message, words), "line %d: %s", line, error.message);
+}
+#define REFUSED(code, json, words) refused(__LINE__, (code), (json), (words))
+
+Test(document, a_plain_one_is_read)
+{
+    cr_assert_eq(read_text(HEAD SHAPE TYPE GRID KEYS FILL CODECS "}\n"), HOLOG_OK, "%s",
+                 error.message);
+    cr_assert(doc.type.dtype == HG_UINT16 && doc.type.size == 2 && doc.rank == 2);
+    cr_assert(doc.shape[0] == 10 && doc.shape[1] == 20 && doc.chunk[0] == 4 && doc.chunk[1] == 20);
+    cr_assert_eq(memcmp(doc.fill, "\1\2", 2), 0);
+    cr_assert(doc.separator == '/' && !doc.v2_keys);
+    cr_assert(doc.n_codecs == 1 && doc.codecs[0].id == HG_CODEC_BYTES);
+    cr_assert_not_null(doc.codecs[0].configuration);
+    cr_assert_null(doc.names);
+    cr_assert_null(doc.attributes);
+    cr_assert_eq(hg_document_chunks(&doc, 0), 3);
+    cr_assert_eq(hg_document_chunks(&doc, 1), 1);
+    hg_document_release(&doc);
+}
+
+Test(document, all_that_may_be_there_is_kept)
+{
+    cr_assert_eq(
+        read_text(
+            HEAD SHAPE TYPE GRID
+            "\"chunk_key_encoding\":{\"name\":\"v2\",\"configuration\":{\"separator\":\"/\"}},"
+            "\"dimension_names\":[\"y\",null],\"attributes\":{\"a\":{\"b\":[1,2]}},"
+            "\"storage_transformers\":[],\"extra\":{\"must_understand\":false,\"x\":1}," FILL
+            "\"codecs\":[{\"name\":\"transpose\",\"configuration\":{\"order\":[1,0]}},"
+            "\"bytes\",{\"name\":\"numcodecs.shuffle\"},{\"name\":\"zstd\"},\"crc32c\"]}"),
+        HOLOG_OK, "%s", error.message);
+    cr_assert(doc.v2_keys && doc.separator == '/');
+    cr_assert_eq(json_object_array_length(doc.names), 2);
+    cr_assert_str_eq(json_object_to_json_string_ext(doc.attributes, JSON_C_TO_STRING_PLAIN),
+                     "{\"a\":{\"b\":[1,2]}}");
+    cr_assert_eq(doc.n_codecs, 5);
+    cr_assert(doc.codecs[1].id == HG_CODEC_BYTES && doc.codecs[1].configuration == NULL);
+    cr_assert(doc.codecs[3].id == HG_CODEC_ZSTD && doc.codecs[4].id == HG_CODEC_CRC32C);
+    hg_document_release(&doc);
+}
+
+Test(document, a_single_value_and_an_empty_axis_are_arrays)
+{
+    cr_assert_eq(
+        read_text(
+            HEAD
+            "\"shape\":[]," TYPE
+            "\"chunk_grid\":{\"name\":\"regular\",\"configuration\":{\"chunk_shape\":[]}}," KEYS
+                FILL CODECS "}"),
+        HOLOG_OK, "%s", error.message);
+    cr_assert_eq(doc.rank, 0);
+    hg_document_release(&doc);
+    cr_assert_eq(read_text(HEAD "\"shape\":[0,562949953421311]," TYPE GRID KEYS FILL CODECS "}"),
+                 HOLOG_OK, "%s", error.message);
+    cr_assert_eq(hg_document_chunks(&doc, 0), 0);
+    cr_assert_eq(hg_document_chunks(&doc, 1), 28147497671066);
+    hg_document_release(&doc);
+}
+
+Test(document, a_codec_that_is_not_known_is_kept_and_told)
+{
+    cr_assert_eq(read_text(
+                     HEAD SHAPE TYPE GRID KEYS FILL
+                     "\"codecs\":[{\"name\":\"bytes\"},{\"name\":\"https://example.org/x\"}]}"),
+                 HOLOG_OK, "%s", error.message);
+    cr_assert_eq(doc.codecs[1].id, HG_CODEC_UNKNOWN);
+    hg_document_release(&doc);
+    cr_assert_eq(read_text(HEAD SHAPE TYPE GRID KEYS FILL "\"codecs\":[\"packbits\",\"zstd\"]}"),
+                 HOLOG_OK, "%s", error.message);
+    hg_document_release(&doc);
+}
+
+Test(document, what_is_missing_or_of_another_kind_is_named)
+{
+    REFUSED(HOLOG_E_INVAL, "{\"node_type\":\"array\"}", "zarr_format");
+    REFUSED(HOLOG_E_INVAL, "{\"zarr_format\":\"3\"}", "zarr_format");
+    REFUSED(HOLOG_E_NOTSUP, "{\"zarr_format\":2}", "zarr_format 2");
+    REFUSED(HOLOG_E_INVAL, "{\"zarr_format\":3,\"node_type\":\"group\"}", "node_type");
+    REFUSED(HOLOG_E_INVAL, HEAD TYPE GRID KEYS FILL CODECS "}", "shape");
+    REFUSED(HOLOG_E_INVAL, HEAD "\"shape\":[10,-1]," TYPE GRID KEYS FILL CODECS "}", "shape");
+    REFUSED(HOLOG_E_INVAL, HEAD "\"shape\":[10,2.0]," TYPE GRID KEYS FILL CODECS "}", "shape");
+    REFUSED(HOLOG_E_INVAL, HEAD "\"shape\":[10,562949953421312]," TYPE GRID KEYS FILL CODECS "}",
+            "shape");
+    REFUSED(HOLOG_E_INVAL,
+            HEAD "\"shape\":[10,18446744073709551615]," TYPE GRID KEYS FILL CODECS "}", "shape");
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE GRID KEYS FILL CODECS "}", "data_type");
+    REFUSED(HOLOG_E_NOTSUP, HEAD SHAPE "\"data_type\":\"string\"," GRID KEYS FILL CODECS "}",
+            "string");
+    REFUSED(HOLOG_E_NOTSUP,
+            HEAD SHAPE
+            "\"data_type\":{\"name\":\"numpy.datetime64\",\"configuration\":{\"unit\":\"s\"}}," GRID
+                KEYS FILL CODECS "}",
+            "numpy.datetime64");
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE TYPE KEYS FILL CODECS "}", "chunk_grid");
+    REFUSED(HOLOG_E_NOTSUP,
+            HEAD SHAPE TYPE "\"chunk_grid\":{\"name\":\"rectangular\"}," KEYS FILL CODECS "}",
+            "rectangular");
+    REFUSED(HOLOG_E_INVAL,
+            HEAD SHAPE TYPE "\"chunk_grid\":{\"name\":\"regular\"}," KEYS FILL CODECS "}",
+            "chunk_shape");
+    REFUSED(HOLOG_E_INVAL, HEAD "\"shape\":[1,2,3]," TYPE GRID KEYS FILL CODECS "}", "chunk_shape");
+    REFUSED(HOLOG_E_INVAL,
+            HEAD SHAPE TYPE
+            "\"chunk_grid\":{\"name\":\"regular\",\"configuration\":{\"chunk_shape\":[4,0]}}," KEYS
+                FILL CODECS "}",
+            "chunk_shape");
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE TYPE GRID FILL CODECS "}", "chunk_key_encoding");
+    REFUSED(HOLOG_E_NOTSUP, HEAD SHAPE TYPE GRID "\"chunk_key_encoding\":\"v4\"," FILL CODECS "}",
+            "v4");
+    REFUSED(
+        HOLOG_E_INVAL,
+        HEAD SHAPE TYPE GRID
+        "\"chunk_key_encoding\":{\"name\":\"default\",\"configuration\":{\"separator\":\"-\"}}," FILL
+            CODECS "}",
+        "separator");
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE TYPE GRID KEYS CODECS "}", "fill_value");
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE TYPE GRID KEYS "\"fill_value\":null," CODECS "}",
+            "fill value");
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE TYPE GRID KEYS "\"fill_value\":65536," CODECS "}", "65536");
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE TYPE GRID KEYS FILL "\"attributes\":[]," CODECS "}",
+            "attributes");
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE TYPE GRID KEYS FILL "\"dimension_names\":[\"y\"]," CODECS "}",
+            "dimension_names");
+    REFUSED(HOLOG_E_INVAL,
+            HEAD SHAPE TYPE GRID KEYS FILL "\"dimension_names\":[\"y\",1]," CODECS "}",
+            "dimension_names");
+    REFUSED(HOLOG_E_NOTSUP,
+            HEAD SHAPE TYPE GRID KEYS FILL "\"storage_transformers\":[{}]," CODECS "}",
+            "storage_transformers");
+    REFUSED(HOLOG_E_NOTSUP,
+            HEAD SHAPE TYPE GRID KEYS FILL "\"extra\":{\"must_understand\":true}," CODECS "}",
+            "extra");
+    REFUSED(HOLOG_E_NOTSUP, HEAD SHAPE TYPE GRID KEYS FILL "\"extra\":1," CODECS "}", "extra");
+}
+
+Test(document, codecs_stand_in_the_order_of_their_stages)
+{
+    static const char *const bad[] = { "{}",
+                                       "[]",
+                                       "[1]",
+                                       "[{}]",
+                                       "[{\"name\":1}]",
+                                       "[{\"name\":\"bytes\",\"configuration\":1}]",
+                                       "[\"zstd\"]",
+                                       "[\"zstd\",\"bytes\"]",
+                                       "[\"bytes\",\"bytes\"]",
+                                       "[\"bytes\",\"sharding_indexed\"]",
+                                       "[\"bytes\",\"transpose\"]",
+                                       "[\"transpose\"]",
+                                       "[\"bytes\",\"zstd\",\"transpose\"]" };
+    char json[700];
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        (void)snprintf(json, sizeof json, "%s\"codecs\":%s}", HEAD SHAPE TYPE GRID KEYS FILL,
+                       bad[i]);
+        cr_assert_eq(read_text(json), HOLOG_E_INVAL, "%s", bad[i]);
+        cr_assert_not_null(strstr(error.message, "codecs"), "%s: %s", bad[i], error.message);
+    }
+}
+
+Test(document, what_is_too_large_is_told_before_it_is_made)
+{
+    char json[4000];
+    size_t at = (size_t)snprintf(json, sizeof json, "%s\"shape\":[1", HEAD);
+
+    for (int i = 0; i < 32; i++)
+        at += (size_t)snprintf(json + at, sizeof json - at, ",1");
+    (void)snprintf(json + at, sizeof json - at, "]}");
+    REFUSED(HOLOG_E_NOTSUP, json, "33 axes");
+    REFUSED(HOLOG_E_TOOBIG,
+            HEAD
+            "\"shape\":[562949953421311,562949953421311]," TYPE
+            "\"chunk_grid\":{\"name\":\"regular\",\"configuration\":{\"chunk_shape\":[1,1]}}," KEYS
+                FILL CODECS "}",
+            "chunks");
+    REFUSED(
+        HOLOG_E_TOOBIG,
+        HEAD
+        "\"shape\":[1,1]," TYPE
+        "\"chunk_grid\":{\"name\":\"regular\",\"configuration\":{\"chunk_shape\":[562949953421311,"
+        "562949953421311]}}," KEYS FILL CODECS "}",
+        "chunk");
+    cr_assert_eq(hg_document_read(json, (size_t)HG_DOCUMENT_MAX + 1, &doc), HOLOG_E_TOOBIG);
+    hg_document_release(&doc);
+}
+
+Test(document, an_integer_that_json_c_would_cut_is_refused)
+{
+    static const char *const bad[] = { "18446744073709551616", "-9223372036854775809",
+                                       "100000000000000000000", "[1, 99999999999999999999999]" };
+    static const char *const good[] = {
+        "18446744073709551615",         "-9223372036854775808",    "1e99",
+        "0.18446744073709551616",       "1E-18446744073709551616", "\"18446744073709551616\"",
+        "\"a\\\"18446744073709551616\""
+    };
+    char json[700];
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        (void)snprintf(json, sizeof json, "%s\"attributes\":{\"a\":%s}}",
+                       HEAD SHAPE TYPE GRID KEYS FILL CODECS ",", bad[i]);
+        REFUSED(HOLOG_E_INVAL, json, "64 bits");
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        (void)snprintf(json, sizeof json, "%s\"attributes\":{\"a\":%s}}",
+                       HEAD SHAPE TYPE GRID KEYS FILL CODECS ",", good[i]);
+        cr_assert_eq(read_text(json), HOLOG_OK, "%s: %s", good[i], error.message);
+        hg_document_release(&doc);
+    }
+}
+
+Test(document, what_is_no_json_is_told_with_its_place)
+{
+    static const char good[] = HEAD SHAPE TYPE GRID KEYS FILL CODECS "}";
+    char deep[400];
+
+    for (size_t len = 0; len < sizeof good - 1; len++) {
+        int rc = hg_document_read(good, len, &doc);
+        cr_assert_eq(rc, HOLOG_E_INVAL, "cut to %zu", len);
+        hg_document_release(&doc);
+    }
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE TYPE GRID KEYS FILL CODECS "} x", "byte");
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE TYPE GRID KEYS FILL CODECS "}{}", "byte");
+    REFUSED(HOLOG_E_INVAL, "[1]", "object");
+    REFUSED(HOLOG_E_INVAL, "null", "JSON");
+    REFUSED(HOLOG_E_INVAL, HEAD "\"attributes\":{\"a\":\"\xff\"}}", "JSON");
+    memset(deep, '[', sizeof deep);
+    cr_assert_eq(hg_document_read(deep, sizeof deep, &doc), HOLOG_E_INVAL);
+    hg_document_release(&doc);
+}
