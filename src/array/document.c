@@ -424,3 +424,156 @@ uint64_t hg_document_chunks(const struct hg_document *d, unsigned axis)
 
     return n + (d->shape[axis] % d->chunk[axis] != 0);
 }
+
+/* ---- writing -------------------------------------------------------------------------------------*/
+
+/* Takes the value over; 0: no memory, or there is no value. */
+static int put_member(struct json_object *o, const char *name, struct json_object *value)
+{
+    if (o != NULL && value != NULL && json_object_object_add(o, name, value) == 0)
+        return 1;
+    json_object_put(value);
+    return 0;
+}
+
+static struct json_object *text(const char *t)
+{
+    return json_object_new_string(t);
+}
+
+static struct json_object *numbers(const uint64_t *n, unsigned count)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (unsigned i = 0; list != NULL && i < count; i++) {
+        struct json_object *number = json_object_new_uint64(n[i]);
+        if (number == NULL || json_object_array_add(list, number) != 0) {
+            json_object_put(number);
+            json_object_put(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+/* {"name": name, "configuration": {key: value}}; takes the value over. Older readers refuse a name alone. */
+static struct json_object *extension(const char *name, const char *key, struct json_object *value)
+{
+    struct json_object *e = json_object_new_object();
+    struct json_object *configuration = json_object_new_object();
+    int ok = put_member(e, "name", text(name));
+
+    ok &= key != NULL ? put_member(configuration, key, value) : 1;
+    ok &= put_member(e, "configuration", configuration);
+    if (ok)
+        return e;
+    json_object_put(e);
+    return NULL;
+}
+
+static int put_codec(struct json_object *list, struct json_object *codec)
+{
+    if (list != NULL && codec != NULL && json_object_array_add(list, codec) == 0)
+        return 1;
+    json_object_put(codec);
+    return 0;
+}
+
+static struct json_object *codecs_of(const struct hg_array_plan *p)
+{
+    struct json_object *list = json_object_new_array();
+    int has_order = hg_type_word(p->type) > 1;
+    int ok = put_codec(list, has_order ? extension("bytes", "endian", text("little"))
+                                       : extension("bytes", NULL, NULL));
+
+    if (p->compression == HG_CODEC_ZSTD)
+        ok &= put_codec(list, extension("zstd", "level", json_object_new_int(p->level)));
+    else if (p->compression == HG_CODEC_LZ4)
+        ok &= put_codec(list,
+                        extension("numcodecs.lz4", "acceleration", json_object_new_int(p->level)));
+    if (ok)
+        return list;
+    json_object_put(list);
+    return NULL;
+}
+
+static struct json_object *names_of(const struct hg_array_plan *p)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (unsigned i = 0; list != NULL && i < p->rank; i++) {
+        struct json_object *name = p->names[i] != NULL ? text(p->names[i]) : NULL;
+        if ((p->names[i] != NULL && name == NULL) || json_object_array_add(list, name) != 0) {
+            json_object_put(name);
+            json_object_put(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static struct json_object *make(const struct hg_array_plan *p, struct json_object *attributes)
+{
+    static const uint8_t zeros[HG_ITEM_MAX];
+    struct json_object *o = json_object_new_object();
+    struct json_object *fill = NULL;
+    char type[HG_DTYPE_NAME_MAX];
+    int ok;
+
+    hg_type_to_v3(p->type, type);
+    ok = hg_fill_to_json(p->type, p->fill != NULL ? p->fill : zeros, &fill) == HOLOG_OK;
+    ok &= put_member(o, "zarr_format", json_object_new_int(3));
+    ok &= put_member(o, "node_type", text("array"));
+    ok &= put_member(o, "shape", numbers(p->shape, p->rank));
+    ok &= put_member(o, "data_type", text(type));
+    ok &= put_member(o, "chunk_grid",
+                     extension("regular", "chunk_shape", numbers(p->chunk, p->rank)));
+    ok &= put_member(o, "chunk_key_encoding", extension("default", "separator", text("/")));
+    ok &= put_member(o, "fill_value", fill);
+    ok &= put_member(o, "codecs", codecs_of(p));
+    if (p->names != NULL)
+        ok &= put_member(o, "dimension_names", names_of(p));
+    if (attributes != NULL)
+        ok &= put_member(o, "attributes", attributes);
+    if (ok)
+        return o;
+    json_object_put(o);
+    return NULL;
+}
+
+/* What is written is what would be read. */
+static int append_checked(struct json_object *o, struct hg_buf *out)
+{
+    const char *json =
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                              JSON_C_TO_STRING_NOSLASHESCAPE);
+    struct hg_document d;
+    int rc;
+
+    if (json == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for metadata");
+    rc = hg_document_read(json, strlen(json), &d);
+    hg_document_release(&d);
+    return rc < 0 ? rc : hg_buf_append(out, json, strlen(json));
+}
+
+int hg_document_write(const struct hg_array_plan *plan, struct hg_buf *out)
+{
+    struct json_object *attributes = NULL;
+    struct json_object *o;
+    int rc = HOLOG_OK;
+
+    if (plan->attributes != NULL)
+        rc = parse(plan->attributes, strlen(plan->attributes), &attributes);
+    if (rc == HOLOG_OK && attributes != NULL &&
+        !json_object_is_type(attributes, json_type_object)) {
+        json_object_put(attributes);
+        rc = bad("attributes", "is no object");
+    }
+    if (rc < 0)
+        return rc;
+    o = make(plan, attributes);
+    rc = o == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for metadata") : append_checked(o, out);
+    json_object_put(o);
+    return rc;
+}

@@ -78,6 +78,21 @@ struct hg_document {
 HG_MUST_CHECK int hg_document_read(const void *json, size_t len, struct hg_document *out);
 void hg_document_release(struct hg_document *d);
 
+/* What a new array is to be. Chunks hold little-endian elements in C order, and go through `compression`. */
+struct hg_array_plan {
+    struct hg_type type;
+    unsigned rank;
+    const uint64_t *shape, *chunk;
+    const uint8_t *fill;          /* an element; NULL: zeros */
+    const char *const *names;     /* of the axes, each may be NULL; NULL: they have none */
+    const char *attributes;       /* a JSON object; NULL: there are none */
+    enum hg_codec_id compression; /* HG_CODEC_ZSTD, _LZ4; HG_CODEC_UNKNOWN: none */
+    int level;                    /* of zstd; lz4: acceleration */
+};
+/* Its document, appended to out. HOLOG_E_INVAL: attributes are no JSON object, a name is not UTF-8; and as
+ * hg_document_read says of what it would read. */
+HG_MUST_CHECK int hg_document_write(const struct hg_array_plan *plan, struct hg_buf *out);
+
 /* How many chunks there are along an axis, and elements in a chunk. */
 uint64_t hg_document_chunks(const struct hg_document *d, unsigned axis);
 

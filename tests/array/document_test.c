@@ -265,3 +265,119 @@ Test(document, what_is_no_json_is_told_with_its_place)
     cr_assert_eq(hg_document_read(deep, sizeof deep, &doc), HOLOG_E_INVAL);
     hg_document_release(&doc);
 }
+
+/* ---- writing -------------------------------------------------------------------------------------*/
+
+static char *written(const struct hg_array_plan *plan)
+{
+    struct hg_buf b = { 0 };
+    char *json;
+
+    cr_assert_eq(hg_document_write(plan, &b), HOLOG_OK);
+    json = strndup((const char *)b.data, b.len);
+    hg_buf_release(&b);
+    return json;
+}
+
+Test(document, a_new_one_is_what_every_client_reads)
+{
+    static const uint64_t shape[3] = { 900, 2048, 2048 };
+    static const uint64_t chunk[3] = { 1, 2048, 2048 };
+    static const char *const names[3] = { "z", NULL, "x" };
+    const struct hg_array_plan plan = { .type = hg_type_of(HG_UINT16, 0),
+                                        .rank = 3,
+                                        .shape = shape,
+                                        .chunk = chunk,
+                                        .names = names,
+                                        .attributes = "{\"pixel/size\": 0.325}",
+                                        .compression = HG_CODEC_ZSTD,
+                                        .level = 1 };
+    static const char want[] =
+        "{\n"
+        "  \"zarr_format\": 3,\n"
+        "  \"node_type\": \"array\",\n"
+        "  \"shape\": [\n    900,\n    2048,\n    2048\n  ],\n"
+        "  \"data_type\": \"uint16\",\n"
+        "  \"chunk_grid\": {\n"
+        "    \"name\": \"regular\",\n"
+        "    \"configuration\": {\n"
+        "      \"chunk_shape\": [\n        1,\n        2048,\n        2048\n      ]\n"
+        "    }\n"
+        "  },\n"
+        "  \"chunk_key_encoding\": {\n"
+        "    \"name\": \"default\",\n"
+        "    \"configuration\": {\n      \"separator\": \"/\"\n    }\n"
+        "  },\n"
+        "  \"fill_value\": 0,\n"
+        "  \"codecs\": [\n"
+        "    {\n"
+        "      \"name\": \"bytes\",\n"
+        "      \"configuration\": {\n        \"endian\": \"little\"\n      }\n"
+        "    },\n"
+        "    {\n"
+        "      \"name\": \"zstd\",\n"
+        "      \"configuration\": {\n        \"level\": 1\n      }\n"
+        "    }\n"
+        "  ],\n"
+        "  \"dimension_names\": [\n    \"z\",\n    null,\n    \"x\"\n  ],\n"
+        "  \"attributes\": {\n    \"pixel/size\": 0.325\n  }\n"
+        "}";
+    char *json = written(&plan);
+
+    cr_assert_str_eq(json, want);
+    free(json);
+}
+
+Test(document, what_is_written_is_read_again)
+{
+    static const char *const types[] = { "bool",    "int8",    "int64",     "uint64",     "float16",
+                                         "float32", "float64", "complex64", "complex128", "r40" };
+    static const uint64_t sizes[3] = { 7, 1, HG_INDEX_MAX };
+    uint8_t fill[16];
+
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        for (unsigned rank = 0; rank <= 3; rank++) {
+            struct hg_array_plan plan = { .rank = rank,
+                                          .shape = sizes,
+                                          .chunk = sizes,
+                                          .fill = fill,
+                                          .compression =
+                                              rank == 1 ? HG_CODEC_LZ4 : HG_CODEC_UNKNOWN };
+            cr_assert_eq(hg_type_from_v3(types[i], &plan.type), HOLOG_OK);
+            memset(fill, i == 0 ? 1 : 0xff, sizeof fill);
+            plan.level = 1;
+            char *json = written(&plan);
+            cr_assert_eq(read_text(json), HOLOG_OK, "%s: %s", json, error.message);
+            cr_assert(doc.type.dtype == plan.type.dtype && doc.type.size == plan.type.size);
+            cr_assert_eq(doc.rank, rank);
+            cr_assert_eq(memcmp(doc.shape, sizes, rank * sizeof sizes[0]), 0);
+            cr_assert_eq(memcmp(doc.fill, fill, plan.type.size), 0, "%s", json);
+            cr_assert_eq(doc.n_codecs, rank == 1 ? 2 : 1);
+            hg_document_release(&doc);
+            free(json);
+        }
+    }
+}
+
+Test(document, what_could_not_be_read_is_not_written)
+{
+    static const uint64_t good[1] = { 4 };
+    static const uint64_t none[1] = { 0 };
+    struct hg_array_plan plan = {
+        .type = hg_type_of(HG_INT8, 0), .rank = 1, .shape = good, .chunk = none
+    };
+    static const char *const names[1] = { "\xff" };
+    struct hg_buf b = { 0 };
+
+    cr_assert_eq(hg_document_write(&plan, &b), HOLOG_E_INVAL, "a chunk of nothing");
+    plan.chunk = good;
+    plan.attributes = "[]";
+    cr_assert_eq(hg_document_write(&plan, &b), HOLOG_E_INVAL);
+    plan.attributes = "{";
+    cr_assert_eq(hg_document_write(&plan, &b), HOLOG_E_INVAL);
+    plan.attributes = NULL;
+    plan.names = names;
+    cr_assert_eq(hg_document_write(&plan, &b), HOLOG_E_INVAL, "a name that is not UTF-8");
+    cr_assert_eq(b.len, 0);
+    hg_buf_release(&b);
+}
