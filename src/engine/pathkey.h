@@ -46,7 +46,8 @@ size_t hg_path_to_key(const char *path, size_t path_len, uint8_t *out);
 /* Length of the key of the directory above. 0: the root. */
 size_t hg_key_parent(const uint8_t *key, size_t key_len);
 
-/* Path, perhaps an internal one, of a key into out (HG_PATH_MAX + 1). HOLOG_E_CORRUPT when it is no key of a valid path. */
+/* Path, perhaps an internal one, of a key into out (HG_PATH_MAX + 1). HOLOG_E_CORRUPT when it is no key
+ * of a valid path. */
 HG_MUST_CHECK int hg_key_to_path(const uint8_t *key, size_t key_len, char *out, size_t *out_len);
 
 /* 1 when the key is that of a document or a chunk: of an *internal* path, which ends in a node component
