@@ -1,6 +1,6 @@
 /*
- * Types of an array's elements: their names, their sizes. Elements are stored little-endian, as the machine has
- * them; a bool is a byte, 0 or 1; a complex number is its real part, then its imaginary part.
+ * Types of an array's elements: their names, their sizes. Elements are stored little-endian, as the
+ * machine has them; a bool is a byte, 0 or 1; a complex number is its real part, then its imaginary part.
  *
  * Names are those of Zarr v3 ("uint16", "r24": raw bits, a multiple of 8) and, where there is one, of NumPy
  * and Zarr v2 ("<u2", "|V3").

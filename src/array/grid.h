@@ -46,8 +46,8 @@ HG_MUST_CHECK int hg_parts_begin(struct hg_parts *w, unsigned rank, const uint64
 /* w->part is the next part: 1; or there are no more: 0. */
 int hg_parts_next(struct hg_parts *w);
 
-/* count[0] * ... elements of `size` bytes, each where its strides (bytes, may be negative) have it. Both places
- * lie apart. */
+/* count[0] * ... elements of `size` bytes, each where its strides (bytes, may be negative) have it. Both
+ * places lie apart. */
 void hg_copy_strided(unsigned rank, const uint64_t *count, size_t size, uint8_t *to,
                      const int64_t *to_stride, const uint8_t *from, const int64_t *from_stride);
 /* Strides of elements one after the other in C order. */
