@@ -362,9 +362,9 @@ static int restore_one(struct rollback *r, const uint8_t *key, size_t len)
     had = hg_past_find(r->before->past, key, len, r->target, &was);
     if (had < 0 && had != HOLOG_E_NOENT)
         return had;
-    if (had != HOLOG_OK &&
-        has != HOLOG_OK) /* came and went: what is let go of by now, or not yet, */
-        return HOLOG_OK; /* must make no difference */
+    /* It came and went: whether the past has let go of it by now must make no difference. */
+    if (had != HOLOG_OK && has != HOLOG_OK)
+        return HOLOG_OK;
     if (had == HOLOG_OK && has == HOLOG_OK && same_version(&was, &is))
         return HOLOG_OK;
     rc = mark_parent_if_there(r, key, len);

@@ -112,7 +112,7 @@ struct hg_root {
     struct hg_root *sibling_next;
     struct hg_dead_chunk *dead;
     struct hg_node *condemned; /* to be freed with the version */
-    uint64_t condemned_bytes;
+    uint64_t condemned_bytes;  /* once retired, its own too */
     struct hg_root *next_done;
     int dropped; /* its last count was put */
 };

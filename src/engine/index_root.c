@@ -228,13 +228,15 @@ static void version_destroy(struct hg_retired *retired)
         v->condemned = next;
     }
     atomic_fetch_sub_explicit(&v->ix->limbo, v->condemned_bytes, memory_order_relaxed);
-    version_free(v);
+    hg_free(v);
 }
 
-/* No root has it any more: what it condemned counts no longer, though readers may still be inside. */
+/* It and what it condemned, which no root has any more, count no longer, though readers may still be
+ * inside. */
 static void version_retire(struct hg_root *v)
 {
     struct hg_index *ix = v->ix;
+    v->condemned_bytes += hg_charged(sizeof *v);
     atomic_fetch_add_explicit(&ix->limbo, v->condemned_bytes, memory_order_relaxed);
     atomic_fetch_sub_explicit(&ix->bytes, v->condemned_bytes, memory_order_relaxed);
     if (ix->domain != NULL)

@@ -627,6 +627,35 @@ Test(index, an_old_root_costs_only_what_it_alone_has)
     world_close(&w);
 }
 
+Test(index, what_waits_for_a_reader_is_not_the_indexs)
+{
+    struct hg_locator loc = { .type = 2, .segment = 1, .offset = 4096, .number = 1 };
+    struct hg_epoch_domain *domain = NULL;
+    struct hg_index *ix = NULL;
+    uint64_t full;
+    seed(10);
+    CHECK(hg_epoch_create(&domain) == HOLOG_OK);
+    CHECK(hg_index_create(domain, 0, &ix) == HOLOG_OK);
+    CHECK(hg_index_put(ix, (const uint8_t *)"key", 3, &loc, NULL, NULL) == HOLOG_OK);
+    hg_root_put(hg_index_freeze(ix));
+    hg_epoch_synchronize(domain);
+    full = hg_index_bytes(ix);
+    CHECK(hg_index_limbo(ix) == 0);
+    struct hg_epoch_slot *reader = hg_epoch_enter(domain);
+    for (uint32_t n = 0; n < 1000; n++) { /* each replaces the page of the one before it */
+        CHECK(hg_index_put(ix, (const uint8_t *)"key", 3, &loc, NULL, NULL) == HOLOG_OK);
+        hg_root_put(hg_index_freeze(ix));
+        hg_epoch_poll(domain);
+    }
+    CHECK(hg_index_limbo(ix) > full);
+    CHECK(hg_index_bytes(ix) <= 3 * full + 65536);
+    hg_epoch_leave(reader);
+    hg_epoch_synchronize(domain);
+    CHECK(hg_index_limbo(ix) == 0);
+    hg_index_destroy(ix);
+    hg_epoch_destroy(domain);
+}
+
 Test(index, freezing_an_unchanged_index_gives_the_same_root)
 {
     struct world w;

@@ -333,6 +333,20 @@ static void lose_checkpoints(void)
     remove_tree(path);
 }
 
+static void same_from_the_log_alone(void)
+{
+    char *before = store_text(box.store);
+    char *after;
+
+    OK(holog_close(box.store));
+    lose_checkpoints();
+    box_open(&box);
+    after = store_text(box.store);
+    cr_assert_str_eq(after, before);
+    free(before);
+    free(after);
+}
+
 Test(versions, a_tag_that_was_deleted_or_set_anew_is_so_after_a_replay)
 {
     uint64_t first = put("a", "1");
@@ -351,44 +365,40 @@ Test(versions, a_tag_that_was_deleted_or_set_anew_is_so_after_a_replay)
 
 Test(versions, a_replay_keeps_what_a_writer_went_back_to)
 {
-    char *before;
-    char *after;
     uint64_t number;
 
     put_silently(8300);
     FAILS(HOLOG_E_DROPPED, holog_rollback(box.store, "/", 4200, &number), "4200");
     OK(holog_rollback(box.store, "/", 4500, &number));
     OK(holog_tag(box.store, "old", 4400, 0));
-    before = store_text(box.store);
-    OK(holog_close(box.store));
-    lose_checkpoints();
-    box_open(&box);
-    after = store_text(box.store);
-    cr_assert_str_eq(after, before);
-    free(before);
-    free(after);
+    same_from_the_log_alone();
     cr_assert_eq(ref("old"), 4400);
     OK(holog_rollback(box.store, "/", 4400, NULL));
     has_seed(box.store, "c", 40, 4400);
 }
 
-/* A cut has taken commit 1, and its number is not given again. */
-static void lose_first_commit(void)
+/* One byte of the record of the version of `path` that is current. */
+static void damage(const char *path)
 {
-    const char *seg = "seg/00000001.hlog";
+    holog_stat_info st = { .struct_size = sizeof st };
+    char seg[32];
     uint8_t *bytes;
     size_t len = 0;
-    uint64_t lost = put("a", "this goes");
-    const holog_stat_info none = { .struct_size = sizeof none };
-    holog_stat_info st = none;
 
-    cr_assert_eq(lost, 1);
-    OK(holog_stat(box.store, "a", &st));
+    OK(holog_stat(box.store, path, &st));
     OK(holog_close(box.store));
+    (void)snprintf(seg, sizeof seg, "seg/%08x.hlog", st.segment);
     bytes = file_read(box.dir, seg, &len);
     bytes[st.offset + 20] ^= 1;
     file_write(box.dir, seg, bytes, len);
     free(bytes);
+}
+
+/* A cut has taken commit 1, and its number is not given again. */
+static void lose_first_commit(void)
+{
+    cr_assert_eq(put("a", "this goes"), 1);
+    damage("a");
     OK(holog_repair(box.dir, HOLOG_REPAIR_POINT_IN_TIME, 0, NULL, NULL, NULL));
     lose_checkpoints();
     box_open(&box);
@@ -442,30 +452,11 @@ Test(versions, all_is_kept_when_the_rules_say_so)
     cr_assert_eq(ref("HEAD~9000"), 4);
 }
 
-/* One byte of the record of the version of `path` that is current. */
-static void damage(const char *path)
-{
-    holog_stat_info st = { .struct_size = sizeof st };
-    char seg[32];
-    uint8_t *bytes;
-    size_t len = 0;
-
-    OK(holog_stat(box.store, path, &st));
-    OK(holog_close(box.store));
-    (void)snprintf(seg, sizeof seg, "seg/%08x.hlog", st.segment);
-    bytes = file_read(box.dir, seg, &len);
-    bytes[st.offset + 20] ^= 1;
-    file_write(box.dir, seg, bytes, len);
-    free(bytes);
-}
-
 Test(versions, a_salvage_keeps_what_tags_name_and_what_was_gone_back_to)
 {
     const unsigned commits = 9000; /* a replay without a word of a horizon would have forgotten */
     uint64_t tagged = 0;
     uint64_t number = 0;
-    char *before;
-    char *after;
 
     for (unsigned i = 0; i < commits; i++) {
         const struct step s = { .op = STEP_SAVE,
@@ -490,14 +481,7 @@ Test(versions, a_salvage_keeps_what_tags_name_and_what_was_gone_back_to)
     lists(tagged, "/", "a ");
     FAILS(HOLOG_E_NOENT, holog_ref(box.store, "gone", &number), "gone");
     FAILS(HOLOG_E_DROPPED, holog_ref(box.store, "50", &number), "50");
-    before = store_text(box.store);
-    OK(holog_close(box.store));
-    lose_checkpoints();
-    box_open(&box);
-    after = store_text(box.store);
-    cr_assert_str_eq(after, before);
-    free(before);
-    free(after);
+    same_from_the_log_alone();
 }
 
 Test(versions, the_rules_are_applied_however_short_a_store_is_open)
