@@ -1,0 +1,99 @@
+/*
+ * holog/zarr.h: a store, or a directory of it, as a Zarr hierarchy: keys and their bytes, as any Zarr client
+ * reads and writes them.
+ *
+ * The verbs are those of the abstract store of Zarr v3. A key is names with '/' between them, without one in
+ * front ("plate/A/1/zarr.json", "plate/A/1/c/0/12"); it is relative to the path that the hierarchy was opened
+ * at. What a key names:
+ *
+ *   P/zarr.json           the metadata document of the group or array P. Of an array, and of a group that was
+ *                         given one: those very bytes. Any other directory is a group too, and its document
+ *                         is made up when it is read
+ *   P/c/1/2               a chunk of array P, spelled as the document says. A missing one is HOLOG_E_NOENT,
+ *                         which to Zarr means: all fill value; a damaged one is HOLOG_E_CORRUPT
+ *   anything else         the blob of that path
+ * A key that is spelled like a chunk and is none (c/00, beyond the grid) is a blob of that name, and hides no
+ * chunk. Of a sharded array inner chunks are stored one by one: a shard is put together when it is read,
+ * whole or in parts, the same bytes each time; and taken apart when it is set.
+ *
+ * With HOLOG_ZARR_V2 the same entries have the keys and documents of Zarr v2: P/.zgroup, P/.zattrs, P/.zarray,
+ * P/0.1 or P/0/1. Only arrays whose chunks are the same bytes in both versions are there: HOLOG_E_NOTSUP on
+ * the document of another.
+ * Consolidated metadata is made up, never stored: .zmetadata at the root of a v2 hierarchy; of a v3 one, in the
+ * root group's zarr.json with HOLOG_ZARR_CONSOLIDATED.
+ *
+ * Reading writes nothing. Threads, results and structs: as in holog.h.
+ */
+#ifndef HOLOG_ZARR_H
+#define HOLOG_ZARR_H
+
+#include "holog/holog.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct holog_zarr holog_zarr;
+
+enum holog_zarr_flags {
+    HOLOG_ZARR_V2 = 1,
+    HOLOG_ZARR_CONSOLIDATED = 2
+};
+
+/* The hierarchy at directory `path` ("/": all of the store) as of the view, which must outlive it. Any
+ * threads may read it at once. HOLOG_E_NOENT, HOLOG_E_NOTDIR. */
+HOLOG_API int holog_zarr_open(holog_view *view, const char *path, unsigned flags,
+                              holog_zarr **out_zarr);
+HOLOG_API void holog_zarr_close(holog_zarr *zarr); /* NULL is fine */
+
+enum holog_zarr_kind {
+    HOLOG_ZARR_MISSING = 0,
+    HOLOG_ZARR_KEY = 1,   /* has bytes */
+    HOLOG_ZARR_PREFIX = 2 /* keys begin with it and a '/' */
+};
+typedef struct holog_zarr_info {
+    uint32_t struct_size;
+    uint32_t kind;       /* enum holog_zarr_kind; MISSING is not an error */
+    uint64_t size_bytes; /* of a key */
+    uint64_t etag[2];    /* of a key: other bytes have another; the same version has the same one */
+    uint32_t is_document; /* 1: JSON metadata */
+    uint32_t reserved;
+} holog_zarr_info;
+/* A key may be spelled with a '/' behind it: then only a prefix is meant. "" is the root. */
+HOLOG_API int holog_zarr_stat(holog_zarr *zarr, const char *key, holog_zarr_info *out_info);
+/* All its bytes, verified. HOLOG_E_NOENT: there is no such key (a prefix has no bytes). Release with
+ * holog_value_release. */
+HOLOG_API int holog_zarr_get(holog_zarr *zarr, const char *key, holog_value **out_value);
+/* Bytes [offset, offset + len) of it; *out_n: how many these are, less than len at the end. HOLOG_E_RANGE:
+ * offset is behind the end. */
+HOLOG_API int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, void *buf,
+                                   size_t len_bytes, size_t *out_n);
+
+/* What comes right below a prefix ("" or "a/b", a '/' behind it is the same): each name once. is_prefix: keys
+ * lie below the name; is_key: it is a key itself (both may be). A prefix without keys: no calls, no error. */
+HOLOG_API int holog_zarr_list_dir(holog_zarr *zarr, const char *prefix,
+                                  int (*each)(void *ctx, const char *name, int is_key,
+                                              int is_prefix, uint64_t size_bytes),
+                                  void *ctx);
+/* All keys below a prefix, chunks in C order. `each` returns non-zero to stop. */
+HOLOG_API int holog_zarr_list(holog_zarr *zarr, const char *prefix,
+                              int (*each)(void *ctx, const char *key, uint64_t size_bytes),
+                              void *ctx);
+
+/* Changes, in a transaction; v3 keys, relative to directory `path`, which is made if missing, as all parents
+ * are. A document is checked before it is taken and keeps its bytes: HOLOG_E_INVAL, HOLOG_E_NOTSUP. A document
+ * of an array that has chunks is replaced only by one that reads them the same way (attributes, a larger or
+ * smaller shape, names): else HOLOG_E_EXIST, delete the array first. What is there gives way. A shard that
+ * cannot be taken apart is HOLOG_E_INVAL. */
+HOLOG_API int holog_txn_zarr_set(holog_txn *txn, const char *path, const char *key,
+                                 const void *data, size_t len_bytes);
+/* No error if it is missing. */
+HOLOG_API int holog_txn_zarr_delete(holog_txn *txn, const char *path, const char *key);
+/* All keys that begin with the prefix and a '/'; "": all. */
+HOLOG_API int holog_txn_zarr_delete_prefix(holog_txn *txn, const char *path, const char *prefix);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
