@@ -362,19 +362,19 @@ static size_t find_overflow(const char *json, size_t len)
     return SIZE_MAX;
 }
 
-static int parse(const char *json, size_t len, struct json_object **out)
+static int parse(const char *what, const char *json, size_t len, struct json_object **out)
 {
     struct json_tokener *t;
     enum json_tokener_error error;
     size_t end;
 
     if (len > HG_DOCUMENT_MAX)
-        return hg_error(HOLOG_E_TOOBIG, "metadata of %zu bytes; %u are possible", len,
+        return hg_error(HOLOG_E_TOOBIG, "the %s: %zu bytes; %u are possible", what, len,
                         HG_DOCUMENT_MAX);
     end = find_overflow(json, len);
     if (end != SIZE_MAX)
-        return hg_error(HOLOG_E_INVAL,
-                        "the metadata has an integer of more than 64 bits at byte %zu", end);
+        return hg_error(HOLOG_E_INVAL, "the %s: an integer of more than 64 bits at byte %zu", what,
+                        end);
     t = json_tokener_new_ex(DEPTH_MAX);
     if (t == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory to read metadata");
@@ -390,7 +390,7 @@ static int parse(const char *json, size_t len, struct json_object **out)
         return HOLOG_OK;
     json_object_put(*out);
     *out = NULL;
-    return hg_error(HOLOG_E_INVAL, "the metadata is not JSON: %s, at byte %zu",
+    return hg_error(HOLOG_E_INVAL, "the %s: no JSON: %s, at byte %zu", what,
                     error == json_tokener_success    ? "something follows it"
                     : error == json_tokener_continue ? "it is cut short"
                                                      : json_tokener_error_desc(error),
@@ -406,7 +406,7 @@ int hg_document_read(const void *json, size_t len, struct hg_document *out)
     int rc;
 
     memset(out, 0, sizeof *out);
-    rc = parse(json, len, &out->root);
+    rc = parse("metadata of the array", json, len, &out->root);
     for (size_t i = 0; rc == HOLOG_OK && i < sizeof steps / sizeof steps[0]; i++)
         rc = steps[i](out);
     return rc;
@@ -557,19 +557,51 @@ static int append_checked(struct json_object *o, struct hg_buf *out)
     return rc < 0 ? rc : hg_buf_append(out, json, strlen(json));
 }
 
-int hg_document_write(const struct hg_array_plan *plan, struct hg_buf *out)
+/* NULL: there are none, and there is no failure. */
+static int parse_attributes(const char *json, struct json_object **out)
 {
     struct json_object *attributes = NULL;
-    struct json_object *o;
-    int rc = HOLOG_OK;
+    int rc = json == NULL ? HOLOG_OK : parse("attributes", json, strlen(json), &attributes);
 
-    if (plan->attributes != NULL)
-        rc = parse(plan->attributes, strlen(plan->attributes), &attributes);
     if (rc == HOLOG_OK && attributes != NULL &&
         !json_object_is_type(attributes, json_type_object)) {
         json_object_put(attributes);
         rc = bad("attributes", "is no object");
     }
+    if (rc == HOLOG_OK)
+        *out = attributes;
+    return rc;
+}
+
+int hg_document_change(const struct hg_document *d, const uint64_t *shape, const char *attributes,
+                       struct hg_buf *out)
+{
+    struct json_object *o = NULL;
+    struct json_object *parsed = NULL;
+    int ok;
+    int rc = parse_attributes(attributes, &parsed);
+
+    if (rc < 0)
+        return rc;
+    ok = json_object_deep_copy(d->root, &o, NULL) == 0;
+    if (ok && shape != NULL)
+        ok = put_member(o, "shape", numbers(shape, d->rank));
+    if (ok && parsed != NULL) {
+        ok = put_member(o, "attributes", parsed);
+        parsed = NULL;
+    }
+    rc = ok ? append_checked(o, out) : hg_error(HOLOG_E_NOMEM, "no memory for metadata");
+    json_object_put(parsed);
+    json_object_put(o);
+    return rc;
+}
+
+int hg_document_write(const struct hg_array_plan *plan, struct hg_buf *out)
+{
+    struct json_object *attributes = NULL;
+    struct json_object *o;
+    int rc = parse_attributes(plan->attributes, &attributes);
+
     if (rc < 0)
         return rc;
     o = make(plan, attributes);

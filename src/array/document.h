@@ -93,6 +93,11 @@ struct hg_array_plan {
  * hg_document_read says of what it would read. */
 HG_MUST_CHECK int hg_document_write(const struct hg_array_plan *plan, struct hg_buf *out);
 
+/* The document with another shape (NULL: as it is) and other attributes (a JSON object; NULL: as they are),
+ * appended to out; all else stays as it stands. Errors as of hg_document_write. */
+HG_MUST_CHECK int hg_document_change(const struct hg_document *d, const uint64_t *shape,
+                                     const char *attributes, struct hg_buf *out);
+
 /* How many chunks there are along an axis, and elements in a chunk. */
 uint64_t hg_document_chunks(const struct hg_document *d, unsigned axis);
 

@@ -172,3 +172,48 @@ void hg_copy_strided(unsigned rank, const uint64_t *count, size_t size, uint8_t 
         from += from_stride[i - 1];
     }
 }
+
+/* n elements one after the other: each round doubles what is there. */
+static void fill_run(uint64_t n, size_t size, uint8_t *to, const uint8_t *element)
+{
+    uint64_t bytes = n * size;
+    uint64_t done = HG_MIN((uint64_t)size, bytes);
+
+    memcpy(to, element, (size_t)done);
+    while (done < bytes) {
+        uint64_t more = HG_MIN(done, bytes - done);
+        memcpy(to + done, to, (size_t)more);
+        done += more;
+    }
+}
+
+void hg_fill_strided(unsigned rank, const uint64_t *count, size_t size, uint8_t *to,
+                     const int64_t *to_stride, const uint8_t *element)
+{
+    static const int64_t still[HG_RANK_MAX];
+    uint64_t run = 1;
+    unsigned outer = rank;
+    uint64_t at[HG_RANK_MAX] = { 0 };
+
+    for (unsigned i = 0; i < rank; i++)
+        if (count[i] == 0)
+            return;
+    while (outer > 0 && to_stride[outer - 1] == (int64_t)(run * size))
+        run *= count[--outer];
+    if (outer == rank && rank > 0) { /* no two elements touch */
+        hg_copy_strided(rank, count, size, to, to_stride, element, still);
+        return;
+    }
+    for (;;) {
+        unsigned i = outer;
+        fill_run(run, size, to, element);
+        while (i > 0 && ++at[i - 1] == count[i - 1]) {
+            i--;
+            to -= (int64_t)(count[i] - 1) * to_stride[i];
+            at[i] = 0;
+        }
+        if (i == 0)
+            return;
+        to += to_stride[i - 1];
+    }
+}

@@ -50,6 +50,9 @@ int hg_parts_next(struct hg_parts *w);
  * places lie apart. */
 void hg_copy_strided(unsigned rank, const uint64_t *count, size_t size, uint8_t *to,
                      const int64_t *to_stride, const uint8_t *from, const int64_t *from_stride);
+/* The same from one element, for all of them. */
+void hg_fill_strided(unsigned rank, const uint64_t *count, size_t size, uint8_t *to,
+                     const int64_t *to_stride, const uint8_t *element);
 /* Strides of elements one after the other in C order. */
 void hg_strides_of(unsigned rank, const uint64_t *count, size_t size, int64_t *out);
 

@@ -18,6 +18,7 @@
  *   run.c        puts of many commits, or of a large one, sorted
  *   view.c       views, cursors, stat
  *   simple.c     the simple path: one call, one commit
+ *   nodes.c      documents and chunks below a directory
  *   writer.c     values written piece by piece
  *   history.c    holog_log
  *   frames.c     frames of commits, read again
@@ -49,6 +50,7 @@
 #include "engine/side_table.h"
 #include "engine/timeline.h"
 #include "holog/holog.h"
+#include "holog/versions.h"
 #include "io/io.h"
 #include "wal/ctl.h"
 #include "wal/frame.h"
@@ -483,6 +485,9 @@ HG_MUST_CHECK int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct h
 HG_MUST_CHECK int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len,
                               unsigned flags);
 HG_MUST_CHECK int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t number);
+/* The value of an entry that was found through the transaction. */
+HG_MUST_CHECK int hg_txn_value_load(holog_txn *txn, const struct hg_locator *loc, const char *path,
+                                    holog_value **out_value);
 HG_MUST_CHECK int hg_txn_op_rollback(holog_txn *txn, const char *path, uint64_t number);
 HG_MUST_CHECK int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx,
                             uint64_t *out_number);
@@ -596,6 +601,9 @@ struct holog_cursor {
 /* Keys strictly below dir, in order. txn may be NULL. hg_cursor_end also after a failure. */
 HG_MUST_CHECK int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v,
                                   holog_txn *txn, const struct hg_key *dir);
+/* All keys that begin so. */
+HG_MUST_CHECK int hg_cursor_begin_at(holog_cursor *c, holog_store *s, struct hg_version *v,
+                                     holog_txn *txn, const uint8_t *prefix, size_t len);
 /* The next key and locator, or HOLOG_E_NOENT. Borrowed until the next call. */
 struct hg_cursor_at {
     const uint8_t *key;
@@ -609,6 +617,39 @@ void hg_cursor_end(holog_cursor *c);
 HG_MUST_CHECK int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, const char *path,
                           unsigned flags, const char *prefix, const char *after,
                           holog_cursor **out_cursor);
+
+/* ---- nodes.c ---- */
+/* Documents and chunks of one directory, whose path is resolved (base/node.h). One thread's. */
+struct hg_nodes {
+    struct hg_lookup lookup;
+    holog_txn *txn;             /* NULL: the lookup is a version's */
+    char path[HG_PATH_MAX + 1]; /* of the directory, then of the node looked at last */
+    size_t dir_len;
+    uint8_t key[HG_KEY_MAX];
+    size_t key_len; /* of the directory */
+};
+/* HOLOG_E_NAMETOOLONG: no room for a node below that path. */
+HG_MUST_CHECK int hg_nodes_begin(struct hg_nodes *n, const struct hg_lookup *l, holog_txn *txn,
+                                 const char *dir, size_t dir_len);
+/* n->path becomes the node's. */
+void hg_nodes_name(struct hg_nodes *n, const char *component, size_t len);
+/* The same, and where it is. HOLOG_E_NOENT, without a message: there is no such node. */
+HG_MUST_CHECK int hg_nodes_find(struct hg_nodes *n, const char *component, size_t len,
+                                struct hg_locator *out);
+HG_MUST_CHECK int hg_nodes_load(struct hg_nodes *n, const struct hg_locator *loc,
+                                holog_value **out_value);
+/* Of the node at n->path, in a transaction: what is there gives way. */
+HG_MUST_CHECK int hg_nodes_save(struct hg_nodes *n, const void *data, size_t len);
+/* The same of bytes that are in a buffer of the cache's; takes over the caller's count. */
+HG_MUST_CHECK int hg_nodes_save_mem(struct hg_nodes *n, struct hg_mem *mem, size_t len);
+HG_MUST_CHECK int hg_nodes_delete(struct hg_nodes *n);
+HG_MUST_CHECK int hg_nodes_apply(struct hg_nodes *n, const holog_delta *deltas, size_t count);
+/* Every chunk, in C order of their indexes: its component and locator. Not 0 from `each` ends it, and is
+ * returned. `each` may change the chunk in the transaction. */
+HG_MUST_CHECK int hg_nodes_chunks(struct hg_nodes *n, struct hg_version *v,
+                                  int (*each)(void *ctx, const char *component, size_t len,
+                                              const struct hg_locator *loc),
+                                  void *ctx);
 
 /* ---- note.c ---- */
 /* A frame of the store's own with one record. Log lock held; may release and retake it. out_ticket may

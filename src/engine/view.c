@@ -320,20 +320,28 @@ static int open_walk(holog_cursor *c, const uint8_t *from, size_t from_len, int 
     return HOLOG_OK;
 }
 
-int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v, holog_txn *txn,
-                    const struct hg_key *dir)
+int hg_cursor_begin_at(holog_cursor *c, holog_store *s, struct hg_version *v, holog_txn *txn,
+                       const uint8_t *prefix, size_t len)
 {
     memset(c, 0, sizeof *c);
     c->store = s;
     c->version = v;
     __atomic_add_fetch(&v->refs, 1, __ATOMIC_RELAXED);
-    memcpy(c->prefix, dir->bytes, dir->len);
-    c->prefix_len = dir->len;
-    if (dir->len > 0)
-        c->prefix[c->prefix_len++] = 0;
+    memcpy(c->prefix, prefix, len);
+    c->prefix_len = len;
     if (txn != NULL && txn->overlay != NULL)
         c->over_root = hg_index_freeze(txn->overlay);
     return open_walk(c, c->prefix, c->prefix_len, 0);
+}
+
+int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v, holog_txn *txn,
+                    const struct hg_key *dir)
+{
+    uint8_t prefix[HG_KEY_MAX + 1];
+
+    memcpy(prefix, dir->bytes, dir->len);
+    prefix[dir->len] = 0;
+    return hg_cursor_begin_at(c, s, v, txn, prefix, dir->len + (dir->len > 0));
 }
 
 static int in_prefix(const holog_cursor *c, const uint8_t *key, size_t len)

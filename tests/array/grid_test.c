@@ -234,3 +234,25 @@ Test(grid, elements_move_between_any_strides)
         cr_assert_eq(memcmp(to, want, sizeof to), 0, "round %d", round);
     }
 }
+
+Test(grid, a_fill_value_goes_where_the_strides_say_and_nowhere_else)
+{
+    const uint8_t element[3] = { 1, 2, 3 };
+    const uint64_t count[3] = { 2, 3, 4 };
+    const int64_t strides[4][3] = {
+        { 36, 12, 3 },
+        { 40, 13, 3 },
+        { 72, 24, 6 },
+        { -36, 12, 3 },
+    };
+
+    for (int k = 0; k < 4; k++) {
+        uint8_t filled[160] = { 0 };
+        uint8_t copied[160] = { 0 };
+        static const int64_t still[3];
+        size_t at = strides[k][0] < 0 ? 36 : 0;
+        hg_fill_strided(3, count, 3, filled + at, strides[k], element);
+        hg_copy_strided(3, count, 3, copied + at, strides[k], element, still);
+        cr_assert_eq(memcmp(filled, copied, sizeof filled), 0, "strides %d", k);
+    }
+}

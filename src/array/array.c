@@ -1,0 +1,436 @@
+/*
+ * Open arrays: from a path to a document that was understood, and what it says.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "array/array_internal.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+static_assert((int)HOLOG_BOOL == (int)HG_BOOL && (int)HOLOG_RAW == (int)HG_RAW &&
+                  (int)HOLOG_UINT16 == (int)HG_UINT16 && (int)HOLOG_FLOAT32 == (int)HG_FLOAT32,
+              "types have one number");
+static_assert(HOLOG_RANK_MAX == HG_RANK_MAX && HOLOG_ITEM_MAX == HG_ITEM_MAX, "and one limit");
+
+/* ---- types ---------------------------------------------------------------------------------------*/
+
+const char *holog_dtype_name(uint32_t dtype)
+{
+    static const char *const names[] = {
+        [HG_BOOL] = "bool",
+        [HG_INT8] = "int8",
+        [HG_INT16] = "int16",
+        [HG_INT32] = "int32",
+        [HG_INT64] = "int64",
+        [HG_UINT8] = "uint8",
+        [HG_UINT16] = "uint16",
+        [HG_UINT32] = "uint32",
+        [HG_UINT64] = "uint64",
+        [HG_FLOAT16] = "float16",
+        [HG_FLOAT32] = "float32",
+        [HG_FLOAT64] = "float64",
+        [HG_COMPLEX64] = "complex64",
+        [HG_COMPLEX128] = "complex128",
+        [HG_RAW] = "raw",
+    };
+
+    return dtype >= HG_BOOL && dtype <= HG_RAW ? names[dtype] : NULL;
+}
+
+uint32_t holog_dtype_size(uint32_t dtype)
+{
+    return dtype >= HG_BOOL && dtype < HG_RAW ? hg_type_of((enum hg_dtype)dtype, 0).size : 0;
+}
+
+/* ---- documents -----------------------------------------------------------------------------------*/
+
+/* The bytes of a chunk are its elements. */
+static int is_plain(const struct hg_document *d)
+{
+    struct json_object *endian = NULL;
+
+    if (d->n_codecs != 1 || d->codecs[0].id != HG_CODEC_BYTES)
+        return 0;
+    if (hg_type_word(d->type) == 1)
+        return 1;
+    return d->codecs[0].configuration != NULL &&
+           json_object_object_get_ex(d->codecs[0].configuration, "endian", &endian) &&
+           strcmp(json_object_get_string(endian), "little") == 0;
+}
+
+static int measure_chunk(const holog_array *a, const struct hg_document *d, size_t *out)
+{
+    uint64_t bytes = d->type.size;
+
+    for (unsigned i = 0; i < d->rank; i++) {
+        if (bytes > HG_CHUNK_BYTES_MAX / d->chunk[i])
+            return hg_error_path(HOLOG_E_TOOBIG, a->path, (uint32_t)a->path_len,
+                                 "%s: its chunks have more than 2^31 - 1 bytes", a->path);
+        bytes *= d->chunk[i];
+    }
+    *out = (size_t)bytes;
+    return HOLOG_OK;
+}
+
+int hg_array_take_document(holog_array *a, const void *json, size_t len)
+{
+    struct hg_document d;
+    const char *attributes = "{}";
+    char *copy = NULL;
+    size_t bytes = 0;
+    int rc = hg_document_read(json, len, &d);
+
+    if (rc == HOLOG_OK)
+        rc = measure_chunk(a, &d, &bytes);
+    if (rc == HOLOG_OK && !is_plain(&d))
+        rc = hg_error_path(HOLOG_E_NOTSUP, a->path, (uint32_t)a->path_len,
+                           "%s: its chunks are encoded in a way that holog cannot read", a->path);
+    if (rc == HOLOG_OK && d.attributes != NULL)
+        attributes =
+            json_object_to_json_string_ext(d.attributes,
+                                           JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    if (rc == HOLOG_OK) {
+        copy = attributes != NULL ? hg_malloc(strlen(attributes) + 1) : NULL;
+        if (copy == NULL)
+            rc = hg_error(HOLOG_E_NOMEM, "no memory to open an array");
+        else
+            memcpy(copy, attributes, strlen(attributes) + 1);
+    }
+    if (rc < 0) {
+        hg_document_release(&d);
+        return rc;
+    }
+    hg_document_release(&a->doc);
+    hg_free(a->attributes);
+    a->doc = d;
+    a->attributes = copy;
+    a->chunk_bytes = bytes;
+    return HOLOG_OK;
+}
+
+/* ---- opening -------------------------------------------------------------------------------------*/
+
+/* In a transaction what is looked at is remembered, behind what it has changed so far. */
+static int lookup_of(const holog_array *a, struct hg_lookup *out)
+{
+    if (a->txn == NULL) {
+        hg_lookup_version(a->store, a->version, out);
+        return HOLOG_OK;
+    }
+    hg_txn_lookup_reading(a->txn, out);
+    return hg_txn_settle(a->txn);
+}
+
+int hg_array_nodes(const holog_array *a, struct hg_nodes *out)
+{
+    struct hg_lookup l;
+    int rc = lookup_of(a, &l);
+
+    return rc < 0 ? rc : hg_nodes_begin(out, &l, a->txn, a->path, a->path_len);
+}
+
+static int no_array(const struct hg_resolved *r)
+{
+    if (r->loc.type == 0)
+        return hg_error_path(HOLOG_E_NOENT, r->path, (uint32_t)r->path_len, "%s: no such entry",
+                             r->path);
+    return hg_error_path(HOLOG_E_TYPE, r->path, (uint32_t)r->path_len, "%s: is no array, but a %s",
+                         r->path_len == 0 ? "/" : r->path,
+                         r->loc.type == HG_ENTRY_DIR ? "directory" : "blob");
+}
+
+static int find(holog_array *a, const char *path)
+{
+    struct hg_lookup l;
+    struct hg_resolved r;
+    struct hg_nodes n;
+    struct hg_locator loc;
+    holog_value *json = NULL;
+    int rc = lookup_of(a, &l);
+
+    if (rc == HOLOG_OK)
+        rc = hg_resolve_user(&l, path, 1, &r);
+    if (rc == HOLOG_OK && r.loc.type != HG_ENTRY_DIR)
+        rc = no_array(&r);
+    if (rc < 0)
+        return rc;
+    memcpy(a->path, r.path, r.path_len + 1);
+    a->path_len = r.path_len;
+    rc = hg_nodes_begin(&n, &l, a->txn, a->path, a->path_len);
+    if (rc == HOLOG_OK)
+        rc = hg_nodes_find(&n, HG_NODE_ARRAY, sizeof HG_NODE_ARRAY - 1, &loc);
+    if (rc == HOLOG_E_NOENT)
+        return no_array(&r);
+    if (rc == HOLOG_OK)
+        rc = hg_nodes_load(&n, &loc, &json);
+    if (rc < 0)
+        return rc;
+    a->number = r.loc.size == HG_NUMBER_OWN ? 0 : r.loc.size; /* a directory's last change */
+    rc = hg_array_take_document(a, holog_value_data(json), holog_value_size(json));
+    holog_value_release(json);
+    return rc;
+}
+
+/* Takes over the count on version. */
+static int open_array(holog_store *s, struct hg_version *version, const holog_view *view,
+                      holog_txn *txn, const char *path, holog_array **out)
+{
+    holog_array *a = out != NULL ? hg_calloc(1, sizeof *a) : NULL;
+    int rc;
+
+    if (a == NULL) {
+        hg_version_put(s, version);
+        return out == NULL ? hg_error(HOLOG_E_INVAL, "out_array is NULL")
+                           : hg_error(HOLOG_E_NOMEM, "no memory to open an array");
+    }
+    a->store = s;
+    a->version = version;
+    a->view = view;
+    a->txn = txn;
+    rc = find(a, path);
+    if (rc < 0)
+        holog_array_close(a);
+    else
+        *out = a;
+    return rc;
+}
+
+int holog_array_open(holog_store *store, const char *path, holog_array **out_array)
+{
+    struct hg_version *v;
+    int rc = hg_store_check(store);
+
+    if (rc < 0)
+        return rc;
+    v = hg_version_get_published(store);
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to open an array");
+    return open_array(store, v, NULL, NULL, path, out_array);
+}
+
+int holog_view_array(holog_view *view, const char *path, holog_array **out_array)
+{
+    int rc = hg_view_check(view);
+
+    if (rc < 0)
+        return rc;
+    __atomic_add_fetch(&view->version->refs, 1, __ATOMIC_RELAXED);
+    return open_array(view->store, view->version, view, NULL, path, out_array);
+}
+
+int hg_array_in_txn(holog_txn *txn, const char *path, holog_array **out)
+{
+    return open_array(txn->store, NULL, NULL, txn, path, out);
+}
+
+int holog_txn_array(holog_txn *txn, const char *path, holog_array **out_array)
+{
+    int rc = txn == NULL ? hg_error(HOLOG_E_INVAL, "the transaction is NULL")
+                         : hg_store_check_write(txn->store);
+
+    return rc < 0 ? rc : hg_array_in_txn(txn, path, out_array);
+}
+
+void holog_array_close(holog_array *array)
+{
+    if (array == NULL)
+        return;
+    hg_version_put(array->store, array->version);
+    hg_document_release(&array->doc);
+    hg_free(array->attributes);
+    hg_free(array);
+}
+
+int hg_array_check(const holog_array *a)
+{
+    if (a == NULL)
+        return hg_error(HOLOG_E_INVAL, "the array is NULL");
+    return a->view != NULL ? hg_view_check(a->view) : hg_store_check(a->store);
+}
+
+/* ---- what is known of it -------------------------------------------------------------------------*/
+
+static uint64_t size_bytes(const struct hg_document *d)
+{
+    uint64_t bytes = d->type.size;
+
+    for (unsigned i = 0; i < d->rank; i++)
+        if (__builtin_mul_overflow(bytes, d->shape[i], &bytes))
+            bytes = UINT64_MAX;
+    for (unsigned i = 0; i < d->rank; i++)
+        if (d->shape[i] == 0)
+            return 0;
+    return bytes;
+}
+
+int holog_array_get_info(const holog_array *array, holog_array_info *out_info)
+{
+    holog_array_info info = { .struct_size = sizeof info };
+    int rc = hg_array_check(array);
+
+    if (rc == HOLOG_OK)
+        rc = hg_struct_check(out_info, "holog_array_info");
+    if (rc < 0)
+        return rc;
+    info.dtype = array->doc.type.dtype;
+    info.item_size = array->doc.type.size;
+    info.rank = array->doc.rank;
+    info.number = array->number;
+    info.size_bytes = size_bytes(&array->doc);
+    memcpy(info.shape, array->doc.shape, array->doc.rank * sizeof info.shape[0]);
+    memcpy(info.chunk, array->doc.chunk, array->doc.rank * sizeof info.chunk[0]);
+    info.plain = (uint32_t)is_plain(&array->doc);
+    hg_struct_fill(out_info, &info, sizeof info);
+    return HOLOG_OK;
+}
+
+const void *holog_array_fill(const holog_array *array)
+{
+    return array == NULL ? NULL : array->doc.fill;
+}
+
+const char *holog_array_attributes(const holog_array *array)
+{
+    return array == NULL ? NULL : array->attributes;
+}
+
+const char *holog_array_dimension_name(const holog_array *array, uint32_t axis)
+{
+    if (array == NULL || array->doc.names == NULL || axis >= array->doc.rank)
+        return NULL;
+    return json_object_get_string(json_object_array_get_idx(array->doc.names, axis));
+}
+
+/* "uint16 [3, 4]" */
+static void describe(struct hg_type t, unsigned rank, const uint64_t *shape, char *out, size_t cap)
+{
+    char name[HG_DTYPE_NAME_MAX];
+    size_t at;
+
+    hg_type_to_v3(t, name);
+    at = (size_t)snprintf(out, cap, "%s [", name);
+    for (unsigned i = 0; i < rank && at < cap; i++)
+        at += (size_t)snprintf(out + at, cap - at, "%s%llu", i > 0 ? ", " : "",
+                               (unsigned long long)shape[i]);
+    if (at < cap)
+        (void)snprintf(out + at, cap - at, "]");
+}
+
+int holog_array_expect(const holog_array *array, uint32_t dtype, uint32_t rank,
+                       const uint64_t *shape)
+{
+    char is[160];
+    char want[160];
+    int same;
+    int rc = hg_array_check(array);
+
+    if (rc < 0)
+        return rc;
+    if (holog_dtype_name(dtype) == NULL || rank > HG_RANK_MAX)
+        return hg_error(HOLOG_E_INVAL, "no array has the type %u and %u axes", dtype, rank);
+    same = (uint32_t)array->doc.type.dtype == dtype && array->doc.rank == rank;
+    for (unsigned i = 0; same && shape != NULL && i < rank; i++)
+        same = shape[i] == array->doc.shape[i];
+    if (same)
+        return HOLOG_OK;
+    describe(array->doc.type, array->doc.rank, array->doc.shape, is, sizeof is);
+    describe(hg_type_of((enum hg_dtype)dtype, 1), shape != NULL ? rank : 0, shape, want,
+             sizeof want);
+    return hg_error_path(HOLOG_E_TYPE, array->path, (uint32_t)array->path_len,
+                         "%s: is %s, not %s with %u axes", array->path, is, want, rank);
+}
+
+/* ---- regions -------------------------------------------------------------------------------------*/
+
+static int take_strides(const holog_array *a, const int64_t *strides, struct hg_array_walk *w)
+{
+    uint64_t bytes = a->doc.type.size;
+    int64_t stride = (int64_t)a->doc.type.size;
+
+    for (unsigned i = a->doc.rank; i-- > 0;) {
+        w->chunk_stride[i] = stride * (int64_t)w->region.step[i];
+        stride *= (int64_t)a->doc.chunk[i];
+        if (__builtin_mul_overflow(bytes, w->region.count[i], &bytes) || bytes > INT64_MAX)
+            return hg_error(HOLOG_E_TOOBIG, "the region has more than 2^63 bytes");
+    }
+    if (strides != NULL)
+        memcpy(w->stride, strides, a->doc.rank * sizeof *strides);
+    else
+        hg_strides_of(a->doc.rank, w->region.count, a->doc.type.size, w->stride);
+    return HOLOG_OK;
+}
+
+int hg_array_walk_begin(const holog_array *a, const holog_slice *slices, const int64_t *strides,
+                        struct hg_array_walk *out)
+{
+    struct hg_region *r = &out->region;
+    int rc;
+
+    for (unsigned i = 0; i < a->doc.rank; i++) {
+        r->start[i] = slices == NULL ? 0 : slices[i].start;
+        r->count[i] = slices == NULL ? a->doc.shape[i] : slices[i].count;
+        r->step[i] = slices == NULL || slices[i].step == 0 || r->count[i] <= 1 ? 1 : slices[i].step;
+    }
+    rc = hg_parts_begin(&out->parts, a->doc.rank, a->doc.shape, a->doc.chunk, r);
+    return rc < 0 ? rc : take_strides(a, strides, out);
+}
+
+int64_t hg_array_walk_at(const struct hg_array_walk *w)
+{
+    int64_t at = 0;
+
+    for (unsigned i = 0; i < w->parts.rank; i++)
+        at += (int64_t)w->parts.part.first[i] * w->stride[i];
+    return at;
+}
+
+size_t hg_array_walk_in_chunk(const holog_array *a, const struct hg_array_walk *w)
+{
+    size_t at = 0;
+
+    for (unsigned i = 0; i < w->parts.rank; i++)
+        at = at * (size_t)a->doc.chunk[i] + (size_t)w->parts.part.start[i];
+    return at * a->doc.type.size;
+}
+
+void hg_array_fill_chunk(const holog_array *a, void *elements)
+{
+    const int64_t to = (int64_t)a->doc.type.size;
+    const uint64_t n = a->chunk_bytes / a->doc.type.size;
+
+    hg_fill_strided(1, &n, a->doc.type.size, elements, &to, a->doc.fill);
+}
+
+int hg_array_find_chunk(const holog_array *a, struct hg_nodes *n, const uint64_t *index,
+                        struct hg_locator *out)
+{
+    char component[HG_NODE_LEN_MAX];
+
+    return hg_nodes_find(n, component, hg_node_chunk(index, a->doc.rank, component), out);
+}
+
+void hg_array_name_chunk(const holog_array *a, struct hg_nodes *n, const uint64_t *index)
+{
+    char component[HG_NODE_LEN_MAX];
+
+    hg_nodes_name(n, component, hg_node_chunk(index, a->doc.rank, component));
+}
+
+int hg_array_load_chunk(const holog_array *a, struct hg_nodes *n, const struct hg_locator *loc,
+                        holog_value **out)
+{
+    holog_value *v = NULL;
+    int rc = hg_nodes_load(n, loc, &v);
+
+    if (rc == HOLOG_OK && holog_value_size(v) != a->chunk_bytes) {
+        rc = hg_error_path(HOLOG_E_CORRUPT, n->path, (uint32_t)strlen(n->path),
+                           "%s: has %zu bytes, and not the %zu of a chunk", n->path,
+                           holog_value_size(v), a->chunk_bytes);
+        holog_value_release(v);
+    }
+    if (rc == HOLOG_OK)
+        *out = v;
+    return rc;
+}

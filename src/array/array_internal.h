@@ -1,0 +1,65 @@
+/*
+ * What the files of an open array share. Private to src/array.
+ *
+ *   array.c         opening, what is known of it
+ *   array_create.c  a new array: what it is to be, its document, in place of what was there
+ *   array_read.c    regions to memory
+ *   array_write.c   memory to regions; resize, append, attributes
+ */
+#ifndef HG_ARRAY_ARRAY_INTERNAL_H
+#define HG_ARRAY_ARRAY_INTERNAL_H
+
+#include "array/document.h"
+#include "array/grid.h"
+#include "engine/store_internal.h"
+#include "holog/array.h"
+
+#define HG_CHUNK_BYTES_MAX ((UINT64_C(1) << 31) - 1)
+
+struct holog_array {
+    holog_store *store;
+    const holog_view *view;     /* asked before each read; NULL: there is none */
+    struct hg_version *version; /* counted; of a transaction: its base, the transaction's */
+    holog_txn *txn;             /* NULL: it is for reading */
+    uint64_t number;
+    struct hg_document doc;
+    size_t chunk_bytes; /* of elements */
+    char *attributes;
+    char path[HG_PATH_MAX + 1];
+    size_t path_len;
+};
+
+/* HOLOG_E_INVAL, HOLOG_E_STALE, and what any call may be answered. */
+HG_MUST_CHECK int hg_array_check(const holog_array *a);
+/* Its nodes, as its reader sees them; in a transaction what is looked at is remembered. */
+HG_MUST_CHECK int hg_array_nodes(const holog_array *a, struct hg_nodes *out);
+/* A region of it, checked, as parts in chunks; and the strides of memory that holds it. */
+struct hg_array_walk {
+    struct hg_region region;
+    struct hg_parts parts;
+    int64_t stride[HG_RANK_MAX];       /* of the caller's memory */
+    int64_t chunk_stride[HG_RANK_MAX]; /* of elements of the region in a chunk: its steps */
+};
+HG_MUST_CHECK int hg_array_walk_begin(const holog_array *a, const holog_slice *slices,
+                                      const int64_t *strides, struct hg_array_walk *out);
+/* Of the part at hand: where it begins, in bytes, in the caller's memory and in its chunk. */
+int64_t hg_array_walk_at(const struct hg_array_walk *w);
+size_t hg_array_walk_in_chunk(const holog_array *a, const struct hg_array_walk *w);
+HG_MUST_CHECK int hg_array_find_chunk(const holog_array *a, struct hg_nodes *n,
+                                      const uint64_t *index, struct hg_locator *out);
+/* n->path becomes the chunk's. */
+void hg_array_name_chunk(const holog_array *a, struct hg_nodes *n, const uint64_t *index);
+/* The chunk at n->path, decoded: chunk_bytes. */
+HG_MUST_CHECK int hg_array_load_chunk(const holog_array *a, struct hg_nodes *n,
+                                      const struct hg_locator *loc, holog_value **out);
+/* In place of the document there is now `json`: read it, and keep it. */
+HG_MUST_CHECK int hg_array_take_document(holog_array *a, const void *json, size_t len);
+HG_MUST_CHECK int hg_array_in_txn(holog_txn *txn, const char *path, holog_array **out);
+/* Every element the fill value. */
+void hg_array_fill_chunk(const holog_array *a, void *elements);
+
+/* ---- array_create.c ---- */
+HG_MUST_CHECK int hg_array_put(holog_txn *txn, const char *path, const holog_array_spec *spec,
+                               const void *data, const int64_t *strides, unsigned flags);
+
+#endif

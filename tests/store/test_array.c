@@ -1,0 +1,771 @@
+/*
+ * Arrays through the public calls. After each test the store is closed, verified, opened again, and must show
+ * the same; elements are compared before and after.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/node.h"
+#include "engine/store_internal.h"
+#include "holog/array.h"
+#include "storekit.h"
+
+static struct box box;
+
+static void setup(void)
+{
+    box_begin(&box);
+}
+
+static void teardown(void)
+{
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
+TestSuite(array, .init = setup, .fini = teardown, .timeout = 120);
+
+/* ---- kit -----------------------------------------------------------------------------------------*/
+
+static holog_array_spec spec_of(uint32_t dtype, uint32_t rank, const uint64_t *shape,
+                                const uint64_t *chunk)
+{
+    return (holog_array_spec){ .struct_size = sizeof(holog_array_spec),
+                               .dtype = dtype,
+                               .rank = rank,
+                               .shape = shape,
+                               .chunk = chunk };
+}
+
+static holog_array *opened(const char *path)
+{
+    holog_array *a = NULL;
+
+    OK(holog_array_open(box.store, path, &a));
+    return a;
+}
+
+static holog_array_info info_of(const char *path)
+{
+    holog_array_info info = { .struct_size = sizeof info };
+    holog_array *a = opened(path);
+
+    OK(holog_array_get_info(a, &info));
+    holog_array_close(a);
+    return info;
+}
+
+/* All elements of it, whose bytes are `want`. */
+static void has_elements(int line, const char *path, const void *want, size_t len)
+{
+    holog_array *a = opened(path);
+    holog_value *v = NULL;
+    uint8_t *read = malloc(len > 0 ? len : 1);
+
+    OK(holog_array_load(a, &v));
+    cr_assert_eq(holog_value_size(v), len, "line %d: %zu bytes, not %zu", line, holog_value_size(v),
+                 len);
+    cr_assert_eq(memcmp(holog_value_data(v), want, len), 0, "line %d: loaded", line);
+    OK(holog_array_read(a, NULL, read, NULL));
+    cr_assert_eq(memcmp(read, want, len), 0, "line %d: read", line);
+    holog_value_release(v);
+    holog_array_close(a);
+    free(read);
+}
+#define HAS(path, want, len) has_elements(__LINE__, path, want, len)
+
+static void fill_random(void *out, size_t len, uint64_t seed)
+{
+    uint8_t *p = out;
+
+    for (size_t i = 0; i < len; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        p[i] = (uint8_t)(seed >> 33);
+    }
+}
+
+static uint64_t chunk_records(const char *path)
+{
+    holog_stats st = { .struct_size = sizeof st };
+    (void)path;
+    OK(holog_stats_get(box.store, &st));
+    return st.entries;
+}
+
+/* ---- saving and loading --------------------------------------------------------------------------*/
+
+Test(array, what_is_saved_loads_again)
+{
+    const uint64_t shape[3] = { 5, 33, 70 };
+    const uint64_t chunk[3] = { 2, 16, 32 };
+    static uint16_t data[5 * 33 * 70];
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 3, shape, chunk);
+    holog_stat_info st = { .struct_size = sizeof st };
+
+    fill_random(data, sizeof data, 1);
+    OK(holog_array_save(box.store, "well/A01", &spec, data, NULL, HOLOG_PARENTS, NULL));
+    HAS("well/A01", data, sizeof data);
+    OK(holog_stat(box.store, "well/A01", &st));
+    cr_assert_eq(st.type, HOLOG_ARRAY);
+    box_reopen(&box);
+    HAS("well/A01", data, sizeof data);
+    cr_assert_eq(info_of("well/A01").size_bytes, sizeof data);
+    cr_assert_eq(info_of("well/A01").chunk[2], 32);
+}
+
+Test(array, every_type_and_rank_loads_again)
+{
+    static uint8_t data[3 * 4 * 5 * 2 * 3 * 16];
+    const uint64_t shape[5] = { 3, 4, 5, 2, 3 };
+    const uint64_t chunk[5] = { 2, 3, 2, 2, 2 };
+    char path[64];
+
+    fill_random(data, sizeof data, 2);
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] &= 1; /* bools, and no NaN */
+    for (uint32_t dtype = HOLOG_BOOL; dtype <= HOLOG_RAW; dtype++) {
+        for (uint32_t rank = 0; rank <= 5; rank++) {
+            holog_array_spec spec = spec_of(dtype, rank, shape, chunk);
+            size_t len = dtype == HOLOG_RAW ? 7 : holog_dtype_size(dtype);
+            spec.item_size = 7;
+            for (uint32_t k = 0; k < rank; k++)
+                len *= shape[k];
+            (void)snprintf(path, sizeof path, "t/%s/%u", holog_dtype_name(dtype), rank);
+            OK(holog_array_save(box.store, path, &spec, data, NULL, HOLOG_PARENTS, NULL));
+            HAS(path, data, len);
+        }
+    }
+    box_reopen(&box);
+    HAS("t/complex128/5", data, sizeof data);
+    HAS("t/raw/0", data, 7);
+}
+
+Test(array, chunks_that_were_never_written_read_as_the_fill_value)
+{
+    const uint64_t shape[2] = { 10, 10 };
+    const uint64_t chunk[2] = { 4, 4 };
+    const float fill = -1.5F;
+    float want[100];
+    holog_array_spec spec = spec_of(HOLOG_FLOAT32, 2, shape, chunk);
+    const holog_slice one[2] = { { 5, 1, 1 }, { 6, 1, 1 } };
+    const float seven = 7;
+
+    spec.fill = &fill;
+    for (int i = 0; i < 100; i++)
+        want[i] = fill;
+    OK(holog_array_create(box.store, "a", &spec, 0, NULL));
+    HAS("a", want, sizeof want);
+    OK(holog_array_update(box.store, "a", one, &seven, NULL, NULL));
+    want[56] = 7;
+    HAS("a", want, sizeof want);
+    box_reopen(&box);
+    HAS("a", want, sizeof want);
+}
+
+Test(array, a_chunk_of_nothing_but_fill_value_is_not_stored)
+{
+    const uint64_t shape[1] = { 64 };
+    const uint64_t chunk[1] = { 16 };
+    static uint32_t data[64];
+    static const uint32_t zeros[16];
+    holog_array_spec spec = spec_of(HOLOG_UINT32, 1, shape, chunk);
+    const holog_slice second = { 16, 16, 1 };
+    uint64_t before;
+
+    data[0] = 1;
+    data[16] = 2;
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    before = chunk_records("a");
+    OK(holog_array_update(box.store, "a", &second, zeros, NULL, NULL));
+    cr_assert_eq(chunk_records("a"), before - 1, "the second chunk is gone");
+    data[16] = 0;
+    HAS("a", data, sizeof data);
+}
+
+Test(array, minus_zero_and_other_nans_are_not_the_fill_value)
+{
+    const uint64_t shape[1] = { 4 };
+    holog_array_spec spec = spec_of(HOLOG_FLOAT64, 1, shape, NULL);
+    const uint64_t minus_zero = UINT64_C(1) << 63;
+    uint64_t data[4];
+
+    for (int i = 0; i < 4; i++)
+        data[i] = minus_zero;
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    HAS("a", data, sizeof data);
+}
+
+Test(array, one_that_is_a_single_chunk_loads_without_a_copy)
+{
+    const uint64_t shape[2] = { 512, 512 };
+    static uint16_t data[512 * 512];
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 2, shape, NULL);
+    holog_array *a;
+    holog_value *one = NULL;
+    holog_value *two = NULL;
+
+    fill_random(data, sizeof data, 3);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    a = opened("a");
+    OK(holog_array_load(a, &one));
+    OK(holog_array_load(a, &two));
+    cr_assert_eq(holog_value_data(one), holog_value_data(two));
+    cr_assert_eq(memcmp(holog_value_data(one), data, sizeof data), 0);
+    holog_value_release(one);
+    holog_value_release(two);
+    holog_array_close(a);
+}
+
+Test(array, strides_take_elements_from_where_they_are)
+{
+    const uint64_t shape[2] = { 3, 4 };
+    const uint64_t chunk[2] = { 2, 3 };
+    const int32_t columns[12] = { 0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11 }; /* Fortran order */
+    const int64_t strides[2] = { 4, 12 };
+    const int64_t back[2] = { -16, -4 };
+    int32_t want[12];
+    int32_t turned[12];
+    holog_array_spec spec = spec_of(HOLOG_INT32, 2, shape, chunk);
+    holog_array *a;
+
+    for (int i = 0; i < 12; i++)
+        want[i] = i;
+    OK(holog_array_save(box.store, "a", &spec, columns, strides, 0, NULL));
+    HAS("a", want, sizeof want);
+    a = opened("a");
+    OK(holog_array_read(a, NULL, turned + 11, back));
+    for (int i = 0; i < 12; i++)
+        cr_assert_eq(turned[i], 11 - i);
+    holog_array_close(a);
+}
+
+/* ---- replacing -----------------------------------------------------------------------------------*/
+
+Test(array, another_array_is_replaced_only_when_asked_for)
+{
+    const uint64_t large[2] = { 40, 40 };
+    const uint64_t small[1] = { 5 };
+    const uint64_t chunk[2] = { 8, 8 };
+    static uint8_t data[1600];
+    const uint64_t five[5] = { 1, 2, 3, 4, 5 };
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 2, large, chunk);
+    holog_array_spec other = spec_of(HOLOG_UINT64, 1, small, NULL);
+    uint64_t entries = chunk_records("");
+
+    fill_random(data, sizeof data, 4);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    FAILS(HOLOG_E_EXIST, holog_array_save(box.store, "a", &other, five, NULL, 0, NULL), "a");
+    FAILS(HOLOG_E_EXIST, holog_array_create(box.store, "a", &other, 0, NULL), "a");
+    HAS("a", data, sizeof data);
+    OK(holog_array_save(box.store, "a", &other, five, NULL, HOLOG_REPLACE, NULL));
+    HAS("a", five, sizeof five);
+    cr_assert_eq(chunk_records("a"), entries + 3,
+                 "directory, document, one chunk: the old ones went");
+    OK(holog_array_create(box.store, "a", &spec, HOLOG_REPLACE, NULL));
+    cr_assert_eq(chunk_records("a"), entries + 2);
+}
+
+Test(array, a_blob_gives_way_only_when_asked_for)
+{
+    const uint64_t shape[1] = { 2 };
+    const uint8_t two[2] = { 1, 2 };
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, NULL);
+
+    OK(save_text(box.store, "a", "text", 0));
+    FAILS(HOLOG_E_EXIST, holog_array_save(box.store, "a", &spec, two, NULL, 0, NULL), "a");
+    has_text(box.store, "a", "text");
+    OK(holog_array_save(box.store, "a", &spec, two, NULL, HOLOG_REPLACE, NULL));
+    HAS("a", two, sizeof two);
+    FAILS(HOLOG_E_NOENT, holog_array_save(box.store, "x/y", &spec, two, NULL, 0, NULL), "x");
+    cr_assert_eq(type_of(box.store, "x"), HOLOG_MISSING);
+}
+
+Test(array, entries_below_an_array_stay_when_it_is_replaced)
+{
+    const uint64_t shape[1] = { 2 };
+    const uint8_t two[2] = { 1, 2 };
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, NULL);
+
+    OK(holog_array_save(box.store, "a", &spec, two, NULL, 0, NULL));
+    OK(save_text(box.store, "a/note.txt", "beside", 0));
+    OK(holog_array_save(box.store, "a", &spec, two, NULL, HOLOG_REPLACE, NULL));
+    has_text(box.store, "a/note.txt", "beside");
+}
+
+/* ---- regions -------------------------------------------------------------------------------------*/
+
+/* A shadow of an array, one byte an element. */
+struct shadow {
+    uint64_t shape[3];
+    uint8_t bytes[40 * 48 * 56];
+};
+
+static uint64_t draw(uint64_t *seed, uint64_t below)
+{
+    *seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return below == 0 ? 0 : (*seed >> 33) % below;
+}
+
+static void draw_region(uint64_t *seed, const uint64_t *shape, holog_slice *out)
+{
+    for (int i = 0; i < 3; i++) {
+        uint64_t step = 1 + (draw(seed, 3) == 0 ? draw(seed, 4) : 0);
+        uint64_t start = draw(seed, shape[i]);
+        uint64_t most = shape[i] == 0 ? 0 : (shape[i] - 1 - start) / step + 1;
+        out[i] = (holog_slice){ start, draw(seed, most + 1), step };
+        if (draw(seed, 3) == 0)
+            out[i] = (holog_slice){ 0, shape[i], 1 };
+    }
+}
+
+static uint8_t *shadow_at(struct shadow *s, const holog_slice *r, uint64_t i, uint64_t j,
+                          uint64_t k)
+{
+    uint64_t z = r[0].start + i * r[0].step;
+    uint64_t y = r[1].start + j * r[1].step;
+    uint64_t x = r[2].start + k * r[2].step;
+
+    return &s->bytes[(z * s->shape[1] + y) * s->shape[2] + x];
+}
+
+static void shadow_write(struct shadow *s, const holog_slice *r, const uint8_t *data)
+{
+    for (uint64_t i = 0; i < r[0].count; i++)
+        for (uint64_t j = 0; j < r[1].count; j++)
+            for (uint64_t k = 0; k < r[2].count; k++)
+                *shadow_at(s, r, i, j, k) = *data++;
+}
+
+static void shadow_check(struct shadow *s, const holog_slice *r, const uint8_t *data, int round)
+{
+    for (uint64_t i = 0; i < r[0].count; i++)
+        for (uint64_t j = 0; j < r[1].count; j++)
+            for (uint64_t k = 0; k < r[2].count; k++)
+                cr_assert_eq(*shadow_at(s, r, i, j, k), *data++, "round %d", round);
+}
+
+static void shadow_resize(struct shadow *s, const uint64_t *shape, uint8_t fill)
+{
+    static struct shadow n;
+
+    memcpy(n.shape, shape, sizeof n.shape);
+    memset(n.bytes, fill, sizeof n.bytes);
+    for (uint64_t z = 0; z < shape[0] && z < s->shape[0]; z++)
+        for (uint64_t y = 0; y < shape[1] && y < s->shape[1]; y++)
+            for (uint64_t x = 0; x < shape[2] && x < s->shape[2]; x++)
+                n.bytes[(z * shape[1] + y) * shape[2] + x] =
+                    s->bytes[(z * s->shape[1] + y) * s->shape[2] + x];
+    *s = n;
+}
+
+/* Anything at all, in transactions of some changes each, against bytes in memory. */
+static void random_changes(uint64_t seed, const uint64_t *chunk, int rounds)
+{
+    static struct shadow s;
+    static struct shadow committed;
+    static uint8_t data[sizeof s.bytes];
+    const uint8_t fill = 7;
+    holog_array_spec spec;
+    const uint64_t first[3] = { 20, 24, 28 };
+
+    memcpy(s.shape, first, sizeof first);
+    memset(s.bytes, fill, sizeof s.bytes);
+    spec = spec_of(HOLOG_UINT8, 3, first, chunk);
+    spec.fill = &fill;
+    OK(holog_array_create(box.store, "a", &spec, 0, NULL));
+    for (int round = 0; round < rounds; round++) {
+        uint64_t changes = 1 + draw(&seed, 4);
+        holog_txn *txn = NULL;
+        holog_array *a = NULL;
+        holog_slice r[3];
+        committed = s;
+        OK(holog_begin(box.store, &txn));
+        OK(holog_txn_array(txn, "a", &a));
+        for (; changes > 0; changes--) {
+            uint64_t what = draw(&seed, 10);
+            uint64_t shape[3];
+            if (what == 0) {
+                for (int i = 0; i < 3; i++)
+                    shape[i] = 1 + draw(&seed, 30);
+                OK(holog_array_resize(a, shape));
+                shadow_resize(&s, shape, fill);
+            } else if (what == 1 && s.shape[0] < 38) {
+                memcpy(shape, s.shape, sizeof shape);
+                shape[0] += 2;
+                fill_random(data, 2 * shape[1] * shape[2], seed);
+                OK(holog_array_append(a, 0, 2, data, NULL));
+                shadow_resize(&s, shape, fill);
+                r[0] = (holog_slice){ shape[0] - 2, 2, 1 };
+                r[1] = (holog_slice){ 0, shape[1], 1 };
+                r[2] = (holog_slice){ 0, shape[2], 1 };
+                shadow_write(&s, r, data);
+            } else {
+                draw_region(&seed, s.shape, r);
+                fill_random(data, r[0].count * r[1].count * r[2].count, seed);
+                if (what == 2)
+                    memset(data, fill, sizeof data);
+                OK(holog_array_write(a, r, data, NULL));
+                shadow_write(&s, r, data);
+            }
+            draw_region(&seed, s.shape, r);
+            OK(holog_array_read(a, r, data, NULL)); /* its own changes */
+            shadow_check(&s, r, data, round);
+        }
+        holog_array_close(a);
+        if (draw(&seed, 5) == 0) {
+            holog_abort(txn);
+            s = committed;
+        } else {
+            OK(holog_commit(txn, NULL));
+        }
+        if (draw(&seed, 10) == 0)
+            box_reopen(&box);
+        HAS("a", s.bytes, s.shape[0] * s.shape[1] * s.shape[2]);
+    }
+}
+
+Test(array, any_changes_read_as_in_memory)
+{
+    const uint64_t chunk[3] = { 5, 7, 9 };
+
+    random_changes(test_seed() + 1, chunk, test_level() > 0 ? 400 : 80);
+}
+
+Test(array, any_changes_read_as_in_memory_in_chunks_of_one_element)
+{
+    const uint64_t chunk[3] = { 1, 3, 1 };
+
+    random_changes(test_seed() + 2, chunk, test_level() > 0 ? 30 : 8);
+}
+
+Test(array, any_changes_read_as_in_memory_in_one_chunk)
+{
+    const uint64_t chunk[3] = { 64, 64, 64 };
+
+    random_changes(test_seed() + 3, chunk, test_level() > 0 ? 300 : 60);
+}
+
+Test(array, a_region_outside_names_its_axis_and_changes_nothing)
+{
+    const uint64_t shape[2] = { 10, 10 };
+    static uint8_t data[100];
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 2, shape, NULL);
+    const holog_slice outside[2] = { { 0, 10, 1 }, { 5, 6, 1 } };
+    const holog_slice far[2] = { { UINT64_MAX, 1, 1 }, { 0, 1, 1 } };
+    holog_array *a;
+
+    fill_random(data, sizeof data, 5);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    FAILS(HOLOG_E_RANGE, holog_array_update(box.store, "a", outside, data, NULL, NULL), "axis 1");
+    a = opened("a");
+    FAILS(HOLOG_E_RANGE, holog_array_read(a, far, data, NULL), "axis 0");
+    holog_array_close(a);
+    HAS("a", data, sizeof data);
+}
+
+Test(array, a_part_of_a_large_chunk_costs_what_it_changes)
+{
+    const uint64_t shape[2] = { 2048, 2048 };
+    static uint16_t data[2048 * 2048];
+    static uint16_t patch[64 * 64];
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 2, shape, shape);
+    const holog_slice r[2] = { { 1000, 64, 1 }, { 30, 64, 1 } };
+    holog_stats before = { .struct_size = sizeof before };
+    holog_stats after = { .struct_size = sizeof after };
+
+    fill_random(data, sizeof data, 6);
+    fill_random(patch, sizeof patch, 7);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    OK(holog_stats_get(box.store, &before));
+    OK(holog_array_update(box.store, "a", r, patch, NULL, NULL));
+    OK(holog_stats_get(box.store, &after));
+    cr_assert_lt(after.log_bytes + after.extent_bytes - before.log_bytes - before.extent_bytes,
+                 32768);
+    for (int y = 0; y < 64; y++)
+        memcpy(&data[(1000 + y) * 2048 + 30], &patch[y * 64], 128);
+    HAS("a", data, sizeof data);
+    box_reopen(&box);
+    HAS("a", data, sizeof data);
+}
+
+Test(array, one_plane_reads_without_the_others)
+{
+    const uint64_t shape[3] = { 8, 512, 512 };
+    static uint16_t data[8 * 512 * 512];
+    static uint16_t plane[512 * 512];
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 3, shape, NULL);
+    const holog_slice third[3] = { { 3, 1, 1 }, { 0, 512, 1 }, { 0, 512, 1 } };
+    holog_stats before = { .struct_size = sizeof before };
+    holog_stats after = { .struct_size = sizeof after };
+    holog_array *a;
+
+    fill_random(data, sizeof data, 8);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    box_reopen(&box);
+    a = opened("a");
+    OK(holog_stats_get(box.store, &before));
+    OK(holog_array_read(a, third, plane, NULL));
+    OK(holog_stats_get(box.store, &after));
+    cr_assert_eq(memcmp(plane, data + 3 * 512 * 512, sizeof plane), 0);
+    cr_assert_lt(after.bytes_read - before.bytes_read, sizeof plane * 3 / 2);
+    holog_array_close(a);
+}
+
+/* ---- the past, and others ------------------------------------------------------------------------*/
+
+Test(array, a_view_reads_what_was_there)
+{
+    const uint64_t shape[1] = { 100 };
+    const uint64_t chunk[1] = { 30 };
+    uint8_t data[100];
+    uint8_t read[100];
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, chunk);
+    const holog_slice r = { 10, 50, 1 };
+    const uint64_t fewer[1] = { 15 };
+    holog_view *view = NULL;
+    holog_array *a = NULL;
+    holog_txn *txn = NULL;
+
+    fill_random(data, sizeof data, 9);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    OK(holog_view_open(box.store, &view));
+    OK(holog_array_update(box.store, "a", &r, data, NULL, NULL));
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_array(txn, "a", &a));
+    OK(holog_array_resize(a, fewer));
+    holog_array_close(a);
+    OK(holog_commit(txn, NULL));
+    OK(holog_view_array(view, "a", &a));
+    OK(holog_array_read(a, NULL, read, NULL));
+    cr_assert_eq(memcmp(read, data, sizeof data), 0);
+    holog_array_close(a);
+    holog_view_close(view);
+    cr_assert_eq(info_of("a").shape[0], 15);
+}
+
+Test(array, two_that_append_both_get_their_place)
+{
+    const uint64_t shape[2] = { 0, 8 };
+    const uint64_t chunk[2] = { 4, 8 };
+    uint8_t row[8];
+    uint8_t want[64];
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 2, shape, chunk);
+    holog_txn *txn = NULL;
+    holog_array *a = NULL;
+
+    OK(holog_array_create(box.store, "a", &spec, 0, NULL));
+    for (uint8_t i = 0; i < 7; i++) {
+        memset(row, i + 1, sizeof row);
+        memset(want + 8 * i, i + 1, sizeof row);
+        OK(holog_array_extend(box.store, "a", 0, 1, row, NULL, NULL));
+    }
+    HAS("a", want, 56);
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_array(txn, "a", &a));
+    memset(row, 99, sizeof row);
+    OK(holog_array_append(a, 0, 1, row, NULL));
+    memset(row, 8, sizeof row);
+    memset(want + 56, 8, sizeof row);
+    OK(holog_array_extend(box.store, "a", 0, 1, row, NULL, NULL));
+    holog_array_close(a);
+    FAILS(HOLOG_E_CONFLICT, holog_commit(txn, NULL), "a");
+    HAS("a", want, 64);
+}
+
+Test(array, two_that_change_one_chunk_do_not_lose_a_change)
+{
+    const uint64_t shape[1] = { 100 };
+    uint8_t data[100] = { 1 };
+    const uint8_t nine = 9;
+    const holog_slice tenth = { 10, 1, 1 };
+    const holog_slice last = { 99, 1, 1 };
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, NULL);
+    holog_txn *txn = NULL;
+    holog_array *a = NULL;
+
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_array(txn, "a", &a));
+    OK(holog_array_write(a, &tenth, &nine, NULL));
+    OK(holog_array_update(box.store, "a", &last, &nine, NULL, NULL));
+    holog_array_close(a);
+    FAILS(HOLOG_E_CONFLICT, holog_commit(txn, NULL), "a/c/0");
+    data[99] = 9;
+    HAS("a", data, sizeof data);
+}
+
+Test(array, a_rollback_takes_shape_and_elements_back)
+{
+    const uint64_t shape[1] = { 10 };
+    uint8_t data[10];
+    uint8_t more[10];
+    const uint8_t threes[20] = { 3, 3, 3 };
+    uint64_t number = 0;
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, NULL);
+
+    fill_random(data, sizeof data, 10);
+    fill_random(more, sizeof more, 11);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, &number));
+    OK(holog_array_extend(box.store, "a", 0, 10, more, NULL, NULL));
+    OK(holog_array_update(box.store, "a", NULL, threes, NULL, NULL));
+    OK(holog_rollback(box.store, "a", number, NULL));
+    HAS("a", data, sizeof data);
+    cr_assert_eq(info_of("a").shape[0], 10);
+}
+
+Test(array, a_copy_shares_nothing_that_changes)
+{
+    const uint64_t shape[1] = { 10 };
+    uint8_t data[10];
+    const uint8_t one = 1;
+    const holog_slice r = { 4, 1, 1 };
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, NULL);
+
+    fill_random(data, sizeof data, 12);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    OK(holog_copy(box.store, "a", "b", 0, NULL));
+    OK(holog_array_update(box.store, "b", &r, &one, NULL, NULL));
+    HAS("a", data, sizeof data);
+    data[4] = 1;
+    HAS("b", data, sizeof data);
+    OK(holog_delete(box.store, "a", NULL));
+    HAS("b", data, sizeof data);
+}
+
+/* ---- metadata ------------------------------------------------------------------------------------*/
+
+Test(array, attributes_names_and_fill_are_as_given)
+{
+    const uint64_t shape[2] = { 3, 4 };
+    const char *const names[2] = { "y", NULL };
+    const uint64_t fill = UINT64_MAX;
+    holog_array_spec spec = spec_of(HOLOG_UINT64, 2, shape, NULL);
+    holog_txn *txn = NULL;
+    holog_array *a = NULL;
+
+    spec.fill = &fill;
+    spec.dimension_names = names;
+    spec.attributes = "{\"n\": 18446744073709551615, \"b\": [1.5, null]}";
+    OK(holog_array_create(box.store, "a", &spec, 0, NULL));
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_array(txn, "a", &a));
+    cr_assert_str_eq(holog_array_attributes(a), "{\"n\":18446744073709551615,\"b\":[1.5,null]}");
+    FAILS(HOLOG_E_INVAL, holog_array_set_attributes(a, "[]"), "attributes");
+    FAILS(HOLOG_E_INVAL, holog_array_set_attributes(a, "{\"a\": }"), NULL);
+    OK(holog_array_set_attributes(a, "{\"m\": -0.0}"));
+    holog_array_close(a);
+    OK(holog_commit(txn, NULL));
+    box_reopen(&box);
+    a = opened("a");
+    cr_assert_str_eq(holog_array_attributes(a), "{\"m\":-0.0}");
+    cr_assert_str_eq(holog_array_dimension_name(a, 0), "y");
+    cr_assert_null(holog_array_dimension_name(a, 1));
+    cr_assert_null(holog_array_dimension_name(a, 2));
+    cr_assert_eq(memcmp(holog_array_fill(a), &fill, 8), 0);
+    holog_array_close(a);
+}
+
+Test(array, it_says_when_it_is_not_what_the_caller_takes_it_for)
+{
+    const uint64_t shape[2] = { 3, 4 };
+    const uint64_t other[2] = { 4, 3 };
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 2, shape, NULL);
+    holog_array *a;
+
+    OK(holog_array_create(box.store, "a", &spec, 0, NULL));
+    a = opened("a");
+    OK(holog_array_expect(a, HOLOG_UINT16, 2, shape));
+    OK(holog_array_expect(a, HOLOG_UINT16, 2, NULL));
+    FAILS(HOLOG_E_TYPE, holog_array_expect(a, HOLOG_UINT16, 2, other), "uint16 [3, 4]");
+    FAILS(HOLOG_E_TYPE, holog_array_expect(a, HOLOG_INT16, 2, shape), "int16");
+    FAILS(HOLOG_E_TYPE, holog_array_expect(a, HOLOG_UINT16, 3, NULL), NULL);
+    FAILS(HOLOG_E_INVAL, holog_array_expect(a, 77, 2, shape), "77");
+    holog_array_close(a);
+}
+
+Test(array, a_spec_that_makes_no_sense_is_refused_and_says_why)
+{
+    const uint64_t shape[2] = { 3, 4 };
+    const uint64_t zero[2] = { 1, 0 };
+    const uint64_t huge[2] = { UINT64_C(1) << 48, UINT64_C(1) << 48 };
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 2, shape, zero);
+    holog_array *a = NULL;
+
+    FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "chunk");
+    spec.chunk = huge;
+    FAILS(HOLOG_E_TOOBIG, holog_array_create(box.store, "a", &spec, 0, NULL), NULL);
+    spec.chunk = NULL;
+    spec.dtype = 99;
+    FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "dtype");
+    spec.dtype = HOLOG_RAW;
+    FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "item_size");
+    spec.dtype = HOLOG_INT8;
+    spec.rank = 33;
+    FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "rank");
+    spec.rank = 2;
+    spec.attributes = "3";
+    FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "attributes");
+    spec.attributes = NULL;
+    spec.shape = NULL;
+    FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "shape");
+    spec.shape = shape;
+    FAILS(HOLOG_E_INVAL, holog_array_save(box.store, "a", &spec, NULL, NULL, 0, NULL), "data");
+    FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 1u << 20, NULL), "flags");
+    cr_assert_eq(type_of(box.store, "a"), HOLOG_MISSING);
+    OK(save_text(box.store, "b", "x", 0));
+    OK(holog_mkdir(box.store, "d", 0, NULL));
+    FAILS(HOLOG_E_TYPE, holog_array_open(box.store, "b", &a), "blob");
+    FAILS(HOLOG_E_TYPE, holog_array_open(box.store, "d", &a), "directory");
+    FAILS(HOLOG_E_NOENT, holog_array_open(box.store, "n", &a), "n");
+}
+
+Test(array, default_chunks_are_planes_of_at_most_16_mib)
+{
+    const uint64_t planes[3] = { 900, 2048, 2048 };
+    const uint64_t wide[2] = { 3, 1u << 26 };
+    const uint64_t line[1] = { UINT64_C(1) << 40 };
+    const uint64_t empty[3] = { 0, 0, 0 };
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 3, planes, NULL);
+
+    OK(holog_array_create(box.store, "a", &spec, 0, NULL));
+    cr_assert_eq(info_of("a").chunk[0], 1);
+    cr_assert_eq(info_of("a").chunk[1], 2048);
+    cr_assert_eq(info_of("a").chunk[2], 2048);
+    spec = spec_of(HOLOG_UINT16, 2, wide, NULL);
+    OK(holog_array_create(box.store, "b", &spec, 0, NULL));
+    cr_assert_eq(info_of("b").chunk[0], 3);
+    cr_assert_leq(info_of("b").chunk[1] * 6, 16u << 20);
+    spec = spec_of(HOLOG_UINT8, 1, line, NULL);
+    OK(holog_array_create(box.store, "c", &spec, 0, NULL));
+    cr_assert_eq(info_of("c").chunk[0], 16u << 20);
+    spec = spec_of(HOLOG_UINT8, 3, empty, NULL);
+    OK(holog_array_save(box.store, "d", &spec, NULL, NULL, 0, NULL));
+    HAS("d", "", 0);
+}
+
+Test(array, a_chunk_of_the_wrong_size_is_damage_and_never_fill_value)
+{
+    const uint64_t shape[1] = { 100 };
+    uint8_t data[100];
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, NULL);
+    char path[HG_PATH_MAX];
+    char component[HG_NODE_LEN_MAX + 1];
+    const uint64_t origin = 0;
+    holog_txn *txn = NULL;
+    holog_array *a;
+    holog_value *v = NULL;
+
+    fill_random(data, sizeof data, 13);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    component[hg_node_chunk(&origin, 1, component)] = 0;
+    (void)snprintf(path, sizeof path, "a/%s", component);
+    OK(holog_begin(box.store, &txn));
+    txn->internal = 1;
+    OK(holog_txn_save(txn, path, data, 99, HOLOG_REPLACE));
+    OK(holog_commit(txn, NULL));
+    a = opened("a");
+    FAILS(HOLOG_E_CORRUPT, holog_array_load(a, &v), "a/c/0");
+    FAILS(HOLOG_E_CORRUPT, holog_array_read(a, NULL, data, NULL), "99 bytes");
+    holog_array_close(a);
+}
