@@ -96,7 +96,7 @@ static int write_whole(const holog_array *a, const struct hg_array_walk *w, stru
         hg_array_name_chunk(a, n, index);
         return hg_nodes_save(n, data, a->chunk_bytes);
     }
-    rc = hg_mem_new(a->store->cache, a->chunk_bytes, &mem);
+    rc = hg_txn_mem_new(a->txn, a->chunk_bytes, &mem);
     if (rc < 0)
         return rc;
     for (unsigned i = 0; i < a->doc.rank; i++)
@@ -170,7 +170,7 @@ static int change_chunk(const holog_array *a, const struct hg_array_walk *w, str
 {
     struct hg_mem *mem = NULL;
     holog_value *before = NULL;
-    int rc = hg_mem_new(a->store->cache, a->chunk_bytes, &mem);
+    int rc = hg_txn_mem_new(a->txn, a->chunk_bytes, &mem);
 
     if (rc == HOLOG_OK && loc != NULL)
         rc = hg_array_load_chunk(a, n, loc, &before);
@@ -280,7 +280,7 @@ static int crop_chunk(const struct crop *c, const uint64_t *index, const struct 
     int64_t stride[HG_RANK_MAX];
     struct hg_mem *mem = NULL;
     holog_value *before = NULL;
-    int rc = hg_mem_new(c->a->store->cache, c->a->chunk_bytes, &mem);
+    int rc = hg_txn_mem_new(c->a->txn, c->a->chunk_bytes, &mem);
 
     if (rc == HOLOG_OK)
         rc = hg_array_load_chunk(c->a, c->n, loc, &before);

@@ -210,6 +210,23 @@ static uint8_t saved_csum(const holog_txn *txn, const struct hg_op *op)
 
 /* ---- made ready ----------------------------------------------------------------------------------*/
 
+/* Its bytes are in memory, and stay there: they are wanted under the log's lock. */
+static int hold(holog_txn *txn, const struct hg_op *op)
+{
+    struct hg_mem *mem = NULL;
+    int rc;
+
+    if (op->staged == NULL || op->staged->held)
+        return HOLOG_OK;
+    rc = hg_txn_staged_bytes(txn, op, &mem);
+    if (rc < 0)
+        return rc;
+    hg_mem_put(op->staged->mem);
+    op->staged->mem = mem;
+    op->staged->held = 1;
+    return HOLOG_OK;
+}
+
 /* 0: the operation that it is to change is not ready itself. */
 static int own_base(holog_txn *txn, struct hg_delta_op *d)
 {
@@ -226,9 +243,13 @@ static int own_base(holog_txn *txn, struct hg_delta_op *d)
             (struct hg_rope_at){ .rope = hg_rope_get(op->delta->rope), .csum = op->delta->csum };
         return 1;
     }
-    rc = whole(txn->store, hg_pos_make(0, (uint32_t)i), op->size, &d->base_at.rope);
+    rc = hold(txn, op);
+    if (rc == HOLOG_OK)
+        rc = whole(txn->store, hg_pos_make(0, (uint32_t)i), op->size, &d->base_at.rope);
+    if (rc < 0)
+        return rc;
     d->base_at.csum = saved_csum(txn, op);
-    return rc < 0 ? rc : 1;
+    return 1;
 }
 
 static int find_base(holog_txn *txn, struct hg_delta_op *d, const char *path)

@@ -25,6 +25,8 @@ static int add(holog_txn *txn, const char *path, const holog_delta *delta, unsig
     d->expect = expect;
     if (d->len > 0)
         rc = hg_txn_stage(txn, delta->data, delta->len_bytes, &g);
+    if (g != NULL)
+        g->held = 1;
     txn->delta = d;
     if (rc == HOLOG_OK)
         rc = hg_txn_op(txn, HG_OP_DELTA, flags, path, NULL, delta->data, (size_t)d->len, g);

@@ -326,6 +326,9 @@ HG_MUST_CHECK int hg_value_load(holog_store *s, const struct hg_locator *loc, co
                                 holog_value **out_value);
 HG_MUST_CHECK int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *path,
                                  uint64_t offset, void *buf, size_t len, size_t *out_n);
+/* Of a large value, by its record alone: not from the cache, and not for it. One count for the caller. */
+HG_MUST_CHECK int hg_value_read_large(holog_store *s, const struct hg_record *rec, const char *path,
+                                      struct hg_mem **out_mem);
 HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out,
                                   size_t *out_len);
 
@@ -340,7 +343,7 @@ HG_MUST_CHECK int hg_value_rope_range(holog_store *s, const struct hg_locator *l
 /* A large value on its way to extents. */
 struct hg_staged {
     struct hg_staged *next;
-    struct hg_mem *mem;   /* the copy that is written */
+    struct hg_mem *mem;   /* the copy that is written; NULL: it is, and had to make way */
     struct hg_buf pieces; /* struct hg_piece */
     struct hg_buf table;  /* block entries */
     uint64_t len;
@@ -350,6 +353,7 @@ struct hg_staged {
     int rc;           /* atomic: first failure */
     uint32_t refs;    /* atomic: owner + pending writes; the last one gone, `next` is in left */
     int named;        /* a frame of the log names its pieces; owner only */
+    int held;         /* deltas are made of these bytes: mem stays; owner only */
     holog_store *store;
 };
 HG_MUST_CHECK int hg_stage(holog_store *s, const void *data, size_t len, struct hg_staged **out);
@@ -359,6 +363,8 @@ HG_MUST_CHECK int hg_stage_mem(holog_store *s, struct hg_mem *mem, size_t len,
 /* A run of bytes that is no value (a record list): its one piece and hash. */
 HG_MUST_CHECK int hg_stage_body(holog_store *s, const void *data, size_t len,
                                 struct hg_staged **out);
+/* Values that are written make way for those to come. 1: some did; 0; or a failure of a write. */
+int hg_staged_make_way(struct hg_staged *list);
 int hg_staged_wait(struct hg_staged *g); /* until no write is under way; the first failure */
 /* The owner's end of it. Unless it is named, waits for its writes and gives its room back. Not from
  * the end of a write. */
@@ -485,6 +491,11 @@ HG_MUST_CHECK int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct h
 HG_MUST_CHECK int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len,
                               unsigned flags);
 HG_MUST_CHECK int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t number);
+/* Memory for a value of the transaction's: those it has staged before make way. HOLOG_E_BUDGET. */
+HG_MUST_CHECK int hg_txn_mem_new(holog_txn *txn, size_t len, struct hg_mem **out_mem);
+/* The bytes of a staged value, in memory again: one count for the caller. */
+HG_MUST_CHECK int hg_txn_staged_bytes(holog_txn *txn, const struct hg_op *op,
+                                      struct hg_mem **out_mem);
 /* The value of an entry that was found through the transaction. */
 HG_MUST_CHECK int hg_txn_value_load(holog_txn *txn, const struct hg_locator *loc, const char *path,
                                     holog_value **out_value);

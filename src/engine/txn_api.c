@@ -59,6 +59,8 @@ int hg_txn_stage(holog_txn *txn, const void *data, size_t len, struct hg_staged 
         return hg_error(HOLOG_E_INVAL, "data is NULL and len is %zu", len);
     if (len > txn->store->inline_max) {
         rc = hg_stage(txn->store, data, len, &g);
+        if (rc == HOLOG_E_BUDGET && hg_staged_make_way(txn->staged) > 0)
+            rc = hg_stage(txn->store, data, len, &g);
         if (rc < 0)
             return rc;
         g->next = txn->staged; /* the transaction's, whatever becomes of the operation */
@@ -66,6 +68,15 @@ int hg_txn_stage(holog_txn *txn, const void *data, size_t len, struct hg_staged 
     }
     *out_staged = g;
     return HOLOG_OK;
+}
+
+int hg_txn_mem_new(holog_txn *txn, size_t len, struct hg_mem **out_mem)
+{
+    int rc = hg_mem_new(txn->store->cache, len, out_mem);
+
+    if (rc == HOLOG_E_BUDGET && hg_staged_make_way(txn->staged) > 0)
+        rc = hg_mem_new(txn->store->cache, len, out_mem);
+    return rc;
 }
 
 int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len, unsigned flags)
@@ -131,6 +142,21 @@ int holog_txn_symlink(holog_txn *txn, const char *target, const char *path, unsi
 
 /* ---- reading ---------------------------------------------------------------------------------------*/
 
+int hg_txn_staged_bytes(holog_txn *txn, const struct hg_op *op, struct hg_mem **out_mem)
+{
+    const char *path = (const char *)txn->arena.data + op->path;
+    struct hg_record r;
+    int rc;
+
+    if (op->staged->mem != NULL) {
+        hg_mem_get(op->staged->mem);
+        *out_mem = op->staged->mem;
+        return HOLOG_OK;
+    }
+    rc = hg_rec_decode(txn->body.data + op->record, txn->body.len - op->record, op->record, &r);
+    return rc < 0 ? rc : hg_value_read_large(txn->store, &r, path, out_mem);
+}
+
 /* The value of an operation of our own that is not in the log yet. */
 static int load_own(holog_txn *txn, const struct hg_locator *loc, holog_value **out_value)
 {
@@ -142,13 +168,15 @@ static int load_own(holog_txn *txn, const struct hg_locator *loc, holog_value **
     if (o->type == HG_OP_DELTA)
         return hg_delta_load_own(txn, o, out_value);
     if (o->staged != NULL) {
+        struct hg_mem *mem = NULL;
         v = hg_malloc(sizeof *v);
-        if (v == NULL)
-            return hg_error(HOLOG_E_NOMEM, "no memory to load");
-        hg_mem_get(o->staged->mem);
-        *v = (holog_value){ .data = o->staged->mem->data,
-                            .len = (size_t)o->staged->len,
-                            .mem = o->staged->mem };
+        rc = v == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to load")
+                       : hg_txn_staged_bytes(txn, o, &mem);
+        if (rc < 0) {
+            hg_free(v);
+            return rc;
+        }
+        *v = (holog_value){ .data = mem->data, .len = (size_t)o->staged->len, .mem = mem };
         *out_value = v;
         return HOLOG_OK;
     }

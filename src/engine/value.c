@@ -304,6 +304,32 @@ static int lost_piece(const struct hg_locator *loc, const char *path, int rc)
     return rc == HOLOG_E_STALE ? wrong_record(loc, path, "names a segment that is not there") : rc;
 }
 
+int hg_value_read_large(holog_store *s, const struct hg_record *rec, const char *path,
+                        struct hg_mem **out_mem)
+{
+    struct hg_mem *m = NULL;
+    int rc;
+
+    hg_staged_collect(s); /* their memory may be what this one needs */
+    rc = hg_mem_new(s->cache, (size_t)rec->value_len, &m);
+    if (rc < 0)
+        return rc;
+    rc = read_blocks(s, rec, path, m);
+    if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
+        /* SYNC_NONE: it may still be on its way to the disk. */
+        hg_log_extents_settle(s->log);
+        rc = read_blocks(s, rec, path, m);
+    }
+    if (rc < 0) {
+        hg_mem_put(m);
+        return rc;
+    }
+    if (m->cap > m->len) /* what the last block's padding holds is not the value's */
+        memset(m->data + m->len, 0, HG_MIN(m->cap - m->len, (size_t)HG_BLOCK));
+    *out_mem = m;
+    return HOLOG_OK;
+}
+
 static int load_large(holog_store *s, const struct hg_locator *loc, const struct hg_record *rec,
                       const char *path, holog_value *v)
 {
@@ -312,22 +338,9 @@ static int load_large(holog_store *s, const struct hg_locator *loc, const struct
     int rc;
 
     if (m == NULL) {
-        hg_staged_collect(s); /* their memory may be what this one needs */
-        rc = hg_mem_new(s->cache, (size_t)rec->value_len, &m);
-        if (rc == HOLOG_OK) {
-            rc = lost_piece(loc, path, read_blocks(s, rec, path, m));
-            if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
-                /* SYNC_NONE: it may still be on its way to the disk. */
-                hg_log_extents_settle(s->log);
-                rc = lost_piece(loc, path, read_blocks(s, rec, path, m));
-            }
-            if (rc < 0)
-                hg_mem_put(m);
-        }
+        rc = lost_piece(loc, path, hg_value_read_large(s, rec, path, &m));
         if (rc < 0)
             return rc;
-        if (m->cap > m->len) /* what the last block's padding holds is not the value's */
-            memset(m->data + m->len, 0, HG_MIN(m->cap - m->len, (size_t)HG_BLOCK));
         hg_cache_offer(s->cache, birth, m, 0);
     }
     v->mem = m;

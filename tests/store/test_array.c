@@ -769,3 +769,52 @@ Test(array, a_chunk_of_the_wrong_size_is_damage_and_never_fill_value)
     FAILS(HOLOG_E_CORRUPT, holog_array_read(a, NULL, data, NULL), "99 bytes");
     holog_array_close(a);
 }
+
+/* ---- more than memory ----------------------------------------------------------------------------*/
+
+enum {
+    BIG_PLANES = 24,
+    BIG_SIDE = 1024,
+    BIG_PLANE = BIG_SIDE * BIG_SIDE
+};
+
+/* 48 MiB in a budget of 16, in one commit, which changes some of it before it is there. */
+Test(array, a_commit_may_be_larger_than_the_budget)
+{
+    const uint64_t shape[3] = { BIG_PLANES, BIG_SIDE, BIG_SIDE };
+    uint16_t *data = malloc((size_t)BIG_PLANES * BIG_PLANE * 2);
+    uint16_t *read = malloc((size_t)BIG_PLANE * 2);
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 3, shape, NULL);
+    const holog_slice dot[3] = { { 0, 2, 1 }, { 5, 1, 1 }, { 7, 2, 1 } };
+    const uint16_t four[4] = { 1, 2, 3, 4 };
+    holog_txn *txn = NULL;
+    holog_array *a = NULL;
+
+    OK(holog_close(box.store));
+    box.opts.budget_bytes = 16 << 20;
+    box_open(&box);
+    fill_random(data, (size_t)BIG_PLANES * BIG_PLANE * 2, 14);
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_array_save(txn, "a", &spec, data, NULL, 0));
+    OK(holog_txn_array(txn, "a", &a));
+    OK(holog_array_write(a, dot, four, NULL));
+    memcpy(&data[5 * BIG_SIDE + 7], four, 4);
+    memcpy(&data[BIG_PLANE + 5 * BIG_SIDE + 7], four + 2, 4);
+    for (uint64_t z = 0; z < BIG_PLANES; z++) {
+        const holog_slice plane[3] = { { z, 1, 1 }, { 0, BIG_SIDE, 1 }, { 0, BIG_SIDE, 1 } };
+        OK(holog_array_read(a, plane, read, NULL)); /* its own, not committed */
+        cr_assert_eq(memcmp(read, data + z * BIG_PLANE, (size_t)BIG_PLANE * 2), 0);
+    }
+    holog_array_close(a);
+    OK(holog_commit(txn, NULL));
+    box_reopen(&box);
+    a = opened("a");
+    for (uint64_t z = 0; z < BIG_PLANES; z++) {
+        const holog_slice plane[3] = { { z, 1, 1 }, { 0, BIG_SIDE, 1 }, { 0, BIG_SIDE, 1 } };
+        OK(holog_array_read(a, plane, read, NULL));
+        cr_assert_eq(memcmp(read, data + z * BIG_PLANE, (size_t)BIG_PLANE * 2), 0);
+    }
+    holog_array_close(a);
+    free(data);
+    free(read);
+}
