@@ -186,12 +186,13 @@ static const struct {
     { "numcodecs.shuffle", HG_CODEC_SHUFFLE, HG_BYTES_TO_BYTES },
 };
 
-static int read_codec(struct json_object *extension, struct hg_codec *out)
+static int read_codec(struct json_object *extension, const char *list, struct hg_codec *out)
 {
     const char *name = name_of(extension, &out->configuration);
 
     if (name[0] == 0)
-        return bad("codecs", "has one without a name");
+        return bad(list, "has one without a name");
+    out->name = name;
     out->id = HG_CODEC_UNKNOWN;
     out->stage = HG_STAGE_UNKNOWN;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -204,43 +205,52 @@ static int read_codec(struct json_object *extension, struct hg_codec *out)
 }
 
 /* Stages ascend, and one makes bytes of the array, unless it may be one that holog does not know. */
-static int check_chain(const struct hg_document *d)
+static int check_chain(const struct hg_codec *codecs, unsigned count, const char *list)
 {
     enum hg_codec_stage at = HG_ARRAY_TO_ARRAY;
     unsigned to_bytes = 0;
     unsigned unknown = 0;
 
-    for (unsigned i = 0; i < d->n_codecs; i++) {
-        enum hg_codec_stage stage = d->codecs[i].stage;
+    for (unsigned i = 0; i < count; i++) {
+        enum hg_codec_stage stage = codecs[i].stage;
         if (stage == HG_STAGE_UNKNOWN) {
             unknown++;
             continue;
         }
         if (stage < at || (stage == HG_ARRAY_TO_BYTES && to_bytes > 0) ||
             (stage == HG_BYTES_TO_BYTES && to_bytes == 0 && unknown == 0))
-            return bad("codecs", "are in an order that makes no bytes of an array");
+            return bad(list, "are in an order that makes no bytes of an array");
         at = stage;
         to_bytes += stage == HG_ARRAY_TO_BYTES;
     }
-    return to_bytes + unknown > 0 ? HOLOG_OK
-                                  : bad("codecs", "has none that makes bytes of an array");
+    return to_bytes + unknown > 0 ? HOLOG_OK : bad(list, "has none that makes bytes of an array");
+}
+
+int hg_codecs_read(struct json_object *list, const char *member, struct hg_codec *out,
+                   unsigned *out_count)
+{
+    unsigned count = 0;
+    size_t n;
+    int rc = HOLOG_OK;
+
+    if (!json_object_is_type(list, json_type_array))
+        return bad(member, "is missing or no list");
+    n = json_object_array_length(list);
+    if (n > HG_CODECS_MAX)
+        return hg_error(HOLOG_E_NOTSUP, "the metadata of the array: %zu %s; %d are possible", n,
+                        member, HG_CODECS_MAX);
+    for (; rc == HOLOG_OK && count < n; count++)
+        rc = read_codec(json_object_array_get_idx(list, count), member, &out[count]);
+    if (rc == HOLOG_OK)
+        rc = check_chain(out, count, member);
+    if (rc == HOLOG_OK)
+        *out_count = count;
+    return rc;
 }
 
 static int read_codecs(struct hg_document *d)
 {
-    struct json_object *codecs = member(d->root, "codecs");
-    size_t n;
-    int rc = HOLOG_OK;
-
-    if (!json_object_is_type(codecs, json_type_array))
-        return bad("codecs", "is missing or no list");
-    n = json_object_array_length(codecs);
-    if (n > HG_CODECS_MAX)
-        return hg_error(HOLOG_E_NOTSUP, "the metadata of the array: %zu codecs; %d are possible", n,
-                        HG_CODECS_MAX);
-    for (d->n_codecs = 0; rc == HOLOG_OK && d->n_codecs < n; d->n_codecs++)
-        rc = read_codec(json_object_array_get_idx(codecs, d->n_codecs), &d->codecs[d->n_codecs]);
-    return rc < 0 ? rc : check_chain(d);
+    return hg_codecs_read(member(d->root, "codecs"), "codecs", d->codecs, &d->n_codecs);
 }
 
 /* ---- the rest ------------------------------------------------------------------------------------*/
@@ -479,18 +489,62 @@ static int put_codec(struct json_object *list, struct json_object *codec)
     return 0;
 }
 
-static struct json_object *codecs_of(const struct hg_array_plan *p)
+static struct json_object *axes(const uint8_t *axis, unsigned count)
+{
+    uint64_t n[HG_RANK_MAX];
+
+    for (unsigned i = 0; i < count; i++)
+        n[i] = axis[i];
+    return numbers(n, count);
+}
+
+/* Of a chunk, or of one in a shard. */
+static struct json_object *inner_codecs_of(const struct hg_array_plan *p)
 {
     struct json_object *list = json_object_new_array();
     int has_order = hg_type_word(p->type) > 1;
-    int ok = put_codec(list, has_order ? extension("bytes", "endian", text("little"))
-                                       : extension("bytes", NULL, NULL));
+    int ok = 1;
 
+    if (p->transpose != NULL)
+        ok &= put_codec(list, extension("transpose", "order", axes(p->transpose, p->rank)));
+    ok &= put_codec(list, has_order ? extension("bytes", "endian", text("little"))
+                                    : extension("bytes", NULL, NULL));
+    if (p->shuffle)
+        ok &= put_codec(list, extension("numcodecs.shuffle", "elementsize",
+                                        json_object_new_int64(p->type.size)));
     if (p->compression == HG_CODEC_ZSTD)
         ok &= put_codec(list, extension("zstd", "level", json_object_new_int(p->level)));
     else if (p->compression == HG_CODEC_LZ4)
         ok &= put_codec(list,
                         extension("numcodecs.lz4", "acceleration", json_object_new_int(p->level)));
+    if (p->crc32c)
+        ok &= put_codec(list, extension("crc32c", NULL, NULL));
+    if (ok)
+        return list;
+    json_object_put(list);
+    return NULL;
+}
+
+static struct json_object *codecs_of(const struct hg_array_plan *p)
+{
+    struct json_object *list = NULL;
+    struct json_object *index = NULL;
+    struct json_object *shard = NULL;
+    struct json_object *configuration = NULL;
+    int ok;
+
+    if (p->inner == NULL)
+        return inner_codecs_of(p);
+    list = json_object_new_array();
+    index = json_object_new_array();
+    ok = put_codec(index, extension("bytes", "endian", text("little")));
+    ok &= put_codec(index, extension("crc32c", NULL, NULL));
+    shard = extension("sharding_indexed", "chunk_shape", numbers(p->inner, p->rank));
+    configuration = member(shard, "configuration");
+    ok &= put_member(configuration, "codecs", inner_codecs_of(p));
+    ok &= put_member(configuration, "index_codecs", index);
+    ok &= put_member(configuration, "index_location", text("end"));
+    ok &= put_codec(list, shard);
     if (ok)
         return list;
     json_object_put(list);
@@ -557,6 +611,25 @@ static int append_checked(struct json_object *o, struct hg_buf *out)
     return rc < 0 ? rc : hg_buf_append(out, json, strlen(json));
 }
 
+static int check_plan(const struct hg_array_plan *p)
+{
+    uint32_t seen = 0;
+
+    for (unsigned i = 0; i < p->rank && p->inner != NULL; i++)
+        if (p->inner[i] == 0 || p->chunk[i] % p->inner[i] != 0)
+            return hg_error(HOLOG_E_INVAL,
+                            "axis %u: chunks of %llu are not made up of chunks of %llu", i,
+                            (unsigned long long)p->chunk[i], (unsigned long long)p->inner[i]);
+    for (unsigned i = 0; i < p->rank && p->transpose != NULL; i++) {
+        unsigned axis = p->transpose[i];
+        if (axis >= p->rank || (seen >> axis & 1) != 0)
+            return hg_error(HOLOG_E_INVAL, "the order of axes does not have each of %u once",
+                            p->rank);
+        seen |= UINT32_C(1) << axis;
+    }
+    return HOLOG_OK;
+}
+
 /* NULL: there are none, and there is no failure. */
 static int parse_attributes(const char *json, struct json_object **out)
 {
@@ -600,8 +673,10 @@ int hg_document_write(const struct hg_array_plan *plan, struct hg_buf *out)
 {
     struct json_object *attributes = NULL;
     struct json_object *o;
-    int rc = parse_attributes(plan->attributes, &attributes);
+    int rc = check_plan(plan);
 
+    if (rc == HOLOG_OK)
+        rc = parse_attributes(plan->attributes, &attributes);
     if (rc < 0)
         return rc;
     o = make(plan, attributes);

@@ -52,9 +52,10 @@ enum hg_codec_id {
 };
 
 struct hg_codec {
+    const char *name; /* of the document, as what follows */
     enum hg_codec_id id;
     enum hg_codec_stage stage;
-    struct json_object *configuration; /* of the document; NULL: there is none */
+    struct json_object *configuration; /* NULL: there is none */
 };
 
 struct hg_document {
@@ -78,7 +79,13 @@ struct hg_document {
 HG_MUST_CHECK int hg_document_read(const void *json, size_t len, struct hg_document *out);
 void hg_document_release(struct hg_document *d);
 
-/* What a new array is to be. Chunks hold little-endian elements in C order, and go through `compression`. */
+/* A list of codecs, such as sharding has two of: out (HG_CODECS_MAX) borrows from it. `member` is what
+ * messages call it. HOLOG_E_INVAL: there is no list, or no chain of codecs; HOLOG_E_NOTSUP: too many. */
+HG_MUST_CHECK int hg_codecs_read(struct json_object *list, const char *member, struct hg_codec *out,
+                                 unsigned *out_count);
+
+/* What a new array is to be. Chunks hold little-endian elements, and go through what is asked for in the
+ * order of the members below. */
 struct hg_array_plan {
     struct hg_type type;
     unsigned rank;
@@ -86,11 +93,16 @@ struct hg_array_plan {
     const uint8_t *fill;          /* an element; NULL: zeros */
     const char *const *names;     /* of the axes, each may be NULL; NULL: they have none */
     const char *attributes;       /* a JSON object; NULL: there are none */
+    const uint64_t *inner;        /* chunks in a chunk, which is a shard; NULL: it is none */
+    const uint8_t *transpose;     /* axes, the outermost as stored first; NULL: C order */
+    int shuffle;                  /* the bytes of elements */
     enum hg_codec_id compression; /* HG_CODEC_ZSTD, _LZ4; HG_CODEC_UNKNOWN: none */
     int level;                    /* of zstd; lz4: acceleration */
+    int crc32c;                   /* a checksum at the end */
 };
-/* Its document, appended to out. HOLOG_E_INVAL: attributes are no JSON object, a name is not UTF-8; and as
- * hg_document_read says of what it would read. */
+/* Its document, appended to out. HOLOG_E_INVAL: attributes are no JSON object, a name is not UTF-8, inner
+ * does not divide chunk, transpose does not have every axis once; and as hg_document_read says of what it
+ * would read. */
 HG_MUST_CHECK int hg_document_write(const struct hg_array_plan *plan, struct hg_buf *out);
 
 /* The document with another shape (NULL: as it is) and other attributes (a JSON object; NULL: as they are),

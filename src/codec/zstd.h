@@ -17,6 +17,9 @@
 /* Append data as one zstd frame that states its length. HOLOG_E_NOMEM leaves out as it was. */
 HG_MUST_CHECK int hg_zstd_compress(const void *data, size_t len_bytes, int level,
                                    struct hg_buf *out);
+/* The same, with a checksum at the end of the frame. */
+HG_MUST_CHECK int hg_zstd_compress_checked(const void *data, size_t len_bytes, int level,
+                                           struct hg_buf *out);
 
 struct hg_zstd_frame {
     uint64_t raw_bytes;    /* what it decompresses to, as it states; not yet to be believed */
@@ -34,5 +37,22 @@ HG_MUST_CHECK int hg_zstd_frame_decode(const void *in, size_t avail_bytes,
  * become memory. On failure out is as it was. */
 HG_MUST_CHECK int hg_zstd_decompress(const void *in, size_t len_bytes, size_t raw_bytes,
                                      struct hg_buf *out);
+
+/* What other writers make of zstd: frames one behind the other, each with or without its length and a
+ * checksum, and skippable ones. No older formats, no dictionaries. */
+
+/* How many bytes can come out, at most: by their own account, not yet to be believed. 0: they are none. */
+uint64_t hg_zstd_stated(const void *in, size_t len_bytes);
+/* All of them into out, `cap` bytes at most; nothing else is allocated by what they say. HOLOG_E_CORRUPT:
+ * damaged, or more than cap; out may have been written to. */
+HG_MUST_CHECK int hg_zstd_decompress_any(const void *in, size_t len_bytes, void *out, size_t cap,
+                                         size_t *out_len);
+
+/* A context, for many such in a row; one thread at a time. HOLOG_E_CORRUPT without detail. */
+struct hg_zstd_decoder;
+HG_MUST_CHECK int hg_zstd_decoder_create(struct hg_zstd_decoder **out);
+void hg_zstd_decoder_destroy(struct hg_zstd_decoder *d); /* NULL is fine */
+HG_MUST_CHECK int hg_zstd_decoder_run(struct hg_zstd_decoder *d, const void *in, size_t len_bytes,
+                                      void *out, size_t cap, size_t *out_len);
 
 #endif

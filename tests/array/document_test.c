@@ -359,10 +359,58 @@ Test(document, what_is_written_is_read_again)
     }
 }
 
+Test(document, all_that_chunks_can_go_through_is_written)
+{
+    static const uint64_t shape[2] = { 100, 60 };
+    static const uint64_t chunk[2] = { 20, 30 };
+    static const uint64_t inner[2] = { 10, 10 };
+    static const uint8_t order[2] = { 1, 0 };
+    static const char *const codecs =
+        "[{\"name\":\"transpose\",\"configuration\":{\"order\":[1,0]}},"
+        "{\"name\":\"bytes\",\"configuration\":{\"endian\":\"little\"}},"
+        "{\"name\":\"numcodecs.shuffle\",\"configuration\":{\"elementsize\":4}},"
+        "{\"name\":\"numcodecs.lz4\",\"configuration\":{\"acceleration\":1}},"
+        "{\"name\":\"crc32c\",\"configuration\":{}}]";
+    struct hg_array_plan plan = { .type = hg_type_of(HG_FLOAT32, 0),
+                                  .rank = 2,
+                                  .shape = shape,
+                                  .chunk = chunk,
+                                  .transpose = order,
+                                  .shuffle = 1,
+                                  .compression = HG_CODEC_LZ4,
+                                  .level = 1,
+                                  .crc32c = 1 };
+    char want[2048];
+    char *json = written(&plan);
+
+    cr_assert_eq(read_text(json), HOLOG_OK, "%s", error.message);
+    cr_assert_str_eq(json_object_to_json_string_ext(json_object_object_get(doc.root, "codecs"),
+                                                    JSON_C_TO_STRING_PLAIN),
+                     codecs);
+    hg_document_release(&doc);
+    free(json);
+    plan.inner = inner;
+    (void)snprintf(want, sizeof want,
+                   "[{\"name\":\"sharding_indexed\",\"configuration\":{\"chunk_shape\":[10,10],"
+                   "\"codecs\":%s,\"index_codecs\":["
+                   "{\"name\":\"bytes\",\"configuration\":{\"endian\":\"little\"}},"
+                   "{\"name\":\"crc32c\",\"configuration\":{}}],\"index_location\":\"end\"}}]",
+                   codecs);
+    json = written(&plan);
+    cr_assert_eq(read_text(json), HOLOG_OK, "%s", error.message);
+    cr_assert_str_eq(json_object_to_json_string_ext(json_object_object_get(doc.root, "codecs"),
+                                                    JSON_C_TO_STRING_PLAIN),
+                     want);
+    hg_document_release(&doc);
+    free(json);
+}
+
 Test(document, what_could_not_be_read_is_not_written)
 {
     static const uint64_t good[1] = { 4 };
     static const uint64_t none[1] = { 0 };
+    static const uint64_t three[1] = { 3 };
+    static const uint8_t beyond[1] = { 1 };
     struct hg_array_plan plan = {
         .type = hg_type_of(HG_INT8, 0), .rank = 1, .shape = good, .chunk = none
     };
@@ -378,6 +426,14 @@ Test(document, what_could_not_be_read_is_not_written)
     plan.attributes = NULL;
     plan.names = names;
     cr_assert_eq(hg_document_write(&plan, &b), HOLOG_E_INVAL, "a name that is not UTF-8");
+    plan.names = NULL;
+    plan.inner = none;
+    cr_assert_eq(hg_document_write(&plan, &b), HOLOG_E_INVAL);
+    plan.inner = three;
+    cr_assert_eq(hg_document_write(&plan, &b), HOLOG_E_INVAL, "4 is no multiple of 3");
+    plan.inner = NULL;
+    plan.transpose = beyond;
+    cr_assert_eq(hg_document_write(&plan, &b), HOLOG_E_INVAL, "there is no second axis");
     cr_assert_eq(b.len, 0);
     hg_buf_release(&b);
 }

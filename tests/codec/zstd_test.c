@@ -111,6 +111,68 @@ Test(zstd, a_skippable_frame_is_no_frame)
     cr_assert_eq(hg_zstd_frame_decode(skippable, sizeof skippable, &frame), HOLOG_E_CORRUPT);
 }
 
+Test(zstd, a_frame_with_a_checksum_is_read_and_a_flipped_bit_is_found)
+{
+    struct hg_buf packed = { 0 };
+    uint8_t *in = sample(3000);
+    uint8_t *out = malloc(3000);
+    size_t n = 0;
+
+    cr_assert_eq(hg_zstd_compress_checked(in, 3000, LEVEL, &packed), HOLOG_OK);
+    cr_assert_eq(hg_zstd_decompress_any(packed.data, packed.len, out, 3000, &n), HOLOG_OK);
+    cr_assert(n == 3000 && memcmp(in, out, n) == 0);
+    for (size_t bit = 0; bit < packed.len * 8; bit++) {
+        packed.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        int rc = hg_zstd_decompress_any(packed.data, packed.len, out, 3000, &n);
+        /* Some bits of the header mean nothing here: what comes out is right all the same. */
+        cr_assert(rc == HOLOG_E_CORRUPT || (n == 3000 && memcmp(in, out, n) == 0), "bit %zu", bit);
+        packed.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    free(in);
+    free(out);
+    hg_buf_release(&packed);
+}
+
+Test(zstd, a_bomb_writes_no_more_than_is_expected)
+{
+    struct hg_buf packed = { 0 };
+    uint8_t *zeros = calloc(1, 8 << 20);
+    uint8_t *out = malloc(1000); /* a write behind it shows */
+    size_t n = 7;
+
+    cr_assert(zeros != NULL && out != NULL);
+    cr_assert_eq(hg_zstd_compress(zeros, 8 << 20, LEVEL, &packed), HOLOG_OK);
+    cr_assert_lt(packed.len, 2000);
+    cr_assert_eq(hg_zstd_stated(packed.data, packed.len), 8 << 20);
+    cr_assert_eq(hg_zstd_decompress_any(packed.data, packed.len, out, 1000, &n), HOLOG_E_CORRUPT);
+    cr_assert_eq(n, 7);
+    free(zeros);
+    free(out);
+    hg_buf_release(&packed);
+}
+
+Test(zstd, other_formats_and_rests_are_no_frames)
+{
+    const uint8_t v07[] = { 0x27, 0xb5, 0x2f, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0 };
+    uint8_t out[16];
+    size_t n = 7;
+    struct hg_buf packed = { 0 };
+
+    cr_assert_eq(hg_zstd_decompress_any(v07, sizeof v07, out, sizeof out, &n), HOLOG_E_CORRUPT);
+    cr_assert_eq(hg_zstd_stated(v07, sizeof v07), 0);
+    cr_assert_eq(hg_zstd_compress("abc", 3, LEVEL, &packed), HOLOG_OK);
+    cr_assert_eq(hg_buf_append(&packed, "(", 1), HOLOG_OK);
+    cr_assert_eq(hg_zstd_decompress_any(packed.data, packed.len, out, sizeof out, &n),
+                 HOLOG_E_CORRUPT);
+    cr_assert_eq(n, 7);
+    cr_assert_eq(hg_zstd_decompress_any(packed.data, packed.len - 1, out, sizeof out, &n),
+                 HOLOG_OK);
+    cr_assert_eq(n, 3);
+    cr_assert_eq(hg_zstd_decompress_any("", 0, out, sizeof out, &n), HOLOG_OK);
+    cr_assert_eq(n, 0, "no frame, nothing");
+    hg_buf_release(&packed);
+}
+
 struct nth {
     int at;
     int seen;
