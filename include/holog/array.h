@@ -66,6 +66,12 @@ enum holog_array_codec {
     HOLOG_CODEC_LZ4 = 2   /* level is the acceleration, 1 to 65537 (faster, larger); 0 = 1 */
 };
 
+enum holog_array_flags {
+    HOLOG_ARRAY_SHUFFLE =
+        1, /* bytes of elements in planes, before a codec: numbers get smaller so */
+    HOLOG_ARRAY_CRC32C =
+        2 /* a checksum of its own at the end of each chunk, for other Zarr clients */
+};
 /* What a new array is to be. */
 typedef struct holog_array_spec {
     uint32_t struct_size;
@@ -81,6 +87,11 @@ typedef struct holog_array_spec {
     const char *attributes;             /* a JSON object; NULL: none */
     uint32_t codec;                     /* enum holog_array_codec */
     int32_t level;
+    uint32_t flags; /* enum holog_array_flags */
+    uint32_t reserved;
+    /* Chunks are shards for other Zarr clients (codec sharding_indexed), made of chunks of this shape, which
+     * divides them. holog stores inner chunks one by one: the smaller ones cost nothing here. NULL: none */
+    const uint64_t *inner_chunk;
 } holog_array_spec;
 
 typedef struct holog_slice {
@@ -133,7 +144,9 @@ typedef struct holog_array_info {
     uint64_t size_bytes; /* of all elements; UINT64_MAX: more than that */
     uint64_t shape[HOLOG_RANK_MAX];
     uint64_t chunk[HOLOG_RANK_MAX];
-    uint32_t plain; /* 1: chunks are stored raw */
+    uint64_t inner_chunk
+        [HOLOG_RANK_MAX]; /* what is stored one by one; as chunk where there are no shards */
+    uint32_t plain;       /* 1: it is stored raw */
     uint32_t reserved;
 } holog_array_info;
 HOLOG_API int holog_array_get_info(const holog_array *array, holog_array_info *out_info);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "array/array_internal.h"
+#include "array/shard.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -46,47 +47,27 @@ uint32_t holog_dtype_size(uint32_t dtype)
 
 /* ---- documents -----------------------------------------------------------------------------------*/
 
-/* The bytes of a chunk are its elements. */
-static int is_plain(const struct hg_document *d)
+static void find_stored(holog_array *a)
 {
-    struct json_object *endian = NULL;
+    const struct hg_shard *shard = hg_chain_shard(a->outer);
+    const uint64_t *grid = shard != NULL ? hg_shard_inner(shard) : a->doc.chunk;
 
-    if (d->n_codecs != 1 || d->codecs[0].id != HG_CODEC_BYTES)
-        return 0;
-    if (hg_type_word(d->type) == 1)
-        return 1;
-    return d->codecs[0].configuration != NULL &&
-           json_object_object_get_ex(d->codecs[0].configuration, "endian", &endian) &&
-           strcmp(json_object_get_string(endian), "little") == 0;
-}
-
-static int measure_chunk(const holog_array *a, const struct hg_document *d, size_t *out)
-{
-    uint64_t bytes = d->type.size;
-
-    for (unsigned i = 0; i < d->rank; i++) {
-        if (bytes > HG_CHUNK_BYTES_MAX / d->chunk[i])
-            return hg_error_path(HOLOG_E_TOOBIG, a->path, (uint32_t)a->path_len,
-                                 "%s: its chunks have more than 2^31 - 1 bytes", a->path);
-        bytes *= d->chunk[i];
-    }
-    *out = (size_t)bytes;
-    return HOLOG_OK;
+    memcpy(a->grid, grid, a->doc.rank * sizeof *grid);
+    a->chain = shard != NULL ? hg_shard_chain(shard) : a->outer;
+    a->chunk_bytes = (size_t)hg_chain_raw_bytes(a->chain);
+    a->plain = hg_chain_is_plain(a->chain);
 }
 
 int hg_array_take_document(holog_array *a, const void *json, size_t len)
 {
     struct hg_document d;
+    struct hg_chain *chain = NULL;
     const char *attributes = "{}";
     char *copy = NULL;
-    size_t bytes = 0;
     int rc = hg_document_read(json, len, &d);
 
     if (rc == HOLOG_OK)
-        rc = measure_chunk(a, &d, &bytes);
-    if (rc == HOLOG_OK && !is_plain(&d))
-        rc = hg_error_path(HOLOG_E_NOTSUP, a->path, (uint32_t)a->path_len,
-                           "%s: its chunks are encoded in a way that holog cannot read", a->path);
+        rc = hg_chain_create(&d, &chain);
     if (rc == HOLOG_OK && d.attributes != NULL)
         attributes =
             json_object_to_json_string_ext(d.attributes,
@@ -99,14 +80,17 @@ int hg_array_take_document(holog_array *a, const void *json, size_t len)
             memcpy(copy, attributes, strlen(attributes) + 1);
     }
     if (rc < 0) {
+        hg_chain_destroy(chain);
         hg_document_release(&d);
         return rc;
     }
     hg_document_release(&a->doc);
+    hg_chain_destroy(a->outer);
     hg_free(a->attributes);
     a->doc = d;
+    a->outer = chain;
     a->attributes = copy;
-    a->chunk_bytes = bytes;
+    find_stored(a);
     return HOLOG_OK;
 }
 
@@ -239,6 +223,7 @@ void holog_array_close(holog_array *array)
         return;
     hg_version_put(array->store, array->version);
     hg_document_release(&array->doc);
+    hg_chain_destroy(array->outer);
     hg_free(array->attributes);
     hg_free(array);
 }
@@ -281,7 +266,8 @@ int holog_array_get_info(const holog_array *array, holog_array_info *out_info)
     info.size_bytes = size_bytes(&array->doc);
     memcpy(info.shape, array->doc.shape, array->doc.rank * sizeof info.shape[0]);
     memcpy(info.chunk, array->doc.chunk, array->doc.rank * sizeof info.chunk[0]);
-    info.plain = (uint32_t)is_plain(&array->doc);
+    memcpy(info.inner_chunk, array->grid, array->doc.rank * sizeof info.chunk[0]);
+    info.plain = (uint32_t)array->plain;
     hg_struct_fill(out_info, &info, sizeof info);
     return HOLOG_OK;
 }
@@ -351,7 +337,7 @@ static int take_strides(const holog_array *a, const int64_t *strides, struct hg_
 
     for (unsigned i = a->doc.rank; i-- > 0;) {
         w->chunk_stride[i] = stride * (int64_t)w->region.step[i];
-        stride *= (int64_t)a->doc.chunk[i];
+        stride *= (int64_t)a->grid[i];
         if (__builtin_mul_overflow(bytes, w->region.count[i], &bytes) || bytes > INT64_MAX)
             return hg_error(HOLOG_E_TOOBIG, "the region has more than 2^63 bytes");
     }
@@ -373,7 +359,7 @@ int hg_array_walk_begin(const holog_array *a, const holog_slice *slices, const i
         r->count[i] = slices == NULL ? a->doc.shape[i] : slices[i].count;
         r->step[i] = slices == NULL || slices[i].step == 0 || r->count[i] <= 1 ? 1 : slices[i].step;
     }
-    rc = hg_parts_begin(&out->parts, a->doc.rank, a->doc.shape, a->doc.chunk, r);
+    rc = hg_parts_begin(&out->parts, a->doc.rank, a->doc.shape, a->grid, r);
     return rc < 0 ? rc : take_strides(a, strides, out);
 }
 
@@ -391,7 +377,7 @@ size_t hg_array_walk_in_chunk(const holog_array *a, const struct hg_array_walk *
     size_t at = 0;
 
     for (unsigned i = 0; i < w->parts.rank; i++)
-        at = at * (size_t)a->doc.chunk[i] + (size_t)w->parts.part.start[i];
+        at = at * (size_t)a->grid[i] + (size_t)w->parts.part.start[i];
     return at * a->doc.type.size;
 }
 
@@ -418,19 +404,53 @@ void hg_array_name_chunk(const holog_array *a, struct hg_nodes *n, const uint64_
     hg_nodes_name(n, component, hg_node_chunk(index, a->doc.rank, component));
 }
 
+static int name_chunk(const struct hg_nodes *n, int rc)
+{
+    struct holog_error_detail why;
+
+    hg_error_get(&why);
+    return hg_error_path(rc, n->path, (uint32_t)strlen(n->path), "%s: %s", n->path, why.message);
+}
+
+/* Takes v over. */
+static int decode(const holog_array *a, const struct hg_nodes *n, holog_value *v, holog_value **out)
+{
+    holog_value *raw = hg_malloc(sizeof *raw);
+    struct hg_mem *mem = NULL;
+    int rc = raw == NULL      ? hg_error(HOLOG_E_NOMEM, "no memory to load %s", n->path)
+             : a->txn != NULL ? hg_txn_mem_new(a->txn, a->chunk_bytes, &mem)
+                              : hg_mem_new(a->store->cache, a->chunk_bytes, &mem);
+
+    if (rc == HOLOG_OK)
+        rc = hg_chain_decode(a->chain, v->data, v->len, mem->data);
+    holog_value_release(v);
+    if (rc < 0) {
+        hg_mem_put(mem);
+        hg_free(raw);
+        return rc == HOLOG_E_CORRUPT ? name_chunk(n, rc) : rc;
+    }
+    *raw = (holog_value){ .data = mem->data, .len = a->chunk_bytes, .mem = mem };
+    *out = raw;
+    return HOLOG_OK;
+}
+
 int hg_array_load_chunk(const holog_array *a, struct hg_nodes *n, const struct hg_locator *loc,
                         holog_value **out)
 {
     holog_value *v = NULL;
     int rc = hg_nodes_load(n, loc, &v);
 
-    if (rc == HOLOG_OK && holog_value_size(v) != a->chunk_bytes) {
-        rc = hg_error_path(HOLOG_E_CORRUPT, n->path, (uint32_t)strlen(n->path),
-                           "%s: has %zu bytes, and not the %zu of a chunk", n->path,
-                           holog_value_size(v), a->chunk_bytes);
-        holog_value_release(v);
-    }
-    if (rc == HOLOG_OK)
+    if (rc < 0)
+        return rc;
+    if (!a->plain)
+        return decode(a, n, v, out);
+    if (v->len == a->chunk_bytes) {
         *out = v;
+        return HOLOG_OK;
+    }
+    rc = hg_error_path(HOLOG_E_CORRUPT, n->path, (uint32_t)strlen(n->path),
+                       "%s: has %zu bytes, and not the %zu of a chunk", n->path, v->len,
+                       a->chunk_bytes);
+    holog_value_release(v);
     return rc;
 }

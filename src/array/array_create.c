@@ -32,10 +32,15 @@ static int check_spec(const holog_array_spec *spec, holog_array_spec *out)
     for (unsigned i = 0; i < out->rank; i++) {
         if (out->shape[i] > HG_INDEX_MAX)
             return hg_error(HOLOG_E_INVAL, "shape: axis %u is longer than 2^49 - 1", i);
+        if (out->inner_chunk != NULL && (out->chunk == NULL || out->inner_chunk[i] == 0))
+            return hg_error(HOLOG_E_INVAL, "inner_chunk: needs chunk, and at least 1 of each axis");
         if (out->chunk != NULL && (out->chunk[i] == 0 || out->chunk[i] > HG_INDEX_MAX))
             return hg_error(HOLOG_E_INVAL, "chunk: axis %u: %llu is no length of a chunk", i,
                             (unsigned long long)out->chunk[i]);
     }
+    if ((out->flags & ~(uint32_t)(HOLOG_ARRAY_CRC32C | HOLOG_ARRAY_SHUFFLE)) != 0 ||
+        out->reserved != 0)
+        return hg_error(HOLOG_E_INVAL, "flags: %#x is not known", out->flags);
     if (out->codec > HOLOG_CODEC_LZ4)
         return hg_error(HOLOG_E_INVAL, "codec: there is no codec %u", out->codec);
     if ((out->codec == HOLOG_CODEC_ZSTD && (out->level < 0 || out->level > 22)) ||
@@ -79,7 +84,10 @@ static int write_document(const holog_array_spec *spec, struct hg_buf *out)
                                   .chunk = spec->chunk != NULL ? spec->chunk : chosen,
                                   .fill = spec->fill,
                                   .names = spec->dimension_names,
-                                  .attributes = spec->attributes };
+                                  .attributes = spec->attributes,
+                                  .inner = spec->inner_chunk,
+                                  .crc32c = (spec->flags & HOLOG_ARRAY_CRC32C) != 0,
+                                  .shuffle = (spec->flags & HOLOG_ARRAY_SHUFFLE) != 0 };
 
     if (spec->chunk == NULL)
         choose_chunk(spec, type.size, chosen);
@@ -98,29 +106,29 @@ static int write_document(const holog_array_spec *spec, struct hg_buf *out)
 /* Chunks that the new array does not bring. */
 struct sweep {
     struct hg_nodes *n;
-    const struct hg_document *d; /* NULL: none stays */
+    const holog_array *a; /* NULL: none stays */
 };
 
 static int sweep_each(void *ctx, const char *component, size_t len, const struct hg_locator *loc)
 {
     const struct sweep *s = ctx;
     uint64_t index[HG_RANK_MAX];
-    int inside = s->d != NULL && hg_node_index(component, len, index) == (int)s->d->rank;
+    int inside = s->a != NULL && hg_node_index(component, len, index) == (int)s->a->doc.rank;
 
     (void)loc;
-    for (unsigned i = 0; inside && i < s->d->rank; i++)
-        inside = index[i] < hg_document_chunks(s->d, i);
+    for (unsigned i = 0; inside && i < s->a->doc.rank; i++)
+        inside = index[i] * s->a->grid[i] < s->a->doc.shape[i];
     if (inside)
         return HOLOG_OK;
     hg_nodes_name(s->n, component, len);
     return hg_nodes_delete(s->n);
 }
 
-static int sweep(holog_txn *txn, const struct hg_nodes *nodes, const struct hg_document *d)
+static int sweep(holog_txn *txn, const struct hg_nodes *nodes, const holog_array *a)
 {
     struct hg_nodes n = *nodes;
     struct hg_nodes each = *nodes;
-    struct sweep s = { .n = &n, .d = d };
+    struct sweep s = { .n = &n, .a = a };
 
     return hg_nodes_chunks(&each, txn->base, sweep_each, &s);
 }
@@ -174,7 +182,7 @@ static int put_array(holog_txn *txn, const char *path, const struct hg_buf *json
     if (rc == HOLOG_OK)
         rc = hg_array_in_txn(txn, path, &a);
     if (rc == HOLOG_OK && was)
-        rc = sweep(txn, &n, data != NULL ? &a->doc : NULL);
+        rc = sweep(txn, &n, data != NULL ? a : NULL);
     if (rc == HOLOG_OK && data != NULL)
         rc = holog_array_write(a, NULL, data, strides);
     holog_array_close(a);

@@ -9,12 +9,11 @@
 #ifndef HG_ARRAY_ARRAY_INTERNAL_H
 #define HG_ARRAY_ARRAY_INTERNAL_H
 
+#include "array/chain.h"
 #include "array/document.h"
 #include "array/grid.h"
 #include "engine/store_internal.h"
 #include "holog/array.h"
-
-#define HG_CHUNK_BYTES_MAX ((UINT64_C(1) << 31) - 1)
 
 struct holog_array {
     holog_store *store;
@@ -23,7 +22,12 @@ struct holog_array {
     holog_txn *txn;             /* NULL: it is for reading */
     uint64_t number;
     struct hg_document doc;
-    size_t chunk_bytes; /* of elements */
+    /* What is stored one by one: chunks, or, where these are shards and nothing else, inner chunks. */
+    uint64_t grid[HG_RANK_MAX]; /* their shape */
+    size_t chunk_bytes;         /* of their elements */
+    struct hg_chain *outer;
+    const struct hg_chain *chain; /* outer's, or that of its inner chunks */
+    int plain;                    /* stored bytes are the elements */
     char *attributes;
     char path[HG_PATH_MAX + 1];
     size_t path_len;

@@ -59,7 +59,7 @@ static int read_part(const holog_array *a, const struct hg_array_walk *w, struct
                         out + hg_array_walk_at(w), w->stride, a->doc.fill);
         return HOLOG_OK;
     }
-    if (rc == HOLOG_OK && loc.segment != 0 && loc.size == a->chunk_bytes &&
+    if (rc == HOLOG_OK && a->plain && loc.segment != 0 && loc.size == a->chunk_bytes &&
         loc.size >= STRETCH_MIN && stretch <= loc.size / 2)
         return read_stretch(a, w, n, &loc, stretch, out);
     if (rc == HOLOG_OK)
@@ -91,7 +91,7 @@ int holog_array_read(holog_array *array, const holog_slice *region, void *out,
 static int is_one_chunk(const holog_array *a)
 {
     for (unsigned i = 0; i < a->doc.rank; i++)
-        if (a->doc.shape[i] != a->doc.chunk[i])
+        if (a->doc.shape[i] != a->grid[i])
             return 0;
     return 1;
 }

@@ -46,15 +46,26 @@ static int delete_chunk(const holog_array *a, struct hg_nodes *n, const uint64_t
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc < 0 ? rc : hg_nodes_delete(n);
 }
 
+static int save_encoded(const holog_array *a, struct hg_nodes *n, const uint8_t *elements)
+{
+    struct hg_buf stored = { 0 };
+    int rc = hg_chain_encode(a->chain, elements, &stored);
+
+    if (rc == HOLOG_OK)
+        rc = hg_nodes_save(n, stored.data, stored.len);
+    hg_buf_release(&stored);
+    return rc;
+}
+
 /* n->path is the chunk's. Takes over the caller's count of mem. */
 static int save_chunk(const holog_array *a, struct hg_nodes *n, const uint64_t *index,
                       struct hg_mem *mem)
 {
     int rc;
 
-    if (!is_fill(a, mem->data))
+    if (a->plain && !is_fill(a, mem->data))
         return hg_nodes_save_mem(n, mem, a->chunk_bytes);
-    rc = delete_chunk(a, n, index);
+    rc = is_fill(a, mem->data) ? delete_chunk(a, n, index) : save_encoded(a, n, mem->data);
     hg_mem_put(mem);
     return rc;
 }
@@ -73,10 +84,9 @@ static int lies_ready(const holog_array *a, const struct hg_array_walk *w)
     int64_t stride = (int64_t)a->doc.type.size;
 
     for (unsigned i = a->doc.rank; i-- > 0;) {
-        if (w->parts.part.count[i] != a->doc.chunk[i] ||
-            (w->stride[i] != stride && a->doc.chunk[i] > 1))
+        if (w->parts.part.count[i] != a->grid[i] || (w->stride[i] != stride && a->grid[i] > 1))
             return 0;
-        stride *= (int64_t)a->doc.chunk[i];
+        stride *= (int64_t)a->grid[i];
     }
     return 1;
 }
@@ -94,13 +104,13 @@ static int write_whole(const holog_array *a, const struct hg_array_walk *w, stru
         if (is_fill(a, data))
             return delete_chunk(a, n, index);
         hg_array_name_chunk(a, n, index);
-        return hg_nodes_save(n, data, a->chunk_bytes);
+        return a->plain ? hg_nodes_save(n, data, a->chunk_bytes) : save_encoded(a, n, data);
     }
     rc = hg_txn_mem_new(a->txn, a->chunk_bytes, &mem);
     if (rc < 0)
         return rc;
     for (unsigned i = 0; i < a->doc.rank; i++)
-        padded |= w->parts.part.count[i] != a->doc.chunk[i];
+        padded |= w->parts.part.count[i] != a->grid[i];
     if (padded)
         hg_array_fill_chunk(a, mem->data);
     copy_in(a, w, mem->data, data);
@@ -198,7 +208,7 @@ static int write_some(const holog_array *a, const struct hg_array_walk *w, struc
         return change_chunk(a, w, n, NULL, data);
     if (rc < 0)
         return rc;
-    if (loc.size == a->chunk_bytes && r.count <= RUNS_MAX &&
+    if (a->plain && loc.size == a->chunk_bytes && r.count <= RUNS_MAX &&
         r.count * r.bytes <= a->chunk_bytes / 2)
         return write_deltas(a, w, n, &r, data);
     return change_chunk(a, w, n, &loc, data);
@@ -289,8 +299,8 @@ static int crop_chunk(const struct crop *c, const uint64_t *index, const struct 
         return rc;
     }
     for (unsigned i = 0; i < d->rank; i++)
-        count[i] = HG_MIN(d->chunk[i], c->shape[i] - index[i] * d->chunk[i]);
-    hg_strides_of(d->rank, d->chunk, d->type.size, stride);
+        count[i] = HG_MIN(c->a->grid[i], c->shape[i] - index[i] * c->a->grid[i]);
+    hg_strides_of(d->rank, c->a->grid, d->type.size, stride);
     hg_array_fill_chunk(c->a, mem->data);
     hg_copy_strided(d->rank, count, d->type.size, mem->data, stride, holog_value_data(before),
                     stride);
@@ -312,10 +322,10 @@ static int crop_each(void *ctx, const char *component, size_t len, const struct 
     if (hg_node_index(component, len, index) != (int)d->rank)
         return HOLOG_OK;
     for (unsigned i = 0; i < d->rank; i++) {
-        uint64_t begin = index[i] * d->chunk[i];
+        uint64_t begin = index[i] * c->a->grid[i];
         outside |= begin >= c->shape[i];
         cut |=
-            begin < c->shape[i] && c->shape[i] - begin < d->chunk[i] && c->shape[i] < d->shape[i];
+            begin < c->shape[i] && c->shape[i] - begin < c->a->grid[i] && c->shape[i] < d->shape[i];
     }
     if (!outside && !cut)
         return HOLOG_OK;

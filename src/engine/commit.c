@@ -1009,6 +1009,9 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
 
     if (txn->fields.len > 0)
         rc = hg_txn_encode(txn);
+    if (rc == HOLOG_OK && txn->nodes && txn->deltas != NULL &&
+        txn->body.len > hg_log_body_max(s->log))
+        rc = hg_txn_flatten(txn);
     hg_txn_make_way(txn);
     if (rc == HOLOG_OK)
         rc = hg_batch_prepare(txn);

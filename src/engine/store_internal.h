@@ -12,6 +12,7 @@
  *   delta.c      deltas: made ready, met by what is there, judged
  *   stage.c      bytes to extents, before a commit
  *   txn.c        transactions: collecting changes, reading through them
+ *   flatten.c    chunks saved whole where their deltas are too many for one frame
  *   batch.c      many puts in one commit, in the order of their keys
  *   commit.c     the commit path
  *   replay.c     the log back into the index
@@ -484,6 +485,8 @@ HG_MUST_CHECK int hg_txn_note_listing(holog_txn *txn, const struct hg_key *dir);
 HG_MUST_CHECK int hg_txn_settle(holog_txn *txn);
 HG_MUST_CHECK int hg_txn_truncate(holog_txn *txn, size_t n_ops);
 HG_MUST_CHECK int hg_txn_encode(holog_txn *txn); /* body from ops */
+/* Its record, behind those that there are; op->record says where, SIZE_MAX: it has none. */
+HG_MUST_CHECK int hg_op_encode(holog_txn *txn, struct hg_op *op, const void *data, size_t len);
 void hg_txn_make_way(holog_txn *txn); /* gives back what it took for the commit's own memory */
 /* MKDIR operations for the missing parents of operation i, put before it. */
 HG_MUST_CHECK int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct hg_lookup *l,
@@ -518,6 +521,10 @@ HG_MUST_CHECK int hg_txn_stage(holog_txn *txn, const void *data, size_t len,
 HG_MUST_CHECK int hg_txn_refuse_root(enum hg_op_type type, unsigned flags, int is_destination);
 /* 1, 0 or a negative code. */
 int hg_parent_is_missing(const struct hg_lookup *l, const char *path, size_t len);
+
+/* ---- flatten.c ---- */
+/* Chunks that deltas have changed are saved whole. Its operations keep their places. */
+HG_MUST_CHECK int hg_txn_flatten(holog_txn *txn);
 
 /* ---- batch.c ---- */
 HG_MUST_CHECK int hg_batch_save(holog_txn *txn, const holog_item *items, size_t n, unsigned flags);

@@ -349,7 +349,7 @@ static int has_record(const struct hg_op *op)
     return op->type != HG_OP_EXPECT && !(op->type == HG_OP_MKDIR && op->path_len == 0);
 }
 
-static int encode_op(holog_txn *txn, struct hg_op *op, const void *data, size_t len)
+int hg_op_encode(holog_txn *txn, struct hg_op *op, const void *data, size_t len)
 {
     const char *path = text(txn, op->path);
     struct hg_buf *body = &txn->body;
@@ -391,7 +391,7 @@ static int encode_again(holog_txn *txn, const struct hg_buf *old)
             rc = hg_rec_decode(old->data + op->record, old->len - op->record, op->record, &r);
             HG_ASSERT(rc == HOLOG_OK); /* we encoded it */
         }
-        rc = encode_op(txn, op, r.value, (size_t)r.value_len);
+        rc = hg_op_encode(txn, op, r.value, (size_t)r.value_len);
         txn->nrec += has_record(op) ? 1 : 0;
     }
     return rc;
@@ -923,7 +923,7 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     if (rc == HOLOG_OK && op.type == HG_OP_DELTA)
         rc = make_ready(txn, &op, c);
     if (rc == HOLOG_OK)
-        rc = encode_op(txn, &op, data, len);
+        rc = hg_op_encode(txn, &op, data, len);
     if (rc == HOLOG_OK)
         rc = hg_buf_append(&txn->ops, &op, sizeof op);
     if (rc == HOLOG_OK && c != NULL && txn->overlay != NULL)
@@ -950,7 +950,7 @@ int hg_txn_add(holog_txn *txn, struct hg_op *op, const void *data, size_t len)
     rc = take_room(txn,
                    op->path_len + RECORD_REST + (op->staged != NULL ? op->staged->table.len : len));
     if (rc == HOLOG_OK)
-        rc = encode_op(txn, op, data, len);
+        rc = hg_op_encode(txn, op, data, len);
     if (rc == HOLOG_OK)
         rc = hg_buf_append(&txn->ops, op, sizeof *op);
     if (rc < 0)

@@ -360,6 +360,8 @@ static void shadow_resize(struct shadow *s, const uint64_t *shape, uint8_t fill)
 }
 
 /* Anything at all, in transactions of some changes each, against bytes in memory. */
+static holog_array_spec how; /* codec, flags, inner chunks */
+
 static void random_changes(uint64_t seed, const uint64_t *chunk, int rounds)
 {
     static struct shadow s;
@@ -373,6 +375,9 @@ static void random_changes(uint64_t seed, const uint64_t *chunk, int rounds)
     memset(s.bytes, fill, sizeof s.bytes);
     spec = spec_of(HOLOG_UINT8, 3, first, chunk);
     spec.fill = &fill;
+    spec.codec = how.codec;
+    spec.flags = how.flags;
+    spec.inner_chunk = how.inner_chunk;
     OK(holog_array_create(box.store, "a", &spec, 0, NULL));
     for (int round = 0; round < rounds; round++) {
         uint64_t changes = 1 + draw(&seed, 4);
@@ -444,6 +449,33 @@ Test(array, any_changes_read_as_in_memory_in_one_chunk)
     const uint64_t chunk[3] = { 64, 64, 64 };
 
     random_changes(test_seed() + 3, chunk, test_level() > 0 ? 300 : 60);
+}
+
+Test(array, any_changes_read_as_in_memory_in_compressed_chunks)
+{
+    const uint64_t chunk[3] = { 5, 7, 9 };
+
+    how.codec = HOLOG_CODEC_ZSTD;
+    how.flags = HOLOG_ARRAY_CRC32C;
+    random_changes(test_seed() + 4, chunk, test_level() > 0 ? 200 : 30);
+    OK(holog_delete_all(box.store, "a", NULL));
+    how.codec = HOLOG_CODEC_LZ4;
+    how.flags = HOLOG_ARRAY_SHUFFLE;
+    random_changes(test_seed() + 5, chunk, test_level() > 0 ? 200 : 30);
+}
+
+Test(array, any_changes_read_as_in_memory_in_shards)
+{
+    const uint64_t shard[3] = { 8, 16, 16 };
+    const uint64_t inner[3] = { 4, 8, 8 };
+
+    how.inner_chunk = inner;
+    random_changes(test_seed() + 6, shard, test_level() > 0 ? 200 : 30);
+    OK(holog_delete_all(box.store, "a", NULL));
+    how.codec = HOLOG_CODEC_ZSTD;
+    random_changes(test_seed() + 7, shard, test_level() > 0 ? 200 : 30);
+    cr_assert_eq(info_of("a").inner_chunk[0], 4);
+    cr_assert_eq(info_of("a").chunk[0], 8);
 }
 
 Test(array, a_region_outside_names_its_axis_and_changes_nothing)
@@ -817,4 +849,52 @@ Test(array, a_commit_may_be_larger_than_the_budget)
     holog_array_close(a);
     free(data);
     free(read);
+}
+
+Test(array, more_changes_than_a_frame_holds_are_chunks_saved_whole)
+{
+    const uint64_t shape[2] = { 600, 700 };
+    const uint64_t chunk[2] = { 70, 70 };
+    static uint8_t data[600 * 700];
+    static uint8_t part[100 * 700];
+    const uint8_t nine = 9;
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 2, shape, chunk);
+    holog_txn *txn = NULL;
+    holog_array *a = NULL;
+    holog_slice dot[2] = { { 3, 1, 1 }, { 4, 1, 1 } };
+
+    OK(holog_close(box.store));
+    remove_tree(box.dir);
+    box.opts.segment_size_max = 64 << 10;
+    box.opts.inline_max = 1024;
+    box_open(&box);
+    fill_random(data, sizeof data, 15);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_array(txn, "a", &a));
+    for (uint64_t i = 0; i < 5; i++) {
+        const holog_slice rows[2] = { { 90 * i, 100, 1 }, { 1, 698, 1 } };
+        fill_random(part, sizeof part, 16 + i);
+        OK(holog_array_write(a, rows, part, NULL));
+        for (uint64_t y = 0; y < 100; y++)
+            memcpy(&data[(90 * i + y) * 700 + 1], &part[y * 698], 698);
+        for (uint64_t k = 0; k < 40; k++) { /* deltas between them */
+            dot[0].start = (i * 97 + k * 13) % 600;
+            dot[1].start = (k * 31) % 700;
+            OK(holog_array_write(a, dot, &nine, NULL));
+            data[dot[0].start * 700 + dot[1].start] = 9;
+        }
+    }
+    holog_array_close(a);
+    OK(holog_txn_copy(txn, "a", "b", 0));
+    OK(holog_txn_array(txn, "a", &a));
+    dot[0].start = 599;
+    OK(holog_array_write(a, dot, &nine, NULL));
+    holog_array_close(a);
+    OK(holog_commit(txn, NULL));
+    HAS("b", data, sizeof data);
+    data[599 * 700 + dot[1].start] = 9;
+    HAS("a", data, sizeof data);
+    box_reopen(&box);
+    HAS("a", data, sizeof data);
 }
