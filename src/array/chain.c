@@ -53,7 +53,7 @@ static int set_shape(struct hg_chain *c, const struct hg_chain_plan *p)
 static int add_transpose(struct hg_chain *c, const struct hg_codec *codec)
 {
     static const char *const members[] = { "order" };
-    uint64_t order[HG_RANK_MAX];
+    uint64_t order[HG_RANK_MAX] = { 0 };
     uint8_t before[HG_RANK_MAX];
     uint32_t seen = 0;
     int rc = hg_conf_check(codec, members, 1);
