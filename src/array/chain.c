@@ -53,7 +53,7 @@ static int set_shape(struct hg_chain *c, const struct hg_chain_plan *p)
 static int add_transpose(struct hg_chain *c, const struct hg_codec *codec)
 {
     static const char *const members[] = { "order" };
-    uint64_t order[HG_RANK_MAX];
+    uint64_t order[HG_RANK_MAX] = { 0 };
     uint8_t before[HG_RANK_MAX];
     uint32_t seen = 0;
     int rc = hg_conf_check(codec, members, 1);
@@ -286,7 +286,8 @@ static int check_len(const struct hg_chain *c, unsigned i, size_t len)
 }
 
 /* Undo step i. into: where the result is to be, max[i] bytes; NULL: anywhere. */
-static int undo_step(const struct hg_chain *c, unsigned i, struct bytes *b, uint8_t *into)
+static int undo_step(const struct hg_chain *c, unsigned i, struct hg_scratch *scratch,
+                     struct bytes *b, uint8_t *into)
 {
     const struct hg_step *s = &c->steps[i];
     uint8_t *room = into;
@@ -306,7 +307,7 @@ static int undo_step(const struct hg_chain *c, unsigned i, struct bytes *b, uint
         room = new_room(cap);
     if (room == NULL)
         return HOLOG_E_NOMEM;
-    rc = hg_step_decode(s, b->at, b->len, room, cap, &n);
+    rc = hg_step_decode(s, scratch, b->at, b->len, room, cap, &n);
     hg_free(b->held);
     *b = (struct bytes){ .at = room, .len = n, .held = into == NULL ? room : NULL };
     return rc < 0 ? rc : check_len(c, i, n);
@@ -323,7 +324,8 @@ static void undo_bytes(const struct hg_chain *c, const uint8_t *in, uint8_t *raw
         swap(raw, c->raw_bytes, hg_type_word(c->type));
 }
 
-static int undo_shard(const struct hg_chain *c, const struct bytes *b, uint8_t *raw)
+static int undo_shard(const struct hg_chain *c, struct hg_scratch *scratch, const struct bytes *b,
+                      uint8_t *raw)
 {
     uint8_t *room = raw;
     int rc;
@@ -332,7 +334,7 @@ static int undo_shard(const struct hg_chain *c, const struct bytes *b, uint8_t *
         room = new_room(c->raw_bytes);
     if (room == NULL)
         return HOLOG_E_NOMEM;
-    rc = hg_shard_decode(c->shard, b->at, b->len, room);
+    rc = hg_shard_decode(c->shard, scratch, b->at, b->len, room);
     if (c->transposed) {
         if (rc == HOLOG_OK)
             untranspose(c, room, raw);
@@ -341,48 +343,60 @@ static int undo_shard(const struct hg_chain *c, const struct bytes *b, uint8_t *
     return rc;
 }
 
-int hg_chain_decode(const struct hg_chain *c, const void *stored, size_t len, void *raw)
+int hg_chain_decode_with(const struct hg_chain *c, struct hg_scratch *scratch, const void *stored,
+                         size_t len, void *raw)
 {
     struct bytes b = { .at = stored, .len = len };
     uint8_t *into = c->transposed || c->shard != NULL ? NULL : raw;
     int rc = check_len(c, c->n_steps, len);
 
     for (unsigned i = c->n_steps; rc == HOLOG_OK && i-- > 0;)
-        rc = undo_step(c, i, &b, i == 0 ? into : NULL);
+        rc = undo_step(c, i, scratch, &b, i == 0 ? into : NULL);
     if (rc == HOLOG_OK && c->shard != NULL)
-        rc = undo_shard(c, &b, raw);
+        rc = undo_shard(c, scratch, &b, raw);
     else if (rc == HOLOG_OK)
         undo_bytes(c, b.at, raw);
     hg_free(b.held);
     return rc;
 }
 
+int hg_chain_decode(const struct hg_chain *c, const void *stored, size_t len, void *raw)
+{
+    struct hg_scratch scratch = { 0 };
+    int rc = hg_chain_decode_with(c, &scratch, stored, len, raw);
+
+    hg_scratch_release(&scratch);
+    return rc;
+}
+
 /* ---- encoding ------------------------------------------------------------------------------------*/
 
-static int put_shard(const struct hg_chain *c, const uint8_t *raw, struct hg_buf *out)
+static int put_shard(const struct hg_chain *c, struct hg_scratch *scratch, const uint8_t *raw,
+                     struct hg_buf *out)
 {
     uint8_t *room;
     int rc;
 
     if (!c->transposed)
-        return hg_shard_encode(c->shard, raw, out);
+        return hg_shard_encode(c->shard, scratch, raw, out);
     room = new_room(c->raw_bytes);
     if (room == NULL)
         return HOLOG_E_NOMEM;
     transpose(c, raw, room);
-    rc = hg_shard_encode(c->shard, room, out);
+    rc = hg_shard_encode(c->shard, scratch, room, out);
     hg_free(room);
     return rc;
 }
 
 /* Append the elements as bytes, or the shard. */
-static int put_elements(const struct hg_chain *c, const uint8_t *raw, struct hg_buf *out)
+static int put_elements(const struct hg_chain *c, struct hg_scratch *scratch, const uint8_t *raw,
+                        struct hg_buf *out)
 {
     uint8_t *to;
     int rc;
 
     if (c->shard != NULL)
-        return put_shard(c, raw, out);
+        return put_shard(c, scratch, raw, out);
     rc = hg_buf_reserve(out, c->raw_bytes);
     if (rc < 0)
         return rc;
@@ -408,7 +422,8 @@ static unsigned steps_that_move(const struct hg_chain *c)
 }
 
 /* Steps 0 to n - 1, the last of them into out. */
-static int put_steps(const struct hg_chain *c, unsigned n, const uint8_t *raw, struct hg_buf *out)
+static int put_steps(const struct hg_chain *c, struct hg_scratch *scratch, unsigned n,
+                     const uint8_t *raw, struct hg_buf *out)
 {
     struct hg_buf held = { 0 };
     const uint8_t *at = raw;
@@ -416,13 +431,13 @@ static int put_steps(const struct hg_chain *c, unsigned n, const uint8_t *raw, s
     int rc = HOLOG_OK;
 
     if (c->transposed || c->swapped || c->shard != NULL) {
-        rc = put_elements(c, raw, &held);
+        rc = put_elements(c, scratch, raw, &held);
         at = held.data;
         len = held.len;
     }
     for (unsigned i = 0; rc == HOLOG_OK && i < n; i++) {
         struct hg_buf next = { 0 };
-        rc = hg_step_encode(&c->steps[i], at, len, i + 1 == n ? out : &next);
+        rc = hg_step_encode(&c->steps[i], scratch, at, len, i + 1 == n ? out : &next);
         hg_buf_release(&held);
         held = next;
         at = held.data;
@@ -432,15 +447,25 @@ static int put_steps(const struct hg_chain *c, unsigned n, const uint8_t *raw, s
     return rc;
 }
 
-int hg_chain_encode(const struct hg_chain *c, const void *raw, struct hg_buf *out)
+int hg_chain_encode_with(const struct hg_chain *c, struct hg_scratch *scratch, const void *raw,
+                         struct hg_buf *out)
 {
     size_t from = out->len;
     unsigned n = steps_that_move(c);
-    int rc = n == 0 ? put_elements(c, raw, out) : put_steps(c, n, raw, out);
+    int rc = n == 0 ? put_elements(c, scratch, raw, out) : put_steps(c, scratch, n, raw, out);
 
     for (; rc == HOLOG_OK && n < c->n_steps; n++)
         rc = hg_crc32c_append(out, from);
     if (rc < 0)
         out->len = from;
+    return rc;
+}
+
+int hg_chain_encode(const struct hg_chain *c, const void *raw, struct hg_buf *out)
+{
+    struct hg_scratch scratch = { 0 };
+    int rc = hg_chain_encode_with(c, &scratch, raw, out);
+
+    hg_scratch_release(&scratch);
     return rc;
 }

@@ -41,6 +41,13 @@ HG_MUST_CHECK int hg_chain_decode(const struct hg_chain *c, const void *stored, 
 /* Append the stored bytes. On failure out is as it was. */
 HG_MUST_CHECK int hg_chain_encode(const struct hg_chain *c, const void *raw, struct hg_buf *out);
 
+/* The same for many chunks in a row (array/step.h). */
+struct hg_scratch;
+HG_MUST_CHECK int hg_chain_decode_with(const struct hg_chain *c, struct hg_scratch *scratch,
+                                       const void *stored, size_t len, void *raw);
+HG_MUST_CHECK int hg_chain_encode_with(const struct hg_chain *c, struct hg_scratch *scratch,
+                                       const void *raw, struct hg_buf *out);
+
 /* A chain of a part of a document: for shards. */
 struct hg_chain_plan {
     struct hg_type type;

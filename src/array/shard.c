@@ -243,15 +243,16 @@ void hg_shard_place(const struct hg_shard *s, const uint64_t *lengths, struct hg
 /* Inner chunks, in C order. */
 struct walk {
     const struct hg_shard *s;
+    struct hg_scratch *scratch;
     uint64_t i;
     uint64_t at[HG_RANK_MAX];
     struct hg_shard_entry *entries;
     uint8_t *room; /* for the elements of one; NULL: they lie together in the shard */
 };
 
-static int begin(struct walk *w, const struct hg_shard *s)
+static int begin(struct walk *w, const struct hg_shard *s, struct hg_scratch *scratch)
 {
-    *w = (struct walk){ .s = s };
+    *w = (struct walk){ .s = s, .scratch = scratch };
     w->entries = hg_calloc((size_t)s->count, sizeof w->entries[0]);
     if (w->entries != NULL && !s->in_place)
         w->room = hg_malloc((size_t)hg_chain_raw_bytes(s->chain));
@@ -325,7 +326,7 @@ static int decode_inner(struct walk *w, const uint8_t *stored, uint8_t *raw)
     if (e->offset == HG_SHARD_NONE) {
         fill(s, to);
     } else {
-        int rc = hg_chain_decode(s->chain, stored + e->offset, (size_t)e->len, to);
+        int rc = hg_chain_decode_with(s->chain, w->scratch, stored + e->offset, (size_t)e->len, to);
         if (rc < 0)
             return inner_failed(w, rc);
     }
@@ -334,7 +335,8 @@ static int decode_inner(struct walk *w, const uint8_t *stored, uint8_t *raw)
     return HOLOG_OK;
 }
 
-int hg_shard_decode(const struct hg_shard *s, const void *stored, size_t len, uint8_t *raw)
+int hg_shard_decode(const struct hg_shard *s, struct hg_scratch *scratch, const void *stored,
+                    size_t len, uint8_t *raw)
 {
     uint64_t index = 0;
     struct walk w;
@@ -342,7 +344,7 @@ int hg_shard_decode(const struct hg_shard *s, const void *stored, size_t len, ui
 
     if (rc < 0)
         return rc;
-    rc = begin(&w, s);
+    rc = begin(&w, s, scratch);
     if (rc == HOLOG_OK)
         rc = hg_shard_index_decode(s, (const uint8_t *)stored + index, len, w.entries);
     for (; rc == HOLOG_OK && w.i < s->count; step(&w))
@@ -367,7 +369,7 @@ static int encode_inner(struct walk *w, const uint8_t *raw, size_t from, struct 
     w->entries[w->i] = (struct hg_shard_entry){ HG_SHARD_NONE, HG_SHARD_NONE };
     if (is_fill(s, elements))
         return HOLOG_OK;
-    rc = hg_chain_encode(s->chain, elements, out);
+    rc = hg_chain_encode_with(s->chain, w->scratch, elements, out);
     if (rc == HOLOG_OK)
         w->entries[w->i] = (struct hg_shard_entry){ begin - from, out->len - begin };
     return rc;
@@ -388,11 +390,12 @@ static int encode_index(const struct walk *w, size_t from, struct hg_buf *out)
     return rc;
 }
 
-int hg_shard_encode(const struct hg_shard *s, const uint8_t *raw, struct hg_buf *out)
+int hg_shard_encode(const struct hg_shard *s, struct hg_scratch *scratch, const uint8_t *raw,
+                    struct hg_buf *out)
 {
     size_t from = out->len;
     struct walk w;
-    int rc = begin(&w, s);
+    int rc = begin(&w, s, scratch);
 
     if (rc == HOLOG_OK && s->at_start)
         rc = hg_buf_append_zeros(out, (size_t)hg_shard_index_bytes(s));

@@ -61,10 +61,11 @@ void hg_shard_place(const struct hg_shard *s, const uint64_t *lengths, struct hg
 /* ---- whole shards ---- */
 
 /* raw: of the whole shard; of no meaning on failure. HOLOG_E_CORRUPT: the message has the inner chunk. */
-HG_MUST_CHECK int hg_shard_decode(const struct hg_shard *s, const void *stored, size_t len,
-                                  uint8_t *raw);
+HG_MUST_CHECK int hg_shard_decode(const struct hg_shard *s, struct hg_scratch *scratch,
+                                  const void *stored, size_t len, uint8_t *raw);
 /* Append a shard. Inner chunks that are fill values, by their bytes, are left out. On failure out is as it
  * was, but for room. */
-HG_MUST_CHECK int hg_shard_encode(const struct hg_shard *s, const uint8_t *raw, struct hg_buf *out);
+HG_MUST_CHECK int hg_shard_encode(const struct hg_shard *s, struct hg_scratch *scratch,
+                                  const uint8_t *raw, struct hg_buf *out);
 
 #endif

@@ -13,7 +13,6 @@
 #include "codec/gzip.h"
 #include "codec/lz4.h"
 #include "codec/shuffle.h"
-#include "codec/zstd.h"
 
 #define ZSTD_LEVEL_LEAST (-131072)
 #define ZSTD_LEVEL_MOST  22
@@ -139,6 +138,13 @@ size_t hg_step_room(const struct hg_step *s, const void *in, size_t len, size_t 
     return (size_t)HG_MIN(stated, (uint64_t)cap);
 }
 
+void hg_scratch_release(struct hg_scratch *s)
+{
+    hg_zstd_decoder_destroy(s->decoder);
+    hg_zstd_encoder_destroy(s->encoder);
+    *s = (struct hg_scratch){ 0 };
+}
+
 /* ---- running -------------------------------------------------------------------------------------*/
 
 static int is_whole(const struct hg_step *s, size_t len)
@@ -173,12 +179,19 @@ static int encode_crc32c(const void *in, size_t len, struct hg_buf *out)
     return rc;
 }
 
-int hg_step_encode(const struct hg_step *s, const void *in, size_t len, struct hg_buf *out)
+static int encode_zstd(const struct hg_step *s, struct hg_scratch *scratch, const void *in,
+                       size_t len, struct hg_buf *out)
+{
+    int rc = scratch->encoder != NULL ? HOLOG_OK : hg_zstd_encoder_create(&scratch->encoder);
+
+    return rc < 0 ? rc : hg_zstd_encoder_run(scratch->encoder, in, len, s->level, s->checksum, out);
+}
+
+int hg_step_encode(const struct hg_step *s, struct hg_scratch *scratch, const void *in, size_t len,
+                   struct hg_buf *out)
 {
     switch (s->id) {
-    case HG_CODEC_ZSTD:
-        return s->checksum ? hg_zstd_compress_checked(in, len, s->level, out)
-                           : hg_zstd_compress(in, len, s->level, out);
+    case HG_CODEC_ZSTD: return encode_zstd(s, scratch, in, len, out);
     case HG_CODEC_GZIP: return hg_gzip_compress(in, len, s->level, out);
     case HG_CODEC_BLOSC: return hg_error(HOLOG_E_NOTSUP, "holog reads blosc and does not write it");
     case HG_CODEC_CRC32C: return encode_crc32c(in, len, out);
@@ -220,11 +233,19 @@ static int decode_crc32c(const void *in, size_t len, void *out, size_t cap, size
     return HOLOG_OK;
 }
 
-int hg_step_decode(const struct hg_step *s, const void *in, size_t len, void *out, size_t cap,
-                   size_t *out_len)
+static int decode_zstd(struct hg_scratch *scratch, const void *in, size_t len, void *out,
+                       size_t cap, size_t *out_len)
+{
+    int rc = scratch->decoder != NULL ? HOLOG_OK : hg_zstd_decoder_create(&scratch->decoder);
+
+    return rc < 0 ? rc : hg_zstd_decoder_run(scratch->decoder, in, len, out, cap, out_len);
+}
+
+int hg_step_decode(const struct hg_step *s, struct hg_scratch *scratch, const void *in, size_t len,
+                   void *out, size_t cap, size_t *out_len)
 {
     switch (s->id) {
-    case HG_CODEC_ZSTD: return hg_zstd_decompress_any(in, len, out, cap, out_len);
+    case HG_CODEC_ZSTD: return decode_zstd(scratch, in, len, out, cap, out_len);
     case HG_CODEC_GZIP: return hg_gzip_decompress(in, len, out, cap, out_len);
     case HG_CODEC_BLOSC: return hg_blosc_decompress(in, len, out, cap, out_len);
     case HG_CODEC_CRC32C: return decode_crc32c(in, len, out, cap, out_len);

@@ -12,12 +12,21 @@
 #define HG_ARRAY_STEP_H
 
 #include "array/document.h"
+#include "codec/zstd.h"
 
 struct hg_step {
     enum hg_codec_id id;
     int level; /* lz4: acceleration; shuffle: bytes of an element */
     int checksum;
 };
+
+/* What is kept from one chunk to the next: making it anew would cost more than a small chunk does.
+ * Zero-initialise; one thread at a time. */
+struct hg_scratch {
+    struct hg_zstd_decoder *decoder; /* NULL: none was needed yet */
+    struct hg_zstd_encoder *encoder;
+};
+void hg_scratch_release(struct hg_scratch *s);
 
 /* HOLOG_E_INVAL: its configuration is wrong; HOLOG_E_NOTSUP: holog cannot run it. */
 HG_MUST_CHECK int hg_step_make(const struct hg_codec *codec, struct hg_step *out);
@@ -26,12 +35,13 @@ int hg_step_is_exact(const struct hg_step *s);
 /* Bytes that it makes of `len`, at most, whoever wrote them: they are allowed to do it badly. */
 uint64_t hg_step_bound(const struct hg_step *s, uint64_t len);
 /* HOLOG_E_INVAL, HOLOG_E_TOOBIG: there are no such bytes. On failure out is as it was. */
-HG_MUST_CHECK int hg_step_encode(const struct hg_step *s, const void *in, size_t len,
-                                 struct hg_buf *out);
+HG_MUST_CHECK int hg_step_encode(const struct hg_step *s, struct hg_scratch *scratch,
+                                 const void *in, size_t len, struct hg_buf *out);
 /* Room that decoding needs by what the bytes say of themselves; `cap` when that is more, or unknown. */
 size_t hg_step_room(const struct hg_step *s, const void *in, size_t len, size_t cap);
 /* Into out, `cap` bytes at most. HOLOG_E_CORRUPT: damaged, or more than cap; out may have been written to. */
-HG_MUST_CHECK int hg_step_decode(const struct hg_step *s, const void *in, size_t len, void *out,
-                                 size_t cap, size_t *out_len);
+HG_MUST_CHECK int hg_step_decode(const struct hg_step *s, struct hg_scratch *scratch,
+                                 const void *in, size_t len, void *out, size_t cap,
+                                 size_t *out_len);
 
 #endif

@@ -25,20 +25,43 @@ static void zstd_free(void *opaque, void *ptr)
 
 static const ZSTD_customMem zstd_memory = { zstd_alloc, zstd_free, NULL };
 
-static int compress(const void *data, size_t len_bytes, int level, int checksum, struct hg_buf *out)
+/* ---- encoding ------------------------------------------------------------------------------------*/
+
+/* Contexts are libzstd's own: there is nothing to keep beside them. */
+static ZSTD_CCtx *encoder_of(struct hg_zstd_encoder *e)
 {
+    return (ZSTD_CCtx *)e;
+}
+
+int hg_zstd_encoder_create(struct hg_zstd_encoder **out)
+{
+    ZSTD_CCtx *ctx = ZSTD_createCCtx_advanced(zstd_memory);
+
+    if (ctx == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to compress with zstd");
+    *out = (struct hg_zstd_encoder *)ctx;
+    return HOLOG_OK;
+}
+
+void hg_zstd_encoder_destroy(struct hg_zstd_encoder *e)
+{
+    (void)ZSTD_freeCCtx(encoder_of(e)); /* never fails; NULL is fine */
+}
+
+int hg_zstd_encoder_run(struct hg_zstd_encoder *e, const void *data, size_t len_bytes, int level,
+                        int checksum, struct hg_buf *out)
+{
+    ZSTD_CCtx *ctx = encoder_of(e);
     size_t bound = ZSTD_compressBound(len_bytes);
+    size_t n;
     int rc = hg_buf_reserve(out, bound);
+
     if (rc < 0)
         return rc;
-    ZSTD_CCtx *ctx = ZSTD_createCCtx_advanced(zstd_memory);
-    if (ctx == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to compress %zu bytes", len_bytes);
     /* Neither can fail: a level out of range is taken for the nearest. */
     (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, level);
     (void)ZSTD_CCtx_setParameter(ctx, ZSTD_c_checksumFlag, checksum);
-    size_t n = ZSTD_compress2(ctx, out->data + out->len, bound, data, len_bytes);
-    (void)ZSTD_freeCCtx(ctx); /* never fails */
+    n = ZSTD_compress2(ctx, out->data + out->len, bound, data, len_bytes);
     if (ZSTD_isError(n))
         return hg_error(HOLOG_E_NOMEM, "%zu bytes could not be compressed: %s", len_bytes,
                         ZSTD_getErrorName(n)); /* the room is enough: only memory can lack */
@@ -48,13 +71,17 @@ static int compress(const void *data, size_t len_bytes, int level, int checksum,
 
 int hg_zstd_compress(const void *data, size_t len_bytes, int level, struct hg_buf *out)
 {
-    return compress(data, len_bytes, level, 0, out);
+    struct hg_zstd_encoder *e = NULL;
+    int rc = hg_zstd_encoder_create(&e);
+
+    if (rc < 0)
+        return rc;
+    rc = hg_zstd_encoder_run(e, data, len_bytes, level, 0, out);
+    hg_zstd_encoder_destroy(e);
+    return rc;
 }
 
-int hg_zstd_compress_checked(const void *data, size_t len_bytes, int level, struct hg_buf *out)
-{
-    return compress(data, len_bytes, level, 1, out);
-}
+/* ---- a frame of our own --------------------------------------------------------------------------*/
 
 int hg_zstd_frame_decode(const void *in, size_t avail_bytes, struct hg_zstd_frame *out_frame)
 {
@@ -116,8 +143,7 @@ uint64_t hg_zstd_stated(const void *in, size_t len_bytes)
     return bound == ZSTD_CONTENTSIZE_ERROR ? 0 : bound;
 }
 
-/* The decoder is libzstd's own: there is nothing to keep beside it. */
-static ZSTD_DCtx *context_of(struct hg_zstd_decoder *d)
+static ZSTD_DCtx *decoder_of(struct hg_zstd_decoder *d)
 {
     return (ZSTD_DCtx *)d;
 }
@@ -134,21 +160,21 @@ int hg_zstd_decoder_create(struct hg_zstd_decoder **out)
 
 void hg_zstd_decoder_destroy(struct hg_zstd_decoder *d)
 {
-    (void)ZSTD_freeDCtx(context_of(d)); /* never fails; NULL is fine */
+    (void)ZSTD_freeDCtx(decoder_of(d)); /* never fails; NULL is fine */
 }
 
 int hg_zstd_decoder_run(struct hg_zstd_decoder *d, const void *in, size_t len_bytes, void *out,
                         size_t cap, size_t *out_len)
 {
-    size_t n;
+    int good = are_frames(in, len_bytes);
+    size_t n = good ? ZSTD_decompressDCtx(decoder_of(d), out, cap, in, len_bytes) : 0;
 
-    if (!are_frames(in, len_bytes))
-        return HOLOG_E_CORRUPT;
-    n = ZSTD_decompressDCtx(context_of(d), out, cap, in, len_bytes);
     if (ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
         return hg_error(HOLOG_E_NOMEM, "no memory to decompress %zu bytes", len_bytes);
-    if (ZSTD_isError(n))
-        return HOLOG_E_CORRUPT;
+    if (!good || ZSTD_isError(n))
+        return hg_error(HOLOG_E_CORRUPT,
+                        "zstd: %zu bytes are damaged, or hold more than the %zu expected",
+                        len_bytes, cap);
     *out_len = n;
     return HOLOG_OK;
 }
@@ -162,9 +188,5 @@ int hg_zstd_decompress_any(const void *in, size_t len_bytes, void *out, size_t c
         return rc;
     rc = hg_zstd_decoder_run(d, in, len_bytes, out, cap, out_len);
     hg_zstd_decoder_destroy(d);
-    if (rc == HOLOG_E_CORRUPT)
-        return hg_error(HOLOG_E_CORRUPT,
-                        "zstd: %zu bytes are damaged, or hold more than the %zu expected",
-                        len_bytes, cap);
     return rc;
 }

@@ -1,7 +1,7 @@
 /*
  * zstd, one buffer at a time, with its memory taken through base/alloc.h.
  *
- * A context lives for one call: made afresh for each 256 KiB chunk of a footer it costs 6 % of the
+ * A context lives for one call, unless the caller keeps it: made afresh for each 256 KiB chunk of a footer it costs 6 % of the
  * time to decompress and 1 to 3 % of that to compress, and no memory is held in between.
  * Any thread may call these; they share nothing.
  */
@@ -17,9 +17,6 @@
 /* Append data as one zstd frame that states its length. HOLOG_E_NOMEM leaves out as it was. */
 HG_MUST_CHECK int hg_zstd_compress(const void *data, size_t len_bytes, int level,
                                    struct hg_buf *out);
-/* The same, with a checksum at the end of the frame. */
-HG_MUST_CHECK int hg_zstd_compress_checked(const void *data, size_t len_bytes, int level,
-                                           struct hg_buf *out);
 
 struct hg_zstd_frame {
     uint64_t raw_bytes;    /* what it decompresses to, as it states; not yet to be believed */
@@ -48,11 +45,19 @@ uint64_t hg_zstd_stated(const void *in, size_t len_bytes);
 HG_MUST_CHECK int hg_zstd_decompress_any(const void *in, size_t len_bytes, void *out, size_t cap,
                                          size_t *out_len);
 
-/* A context, for many such in a row; one thread at a time. HOLOG_E_CORRUPT without detail. */
+/* Contexts, for many in a row: what is small costs less than making one. One thread at a time. */
 struct hg_zstd_decoder;
 HG_MUST_CHECK int hg_zstd_decoder_create(struct hg_zstd_decoder **out);
 void hg_zstd_decoder_destroy(struct hg_zstd_decoder *d); /* NULL is fine */
+/* As hg_zstd_decompress_any. */
 HG_MUST_CHECK int hg_zstd_decoder_run(struct hg_zstd_decoder *d, const void *in, size_t len_bytes,
                                       void *out, size_t cap, size_t *out_len);
+
+struct hg_zstd_encoder;
+HG_MUST_CHECK int hg_zstd_encoder_create(struct hg_zstd_encoder **out);
+void hg_zstd_encoder_destroy(struct hg_zstd_encoder *e); /* NULL is fine */
+/* As hg_zstd_compress; checksum: at the end of the frame. */
+HG_MUST_CHECK int hg_zstd_encoder_run(struct hg_zstd_encoder *e, const void *data, size_t len_bytes,
+                                      int level, int checksum, struct hg_buf *out);
 
 #endif

@@ -69,6 +69,23 @@ Test(blosc, a_chunk_cut_anywhere_is_refused)
     cr_assert_geq(golden_each("blosc_", judge_cuts), 70);
 }
 
+static void judge_more(struct golden *g)
+{
+    uint8_t *more = calloc(1, g->len + 1);
+    uint8_t *out;
+
+    cr_assert_not_null(more);
+    memcpy(more, g->data, g->len);
+    cr_assert_eq(decode(more, g->len + 1, g, &out), HOLOG_E_CORRUPT, "%s", g->name);
+    free(more);
+    free(out);
+}
+
+Test(blosc, a_chunk_that_something_follows_is_refused)
+{
+    cr_assert_geq(golden_each("blosc_", judge_more), 70);
+}
+
 static void judge_flips(struct golden *g)
 {
     if (g->raw_bytes > 300)

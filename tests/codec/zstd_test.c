@@ -117,8 +117,11 @@ Test(zstd, a_frame_with_a_checksum_is_read_and_a_flipped_bit_is_found)
     uint8_t *in = sample(3000);
     uint8_t *out = malloc(3000);
     size_t n = 0;
+    struct hg_zstd_encoder *e = NULL;
 
-    cr_assert_eq(hg_zstd_compress_checked(in, 3000, LEVEL, &packed), HOLOG_OK);
+    cr_assert_eq(hg_zstd_encoder_create(&e), HOLOG_OK);
+    cr_assert_eq(hg_zstd_encoder_run(e, in, 3000, LEVEL, 1, &packed), HOLOG_OK);
+    hg_zstd_encoder_destroy(e);
     cr_assert_eq(hg_zstd_decompress_any(packed.data, packed.len, out, 3000, &n), HOLOG_OK);
     cr_assert(n == 3000 && memcmp(in, out, n) == 0);
     for (size_t bit = 0; bit < packed.len * 8; bit++) {
@@ -131,6 +134,35 @@ Test(zstd, a_frame_with_a_checksum_is_read_and_a_flipped_bit_is_found)
     free(in);
     free(out);
     hg_buf_release(&packed);
+}
+
+Test(zstd, a_context_that_is_kept_gives_what_a_new_one_gives)
+{
+    struct hg_zstd_encoder *e = NULL;
+    struct hg_zstd_decoder *d = NULL;
+    uint8_t out[3000];
+    size_t n = 0;
+
+    cr_assert_eq(hg_zstd_encoder_create(&e), HOLOG_OK);
+    cr_assert_eq(hg_zstd_decoder_create(&d), HOLOG_OK);
+    for (size_t len = 0; len <= 3000; len += 500) {
+        struct hg_buf kept = { 0 };
+        struct hg_buf anew = { 0 };
+        uint8_t *in = sample(len);
+        cr_assert_eq(hg_zstd_encoder_run(e, in, len, LEVEL, 0, &kept), HOLOG_OK);
+        cr_assert_eq(hg_zstd_compress(in, len, LEVEL, &anew), HOLOG_OK);
+        cr_assert(kept.len == anew.len && memcmp(kept.data, anew.data, kept.len) == 0);
+        /* What was damaged before leaves nothing behind. */
+        cr_assert_eq(hg_zstd_decoder_run(d, kept.data, kept.len - 1, out, 3000, &n),
+                     HOLOG_E_CORRUPT);
+        cr_assert_eq(hg_zstd_decoder_run(d, kept.data, kept.len, out, 3000, &n), HOLOG_OK);
+        cr_assert(n == len && memcmp(out, in, len) == 0);
+        free(in);
+        hg_buf_release(&kept);
+        hg_buf_release(&anew);
+    }
+    hg_zstd_encoder_destroy(e);
+    hg_zstd_decoder_destroy(d);
 }
 
 Test(zstd, a_bomb_writes_no_more_than_is_expected)

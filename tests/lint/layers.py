@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Rooms include themselves and what lies left of them:
 
-    base < io < codec < wal < compaction < engine < array < backends
+    base < io < codec < wal < compaction < engine < array < backends < plugins
 
 include/holog includes libc and itself; tools, bench, examples and python see include/holog only
 (tools/inspect may also read the log's decoders: it is a forensic tool).  Tests may see anything.
@@ -11,7 +11,8 @@ import os
 
 import lintlib
 
-ROOMS = ["base", "io", "codec", "wal", "compaction", "engine", "array", "backends"]
+ROOMS = ["base", "io", "codec", "wal", "compaction", "engine", "array", "backends",
+         "plugins"]
 LIBC = {
     "assert.h", "ctype.h", "errno.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdarg.h",
     "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "time.h",

@@ -8,6 +8,7 @@
     CODEC-...-SIZE.BYTES    SIZE: of an element; 1 where there is none
 """
 
+import gzip
 import os
 import subprocess
 import sys
@@ -86,6 +87,14 @@ def make_zstd(raw, length):
     put("zstd_skip", 1, array, skip + piped + skip)
 
 
+def make_gzip(raw, length):
+    array = elements(raw[:length], 1)
+    half = length // 2
+    put("gzip_level6", 1, array, gzip.compress(raw[:length], 6, mtime=0))
+    put("gzip_two", 1, array, gzip.compress(raw[:half], 1, mtime=0)
+        + gzip.compress(raw[half:length], 9, mtime=0))
+
+
 def main():
     raw = make_raw(20000)
     with open(os.path.join(HERE, "raw"), "wb") as f:
@@ -95,6 +104,7 @@ def main():
         put("lz4_fast", 1, array, LZ4().encode(array))
         put("crc32c_end", 1, array, raw[:length] + crc32c(raw[:length]))
         make_zstd(raw, length)
+        make_gzip(raw, length)
     for size in (1, 2, 3, 4, 8, 16):
         array = elements(raw[:1000], size)
         put("shuffle_bytes", size, array, Shuffle(elementsize=size).encode(array))
