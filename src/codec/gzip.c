@@ -1,43 +1,23 @@
 /*
- * The place of a gzip plug-in; see gzip.h.
+ * gzip by its plug-in; see gzip.h.
  */
 #include "codec/gzip.h"
 
-#include <stdatomic.h>
-
 #include "base/error.h"
-
-static _Atomic(const struct hg_gzip *) registered;
-
-int hg_gzip_set(const struct hg_gzip *plugin)
-{
-    if (plugin != NULL && plugin->version != HG_GZIP_VERSION)
-        return hg_error(HOLOG_E_VERSION, "gzip: a plug-in of version %u; this is %u",
-                        plugin->version, HG_GZIP_VERSION);
-    atomic_store(&registered, plugin);
-    return HOLOG_OK;
-}
-
-static int find(const struct hg_gzip **out)
-{
-    *out = atomic_load(&registered);
-    if (*out == NULL)
-        return hg_error(HOLOG_E_NOTSUP, "gzip: this installation has no gzip plug-in");
-    return HOLOG_OK;
-}
+#include "io/plugin.h"
 
 int hg_gzip_check(void)
 {
-    const struct hg_gzip *plugin;
+    const struct hg_plugin_gzip *plugin;
 
-    return find(&plugin);
+    return hg_plugin_gzip(&plugin);
 }
 
 int hg_gzip_decompress(const void *in, size_t len, void *out, size_t cap, size_t *out_len)
 {
-    const struct hg_gzip *plugin;
+    const struct hg_plugin_gzip *plugin;
     size_t n = 0;
-    int rc = find(&plugin);
+    int rc = hg_plugin_gzip(&plugin);
 
     if (rc < 0)
         return rc;
@@ -53,10 +33,10 @@ int hg_gzip_decompress(const void *in, size_t len, void *out, size_t cap, size_t
 
 int hg_gzip_compress(const void *data, size_t len, int level, struct hg_buf *out)
 {
-    const struct hg_gzip *plugin;
+    const struct hg_plugin_gzip *plugin;
     size_t bound;
     size_t n = 0;
-    int rc = find(&plugin);
+    int rc = hg_plugin_gzip(&plugin);
 
     if (rc < 0)
         return rc;

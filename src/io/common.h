@@ -6,7 +6,7 @@
 
 #include "io/io.h"
 
-#define HG_IO_NAME_MAX  255 /* bytes of a name below the root, all components together */
+#define HG_IO_NAME_MAX  255 /* bytes of a component; in a store, of a name with all its components */
 #define HG_IO_TRIES_MAX 64  /* EINTR, EAGAIN or no progress so often in a row: give up */
 
 /* Set the detail ("WHAT NAME: reason") and return the code that errno_value means to us. */
@@ -18,6 +18,9 @@ HG_MUST_CHECK int hg_io_check_name(const char *name, int root_too);
 
 /* The end of name, which says most, in the room there is. */
 void hg_io_set_file_name(struct hg_file *f, struct hg_io *io, const char *name);
+
+/* The directory's own name must survive a power cut before what is in it can. */
+HG_MUST_CHECK int hg_io_sync_parent(const char *dir);
 
 size_t hg_io_iov_bytes(const struct iovec *iov, int n_iov);
 

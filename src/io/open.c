@@ -84,8 +84,7 @@ void hg_io_abandon(struct hg_io *io)
 #endif
 }
 
-/* The directory's own name must survive a power cut before a store in it can. */
-static int sync_parent(const char *dir)
+int hg_io_sync_parent(const char *dir)
 {
     size_t len = strlen(dir);
     while (len > 1 && dir[len - 1] == '/')
@@ -109,5 +108,5 @@ int hg_io_make_dir(const char *dir)
 {
     if (mkdir(dir, 0700) != 0 || chmod(dir, 0700) != 0) /* whatever the umask */
         return hg_io_fail(errno, "create directory", dir);
-    return sync_parent(dir);
+    return hg_io_sync_parent(dir);
 }

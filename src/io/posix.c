@@ -1,8 +1,7 @@
 /*
  * The POSIX world: files and names.
  *
- * Every name is resolved beneath the directory the world was opened on, with no symlink and no way
- * out (openat2; without it, component by component with O_NOFOLLOW). Locks are open file
+ * Every name is resolved beneath the directory the world was opened on (beneath.h). Locks are open file
  * description locks, so closing another descriptor of the same file does not drop them.
  */
 #include "io/posix.h"
@@ -11,12 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -43,87 +40,7 @@ static int again(int *tries)
     return (errno == EINTR || errno == EAGAIN) && ++*tries < HG_IO_TRIES_MAX;
 }
 
-int hg_px_high_fd(int fd)
-{
-    if (fd < 0 || fd > STDERR_FILENO)
-        return fd;
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    int err = errno;
-    (void)close(fd); /* the descriptor is gone either way */
-    errno = err;
-    return high;
-}
-
 /* ---- names ------------------------------------------------------------------------------------- */
-
-/* Opens the directory part of name one component at a time. -1 and errno on failure. */
-static int walk_to_parent(int root_fd, const char *name, const char **out_base)
-{
-    int dir = root_fd;
-    const char *slash;
-    while ((slash = strchr(name, '/')) != NULL) {
-        char component[HG_IO_NAME_MAX + 1];
-        size_t len = (size_t)(slash - name);
-        memcpy(component, name, len);
-        component[len] = '\0';
-        int next = openat(dir, component, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int err = errno;
-        if (dir != root_fd)
-            (void)close(dir);
-        errno = err;
-        if (next < 0)
-            return -1;
-        dir = next;
-        name = slash + 1;
-    }
-    *out_base = name;
-    return dir;
-}
-
-static int open_by_steps(const struct hg_px_io *px, const char *name, int flags, mode_t mode)
-{
-    const char *base = NULL;
-    int dir = walk_to_parent(px->root_fd, name, &base);
-    if (dir < 0)
-        return -1;
-    int fd = openat(dir, base[0] != '\0' ? base : ".", flags | O_NOFOLLOW, mode);
-    int err = errno;
-    if (dir != px->root_fd)
-        (void)close(dir);
-    errno = err;
-    return fd;
-}
-
-static int open_once(struct hg_px_io *px, const char *name, int flags, mode_t mode)
-{
-    struct open_how how = { .flags = (uint64_t)(unsigned)(flags | O_NOFOLLOW),
-                            .mode = mode,
-                            .resolve =
-                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-    if (!atomic_load_explicit(&px->no_openat2, memory_order_relaxed)) {
-        long fd = syscall(SYS_openat2, px->root_fd, name[0] != '\0' ? name : ".", &how, sizeof how);
-        if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
-            return (int)fd;
-        if (errno == ENOSYS)
-            atomic_store(&px->no_openat2, 1);
-        /* EPERM: a seccomp filter older than openat2 */
-    }
-    return open_by_steps(px, name, flags, mode);
-}
-
-/* A descriptor above 2, or -1 and errno. */
-static int open_at(struct hg_px_io *px, const char *name, int flags, mode_t mode)
-{
-    int tries = 0;
-    int fd;
-    flags |= O_CLOEXEC;
-    if ((flags & O_PATH) == 0) /* openat2 takes no more than it needs for a path */
-        flags |= O_NOCTTY;
-    do
-        fd = open_once(px, name, flags, mode);
-    while (fd < 0 && again(&tries));
-    return hg_px_high_fd(fd);
-}
 
 /* The directory that holds name, for the *at calls, and the last component. Give back by
  * close_parent. -1 and errno on failure. */
@@ -132,21 +49,21 @@ static int open_parent(struct hg_px_io *px, const char *name, const char **out_b
     const char *slash = strrchr(name, '/');
     if (slash == NULL) {
         *out_base = name;
-        return px->root_fd;
+        return px->root.fd;
     }
     char dir[HG_IO_NAME_MAX + 1];
     size_t len = (size_t)(slash - name);
     memcpy(dir, name, len);
     dir[len] = '\0';
     *out_base = slash + 1;
-    return open_at(px, dir, O_PATH | O_DIRECTORY, 0);
+    return hg_beneath_open(&px->root, dir, O_PATH | O_DIRECTORY, 0);
 }
 
 /* Keeps errno, so that it can stand between a failed call and its report. */
 static void close_parent(const struct hg_px_io *px, int dir)
 {
     int err = errno;
-    if (dir >= 0 && dir != px->root_fd)
+    if (dir >= 0 && dir != px->root.fd)
         (void)close(dir); /* O_PATH: nothing to lose */
     errno = err;
 }
@@ -215,7 +132,7 @@ static int px_sync_dir(struct hg_io *io, const char *name)
     if (rc < 0)
         return rc;
     int tries = 0;
-    int fd = open_at(px_of(io), name, O_RDONLY | O_DIRECTORY, 0);
+    int fd = hg_beneath_open(&px_of(io)->root, name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return hg_io_fail(errno, "open directory", name);
     while (fsync(fd) != 0) {
@@ -279,7 +196,7 @@ static int px_read_dir(struct hg_io *io, const char *name,
     int rc = hg_io_check_name(name, 1);
     if (rc < 0)
         return rc;
-    int fd = open_at(px_of(io), name, O_RDONLY | O_DIRECTORY, 0);
+    int fd = hg_beneath_open(&px_of(io)->root, name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return hg_io_fail(errno, "open directory", name);
     for (;;) {
@@ -366,7 +283,7 @@ static int px_open(struct hg_io *io, const char *name, unsigned flags, struct hg
     hg_io_set_file_name(&f->base, io, name);
     f->lock_slot = HG_PX_NO_SLOT;
     f->ring_slot = HG_PX_NO_SLOT;
-    f->fd = open_at(px_of(io), name, how, create ? MODE_FILE : 0);
+    f->fd = hg_beneath_open(&px_of(io)->root, name, how, create ? MODE_FILE : 0);
     if (f->fd < 0) {
         rc = hg_io_fail(errno, "open", name);
         goto out;
@@ -642,19 +559,19 @@ int hg_px_init(struct hg_px_io *px, const struct hg_io_ops *ops, const char *dir
     px->base.ops = ops;
     px->base.why_world = "";
     (void)snprintf(px->base.root, sizeof px->base.root, "%s", dir); /* cut to fit, for messages */
-    px->root_fd = hg_px_high_fd(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (px->root_fd < 0)
+    px->root.fd = hg_high_fd(open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (px->root.fd < 0)
         return hg_io_fail(errno, "open directory", dir);
     int rc = hg_px_pool_init(&px->pool);
     if (rc < 0)
-        (void)close(px->root_fd);
+        (void)close(px->root.fd);
     return rc;
 }
 
 void hg_px_release(struct hg_px_io *px)
 {
     hg_px_pool_release(px);
-    (void)close(px->root_fd); /* a directory: nothing to lose */
+    (void)close(px->root.fd); /* a directory: nothing to lose */
 }
 
 static void px_destroy(struct hg_io *io)

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "io/beneath.h"
 #include "io/io.h"
 
 #define HG_PX_LOCK_FILES 8 /* files that hold locks at one time: LOCK, and room to spare */
@@ -26,8 +27,7 @@ struct hg_px_pool {
 
 struct hg_px_io {
     struct hg_io base;
-    int root_fd;                           /* fixed after open */
-    atomic_int no_openat2;                 /* the kernel lacks openat2 */
+    struct hg_beneath root;                /* the directory it was opened on */
     atomic_int no_dsync;                   /* the file system refused RWF_DSYNC once */
     atomic_int lock_fds[HG_PX_LOCK_FILES]; /* descriptor + 1 of files that hold locks; 0 = free */
     struct hg_px_pool pool;
@@ -49,8 +49,6 @@ void hg_px_release(struct hg_px_io *px); /* everything but the struct itself */
 
 extern const struct hg_io_ops hg_px_ops;
 
-/* Make sure a descriptor of ours is not 0, 1 or 2, which the host may reopen. -1 stays -1. */
-int hg_px_high_fd(int fd);
 /* A sync of f failed: every later one fails with the same errno. */
 void hg_px_fail_syncs(struct hg_px_file *f, int errno_value);
 /* A DSYNC write failed: the same, unless the errno says that nothing was lost. */

@@ -373,7 +373,7 @@ static int create_ring(struct ur_io *ur)
         rc = io_uring_queue_init(RING_ENTRIES, &ur->ring, 0);
     if (rc < 0)
         return -rc;
-    ur->ring.ring_fd = hg_px_high_fd(ur->ring.ring_fd);
+    ur->ring.ring_fd = hg_high_fd(ur->ring.ring_fd);
     ur->ring.enter_ring_fd = ur->ring.ring_fd;
     int err = ur->ring.ring_fd < 0 ? EMFILE : check_operations(&ur->ring);
     if (err == 0)
@@ -381,7 +381,7 @@ static int create_ring(struct ur_io *ur)
     if (err == 0)
         err = -HG_MIN(io_uring_ring_dontfork(&ur->ring), 0);
     if (err == 0) {
-        ur->event_fd = hg_px_high_fd(eventfd(0, EFD_CLOEXEC));
+        ur->event_fd = hg_high_fd(eventfd(0, EFD_CLOEXEC));
         err = ur->event_fd < 0 ? errno : 0;
     }
     if (err != 0)

@@ -3,16 +3,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -290,29 +285,10 @@ Test(open, a_file_size_limit_is_no_space_and_no_signal_in_batches)
 
 /* ---- kernels that lack something ----------------------------------------------------------------- */
 
-/* From here on syscall `nr` fails with err in this process; with arg >= 0 only if that argument is
- * not 0. */
-static void refuse(int nr, int arg, int err)
-{
-    uint32_t at = arg < 0 ? offsetof(struct seccomp_data, nr)
-                          : (uint32_t)(offsetof(struct seccomp_data, args) + 8u * (unsigned)arg);
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 3),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)err),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = { .len = sizeof code / sizeof code[0], .filter = code };
-    cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
-}
-
 static void refused_ring(int err, const char *why)
 {
     struct hg_io *io = NULL;
-    refuse(SYS_io_uring_setup, -1, err);
+    world_refuse(SYS_io_uring_setup, -1, err);
     FAILS(HOLOG_E_NOTSUP, hg_io_open(dir, HG_IO_URING, &io));
     io = open_world(HG_IO_AUTO);
     cr_assert_eq(io->ops->world, HG_WORLD_POSIX);
@@ -334,7 +310,7 @@ Test(refused, without_io_uring_in_the_kernel_auto_is_posix)
 Test(refused, without_registered_files_auto_is_posix)
 {
     struct hg_io *io;
-    refuse(SYS_io_uring_register, -1, EINVAL);
+    world_refuse(SYS_io_uring_register, -1, EINVAL);
     io = open_world(HG_IO_AUTO);
     cr_assert_eq(io->ops->world, HG_WORLD_POSIX);
     io->ops->destroy(io);
@@ -342,7 +318,7 @@ Test(refused, without_registered_files_auto_is_posix)
 
 static void names_by_steps(int err)
 {
-    refuse(SYS_openat2, -1, err);
+    world_refuse(SYS_openat2, -1, err);
     struct hg_io *io = open_world(HG_IO_POSIX);
     struct hg_file *f = NULL;
     char path[300];
@@ -372,7 +348,7 @@ Test(refused, a_filter_that_does_not_know_openat2_is_walked_around)
 
 Test(refused, without_rwf_dsync_a_write_is_followed_by_a_sync)
 {
-    refuse(SYS_pwritev2, 5, EOPNOTSUPP);
+    world_refuse(SYS_pwritev2, 5, EOPNOTSUPP);
     struct hg_io *io = open_world(HG_IO_POSIX);
     struct hg_file *f = world_open(io, "f", NEW);
     OK(hg_io_write_full(f, "abc", 3, 0, HG_WRITE_DSYNC));
@@ -383,7 +359,7 @@ Test(refused, without_rwf_dsync_a_write_is_followed_by_a_sync)
 
 Test(refused, without_fallocate_the_caller_is_told)
 {
-    refuse(SYS_fallocate, -1, EOPNOTSUPP);
+    world_refuse(SYS_fallocate, -1, EOPNOTSUPP);
     struct hg_io *io = open_world(HG_IO_POSIX);
     struct hg_file *f = world_open(io, "f", NEW);
     FAILS(HOLOG_E_NOTSUP, io->ops->fallocate(f, 0, 4096));
@@ -393,7 +369,7 @@ Test(refused, without_fallocate_the_caller_is_told)
 
 Test(refused, a_failed_sync_fails_for_ever)
 {
-    refuse(SYS_fdatasync, -1, EIO);
+    world_refuse(SYS_fdatasync, -1, EIO);
     struct hg_io *io = open_world(HG_IO_POSIX);
     struct hg_file *f = world_open(io, "f", NEW);
     struct holog_error_detail d;
@@ -408,7 +384,7 @@ Test(refused, a_failed_sync_fails_for_ever)
 
 Test(refused, a_failed_dsync_write_fails_later_syncs)
 {
-    refuse(SYS_pwritev2, 5, EIO);
+    world_refuse(SYS_pwritev2, 5, EIO);
     struct hg_io *io = open_world(HG_IO_POSIX);
     struct hg_file *f = world_open(io, "f", NEW);
     FAILS(HOLOG_E_IO, hg_io_write_full(f, "abc", 3, 0, HG_WRITE_DSYNC));
@@ -419,7 +395,7 @@ Test(refused, a_failed_dsync_write_fails_later_syncs)
 
 Test(refused, an_interrupted_call_is_tried_again_but_not_for_ever)
 {
-    refuse(SYS_preadv, -1, EINTR);
+    world_refuse(SYS_preadv, -1, EINTR);
     struct hg_io *io = open_world(HG_IO_POSIX);
     struct hg_file *f = world_open(io, "f", NEW);
     char c;

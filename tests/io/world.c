@@ -1,9 +1,13 @@
 #include "world.h"
 
 #include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 const char *world_why(void)
@@ -99,4 +103,21 @@ void world_write(struct hg_io *io, const char *name, const void *data, size_t le
     struct hg_file *f = world_open(io, name, HG_OPEN_WRITE | HG_OPEN_CREATE);
     OK(hg_io_write_full(f, data, len, 0, 0));
     world_close(f);
+}
+
+void world_refuse(int nr, int arg, int err)
+{
+    uint32_t at = arg < 0 ? offsetof(struct seccomp_data, nr)
+                          : (uint32_t)(offsetof(struct seccomp_data, args) + 8u * (unsigned)arg);
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)err),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = { .len = sizeof code / sizeof code[0], .filter = code };
+    cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }

@@ -18,6 +18,10 @@ void world_posix(void (*claim)(struct hg_io *io));
 void world_uring(void (*claim)(struct hg_io *io));
 void world_sim(void (*claim)(struct hg_io *io)); /* with and without yields, several seeds */
 
+/* From here on system call `nr` fails with err in this process; with arg >= 0 only if that argument is
+ * not 0. */
+void world_refuse(int nr, int arg, int err);
+
 #define CLAIM(text)                             \
     static void claim_##text(struct hg_io *io); \
     Test(posix, text)                           \

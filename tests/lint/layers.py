@@ -3,8 +3,10 @@
 
     base < io < codec < wal < compaction < engine < array < backends < plugins
 
-include/holog includes libc and itself; tools, bench, examples and python see include/holog only
-(tools/inspect may also read the log's decoders: it is a forensic tool).  Tests may see anything.
+src/plugins, which is not linked with the library, includes itself and include/holog, and only
+io, codec and backends may include src/plugins/plugin.h.  include/holog includes libc and itself; tools, bench,
+examples and python see include/holog only (tools/inspect may also read the log's decoders: it is
+a forensic tool).  Tests may see anything.
 """
 
 import os
@@ -18,11 +20,13 @@ LIBC = {
     "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "time.h",
     "sys/types.h", "sys/uio.h",
 }
+PLUGINS = "src/plugins/"
 OUTSIDERS = ("tools", "bench", "examples", "python")
 # Third-party headers that only one room may know.
 OWNED = {"liburing.h": "io", "lz4.h": "codec", "lz4hc.h": "codec", "zstd.h": "codec",
          "zdict.h": "codec", "zstd_errors.h": "codec", "xxhash.h": "base",
-         "xxh_x86dispatch.h": "base"}
+         "xxh_x86dispatch.h": "base", "tiffio.h": "plugins",
+         "zlib.h": "plugins"}
 
 
 def room_of(path):
@@ -39,7 +43,19 @@ def resolve(root, path, name):
     return None
 
 
+def check_plugin(root, path, line, kind, name):
+    if kind == "<" or (name.startswith("holog/")
+                       and os.path.exists(os.path.join(root, "include", name))):
+        return None
+    target = resolve(root, path, name)
+    if target is not None and target.startswith(PLUGINS):
+        return None
+    return f"{path}:{line}: plug-ins see <holog/...> and themselves only, not \"{name}\""
+
+
 def check_src(root, path, line, kind, name):
+    if path.startswith(PLUGINS):
+        return check_plugin(root, path, line, kind, name)
     here = room_of(path)
     if here is None:
         return f"{path}:{line}: lies in no room ({', '.join(ROOMS)})"
@@ -54,6 +70,8 @@ def check_src(root, path, line, kind, name):
     if target is None:
         return f"{path}:{line}: \"{name}\" is neither beside the file nor below src/"
     there = room_of(target)
+    if target == PLUGINS + "plugin.h" and here in ("io", "codec", "backends"):
+        return None
     if there is None:
         return f"{path}:{line}: \"{name}\" is in no room; public headers are <holog/...>"
     if ROOMS.index(there) > ROOMS.index(here):
@@ -109,6 +127,9 @@ CLEAN = {
     "src/wal/frame.h": '#include "io/io.h"\n',
     "src/engine/index.h": "",
     "src/engine/store.c": '#include <holog/holog.h>\n#include "index.h"\n#include "wal/frame.h"\n',
+    "src/plugins/plugin.h": "#include <stdint.h>\n",
+    "src/plugins/x/x.c": '#include <tiffio.h>\n#include "plugins/plugin.h"\n',
+    "src/backends/load.c": '#include "plugins/plugin.h"\n',
     "tools/cli.h": "",
     "tools/main.c": '#include <holog/holog.h>\n#include "cli.h"\n',
     "tools/inspect/dump.c": '#include "wal/frame.h"\n',
@@ -120,6 +141,9 @@ PLANTED = [
     ({"src/engine/x.c": '#include "nowhere.h"\n'}, "neither beside the file"),
     ({"src/engine/x.c": "#include <liburing.h>\n"}, "belongs to src/io"),
     ({"src/stray.c": "#include <stdio.h>\n"}, "lies in no room"),
+    ({"src/plugins/x/up.c": '#include "base/bytes.h"\n'}, "plug-ins see"),
+    ({"src/array/x.c": '#include "plugins/plugin.h"\n'}, "is in no room"),
+    ({"src/backends/x.c": "#include <tiffio.h>\n"}, "belongs to src/plugins"),
     ({"include/holog/bad.h": "#include <xxhash.h>\n"}, "includes only libc"),
     ({"include/holog/bad.h": '#include "base/bytes.h"\n'}, "includes only libc"),
     ({"tools/bad.c": '#include "wal/frame.h"\n'}, "tools sees <holog/...> only"),

@@ -1,24 +1,23 @@
 /*
- * gzip with zlib, for codec/gzip.h: a module by itself, so that libholog needs no zlib. Members one behind the
+ * gzip with zlib, for codec/gzip.h. Members one behind the
  * other, to the last byte: what follows them is damage.
  */
-#include "codec/gzip.h"
-
 #include <limits.h>
 
 #include <zlib.h>
 
 #include "holog/error.h"
+#include "plugins/plugin.h"
 
 #define GZIP_WINDOW (15 + 16) /* 32 KiB, and gzip's own frame */
 #define MEMORY      8         /* zlib's default */
 #define FRAME       18        /* bytes before and behind what deflate makes */
 
-extern HOLOG_API const struct hg_gzip holog_plugin_gzip;
+HOLOG_API const struct hg_plugin_gzip *holog_plugin_gzip(void);
 
 static uInt piece(size_t left)
 {
-    return (uInt)HG_MIN(left, (size_t)UINT_MAX);
+    return left < UINT_MAX ? (uInt)left : UINT_MAX;
 }
 
 /* One call of inflate: as much of both sides as its counters can hold. Z_OK: on with it. */
@@ -87,9 +86,12 @@ static int gzip_encode(const void *in, size_t len, int level, void *out, size_t 
     return rc == Z_STREAM_END ? HOLOG_OK : HOLOG_E_NOMEM;
 }
 
-const struct hg_gzip holog_plugin_gzip = {
-    .version = HG_GZIP_VERSION,
-    .decode = gzip_decode,
-    .bound = gzip_bound,
-    .encode = gzip_encode,
-};
+const struct hg_plugin_gzip *holog_plugin_gzip(void)
+{
+    static const struct hg_plugin_gzip table = { .version = HG_PLUGIN_VERSION,
+                                                 .struct_size = sizeof table,
+                                                 .decode = gzip_decode,
+                                                 .bound = gzip_bound,
+                                                 .encode = gzip_encode };
+    return &table;
+}

@@ -1,0 +1,17 @@
+/*
+ * Plug-ins (src/plugins/plugin.h): looked for in the directory that HOLOG_PLUGIN_PATH names, then where holog is
+ * installed. A process that runs with more rights than its user has does not look at the environment.
+ */
+#ifndef HG_IO_PLUGIN_H
+#define HG_IO_PLUGIN_H
+
+#include "base/assert.h"
+#include "plugins/plugin.h"
+
+/* Loaded when it is first asked for, and kept; any thread may ask. HOLOG_E_NOTSUP: there is none, and the
+ * message says how to come by it; it is looked for again the next time. HOLOG_E_VERSION: it belongs to
+ * another version of holog. */
+HG_MUST_CHECK int hg_plugin_tiff(const struct hg_plugin_tiff **out);
+HG_MUST_CHECK int hg_plugin_gzip(const struct hg_plugin_gzip **out);
+
+#endif
