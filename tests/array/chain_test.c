@@ -223,7 +223,6 @@ Test(chain, the_first_codec_that_cannot_run_is_named)
 {
     REFUSED(HOLOG_E_NOTSUP, LITTLE ",\"zfp\",\"packbits\"", "zfp");
     REFUSED(HOLOG_E_NOTSUP, "\"vlen-utf8\"," ZSTD, "vlen-utf8");
-    REFUSED(HOLOG_E_NOTSUP, LITTLE "," CODEC("gzip", "\"level\":1"), "gzip plug-in");
     REFUSED(HOLOG_E_NOTSUP, LITTLE "," CODEC("blosc", "\"cname\":\"snappy\""), "snappy");
     REFUSED(HOLOG_E_NOTSUP, LITTLE "," CODEC("zstd", "\"level\":1,\"dictionary\":1"), "dictionary");
     REFUSED(HOLOG_E_NOTSUP, LITTLE "," CODEC("crc32c", "\"location\":\"start\""), "location");
