@@ -11,10 +11,10 @@
 
 #include <criterion/criterion.h>
 
-#include "io/plugin.h"
 #include "base/byteorder.h"
 #include "base/error.h"
 #include "golden.h"
+#include "io/plugin.h"
 
 #define MAX (UINT64_C(1) << 30)
 
