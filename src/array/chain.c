@@ -221,33 +221,30 @@ static void swap(uint8_t *p, size_t len, uint32_t word)
     }
 }
 
-/* Strides of the stored elements, by the axes of the array. */
-static void stored_strides(const struct hg_chain *c, int64_t *out)
-{
-    int64_t strides[HG_RANK_MAX];
-
-    hg_strides_of(c->rank, c->stored_shape, c->type.size, strides);
-    for (unsigned i = 0; i < c->rank; i++)
-        out[c->order[i]] = strides[i];
-}
-
+/* Both go through what they write one element after the other: reads may jump, writes are dear. */
 static void transpose(const struct hg_chain *c, const uint8_t *raw, uint8_t *out)
 {
+    int64_t strides[HG_RANK_MAX];
     int64_t from[HG_RANK_MAX];
     int64_t to[HG_RANK_MAX];
 
-    hg_strides_of(c->rank, c->shape, c->type.size, from);
-    stored_strides(c, to);
-    hg_copy_strided(c->rank, c->shape, c->type.size, out, to, raw, from);
+    hg_strides_of(c->rank, c->shape, c->type.size, strides);
+    hg_strides_of(c->rank, c->stored_shape, c->type.size, to);
+    for (unsigned i = 0; i < c->rank; i++)
+        from[i] = strides[c->order[i]];
+    hg_copy_strided(c->rank, c->stored_shape, c->type.size, out, to, raw, from);
 }
 
 static void untranspose(const struct hg_chain *c, const uint8_t *in, uint8_t *raw)
 {
+    int64_t strides[HG_RANK_MAX];
     int64_t from[HG_RANK_MAX];
     int64_t to[HG_RANK_MAX];
 
-    stored_strides(c, from);
+    hg_strides_of(c->rank, c->stored_shape, c->type.size, strides);
     hg_strides_of(c->rank, c->shape, c->type.size, to);
+    for (unsigned i = 0; i < c->rank; i++)
+        from[c->order[i]] = strides[i];
     hg_copy_strided(c->rank, c->shape, c->type.size, raw, to, in, from);
 }
 

@@ -201,7 +201,7 @@ int hg_step_encode(const struct hg_step *s, struct hg_scratch *scratch, const vo
     case HG_CODEC_TRANSPOSE:
     case HG_CODEC_BYTES:
     case HG_CODEC_SHARDING:
-    default: HG_ASSERT(!"a step that was made"); return HOLOG_E_INVAL;
+    default: hg_assert_failed("a step that was made", __FILE__, __LINE__);
     }
 }
 
@@ -255,6 +255,6 @@ int hg_step_decode(const struct hg_step *s, struct hg_scratch *scratch, const vo
     case HG_CODEC_TRANSPOSE:
     case HG_CODEC_BYTES:
     case HG_CODEC_SHARDING:
-    default: HG_ASSERT(!"a step that was made"); return HOLOG_E_INVAL;
+    default: hg_assert_failed("a step that was made", __FILE__, __LINE__);
     }
 }
