@@ -78,8 +78,9 @@ enum option_id {
     OPT_KEEP,
     OPT_OLDER,
     OPT_BALANCE,
-    OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_BLOB,
+    OPT_RAW,
+    OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_MAP,
     OPT_COUNT
 };

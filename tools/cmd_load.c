@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <holog/files.h>
+
+#include "array_file.h"
 #include "verbs.h"
 
 #define PIECE_BYTES ((size_t)4 << 20)
@@ -156,6 +159,33 @@ static int copy_pieces(const struct args *args, holog_view *view, const struct s
     return EXIT_DONE;
 }
 
+/* An array goes to a file of its kind, or with --raw, or to where nothing can tell, as elements. */
+static int copy_array(const struct args *args, holog_view *view, const struct sink *sink)
+{
+    const char *file = args->text[OPT_OUTPUT];
+    uint32_t format = holog_file_format_of(file);
+
+    if (args->given[OPT_RANGE])
+        return cli_usage(args, "%s is an array: --range is of blobs", args->operands[1]);
+    if (format == HOLOG_FILE_BYTES && !args->given[OPT_RAW])
+        return cli_fail_text(
+            args,
+            "%s is an array: load it into a file, -o FILE.npy or -o FILE.tif, or with "
+            "--raw as its elements in C order",
+            args->operands[1]);
+    return load_array_file(args, view, args->given[OPT_RAW] ? HOLOG_FILE_BYTES : format, sink->fd,
+                           sink->name);
+}
+
+static bool is_array(const struct args *args, holog_view *view)
+{
+    holog_array *array = NULL;
+    int rc = holog_view_array(view, args->operands[1], &array);
+
+    holog_array_close(array);
+    return rc == HOLOG_OK || rc == HOLOG_E_NOTSUP;
+}
+
 static int copy_value(const struct args *args, holog_view *view, const struct sink *sink)
 {
     struct progress progress;
@@ -185,7 +215,8 @@ int verb_load(const struct args *args)
     catch_signals(); /* from here on there may be a temporary file */
     status = open_sink(args, &sink);
     if (status == EXIT_DONE)
-        status = copy_value(args, view, &sink);
+        status =
+            is_array(args, view) ? copy_array(args, view, &sink) : copy_value(args, view, &sink);
     status = close_sink(args, &sink, status);
     holog_view_close(view);
     return cli_close(args, store, status);

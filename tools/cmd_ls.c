@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "array_file.h"
 #include "verbs.h"
 
 struct listing {
@@ -209,6 +210,8 @@ static json_object *stat_json(const struct args *args, holog_view *view,
         json_add(out, "hash", hashed ? json_text(text) : NULL);
         json_add(out, "csum", info->csum < 96 ? json_number(info->csum) : NULL);
     }
+    if (info->type == HOLOG_ARRAY)
+        json_add_array(out, view, args->operands[1]);
     if (info->type == HOLOG_SYMLINK) {
         json_add(out, "target",
                  read_target(view, args->operands[1], target) ? json_text(target) : NULL);

@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <holog/files.h>
+
+#include "array_file.h"
 #include "verbs.h"
 
 #define WHOLE_MAX   ((size_t)16 << 20)
@@ -169,9 +172,14 @@ static int save_stream(const struct args *args, const struct source *source)
 
 int verb_save(const struct args *args)
 {
+    const char *file = args_operand(args, 2);
+    uint32_t format = args->given[OPT_BLOB] ? HOLOG_FILE_BYTES : holog_file_format_of(file);
     struct source source;
-    int status = open_source(args, &source);
+    int status;
 
+    if (format != HOLOG_FILE_BYTES)
+        return save_array_file(args, file, format);
+    status = open_source(args, &source);
     if (status != EXIT_DONE)
         return status;
     status = read_head(args, &source);

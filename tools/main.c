@@ -14,14 +14,16 @@ static const struct command commands[] = {
       "refused.", 1, 1,
       { OPT_SEGMENT_SIZE, OPT_EXTENT_SIZE, OPT_INLINE_MAX, OPT_MAX_SPACE_AMP, OPT_JSON },
       verb_init },
-    { "save", "STORE PATH [FILE|-]", "Save FILE, or standard input, as the blob PATH.",
+    { "save", "STORE PATH [FILE|-]", "Save FILE, or standard input, as PATH.",
+      "A blob; what is in a .npy, .tif or .tiff file becomes an array, unless --blob is given.\n"
       "One commit, durable when the command returns. More than 16 MiB goes piece by piece, without\n"
       "being held in memory, unless --message or --if-seq is given.\n"
       "--if-seq N saves only if PATH is still as commit N left it, and then replaces it.", 2, 3,
-      { OPT_REPLACE, OPT_PARENTS, OPT_MESSAGE, OPT_IF_SEQ, OPT_JSON }, verb_save },
+      { OPT_REPLACE, OPT_PARENTS, OPT_BLOB, OPT_MESSAGE, OPT_IF_SEQ, OPT_JSON }, verb_save },
     { "load", "STORE PATH", "Write the value of PATH to standard output, or to a file.",
-      "Every byte is verified before it is written. A file appears whole or not at all.", 2, 2,
-      { OPT_OUTPUT, OPT_RANGE, OPT_AT }, verb_load },
+      "Every byte is verified before it is written. A file appears whole or not at all. An array goes\n"
+      "into a file of the kind that its name says: -o FILE.npy, -o FILE.tif.", 2, 2,
+      { OPT_OUTPUT, OPT_RANGE, OPT_RAW, OPT_AT }, verb_load },
     { "ls", "STORE [PATH]", "List a directory, in natural order (z2 before z10).",
       "With -r whole paths are listed, a directory before what is in it. On a terminal control\n"
       "characters in names are shown as \\n, \\x1b and the like.", 1, 2,

@@ -86,8 +86,9 @@ static const struct option_row rows[OPT_COUNT] = {
                             "keep no states older than AGE (7d, 12h, 90s)" },
     [OPT_BALANCE]       = { "balance", 0, KIND_FLAG, NULL,
                             "also when it changes a sum that is enforced; kept with the commit" },
+    [OPT_BLOB]          = { "blob", 0, KIND_FLAG, NULL, "a .npy or .tif file as the bytes it is" },
+    [OPT_RAW]           = { "raw", 0, KIND_FLAG, NULL, "the elements of an array, in C order, alone" },
     [OPT_PURGE]         = { "purge", 0, KIND_LATER, NULL, NULL },
-    [OPT_BLOB]          = { "blob", 0, KIND_LATER, NULL, NULL },
     [OPT_MAP]           = { "map", 0, KIND_LATER, NULL, NULL },
 };
 /* clang-format on */
@@ -123,7 +124,6 @@ static bool later_applies(const struct command *command, unsigned id)
         unsigned id;
     } later[] = {
         { "rm", OPT_PURGE },
-        { "save", OPT_BLOB },
         { "stats", OPT_MAP },
     };
 

@@ -177,7 +177,7 @@ class WrongUsage(Case):
 
     def test_what_comes_later_says_so(self):
         for args in (["rm", "--purge", self.store, "p"], ["stats", "--map", self.store],
-                     ["save", "--blob", self.store, "p"], ["compact", self.store], ["wave"]):
+                     ["compact", self.store], ["wave"]):
             done = self.holog(*args, status=USAGE)
             self.assertIn("is not of this version (", done.message)
 

@@ -6,8 +6,8 @@
 _holog_options() {
     case $1 in
         init) echo "--segment-size --extent-segment-size --inline-max --max-space-amp --json" ;;
-        save) echo "--replace --parents --message --if-seq --json" ;;
-        load) echo "--output --range --at" ;;
+        save) echo "--replace --parents --blob --message --if-seq --json" ;;
+        load) echo "--output --range --raw --at" ;;
         ls) echo "--long --recursive --null --prefix --after --limit --at --json" ;;
         delta) echo "--if-seq --balance --message --json" ;;
         rm) echo "--recursive --if-seq --message --json" ;;

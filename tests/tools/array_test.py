@@ -1,0 +1,137 @@
+"""save, load and stat of arrays: files of other programs in, files of other programs out."""
+
+import os
+import struct
+import unittest
+
+from clitest import FAILED, USAGE, Case, main
+
+
+def npy(descr, shape, data, fortran=False):
+    """A file as numpy.save writes it."""
+    text = f"{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape!r}, }}"
+    text += " " * (-(len(text) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + data
+
+
+def numbers(count, form="<H"):
+    return b"".join(struct.pack(form, i * 7 % 65521) for i in range(count))
+
+
+class Arrays(Case):
+    def setUp(self):
+        super().setUp()
+        self.init()
+
+    def file(self, name, data):
+        with open(self.path(name), "wb") as f:
+            f.write(data)
+        return self.path(name)
+
+    def save_file(self, path, name, data, *options, status=0):
+        return self.holog("save", *options, self.store, path, self.file(name, data), status=status)
+
+    def elements(self, path):
+        return self.load(path, "--raw")
+
+    def test_an_npy_file_becomes_an_array_and_a_file_again(self):
+        data = numbers(6 * 50 * 70)
+        self.save_file("a", "a.npy", npy("<u2", (6, 50, 70), data))
+        doc = self.stat("a")
+        self.assertEqual((doc["type"], doc["dtype"], doc["shape"], doc["chunk_shape"], doc["bytes"]),
+                         ("array", "uint16", [6, 50, 70], [1, 50, 70], 42000))
+        self.assertEqual(self.elements("a"), data)
+        self.load("a", "-o", self.path("b.npy"))
+        with open(self.path("b.npy"), "rb") as f:
+            back = f.read()
+        self.assertEqual(back[-len(data):], data)
+        self.save_file("c", "b.npy", back)
+        self.assertEqual(self.elements("c"), data)
+
+    def test_big_endian_and_fortran_order_are_turned_round(self):
+        want = numbers(12)
+        self.save_file("b", "b.npy", npy(">u2", (3, 4), numbers(12, ">H")))
+        self.assertEqual(self.elements("b"), want)
+        columns = b"".join(want[2 * (4 * y + x):2 * (4 * y + x) + 2]
+                           for x in range(4) for y in range(3))
+        self.save_file("f", "f.npy", npy("<u2", (3, 4), columns, fortran=True))
+        self.assertEqual(self.elements("f"), want)
+
+    def test_no_axes_and_no_elements(self):
+        self.save_file("one", "one.npy", npy("<f8", (), struct.pack("<d", 1.5)))
+        self.assertEqual(self.elements("one"), struct.pack("<d", 1.5))
+        self.save_file("none", "none.npy", npy("<f8", (0, 5), b""))
+        self.assertEqual(self.elements("none"), b"")
+        self.assertEqual(self.stat("none")["shape"], [0, 5])
+
+    def test_blob_keeps_the_file_as_it_is(self):
+        file = npy("<u2", (3, 4), numbers(12))
+        self.save_file("b", "b.npy", file, "--blob")
+        self.assertEqual(self.stat("b")["type"], "blob")
+        self.assertEqual(self.load("b"), file)
+
+    def test_a_damaged_file_saves_nothing_and_says_what_to_do(self):
+        file = npy("<u2", (3, 4), numbers(12))
+        for bad in (file[:-1], file + b"x", b"x" + file[1:], file[:20]):
+            done = self.save_file("b", "b.npy", bad, status=FAILED)
+            self.assertIn("--blob", done.message)
+            self.missing("b")
+        self.save_file("b", "b.npy", b"", status=FAILED)
+        done = self.holog("save", self.store, "b", self.path("missing.npy"), status=FAILED)
+        self.assertIn("missing.npy", done.message)
+
+    def test_replace_parents_and_if_seq_are_as_for_blobs(self):
+        file = npy("<u2", (3, 4), numbers(12))
+        other = npy("|u1", (2,), b"\x01\x02")
+        self.save_file("d/b", "b.npy", file, status=FAILED)
+        self.save_file("d/b", "b.npy", file, "--parents")
+        self.save_file("d/b", "c.npy", other, status=FAILED)
+        self.assertEqual(self.elements("d/b"), numbers(12))
+        self.save_file("d/b", "c.npy", other, "--replace")
+        self.assertEqual(self.elements("d/b"), b"\x01\x02")
+        self.assertEqual(self.load("d/b", "--raw", "--at", "1"), numbers(12))
+
+    def test_where_an_array_goes_must_be_said(self):
+        self.save_file("a", "a.npy", npy("<u2", (3, 4), numbers(12)))
+        done = self.holog("load", self.store, "a", status=FAILED)
+        self.assertIn("-o FILE.npy", done.message)
+        done = self.holog("load", self.store, "a", "-o", self.path("x.csv"), status=FAILED)
+        self.assertIn("-o FILE.npy", done.message)
+        self.assertFalse(os.path.exists(self.path("x.csv")))
+        self.holog("load", self.store, "a", "--range", "0:4", "-o", self.path("x.npy"), status=USAGE)
+
+    @unittest.skipUnless(os.environ.get("HOLOG_HAVE_TIFF") == "1",
+                         "the TIFF plug-in was not built: libtiff is missing")
+    def test_a_tiff_file_there_and_back(self):
+        data = numbers(6 * 50 * 70)
+        self.save_file("a", "a.npy", npy("<u2", (6, 50, 70), data))
+        self.load("a", "-o", self.path("a.tif"))
+        self.holog("save", self.store, "b", self.path("a.tif"))
+        self.assertEqual(self.stat("b")["shape"], [6, 50, 70])
+        self.assertEqual(self.elements("b"), data)
+
+    def test_without_the_plugin_tiff_says_what_is_missing(self):
+        os.environ["HOLOG_PLUGIN_PATH"] = "/nowhere"
+        self.addCleanup(os.environ.pop, "HOLOG_PLUGIN_PATH")
+        done = self.save_file("a", "a.tif", b"II*\0" + bytes(100), status=FAILED)
+        self.assertIn("libtiff", done.message)
+
+    def test_a_damaged_chunk_is_told_and_no_file_appears(self):
+        hay = b"needle in a haystack" * 5000
+        self.save_file("a", "a.npy", npy("|u1", (4, 25000), hay))
+        self.flip(b"needle in a haystack" * 2, ".hext")
+        done = self.holog("load", self.store, "a", "-o", self.path("b.npy"), status=None)
+        self.assertEqual(done.status, 3)
+        self.assertIn("a/c/", done.message)
+        self.assertFalse(os.path.exists(self.path("b.npy")))
+
+    def test_a_copy_of_an_array_and_its_removal(self):
+        self.save_file("a", "a.npy", npy("<u2", (3, 4), numbers(12)))
+        self.holog("cp", self.store, "a", "b")
+        self.holog("rm", self.store, "a")
+        self.assertEqual(self.elements("b"), numbers(12))
+        self.missing("a")
+
+
+if __name__ == "__main__":
+    main()
