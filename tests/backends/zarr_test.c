@@ -3,12 +3,14 @@
  */
 #include "holog/zarr.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../store/storekit.h"
+#include "base/alloc.h"
 #include "base/byteorder.h"
 #include "codec/crc32c.h"
 #include "holog/versions.h"
@@ -1168,6 +1170,134 @@ Test(zarr, a_damaged_chunk_is_not_a_missing_one)
     free(file);
     free(large);
     box_open(&box);
+}
+
+/* Everything that reads, once. */
+static int read_all(void)
+{
+    holog_view *v = NULL;
+    holog_zarr *z = NULL;
+    holog_value *value = NULL;
+    holog_zarr_info info = { .struct_size = sizeof info };
+    char told[4000] = "";
+    int rc = holog_view_open(box.store, &v);
+
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_open(v, "/", HOLOG_ZARR_CONSOLIDATED, &z);
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_list(z, "", append_key, told);
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_list_dir(z, "a/c/0", append_name, told);
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_stat(z, "a/c/0/0", &info);
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_get(z, "a/c/0/0", &value);
+    holog_value_release(value);
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_get_range(z, "a/c/0/0", 1, told, 70, NULL);
+    holog_zarr_close(z);
+    holog_view_close(v);
+    return rc;
+}
+
+static int change_all(const uint8_t *shard, size_t len)
+{
+    holog_txn *t = NULL;
+    int rc = holog_begin(box.store, &t);
+
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_set(t, "/", "b/c/0/1", shard, len);
+    if (rc == HOLOG_OK)
+        rc =
+            holog_txn_zarr_set(t, "/", "b/zarr.json", sharded(CRC, END), strlen(sharded(CRC, END)));
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_set(t, "/", "b/c/0/0", shard, len);
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_delete(t, "/", "b/c/0/1");
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_delete_prefix(t, "/", "b/c");
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_delete(t, "/", "b/zarr.json");
+    holog_abort(t);
+    return rc;
+}
+
+static unsigned fail_at;
+
+static int fail_one(size_t size, void *ctx)
+{
+    (void)size;
+    (void)ctx;
+    return --fail_at == 0;
+}
+
+Test(zarr, every_allocation_that_fails_is_told_and_nothing_else_happens)
+{
+    uint8_t shard[500];
+    size_t len = make_shard(&ours, three, shard);
+
+    OK(set_text("a/zarr.json", sharded(CRC, END)));
+    OK(set_bytes("a/c/0/0", shard, len));
+    for (int change = 0; change < 2; change++) {
+        for (unsigned n = 1;; n++) {
+            int rc;
+            fail_at = n;
+            hg_alloc_set_fault(fail_one, NULL);
+            rc = change ? change_all(shard, len) : read_all();
+            hg_alloc_set_fault(NULL, NULL);
+            if (rc == HOLOG_OK && fail_at > 0)
+                break;
+            cr_assert(rc == HOLOG_E_NOMEM || rc == HOLOG_OK, "allocation %u: %s", n,
+                      holog_error_name(rc));
+        }
+    }
+}
+
+#define READERS 4
+#define ARRAYS  20 /* more than a handle keeps */
+
+static holog_zarr *shared;
+
+static void *read_many(void *ctx)
+{
+    uintptr_t seed = (uintptr_t)ctx;
+
+    for (unsigned i = 0; i < 200; i++) {
+        unsigned n = (unsigned)(seed + i * 7) % ARRAYS;
+        holog_value *v = NULL;
+        char key[30];
+        (void)snprintf(key, sizeof key, "a%u/c/0/0", n);
+        if (holog_zarr_get(shared, key, &v) != HOLOG_OK || holog_value_size(v) != n)
+            return shared;
+        holog_value_release(v);
+        v = NULL;
+        if (holog_zarr_get(shared, "zarr.json", &v) != HOLOG_OK)
+            return shared;
+        holog_value_release(v);
+    }
+    return NULL;
+}
+
+Test(zarr, many_threads_read_one_handle)
+{
+    pthread_t thread[READERS];
+
+    for (unsigned i = 0; i < ARRAYS; i++) {
+        char key[30];
+        (void)snprintf(key, sizeof key, "a%u/zarr.json", i);
+        OK(set_text(key, plain()));
+        (void)snprintf(key, sizeof key, "a%u/c/0/0", i);
+        OK(set_bytes(key, "abcdefghijklmnopqrstuvwxyz", i));
+    }
+    shared = open_at("/", HOLOG_ZARR_CONSOLIDATED);
+    for (uintptr_t i = 0; i < READERS; i++)
+        cr_assert_eq(pthread_create(&thread[i], NULL, read_many, (void *)i), 0);
+    for (unsigned i = 0; i < READERS; i++) {
+        void *failed = NULL;
+        cr_assert_eq(pthread_join(thread[i], &failed), 0);
+        cr_assert_null(failed);
+    }
+    close_zarr(shared);
 }
 
 Test(zarr, hostile_keys_are_refused)
