@@ -30,11 +30,11 @@ HOLOG_API int holog_file_decode(uint32_t format, const void *file, size_t len_by
                                 holog_array_info *out_info, const void **out_data,
                                 void **out_buffer);
 
-/* The array as a file: `write` gets its bytes, piece by piece; what it returns but 0 ends it and is returned.
+/* The array as a file: `put` gets its bytes, piece by piece; what it returns but 0 ends it and is returned.
  * A TIFF file is made in memory first, NPY goes through it a few MiB at a time. HOLOG_E_NOTSUP: such a file
  * cannot hold it. */
 HOLOG_API int holog_file_encode(holog_array *array, uint32_t format,
-                                int (*write)(void *ctx, const void *data, size_t len_bytes),
+                                int (*put)(void *ctx, const void *data, size_t len_bytes),
                                 void *ctx);
 
 #ifdef __cplusplus

@@ -407,6 +407,12 @@ static int parse(const char *what, const char *json, size_t len, struct json_obj
                     end);
 }
 
+int hg_document_json(const void *json, size_t len, struct json_object **out)
+{
+    *out = NULL;
+    return parse("metadata", json, len, out);
+}
+
 int hg_document_read(const void *json, size_t len, struct hg_document *out)
 {
     static int (*const steps[])(struct hg_document *) = { check_head,  read_shape, read_type,

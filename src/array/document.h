@@ -78,6 +78,8 @@ struct hg_document {
  * member. */
 HG_MUST_CHECK int hg_document_read(const void *json, size_t len, struct hg_document *out);
 void hg_document_release(struct hg_document *d);
+/* Any JSON, as strictly as that of a document; the caller's. HOLOG_E_INVAL, HOLOG_E_TOOBIG. */
+HG_MUST_CHECK int hg_document_json(const void *json, size_t len, struct json_object **out);
 
 /* A list of codecs, such as sharding has two of: out (HG_CODECS_MAX) borrows from it. `member` is what
  * messages call it. HOLOG_E_INVAL: there is no list, or no chain of codecs; HOLOG_E_NOTSUP: too many. */

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "base/node.h"
 #include "engine/store_internal.h"
@@ -126,18 +127,23 @@ int hg_nodes_chunks(struct hg_nodes *n, struct hg_version *v,
                     void *ctx)
 {
     static const char first = (char)0xff; /* what all chunks' components begin with */
-    size_t prefix_len = name_node(n, &first, 1);
+    struct hg_key *dir = hg_malloc(sizeof *dir);
+    struct hg_node_range range = { .dir = dir, .prefix = &first, .prefix_len = 1 };
+    size_t at_component = n->key_len + (n->key_len > 0);
     struct hg_cursor_at at;
     holog_cursor c;
     int rc;
 
-    rc = hg_cursor_begin_at(&c, n->lookup.store, v, n->txn, n->key, prefix_len);
+    if (dir == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to look through the chunks of an array");
+    hg_key_make(n->path, n->dir_len, dir);
+    rc = hg_cursor_begin_nodes(&c, n->lookup.store, v, n->txn, &range);
     while (rc == HOLOG_OK) {
         rc = hg_cursor_step(&c, &at);
         if (rc == HOLOG_OK)
-            rc = each(ctx, (const char *)at.key + prefix_len - 1, at.key_len - (prefix_len - 1),
-                      &at.loc);
+            rc = each(ctx, (const char *)at.key + at_component, at.key_len - at_component, &at.loc);
     }
     hg_cursor_end(&c);
+    hg_free(dir);
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }

@@ -447,6 +447,8 @@ struct holog_txn {
     int internal;       /* the path of the operation being collected is canonical or internal */
     int nodes;          /* an operation is on a document or a chunk */
     enum hg_txn_kind kind;
+    void *kept; /* a backend's, released with the transaction; NULL: nothing is */
+    void (*release_kept)(void *kept);
     int parent_missing; /* why the operation collected last was refused */
 };
 static inline int hg_op_makes_entry(const struct hg_op *op)
@@ -481,6 +483,9 @@ void hg_txn_lookup(holog_txn *txn, struct hg_lookup *out);
 /* As hg_txn_lookup, for what the caller of the library gets to know: each entry that is looked at
  * on the way, or is found missing, is remembered and must be the same at commit. */
 void hg_txn_lookup_reading(holog_txn *txn, struct hg_lookup *out);
+/* The value that a lookup through the transaction has found. */
+HG_MUST_CHECK int hg_txn_value_load(holog_txn *txn, const struct hg_locator *loc, const char *path,
+                                    holog_value **out_value);
 HG_MUST_CHECK int hg_txn_note_listing(holog_txn *txn, const struct hg_key *dir);
 HG_MUST_CHECK int hg_txn_settle(holog_txn *txn);
 HG_MUST_CHECK int hg_txn_truncate(holog_txn *txn, size_t n_ops);
@@ -499,9 +504,6 @@ HG_MUST_CHECK int hg_txn_mem_new(holog_txn *txn, size_t len, struct hg_mem **out
 /* The bytes of a staged value, in memory again: one count for the caller. */
 HG_MUST_CHECK int hg_txn_staged_bytes(holog_txn *txn, const struct hg_op *op,
                                       struct hg_mem **out_mem);
-/* The value of an entry that was found through the transaction. */
-HG_MUST_CHECK int hg_txn_value_load(holog_txn *txn, const struct hg_locator *loc, const char *path,
-                                    holog_value **out_value);
 HG_MUST_CHECK int hg_txn_op_rollback(holog_txn *txn, const char *path, uint64_t number);
 HG_MUST_CHECK int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx,
                             uint64_t *out_number);
@@ -619,9 +621,17 @@ struct holog_cursor {
 /* Keys strictly below dir, in order. txn may be NULL. hg_cursor_end also after a failure. */
 HG_MUST_CHECK int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v,
                                   holog_txn *txn, const struct hg_key *dir);
-/* All keys that begin so. */
-HG_MUST_CHECK int hg_cursor_begin_at(holog_cursor *c, holog_store *s, struct hg_version *v,
-                                     holog_txn *txn, const uint8_t *prefix, size_t len);
+/* The same of a directory's documents and chunks whose components begin with `prefix`, from the first that is
+ * not below `from`, which begins so too (from_len 0: all). */
+struct hg_node_range {
+    const struct hg_key *dir;
+    const char *prefix;
+    size_t prefix_len;
+    const char *from;
+    size_t from_len;
+};
+HG_MUST_CHECK int hg_cursor_begin_nodes(holog_cursor *c, holog_store *s, struct hg_version *v,
+                                        holog_txn *txn, const struct hg_node_range *nodes);
 /* The next key and locator, or HOLOG_E_NOENT. Borrowed until the next call. */
 struct hg_cursor_at {
     const uint8_t *key;
@@ -631,6 +641,9 @@ struct hg_cursor_at {
 HG_MUST_CHECK int hg_cursor_step(holog_cursor *c, struct hg_cursor_at *out_at);
 /* Leave out everything below the key handed out last. */
 HG_MUST_CHECK int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor_at *at);
+/* The key handed out last is a document's or a chunk's: leave out the others whose components begin with the
+ * same len bytes. */
+void hg_cursor_skip_nodes(holog_cursor *c, const struct hg_cursor_at *at, size_t len);
 void hg_cursor_end(holog_cursor *c);
 HG_MUST_CHECK int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, const char *path,
                           unsigned flags, const char *prefix, const char *after,

@@ -117,7 +117,7 @@ int holog_file_decode(uint32_t format, const void *file, size_t len_bytes,
 /* In C order, some of the outermost axis at a time; when one index of it is too much, of the next. */
 static int write_slabs(holog_array *a, const holog_array_info *info, unsigned axis,
                        holog_slice *region, uint8_t *slab,
-                       int (*write)(void *ctx, const void *data, size_t len), void *ctx)
+                       int (*put)(void *ctx, const void *data, size_t len), void *ctx)
 {
     uint64_t inner = info->item_size; /* bytes of one index of the axis */
     uint64_t step;
@@ -129,20 +129,20 @@ static int write_slabs(holog_array *a, const holog_array_info *info, unsigned ax
     for (uint64_t at = 0; rc == HOLOG_OK && at < info->shape[axis]; at += region[axis].count) {
         region[axis] = (holog_slice){ at, HG_MIN(step, info->shape[axis] - at), 1 };
         if (inner > SLAB_BYTES) { /* never of the last axis: an element is smaller */
-            rc = write_slabs(a, info, axis + 1, region, slab, write, ctx);
+            rc = write_slabs(a, info, axis + 1, region, slab, put, ctx);
             continue;
         }
         for (unsigned i = axis + 1; i < info->rank; i++)
             region[i] = (holog_slice){ 0, info->shape[i], 1 };
         rc = holog_array_read(a, region, slab, NULL);
         if (rc == HOLOG_OK)
-            rc = write(ctx, slab, (size_t)(inner * region[axis].count));
+            rc = put(ctx, slab, (size_t)(inner * region[axis].count));
     }
     return rc;
 }
 
 static int encode_npy(holog_array *a, const holog_array_info *info,
-                      int (*write)(void *ctx, const void *data, size_t len), void *ctx)
+                      int (*put)(void *ctx, const void *data, size_t len), void *ctx)
 {
     struct hg_buf header = { 0 };
     holog_slice region[HOLOG_RANK_MAX];
@@ -153,13 +153,13 @@ static int encode_npy(holog_array *a, const holog_array_info *info,
                                        info->rank, info->shape, 0, &header);
 
     if (rc == HOLOG_OK)
-        rc = write(ctx, header.data, header.len);
+        rc = put(ctx, header.data, header.len);
     if (rc == HOLOG_OK && info->rank == 0) {
         rc = holog_array_read(a, NULL, slab, NULL);
         if (rc == HOLOG_OK)
-            rc = write(ctx, slab, info->item_size);
+            rc = put(ctx, slab, info->item_size);
     } else if (rc == HOLOG_OK && info->size_bytes > 0) {
-        rc = write_slabs(a, info, 0, region, slab, write, ctx);
+        rc = write_slabs(a, info, 0, region, slab, put, ctx);
     }
     hg_buf_release(&header);
     hg_free(slab);
@@ -167,7 +167,7 @@ static int encode_npy(holog_array *a, const holog_array_info *info,
 }
 
 static int encode_tiff(holog_array *a, const holog_array_info *info,
-                       int (*write)(void *ctx, const void *data, size_t len), void *ctx)
+                       int (*put)(void *ctx, const void *data, size_t len), void *ctx)
 {
     struct hg_buf file = { 0 };
     holog_value *v = NULL;
@@ -178,22 +178,22 @@ static int encode_tiff(holog_array *a, const holog_array_info *info,
                            info->shape, holog_value_data(v), 0, &file);
     holog_value_release(v);
     if (rc == HOLOG_OK)
-        rc = write(ctx, file.data, file.len);
+        rc = put(ctx, file.data, file.len);
     hg_buf_release(&file);
     return rc;
 }
 
 int holog_file_encode(holog_array *array, uint32_t format,
-                      int (*write)(void *ctx, const void *data, size_t len_bytes), void *ctx)
+                      int (*put)(void *ctx, const void *data, size_t len_bytes), void *ctx)
 {
     holog_array_info info = { .struct_size = sizeof info };
     int rc = holog_array_get_info(array, &info);
 
-    if (rc == HOLOG_OK && write == NULL)
-        rc = hg_error(HOLOG_E_INVAL, "write is NULL");
+    if (rc == HOLOG_OK && put == NULL)
+        rc = hg_error(HOLOG_E_INVAL, "put is NULL");
     if (rc < 0)
         return rc;
     if (format == HOLOG_FILE_NPY)
-        return encode_npy(array, &info, write, ctx);
-    return format == HOLOG_FILE_TIFF ? encode_tiff(array, &info, write, ctx) : no_format(format);
+        return encode_npy(array, &info, put, ctx);
+    return format == HOLOG_FILE_TIFF ? encode_tiff(array, &info, put, ctx) : no_format(format);
 }
