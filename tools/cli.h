@@ -240,6 +240,12 @@ void json_stream_begin(struct json_stream *stream, json_object *head, const char
 void json_stream_item(struct json_stream *stream, json_object *item);
 void json_stream_end(struct json_stream *stream, json_object *tail);
 
+/* ---- figures --------------------------------------------------------------------------------- */
+
+/* What stats --prometheus says of the store, under that name. 0, or the code of what failed: then nothing
+ * was put. */
+int stats_prometheus(FILE *to, const char *name, holog_store *store);
+
 /* ---- progress -------------------------------------------------------------------------------- */
 
 /* A line on stderr, from the second second on, and only when that is a terminal. */
@@ -258,5 +264,8 @@ uint64_t now_ns(void);
 /* From here on the first SIGINT, SIGTERM or SIGHUP only makes interrupted() true. */
 void catch_signals(void);
 bool interrupted(void);
+/* A descriptor that can be read from once interrupted() is true; to be asked for before catch_signals(), and
+ * not closed. 0 or errno. */
+int interrupted_fd(int *out_fd);
 
 #endif
