@@ -397,6 +397,12 @@ static int parse(const char *json, size_t len, struct json_object **out)
                     end);
 }
 
+int hg_document_json(const void *json, size_t len, struct json_object **out)
+{
+    *out = NULL;
+    return parse(json, len, out);
+}
+
 int hg_document_read(const void *json, size_t len, struct hg_document *out)
 {
     static int (*const steps[])(struct hg_document *) = { check_head,  read_shape, read_type,

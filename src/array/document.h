@@ -77,6 +77,8 @@ struct hg_document {
  * member. */
 HG_MUST_CHECK int hg_document_read(const void *json, size_t len, struct hg_document *out);
 void hg_document_release(struct hg_document *d);
+/* Any JSON, as strictly as that of a document; the caller's. HOLOG_E_INVAL, HOLOG_E_TOOBIG. */
+HG_MUST_CHECK int hg_document_json(const void *json, size_t len, struct json_object **out);
 
 /* What a new array is to be. Chunks hold little-endian elements in C order, and go through `compression`. */
 struct hg_array_plan {

@@ -472,6 +472,9 @@ void hg_txn_lookup(holog_txn *txn, struct hg_lookup *out);
 /* As hg_txn_lookup, for what the caller of the library gets to know: each entry that is looked at
  * on the way, or is found missing, is remembered and must be the same at commit. */
 void hg_txn_lookup_reading(holog_txn *txn, struct hg_lookup *out);
+/* The value that a lookup through the transaction has found. */
+HG_MUST_CHECK int hg_txn_value(holog_txn *txn, const struct hg_locator *loc, const char *path,
+                               holog_value **out_value);
 HG_MUST_CHECK int hg_txn_note_listing(holog_txn *txn, const struct hg_key *dir);
 HG_MUST_CHECK int hg_txn_settle(holog_txn *txn);
 HG_MUST_CHECK int hg_txn_truncate(holog_txn *txn, size_t n_ops);
@@ -596,6 +599,17 @@ struct holog_cursor {
 /* Keys strictly below dir, in order. txn may be NULL. hg_cursor_end also after a failure. */
 HG_MUST_CHECK int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v,
                                   holog_txn *txn, const struct hg_key *dir);
+/* The same of a directory's documents and chunks whose components begin with `prefix`, from the first that is
+ * not below `from`, which begins so too (from_len 0: all). */
+struct hg_nodes {
+    const struct hg_key *dir;
+    const char *prefix;
+    size_t prefix_len;
+    const char *from;
+    size_t from_len;
+};
+HG_MUST_CHECK int hg_cursor_begin_nodes(holog_cursor *c, holog_store *s, struct hg_version *v,
+                                        holog_txn *txn, const struct hg_nodes *nodes);
 /* The next key and locator, or HOLOG_E_NOENT. Borrowed until the next call. */
 struct hg_cursor_at {
     const uint8_t *key;
@@ -605,6 +619,9 @@ struct hg_cursor_at {
 HG_MUST_CHECK int hg_cursor_step(holog_cursor *c, struct hg_cursor_at *out_at);
 /* Leave out everything below the key handed out last. */
 HG_MUST_CHECK int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor_at *at);
+/* The key handed out last is a document's or a chunk's: leave out the others whose components begin with the
+ * same len bytes. */
+void hg_cursor_skip_nodes(holog_cursor *c, const struct hg_cursor_at *at, size_t len);
 void hg_cursor_end(holog_cursor *c);
 HG_MUST_CHECK int hg_list(holog_store *s, struct hg_version *v, holog_txn *txn, const char *path,
                           unsigned flags, const char *prefix, const char *after,

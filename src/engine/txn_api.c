@@ -165,6 +165,19 @@ static int load_own(holog_txn *txn, const struct hg_locator *loc, holog_value **
     return HOLOG_OK;
 }
 
+int hg_txn_value(holog_txn *txn, const struct hg_locator *loc, const char *path,
+                 holog_value **out_value)
+{
+    int rc;
+
+    if (loc->segment == 0)
+        return load_own(txn, loc, out_value);
+    rc = hg_value_load(txn->store, loc, path, out_value);
+    if (rc == HOLOG_OK && (*out_value)->number == HG_NUMBER_OWN)
+        (*out_value)->number = 0;
+    return rc;
+}
+
 int holog_txn_load(holog_txn *txn, const char *path, holog_value **out_value)
 {
     struct hg_lookup l;
@@ -181,14 +194,7 @@ int holog_txn_load(holog_txn *txn, const char *path, holog_value **out_value)
     rc = hg_resolve_user(&l, path, 1, &r);
     if (rc == HOLOG_OK)
         rc = hg_must_be_blob(&r);
-    if (rc != HOLOG_OK)
-        return rc;
-    if (r.loc.segment == 0)
-        return load_own(txn, &r.loc, out_value);
-    rc = hg_value_load(txn->store, &r.loc, r.path, out_value);
-    if (rc == HOLOG_OK && (*out_value)->number == HG_NUMBER_OWN)
-        (*out_value)->number = 0;
-    return rc;
+    return rc < 0 ? rc : hg_txn_value(txn, &r.loc, r.path, out_value);
 }
 
 int holog_txn_stat(holog_txn *txn, const char *path, holog_stat_info *out_info)

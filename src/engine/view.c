@@ -320,20 +320,45 @@ static int open_walk(holog_cursor *c, const uint8_t *from, size_t from_len, int 
     return HOLOG_OK;
 }
 
-int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v, holog_txn *txn,
-                    const struct hg_key *dir)
+static void begin(holog_cursor *c, holog_store *s, struct hg_version *v, holog_txn *txn)
 {
     memset(c, 0, sizeof *c);
     c->store = s;
     c->version = v;
     __atomic_add_fetch(&v->refs, 1, __ATOMIC_RELAXED);
+    if (txn != NULL && txn->overlay != NULL)
+        c->over_root = hg_index_freeze(txn->overlay);
+}
+
+int hg_cursor_begin(holog_cursor *c, holog_store *s, struct hg_version *v, holog_txn *txn,
+                    const struct hg_key *dir)
+{
+    begin(c, s, v, txn);
     memcpy(c->prefix, dir->bytes, dir->len);
     c->prefix_len = dir->len;
     if (dir->len > 0)
         c->prefix[c->prefix_len++] = 0;
-    if (txn != NULL && txn->overlay != NULL)
-        c->over_root = hg_index_freeze(txn->overlay);
     return open_walk(c, c->prefix, c->prefix_len, 0);
+}
+
+int hg_cursor_begin_nodes(holog_cursor *c, holog_store *s, struct hg_version *v, holog_txn *txn,
+                          const struct hg_nodes *n)
+{
+    uint8_t from[HG_KEY_MAX];
+    size_t dir_len = n->dir->len + (n->dir->len > 0 ? 1 : 0);
+
+    HG_ASSERT(n->prefix_len <= HG_NODE_LEN_MAX && n->from_len <= HG_NODE_LEN_MAX);
+    HG_ASSERT(dir_len + HG_NODE_LEN_MAX <= HG_KEY_MAX); /* a path's is two thirds of that at most */
+    begin(c, s, v, txn);
+    memcpy(from, n->dir->bytes, n->dir->len);
+    from[n->dir->len] = 0;
+    memcpy(from + dir_len, n->prefix, n->prefix_len);
+    c->prefix_len = dir_len + n->prefix_len;
+    memcpy(c->prefix, from, c->prefix_len);
+    if (n->from_len == 0)
+        return open_walk(c, c->prefix, c->prefix_len, 0);
+    memcpy(from + dir_len, n->from, n->from_len);
+    return open_walk(c, from, dir_len + n->from_len, 0);
 }
 
 static int in_prefix(const holog_cursor *c, const uint8_t *key, size_t len)
@@ -414,13 +439,13 @@ int hg_cursor_skip_below(holog_cursor *c, const struct hg_cursor_at *at)
     return HOLOG_OK;
 }
 
-/* The others of its kind: an array may have a million chunks. */
-static void skip_nodes(holog_cursor *c, const struct hg_cursor_at *at)
+void hg_cursor_skip_nodes(holog_cursor *c, const struct hg_cursor_at *at, size_t len)
 {
     uint8_t nodes[HG_KEY_MAX];
     size_t parent = hg_key_parent(at->key, at->key_len);
-    size_t len = parent + (parent > 0 ? 2 : 1);
 
+    len += parent + (parent > 0 ? 1 : 0);
+    HG_ASSERT(len <= at->key_len);
     memcpy(nodes, at->key, len);
     skip_prefix(c, nodes, len);
 }
@@ -595,7 +620,7 @@ int holog_cursor_next(holog_cursor *cursor, const holog_entry **out_entry)
         struct hg_cursor_at at;
         rc = hg_cursor_step(cursor, &at);
         if (rc == HOLOG_OK && hg_key_is_node(at.key, at.key_len)) {
-            skip_nodes(cursor, &at);
+            hg_cursor_skip_nodes(cursor, &at, 1); /* an array may have a million chunks */
             continue;
         }
         if (rc == HOLOG_OK)

@@ -1,0 +1,471 @@
+/*
+ * A hierarchy: opened, and its keys read. Documents of arrays and of groups, chunks and blobs are entries, and
+ * their values the bytes; a shard's bytes are put together from the entries of its inner chunks.
+ */
+#include "backends/zarr/hierarchy.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/byteorder.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+#define MADE_UP "{\"zarr_format\":3,\"node_type\":\"group\"}"
+
+/* ---- opening -------------------------------------------------------------------------------------*/
+
+static int find_base(struct hg_zarr_tree *t, const char *path)
+{
+    struct hg_resolved r;
+    int rc = hg_resolve_user(&t->lookup, path, 1, &r);
+
+    if (rc == HOLOG_OK && r.loc.type == 0)
+        rc = hg_must_be_blob(&r); /* says that it is missing */
+    else if (rc == HOLOG_OK && r.loc.type != HG_ENTRY_DIR)
+        rc = hg_error_path(HOLOG_E_NOTDIR, r.path, (uint32_t)r.path_len, "%s: not a directory",
+                           r.path);
+    if (rc < 0)
+        return rc;
+    memcpy(t->base, r.path, r.path_len + 1);
+    t->base_len = r.path_len;
+    t->lookup.quiet = 1;
+    return HOLOG_OK;
+}
+
+int holog_zarr_open(holog_view *view, const char *path, unsigned flags, holog_zarr **out_zarr)
+{
+    holog_zarr *z;
+    int rc = hg_view_check(view);
+
+    if (rc < 0)
+        return rc;
+    if (out_zarr == NULL || (flags & ~(unsigned)(HOLOG_ZARR_V2 | HOLOG_ZARR_CONSOLIDATED)) != 0)
+        return hg_error(HOLOG_E_INVAL, "out_zarr is NULL or flags are unknown");
+    if (flags != 0)
+        return hg_error(HOLOG_E_NOTSUP, "hierarchies of Zarr v2 and consolidated metadata");
+    z = hg_calloc(1, sizeof *z);
+    if (z == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a hierarchy");
+    z->view = view;
+    z->flags = flags;
+    z->tree.store = view->store;
+    z->tree.version = view->version;
+    z->tree.is_v2 = (flags & HOLOG_ZARR_V2) != 0;
+    z->tree.lock = &z->lock;
+    hg_lookup_version(view->store, view->version, &z->tree.lookup);
+    rc = find_base(&z->tree, path);
+    if (rc < 0) {
+        hg_free(z);
+        return rc;
+    }
+    *out_zarr = z;
+    return HOLOG_OK;
+}
+
+void holog_zarr_close(holog_zarr *zarr)
+{
+    hg_free(zarr);
+}
+
+int hg_zarr_check(const holog_zarr *z)
+{
+    return z == NULL ? hg_error(HOLOG_E_INVAL, "the hierarchy is NULL") : hg_view_check(z->view);
+}
+
+static int no_such_key(const char *key)
+{
+    return hg_error_path(HOLOG_E_NOENT, key, (uint32_t)strlen(key), "%s: no such key",
+                         key[0] == 0 ? "/" : key);
+}
+
+/* ---- shards --------------------------------------------------------------------------------------*/
+
+/* What of a shard is wanted. */
+struct part {
+    const struct hg_zarr_tree *tree;
+    const struct hg_zarr_array *array;
+    const struct hg_buf *inner;
+    const char *key;
+    uint64_t from, to; /* offsets in the shard */
+    uint8_t *out;      /* of `from` */
+};
+
+static int read_inner(const struct part *p, const struct hg_zarr_inner *c, uint64_t at)
+{
+    uint64_t from = HG_MAX(p->from, at);
+    uint64_t to = HG_MIN(p->to, at + c->chunk.size);
+    size_t n = 0;
+    int rc;
+
+    if (from >= to)
+        return HOLOG_OK;
+    rc = hg_value_range(p->tree->store, &c->loc, p->key, from - at, p->out + (from - p->from),
+                        (size_t)(to - from), &n);
+    HG_ASSERT(rc < 0 || n == to - from);
+    return rc;
+}
+
+static int read_index(const struct part *p, uint64_t at)
+{
+    size_t size = hg_shard_index_size(&p->array->shards);
+    uint64_t from = HG_MAX(p->from, at);
+    uint64_t to = HG_MIN(p->to, at + size);
+    uint8_t *index;
+
+    if (from >= to)
+        return HOLOG_OK;
+    index = hg_malloc(size);
+    if (index == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for the index of %s", p->key);
+    hg_shard_index_write(&p->array->shards, p->inner->data,
+                         p->inner->len / sizeof(struct hg_zarr_inner), sizeof(struct hg_zarr_inner),
+                         index);
+    memcpy(p->out + (from - p->from), index + (from - at), (size_t)(to - from));
+    hg_free(index);
+    return HOLOG_OK;
+}
+
+static int read_part(const struct part *p)
+{
+    const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)p->inner->data;
+    size_t n = p->inner->len / sizeof *c;
+    int first = p->array->shards.index_first;
+    uint64_t at = first ? hg_shard_index_size(&p->array->shards) : 0;
+    int rc = first ? read_index(p, 0) : HOLOG_OK;
+
+    for (size_t i = 0; rc == HOLOG_OK && i < n && at < p->to; i++) {
+        rc = read_inner(p, &c[i], at);
+        at += c[i].chunk.size;
+    }
+    return rc < 0 || first ? rc
+                           : read_index(p, hg_zarr_shard_size(p->array, p->inner) -
+                                               hg_shard_index_size(&p->array->shards));
+}
+
+/* A value of so many bytes, to be filled. */
+static int new_value(holog_store *s, uint64_t size, holog_value **out, uint8_t **out_bytes)
+{
+    int small = size <= s->inline_max;
+    holog_value *v = hg_malloc(sizeof *v + (small ? (size_t)size : 0));
+    int rc = HOLOG_OK;
+
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to load a shard");
+    *v = (holog_value){ .len = (size_t)size };
+    *out_bytes = (uint8_t *)(v + 1);
+    if (!small) {
+        rc = hg_mem_new(s->cache, (size_t)size, &v->mem);
+        if (rc < 0) {
+            hg_free(v);
+            return rc;
+        }
+        memset(v->mem->data + size, 0, HG_MIN(v->mem->cap - (size_t)size, (size_t)4096));
+        *out_bytes = v->mem->data;
+    }
+    v->data = *out_bytes;
+    *out = v;
+    return HOLOG_OK;
+}
+
+static int load_shard(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
+                      const struct hg_buf *inner, holog_value **out_value)
+{
+    uint64_t size = hg_zarr_shard_size(&p->array, inner);
+    struct part part = { &z->tree, &p->array, inner, key, 0, size, NULL };
+    const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)inner->data;
+    holog_value *v = NULL;
+    int rc = size == 0 ? no_such_key(key) : new_value(z->tree.store, size, &v, &part.out);
+
+    if (rc == HOLOG_OK)
+        rc = read_part(&part);
+    if (rc < 0) {
+        holog_value_release(v);
+        return rc;
+    }
+    for (size_t i = 0; i < inner->len / sizeof *c; i++)
+        v->number = HG_MAX(v->number, c[i].loc.number);
+    *out_value = v;
+    return HOLOG_OK;
+}
+
+static int range_shard(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
+                       const struct hg_buf *inner, struct part *part, size_t *out_n)
+{
+    uint64_t size = hg_zarr_shard_size(&p->array, inner);
+    int rc;
+
+    if (size == 0)
+        return no_such_key(key);
+    if (part->from > size)
+        return hg_error_path(HOLOG_E_RANGE, key, (uint32_t)strlen(key),
+                             "offset %llu is behind the end of %s (%llu bytes)",
+                             (unsigned long long)part->from, key, (unsigned long long)size);
+    part->tree = &z->tree;
+    part->array = &p->array;
+    part->inner = inner;
+    part->key = key;
+    part->to = HG_MIN(part->to, size);
+    rc = read_part(part);
+    if (rc == HOLOG_OK && out_n != NULL)
+        *out_n = (size_t)(part->to - part->from);
+    return rc;
+}
+
+/* ---- what tells versions apart -------------------------------------------------------------------*/
+
+static void begin_etag(const holog_store *s, struct hg_hash_stream *h)
+{
+    hg_hash_stream_begin(h);
+    hg_hash_stream_add(h, s->recovered.super.uuid, sizeof s->recovered.super.uuid);
+    hg_hash_stream_add(h, &s->recovered.super.salt, sizeof s->recovered.super.salt);
+}
+
+/* Place and number would do, were it not for commits that were lost because nobody wanted them durable: others
+ * may have taken both. */
+static void add_to_etag(struct hg_hash_stream *h, const struct hg_locator *loc, uint32_t slot)
+{
+    uint8_t b[40];
+
+    hg_put_le32(b, loc->segment);
+    hg_put_le32(b + 4, loc->offset);
+    hg_put_le64(b + 8, loc->number);
+    hg_put_le64(b + 16, loc->size);
+    hg_put_le64(b + 24, loc->check);
+    hg_put_le64(b + 32, slot);
+    hg_hash_stream_add(h, b, sizeof b);
+}
+
+static void end_etag(const struct hg_hash_stream *h, uint64_t *etag)
+{
+    struct hg_hash128 hash = hg_hash_stream_end(h);
+
+    etag[0] = hash.lo;
+    etag[1] = hash.hi;
+}
+
+static int measure_shard(holog_zarr *z, const struct hg_zarr_place *p, uint64_t *out_size,
+                         uint64_t *etag)
+{
+    struct hg_buf inner = { 0 };
+    struct hg_hash_stream h;
+    int rc = hg_zarr_inner_chunks(&z->tree, &p->array_at.key, &p->array, p->index, &inner);
+
+    if (rc == HOLOG_OK && inner.len == 0)
+        rc = HOLOG_E_NOENT;
+    if (rc == HOLOG_OK)
+        *out_size = hg_zarr_shard_size(&p->array, &inner);
+    if (rc == HOLOG_OK && etag != NULL) {
+        const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)inner.data;
+        uint8_t layout[8];
+        begin_etag(z->tree.store, &h);
+        hg_put_le32(layout, p->array.shards.chunks);
+        hg_put_le32(layout + 4,
+                    (uint32_t)(p->array.shards.index_first * 2 + p->array.shards.has_crc));
+        hg_hash_stream_add(&h, layout, sizeof layout);
+        for (size_t i = 0; i < inner.len / sizeof *c; i++)
+            add_to_etag(&h, &c[i].loc, c[i].chunk.slot);
+        end_etag(&h, etag);
+    }
+    hg_buf_release(&inner);
+    return rc;
+}
+
+/* ---- documents that are made up ------------------------------------------------------------------*/
+
+static int is_made(const holog_zarr *z, const struct hg_zarr_place *p)
+{
+    HG_UNUSED(z);
+    return p->what == HG_ZARR_MADE_UP;
+}
+
+static int make(holog_zarr *z, const struct hg_zarr_place *p, struct hg_buf *out)
+{
+    HG_UNUSED(z);
+    HG_UNUSED(p);
+    return hg_buf_append(out, MADE_UP, sizeof MADE_UP - 1);
+}
+
+static int measure_made(holog_zarr *z, const struct hg_zarr_place *p, uint64_t *out_size,
+                        uint64_t *etag)
+{
+    struct hg_buf b = { 0 };
+    struct hg_hash128 hash;
+    int rc = make(z, p, &b);
+
+    if (rc == HOLOG_OK) {
+        hash = hg_hash128(b.data, b.len);
+        *out_size = b.len;
+        if (etag != NULL) {
+            etag[0] = hash.lo;
+            etag[1] = hash.hi;
+        }
+    }
+    hg_buf_release(&b);
+    return rc;
+}
+
+/* ---- the calls -----------------------------------------------------------------------------------*/
+
+static int has_value(const struct hg_zarr_place *p)
+{
+    return p->what == HG_ZARR_ARRAY_DOCUMENT || p->what == HG_ZARR_GROUP_DOCUMENT ||
+           p->what == HG_ZARR_CHUNK || p->what == HG_ZARR_BLOB;
+}
+
+static int is_document(const struct hg_zarr_place *p)
+{
+    return p->what == HG_ZARR_ARRAY_DOCUMENT || p->what == HG_ZARR_GROUP_DOCUMENT ||
+           p->what == HG_ZARR_MADE_UP || p->what == HG_ZARR_CONSOLIDATED;
+}
+
+int hg_zarr_measure(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
+                    uint64_t *out_size, uint64_t *etag)
+{
+    struct hg_hash_stream h;
+
+    HG_UNUSED(key);
+    if (p->what == HG_ZARR_SHARD)
+        return measure_shard(z, p, out_size, etag);
+    if (is_made(z, p))
+        return measure_made(z, p, out_size, etag);
+    if (!has_value(p))
+        return HOLOG_E_NOENT;
+    *out_size = p->loc.size;
+    if (etag != NULL) {
+        begin_etag(z->tree.store, &h);
+        add_to_etag(&h, &p->loc, 0);
+        end_etag(&h, etag);
+    }
+    return HOLOG_OK;
+}
+
+int holog_zarr_stat(holog_zarr *zarr, const char *key, holog_zarr_info *out_info)
+{
+    holog_zarr_info info = { .struct_size = sizeof info };
+    struct hg_zarr_place p; /* 36 KiB: only what counts is set */
+    int rc = hg_zarr_check(zarr);
+
+    if (rc == HOLOG_OK)
+        rc = hg_struct_check(out_info, "holog_zarr_info");
+    if (rc == HOLOG_OK)
+        rc = hg_zarr_find(&zarr->tree, key, 0, &p);
+    if (rc < 0)
+        return rc;
+    rc = hg_zarr_measure(zarr, key, &p, &info.size_bytes, info.etag);
+    if (rc < 0 && rc != HOLOG_E_NOENT)
+        return rc;
+    if (rc == HOLOG_OK) {
+        info.kind = HOLOG_ZARR_KEY;
+        info.is_document = (uint32_t)is_document(&p);
+    } else if (p.what == HG_ZARR_DIRECTORY || p.what == HG_ZARR_CHUNKS) {
+        info.kind = HOLOG_ZARR_PREFIX;
+    }
+    hg_struct_fill(out_info, &info, sizeof info);
+    return HOLOG_OK;
+}
+
+static int get_made(holog_zarr *z, const struct hg_zarr_place *p, holog_value **out_value)
+{
+    struct hg_buf b = { 0 };
+    int rc = make(z, p, &b);
+    holog_value *v = rc == HOLOG_OK ? hg_value_copy(b.data, b.len, 0) : NULL;
+
+    hg_buf_release(&b);
+    if (rc < 0)
+        return rc;
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a document");
+    *out_value = v;
+    return HOLOG_OK;
+}
+
+static int get(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
+               holog_value **out_value)
+{
+    struct hg_buf inner = { 0 };
+    int rc;
+
+    if (is_made(z, p))
+        return get_made(z, p, out_value);
+    if (has_value(p))
+        return hg_value_load(z->tree.store, &p->loc, key, out_value);
+    if (p->what != HG_ZARR_SHARD)
+        return no_such_key(key);
+    rc = hg_zarr_inner_chunks(&z->tree, &p->array_at.key, &p->array, p->index, &inner);
+    if (rc == HOLOG_OK)
+        rc = load_shard(z, key, p, &inner, out_value);
+    hg_buf_release(&inner);
+    return rc;
+}
+
+int holog_zarr_get(holog_zarr *zarr, const char *key, holog_value **out_value)
+{
+    struct hg_zarr_place p;
+    uint64_t t0;
+    int rc = hg_zarr_check(zarr);
+
+    if (rc == HOLOG_OK && out_value == NULL)
+        rc = hg_error(HOLOG_E_INVAL, "out_value is NULL");
+    if (rc < 0)
+        return rc;
+    t0 = zarr->tree.store->io->ops->now_ns(zarr->tree.store->io);
+    rc = hg_zarr_find(&zarr->tree, key, 0, &p);
+    if (rc == HOLOG_OK)
+        rc = get(zarr, key, &p, out_value);
+    if (rc == HOLOG_OK)
+        hg_store_count_load(zarr->tree.store,
+                            zarr->tree.store->io->ops->now_ns(zarr->tree.store->io) - t0,
+                            (*out_value)->len);
+    return rc;
+}
+
+static int range_made(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
+                      const struct part *part, size_t *out_n)
+{
+    struct hg_buf b = { 0 };
+    int rc = make(z, p, &b);
+
+    if (rc == HOLOG_OK && part->from > b.len)
+        rc = hg_error_path(HOLOG_E_RANGE, key, (uint32_t)strlen(key),
+                           "offset %llu is behind the end of %s (%zu bytes)",
+                           (unsigned long long)part->from, key, b.len);
+    if (rc == HOLOG_OK) {
+        size_t n = (size_t)HG_MIN(part->to - part->from, b.len - part->from);
+        if (n > 0)
+            memcpy(part->out, b.data + part->from, n);
+        if (out_n != NULL)
+            *out_n = n;
+    }
+    hg_buf_release(&b);
+    return rc;
+}
+
+int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, void *buf,
+                         size_t len_bytes, size_t *out_n)
+{
+    struct hg_zarr_place p;
+    struct hg_buf inner = { 0 };
+    struct part part = { .from = offset, .to = offset + len_bytes, .out = buf };
+    int rc = hg_zarr_check(zarr);
+
+    if (rc == HOLOG_OK && buf == NULL && len_bytes > 0)
+        rc = hg_error(HOLOG_E_INVAL, "the buffer is NULL");
+    if (part.to < offset)
+        part.to = UINT64_MAX;
+    if (rc == HOLOG_OK)
+        rc = hg_zarr_find(&zarr->tree, key, 0, &p);
+    if (rc < 0)
+        return rc;
+    if (is_made(zarr, &p))
+        return range_made(zarr, key, &p, &part, out_n);
+    if (has_value(&p))
+        return hg_value_range(zarr->tree.store, &p.loc, key, offset, buf, len_bytes, out_n);
+    if (p.what != HG_ZARR_SHARD)
+        return no_such_key(key);
+    rc = hg_zarr_inner_chunks(&zarr->tree, &p.array_at.key, &p.array, p.index, &inner);
+    if (rc == HOLOG_OK)
+        rc = range_shard(zarr, key, &p, &inner, &part, out_n);
+    hg_buf_release(&inner);
+    return rc;
+}
