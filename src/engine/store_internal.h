@@ -438,6 +438,8 @@ struct holog_txn {
     int internal;       /* the path of the operation being collected is canonical or internal */
     int nodes;          /* an operation is on a document or a chunk */
     enum hg_txn_kind kind;
+    void *kept; /* a backend's, released with the transaction; NULL: nothing is */
+    void (*release_kept)(void *kept);
     int parent_missing; /* why the operation collected last was refused */
 };
 static inline int hg_op_makes_entry(const struct hg_op *op)

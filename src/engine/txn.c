@@ -155,6 +155,8 @@ void hg_txn_free(holog_txn *txn)
     }
     hg_deltas_free(txn, NULL);
     hg_run_release(&txn->run);
+    if (txn->kept != NULL)
+        txn->release_kept(txn->kept);
     hg_budget_give(txn->store->cache, txn->taken);
     keep_or_destroy(txn);
 }

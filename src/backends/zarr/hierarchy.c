@@ -81,6 +81,17 @@ static int no_such_key(const char *key)
 
 /* ---- shards --------------------------------------------------------------------------------------*/
 
+/* A part of an entry's value; damage is that of the key. */
+static int value_range(const struct hg_zarr_tree *t, const struct hg_locator *loc, const char *key,
+                       uint64_t offset, void *buf, size_t len, size_t *out_n)
+{
+    int rc = hg_value_range(t->store, loc, key, offset, buf, len, out_n);
+
+    if (rc == HOLOG_E_CORRUPT)
+        hg_error_name_path(key, strlen(key));
+    return rc;
+}
+
 /* What of a shard is wanted. */
 struct part {
     const struct hg_zarr_tree *tree;
@@ -100,8 +111,8 @@ static int read_inner(const struct part *p, const struct hg_zarr_inner *c, uint6
 
     if (from >= to)
         return HOLOG_OK;
-    rc = hg_value_range(p->tree->store, &c->loc, p->key, from - at, p->out + (from - p->from),
-                        (size_t)(to - from), &n);
+    rc = value_range(p->tree, &c->loc, p->key, from - at, p->out + (from - p->from),
+                     (size_t)(to - from), &n);
     HG_ASSERT(rc < 0 || n == to - from);
     return rc;
 }
@@ -460,7 +471,7 @@ int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, voi
     if (is_made(zarr, &p))
         return range_made(zarr, key, &p, &part, out_n);
     if (has_value(&p))
-        return hg_value_range(zarr->tree.store, &p.loc, key, offset, buf, len_bytes, out_n);
+        return value_range(&zarr->tree, &p.loc, key, offset, buf, len_bytes, out_n);
     if (p.what != HG_ZARR_SHARD)
         return no_such_key(key);
     rc = hg_zarr_inner_chunks(&zarr->tree, &p.array_at.key, &p.array, p.index, &inner);

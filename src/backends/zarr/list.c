@@ -285,12 +285,13 @@ int holog_zarr_list_dir(holog_zarr *zarr, const char *prefix,
     if (rc == HOLOG_OK && (l->at.what == HG_ZARR_DIRECTORY || l->at.what == HG_ZARR_CHUNKS)) {
         rc = array_of(zarr, &l->at, &l->array);
         l->has_array = rc > 0;
-        if (rc >= 0 && l->at.at.loc.type == HG_ENTRY_DIR) {
+        rc = HG_MIN(rc, 0);
+        if (rc == HOLOG_OK && l->at.at.loc.type == HG_ENTRY_DIR) {
             rc = list_documents(l);
             if (rc == HOLOG_OK)
                 rc = list_names(l);
         }
-        if (rc >= 0 && rc != STOPPED)
+        if (rc == HOLOG_OK)
             rc = list_chunks(l);
     }
     hg_free(l);

@@ -243,19 +243,19 @@ static int find_one_chunk(const struct hg_zarr_tree *t, struct hg_zarr_place *ou
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }
 
-/* Of a key below an array. *out_is: it is that of a chunk, there or not: no blob of that name is seen. */
+/* Of a key below an array. */
 static int find_chunk(const struct hg_zarr_tree *t, const char *key, const struct hg_zarr_key *k,
-                      struct hg_zarr_place *out, int *out_is)
+                      struct hg_zarr_place *out)
 {
     size_t skip = out->array_len + (out->array_len > 0 ? 1 : 0);
     int n = hg_zarr_chunk_read(&out->array.grid, key + skip, k->len - skip, out->index);
     int rc;
 
-    *out_is = n == (int)out->array.grid.rank && !k->is_prefix;
+    out->is_chunk = n == (int)out->array.grid.rank && !k->is_prefix;
     if (n < 0)
         return HOLOG_OK;
     out->n = (unsigned)n;
-    if (*out_is)
+    if (out->is_chunk)
         return find_one_chunk(t, out);
     if (out->n == out->array.grid.rank) /* nothing is below a chunk */
         return HOLOG_OK;
@@ -284,7 +284,6 @@ static int find_entry(const struct hg_zarr_tree *t, const char *key, const struc
 int hg_zarr_find(struct hg_zarr_tree *t, const char *key, int as_prefix, struct hg_zarr_place *out)
 {
     struct hg_zarr_key k;
-    int is_chunk = 0;
     int rc;
 
     if (key == NULL)
@@ -295,15 +294,17 @@ int hg_zarr_find(struct hg_zarr_tree *t, const char *key, int as_prefix, struct 
     k.is_prefix |= as_prefix;
     out->what = HG_ZARR_NOTHING;
     out->name = k.name;
-    out->in_array = 0;
+    out->in_array = out->is_chunk = 0;
     out->n = 0;
     out->loc.type = out->at.loc.type = 0;
     if (!k.is_prefix && (k.name == HG_ZARR_JSON || (t->is_v2 && k.name != HG_ZARR_PLAIN)))
         return find_document(t, key, &k, out);
     rc = find_array(t, key, k.len, out);
     if (rc == HOLOG_OK && out->in_array)
-        rc = find_chunk(t, key, &k, out, &is_chunk);
-    return rc < 0 || is_chunk ? rc : find_entry(t, key, &k, out);
+        rc = find_chunk(t, key, &k, out);
+    if (rc < 0 || out->is_chunk) /* no blob of that name is seen */
+        return rc;
+    return find_entry(t, key, &k, out);
 }
 
 /* ---- chunks --------------------------------------------------------------------------------------*/

@@ -57,8 +57,9 @@ struct hg_zarr_place {
     int in_array;                /* there is an array above it; the next three are of the nearest */
     size_t array_len;            /* of its key, in bytes */
     struct hg_resolved array_at; /* its directory */
-    struct hg_zarr_array array;  /* also of an array's document: of that array */
-    unsigned n;                  /* CHUNK, SHARD, CHUNKS: how many indexes the key has */
+    struct hg_zarr_array array;
+    int is_chunk; /* it is spelled like a chunk of the array, be that there or not */
+    unsigned n;   /* CHUNK, SHARD, CHUNKS: how many indexes the key has */
     uint64_t index[HG_RANK_MAX];
 };
 /* Whatever the key names, NOTHING too, is HOLOG_OK. as_prefix: as if it had a '/' behind it, which makes it
