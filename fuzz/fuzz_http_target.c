@@ -32,8 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (target.kind != TARGET_LIVE && target.kind != TARGET_NUMBER && target.kind != TARGET_REF)
         return 0;
     check_key(target.key);
-    char *text = target.kind == TARGET_LIVE ? target_live(&target, "")
-                                            : target_at(&target, target.number, "");
+    char *text = target_link(&target, target.number, false);
     FUZZ_CHECK(text != NULL);
     if (strlen(text) > TARGET_MAX) { /* escaped it may be too long to come back */
         free(text);

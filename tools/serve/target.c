@@ -211,6 +211,8 @@ void target_parse(const char *raw, struct target *out)
     name_it(out, out->text + 1);
 }
 
+#define STATE_ROOM 32 /* "live", or '@' and a number */
+
 /* ---- putting together ------------------------------------------------------------------------ */
 
 /* Not ':', which would make a scheme of what stands before it in a relative link. */
@@ -241,28 +243,41 @@ char *target_escape(const char *text)
     return out;
 }
 
-static char *put_together(const struct target *t, const char *state, const char *tail)
+static char *put_together(const struct target *t, const char *state, const char *key,
+                          const char *tail)
 {
     static const char *const twins[] = { [TWIN_NONE] = "", [TWIN_V2] = "v2/", [TWIN_V3] = "v3/" };
-    char *key = target_escape(t->key);
     char *out = NULL;
 
-    if (key != NULL && asprintf(&out, "/%s/%s%s%s%s", state, twins[t->twin], key, tail,
-                                t->list ? "?list" : "") < 0)
-        out = NULL;
+    if (key == NULL || asprintf(&out, "/%s/%s%s%s", state, twins[t->twin], key, tail) < 0)
+        return NULL;
+    return out;
+}
+
+static char *state_of(const struct target *t, uint64_t number, char out[STATE_ROOM])
+{
+    if (t->kind == TARGET_LIVE)
+        (void)snprintf(out, STATE_ROOM, "live");
+    else
+        (void)snprintf(out, STATE_ROOM, "@%" PRIu64, number);
+    return out;
+}
+
+char *target_link(const struct target *target, uint64_t number, bool directory)
+{
+    const char *const tails[2][2] = { { "", "?list" }, { "/", "/?list" } };
+    char state[STATE_ROOM];
+    char *key = target_escape(target->key);
+    char *out =
+        put_together(target, state_of(target, number, state), key, tails[directory][target->list]);
+
     free(key);
     return out;
 }
 
-char *target_at(const struct target *target, uint64_t number, const char *tail)
+char *target_show(const struct target *target)
 {
-    char state[32];
+    char state[STATE_ROOM];
 
-    (void)snprintf(state, sizeof state, "@%" PRIu64, number);
-    return put_together(target, state, tail);
-}
-
-char *target_live(const struct target *target, const char *tail)
-{
-    return put_together(target, "live", tail);
+    return put_together(target, state_of(target, target->number, state), target->key, "");
 }

@@ -51,11 +51,11 @@ struct target {
 /* raw: as it stood in the request line, NUL-terminated. */
 void target_parse(const char *raw, struct target *out);
 
-/* /@NUMBER/KEY with twin and ?list as the target has them, escaped: where a REF leads. `tail` ("/" or "")
- * comes behind the key. malloc'd; NULL: no memory. */
-char *target_at(const struct target *target, uint64_t number, const char *tail);
-/* The same of LIVE. */
-char *target_live(const struct target *target, const char *tail);
+/* A link to what the target names, with its twin and ?list, escaped: /live/KEY, or for all others
+ * /@NUMBER/KEY. directory: a '/' comes behind the key. malloc'd; NULL: no memory. */
+char *target_link(const struct target *target, uint64_t number, bool directory);
+/* The same of a number or LIVE for people: not escaped, without ?list. */
+char *target_show(const struct target *target);
 
 /* One name, escaped so that it stands for itself in a URL: malloc'd; NULL: no memory. '/' stays. */
 char *target_escape(const char *text);
