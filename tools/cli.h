@@ -78,6 +78,14 @@ enum option_id {
     OPT_KEEP,
     OPT_OLDER,
     OPT_BALANCE,
+    OPT_PORT,
+    OPT_BIND,
+    OPT_PATH,
+    OPT_WRITABLE,
+    OPT_TOKEN,
+    OPT_MAX_BODY,
+    OPT_MAX_CONNECTIONS,
+    OPT_VERBOSE,
     OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_BLOB,
     OPT_MAP,
@@ -245,6 +253,8 @@ void json_stream_end(struct json_stream *stream, json_object *tail);
 /* What stats --prometheus says of the store, under that name. 0, or the code of what failed: then nothing
  * was put. */
 int stats_prometheus(FILE *to, const char *name, holog_store *store);
+/* {store="..."} with what the format wants escaped; `more` ("le=\"1\"") may be NULL. */
+void put_labels(FILE *to, const char *store, const char *more);
 
 /* ---- progress -------------------------------------------------------------------------------- */
 

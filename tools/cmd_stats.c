@@ -244,8 +244,7 @@ static void put_json(const struct args *args, const holog_stats *stats,
 
 /* ---- Prometheus ------------------------------------------------------------------------------ */
 
-/* {store="..."} with what the format wants escaped; `more` ("le=\"1\"") may be NULL. */
-static void put_labels(FILE *to, const char *store, const char *more)
+void put_labels(FILE *to, const char *store, const char *more)
 {
     (void)fputs("{store=\"", to);
     for (const char *s = store; *s != '\0'; s++) {
