@@ -95,7 +95,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_TOKEN]         = { "token", 0, KIND_TEXT, "FILE",
                             "that token: 16 bytes or more, in a file of mode 0600" },
     [OPT_MAX_BODY]      = { "max-body", 0, KIND_SIZE, "BYTES",
-                            "largest value taken (default 1G, or a quarter of the memory budget)" },
+                            "largest value taken (default 1G, or a quarter of the budget)" },
     [OPT_MAX_CONNECTIONS] = { "max-connections", 0, KIND_NUMBER, "N",
                             "at most N connections at once (default 256)" },
     [OPT_VERBOSE]       = { "verbose", 'v', KIND_FLAG, NULL, "a line on stderr for each request" },
