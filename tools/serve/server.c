@@ -361,11 +361,13 @@ void server_stop(struct server *server, uint64_t wait_ns)
     atomic_store(&server->stopping, true);
     MHD_socket listen_fd = MHD_quiesce_daemon(server->daemon);
     if (listen_fd != MHD_INVALID_SOCKET)
-        (void)close(listen_fd); /* nothing was written to it */
+        (void)shutdown(listen_fd, SHUT_RDWR); /* threads may look at it still: closed below */
     uint64_t start_ns = now_ns();
     while (atomic_load(&server->metrics.requests_open) > 0 && now_ns() - start_ns < wait_ns)
         (void)nanosleep(&pause, NULL);
     MHD_stop_daemon(server->daemon); /* also waits for handlers: nobody has a lease then */
+    if (listen_fd != MHD_INVALID_SOCKET)
+        (void)close(listen_fd); /* nothing was written to it */
     views_free(server->views);
     (void)pthread_rwlock_destroy(&server->changes);
     free(server);
