@@ -7,6 +7,7 @@
 
 #include <json-c/linkhash.h>
 
+#include "backends/zarr/twin.h"
 #include "base/error.h"
 
 /* ---- arrays --------------------------------------------------------------------------------------*/
@@ -26,6 +27,7 @@ int hg_zarr_array_read(const void *json, size_t len, struct hg_zarr_array *out)
             out->shape[i] = d.shape[i];
         }
         hg_shards_of(&d, &out->shards);
+        out->has_twin = hg_twin_is_possible(&d);
     }
     hg_document_release(&d);
     return rc;

@@ -11,6 +11,7 @@ struct hg_zarr_array {
     struct hg_zarr_grid grid; /* of the chunks that have keys: of a sharded array, shards */
     struct hg_shards shards;
     uint64_t shape[HG_RANK_MAX];
+    int has_twin; /* of Zarr v2 */
 };
 /* HOLOG_E_INVAL, HOLOG_E_NOTSUP, HOLOG_E_TOOBIG: as hg_document_read. */
 HG_MUST_CHECK int hg_zarr_array_read(const void *json, size_t len, struct hg_zarr_array *out);

@@ -11,8 +11,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 
-#define MADE_UP "{\"zarr_format\":3,\"node_type\":\"group\"}"
-
 /* ---- opening -------------------------------------------------------------------------------------*/
 
 static int find_base(struct hg_zarr_tree *t, const char *path)
@@ -42,8 +40,6 @@ int holog_zarr_open(holog_view *view, const char *path, unsigned flags, holog_za
         return rc;
     if (out_zarr == NULL || (flags & ~(unsigned)(HOLOG_ZARR_V2 | HOLOG_ZARR_CONSOLIDATED)) != 0)
         return hg_error(HOLOG_E_INVAL, "out_zarr is NULL or flags are unknown");
-    if (flags != 0)
-        return hg_error(HOLOG_E_NOTSUP, "hierarchies of Zarr v2 and consolidated metadata");
     z = hg_calloc(1, sizeof *z);
     if (z == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a hierarchy");
@@ -65,6 +61,9 @@ int holog_zarr_open(holog_view *view, const char *path, unsigned flags, holog_za
 
 void holog_zarr_close(holog_zarr *zarr)
 {
+    if (zarr == NULL)
+        return;
+    hg_buf_release(&zarr->consolidated);
     hg_free(zarr);
 }
 
@@ -284,25 +283,12 @@ static int measure_shard(holog_zarr *z, const struct hg_zarr_place *p, uint64_t 
 
 /* ---- documents that are made up ------------------------------------------------------------------*/
 
-static int is_made(const holog_zarr *z, const struct hg_zarr_place *p)
-{
-    HG_UNUSED(z);
-    return p->what == HG_ZARR_MADE_UP;
-}
-
-static int make(holog_zarr *z, const struct hg_zarr_place *p, struct hg_buf *out)
-{
-    HG_UNUSED(z);
-    HG_UNUSED(p);
-    return hg_buf_append(out, MADE_UP, sizeof MADE_UP - 1);
-}
-
 static int measure_made(holog_zarr *z, const struct hg_zarr_place *p, uint64_t *out_size,
                         uint64_t *etag)
 {
     struct hg_buf b = { 0 };
     struct hg_hash128 hash;
-    int rc = make(z, p, &b);
+    int rc = hg_zarr_make(z, p, &b);
 
     if (rc == HOLOG_OK) {
         hash = hg_hash128(b.data, b.len);
@@ -338,7 +324,7 @@ int hg_zarr_measure(holog_zarr *z, const char *key, const struct hg_zarr_place *
     HG_UNUSED(key);
     if (p->what == HG_ZARR_SHARD)
         return measure_shard(z, p, out_size, etag);
-    if (is_made(z, p))
+    if (hg_zarr_is_made(z, p))
         return measure_made(z, p, out_size, etag);
     if (!has_value(p))
         return HOLOG_E_NOENT;
@@ -376,15 +362,16 @@ int holog_zarr_stat(holog_zarr *zarr, const char *key, holog_zarr_info *out_info
     return HOLOG_OK;
 }
 
-static int get_made(holog_zarr *z, const struct hg_zarr_place *p, holog_value **out_value)
+static int get_made(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
+                    holog_value **out_value)
 {
     struct hg_buf b = { 0 };
-    int rc = make(z, p, &b);
+    int rc = hg_zarr_make(z, p, &b);
     holog_value *v = rc == HOLOG_OK ? hg_value_copy(b.data, b.len, 0) : NULL;
 
     hg_buf_release(&b);
     if (rc < 0)
-        return rc;
+        return rc == HOLOG_E_NOENT ? no_such_key(key) : rc;
     if (v == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a document");
     *out_value = v;
@@ -397,8 +384,8 @@ static int get(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
     struct hg_buf inner = { 0 };
     int rc;
 
-    if (is_made(z, p))
-        return get_made(z, p, out_value);
+    if (hg_zarr_is_made(z, p))
+        return get_made(z, key, p, out_value);
     if (has_value(p))
         return hg_value_load(z->tree.store, &p->loc, key, out_value);
     if (p->what != HG_ZARR_SHARD)
@@ -435,8 +422,10 @@ static int range_made(holog_zarr *z, const char *key, const struct hg_zarr_place
                       const struct part *part, size_t *out_n)
 {
     struct hg_buf b = { 0 };
-    int rc = make(z, p, &b);
+    int rc = hg_zarr_make(z, p, &b);
 
+    if (rc == HOLOG_E_NOENT)
+        rc = no_such_key(key);
     if (rc == HOLOG_OK && part->from > b.len)
         rc = hg_error_path(HOLOG_E_RANGE, key, (uint32_t)strlen(key),
                            "offset %llu is behind the end of %s (%zu bytes)",
@@ -468,7 +457,7 @@ int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, voi
         rc = hg_zarr_find(&zarr->tree, key, 0, &p);
     if (rc < 0)
         return rc;
-    if (is_made(zarr, &p))
+    if (hg_zarr_is_made(zarr, &p))
         return range_made(zarr, key, &p, &part, out_n);
     if (has_value(&p))
         return value_range(&zarr->tree, &p.loc, key, offset, buf, len_bytes, out_n);

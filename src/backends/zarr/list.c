@@ -42,8 +42,8 @@ static int read_array(holog_zarr *z, const struct hg_key *dir, const char *path,
 
     if (rc == HOLOG_OK)
         rc = hg_zarr_array_at(&z->tree, &loc, path, &out->is);
-    if (rc < 0)
-        return rc == HOLOG_E_NOENT ? 0 : rc;
+    if (rc < 0 || (z->tree.is_v2 && !out->is.has_twin))
+        return rc == HOLOG_E_NOENT ? 0 : HG_MIN(rc, 0);
     out->dir = *dir;
     out->path_len = path_len;
     return 1;
@@ -56,7 +56,7 @@ static int array_of(holog_zarr *z, const struct hg_zarr_place *p, struct array *
                  ? read_array(z, &p->at.key, p->at.path, p->at.path_len, out)
                  : 0;
 
-    if (rc != 0 || !p->in_array)
+    if (rc != 0 || !p->in_array || (z->tree.is_v2 && !p->array.has_twin))
         return rc;
     out->is = p->array;
     out->dir = p->array_at.key;
@@ -94,7 +94,9 @@ static int is_key(holog_zarr *z, const char *key, uint64_t *out_size)
 
     if (rc == HOLOG_OK)
         rc = hg_zarr_measure(z, key, &p, out_size, NULL);
-    return rc == HOLOG_OK ? 1 : rc == HOLOG_E_NOENT ? 0 : rc;
+    if (rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTSUP) /* not in this version of Zarr */
+        return 0;
+    return rc < 0 ? rc : 1;
 }
 
 /* ---- one directory -------------------------------------------------------------------------------*/
@@ -302,7 +304,8 @@ int holog_zarr_list_dir(holog_zarr *zarr, const char *prefix,
 
 struct walk {
     holog_zarr *z;
-    int (*each)(void *ctx, const char *key, uint64_t size_bytes);
+    int (*each)(void *ctx, const char *key, uint64_t size_bytes); /* or this one: */
+    int (*each_document)(void *ctx, const char *key, const struct hg_zarr_place *p);
     void *ctx;
     const char *prefix;
     size_t prefix_len;
@@ -323,6 +326,14 @@ static int tell_key(const struct walk *w, const char *key, uint64_t size)
     return w->each(w->ctx, key, size) != 0 ? STOPPED : HOLOG_OK;
 }
 
+static int tell_document(struct walk *w, const char *key)
+{
+    struct hg_zarr_place p;
+    int rc = hg_zarr_find(&w->z->tree, key, 0, &p);
+
+    return rc < 0 || p.what == HG_ZARR_NOTHING ? rc : w->each_document(w->ctx, key, &p);
+}
+
 static int walk_documents(struct walk *w, const char *key, size_t len)
 {
     int rc = HOLOG_OK;
@@ -330,9 +341,11 @@ static int walk_documents(struct walk *w, const char *key, size_t len)
     for (const char *const *name = documents_of(w->z); rc == HOLOG_OK && *name != NULL; name++) {
         uint64_t size = 0;
         rc = join(w->document, key, len, *name);
-        if (rc == HOLOG_OK)
+        if (rc == HOLOG_OK && w->each_document != NULL)
+            rc = tell_document(w, w->document);
+        else if (rc == HOLOG_OK)
             rc = is_key(w->z, w->document, &size);
-        if (rc > 0)
+        if (rc > 0 && w->each_document == NULL)
             rc = tell_key(w, w->document, size);
     }
     return rc;
@@ -399,7 +412,7 @@ static int walk_node(struct walk *w, const struct hg_cursor_at *at)
 
     if (at->key[parent + (parent > 0 ? 1 : 0)] != 0xff)
         return HOLOG_OK;
-    if (a != NULL && a->dir.len == parent) {
+    if (a != NULL && a->dir.len == parent && w->each != NULL) {
         memcpy(w->key, w->prefix, len);
         if (a->path_len > base) { /* of its path what is below the prefix */
             size_t skip = base + (base > 0 ? 1 : 0);
@@ -455,6 +468,8 @@ static int walk_entry(struct walk *w, const struct hg_cursor_at *at)
         rc = join(w->key, w->prefix, w->prefix_len, w->path + skip);
     if (rc < 0)
         return rc;
+    if (at->loc.type != HG_ENTRY_DIR && w->each == NULL)
+        return HOLOG_OK;
     if (at->loc.type == HG_ENTRY_BLOB)
         return walk_blob(w, &at->loc);
     if (at->loc.type == HG_ENTRY_SYMLINK)
@@ -521,6 +536,39 @@ static int walk_lead(struct walk *w)
     return rc;
 }
 
+/* Begun with zeros but for what the caller sets. */
+static struct walk *new_walk(holog_zarr *z, const char *prefix, void *ctx)
+{
+    struct walk *w = hg_malloc(sizeof *w);
+
+    if (w == NULL)
+        return NULL;
+    w->z = z;
+    w->each = NULL;
+    w->each_document = NULL;
+    w->ctx = ctx;
+    w->prefix = prefix;
+    w->prefix_len = strlen(prefix);
+    w->prefix_len -= w->prefix_len > 0 && prefix[w->prefix_len - 1] == '/';
+    w->depth = 0;
+    return w;
+}
+
+/* Frees it. */
+static int run_walk(struct walk *w)
+{
+    int rc = hg_zarr_find(&w->z->tree, w->prefix, 1, &w->at);
+
+    if (rc == HOLOG_OK && w->at.at.loc.type == HG_ENTRY_DIR)
+        rc = walk_directory(w);
+    if (rc == HOLOG_OK && w->at.what == HG_ZARR_CHUNKS)
+        rc = walk_lead(w);
+    while (w->depth > 0)
+        hg_free(w->arrays[--w->depth]);
+    hg_free(w);
+    return rc;
+}
+
 int holog_zarr_list(holog_zarr *zarr, const char *prefix,
                     int (*each)(void *ctx, const char *key, uint64_t size_bytes), void *ctx)
 {
@@ -531,23 +579,22 @@ int holog_zarr_list(holog_zarr *zarr, const char *prefix,
         rc = hg_error(HOLOG_E_INVAL, "prefix or each is NULL");
     if (rc < 0)
         return rc;
-    w = hg_malloc(sizeof *w);
+    w = new_walk(zarr, prefix, ctx);
     if (w == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a listing");
-    w->z = zarr;
     w->each = each;
-    w->ctx = ctx;
-    w->prefix = prefix;
-    w->prefix_len = strlen(prefix);
-    w->prefix_len -= w->prefix_len > 0 && prefix[w->prefix_len - 1] == '/';
-    w->depth = 0;
-    rc = hg_zarr_find(&zarr->tree, prefix, 1, &w->at);
-    if (rc == HOLOG_OK && w->at.at.loc.type == HG_ENTRY_DIR)
-        rc = walk_directory(w);
-    if (rc == HOLOG_OK && w->at.what == HG_ZARR_CHUNKS)
-        rc = walk_lead(w);
-    while (w->depth > 0)
-        hg_free(w->arrays[--w->depth]);
-    hg_free(w);
+    rc = run_walk(w);
     return rc == STOPPED ? HOLOG_OK : rc;
+}
+
+int hg_zarr_each_document(holog_zarr *z,
+                          int (*each)(void *ctx, const char *key, const struct hg_zarr_place *p),
+                          void *ctx)
+{
+    struct walk *w = new_walk(z, "", ctx);
+
+    if (w == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a listing");
+    w->each_document = each;
+    return run_walk(w);
 }

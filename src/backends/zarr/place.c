@@ -254,6 +254,12 @@ static int find_chunk(const struct hg_zarr_tree *t, const char *key, const struc
     out->is_chunk = n == (int)out->array.grid.rank && !k->is_prefix;
     if (n < 0)
         return HOLOG_OK;
+    if (t->is_v2 && !out->array.has_twin) {
+        if (out->is_chunk)
+            return hg_error_path(HOLOG_E_NOTSUP, key, (uint32_t)k->len,
+                                 "%s: the array's chunks are other bytes in Zarr v2", key);
+        return HOLOG_OK;
+    }
     out->n = (unsigned)n;
     if (out->is_chunk)
         return find_one_chunk(t, out);

@@ -1,0 +1,28 @@
+/*
+ * Documents of Zarr v2 for what is kept as v3: a view, where the chunks are the same bytes in both.
+ *
+ *   v3                                              v2
+ *   transpose, that turns the axes round            order "F"
+ *   bytes, little-endian or of single bytes         dtype "<.." or "|.."
+ *   numcodecs.shuffle                               filter "shuffle"
+ *   nothing, zstd, gzip, blosc, numcodecs.lz4       compressor
+ * in this order, and none of it twice. A fill value that is a NaN of its own is a NaN; one of raw bits is in
+ * base64. Names of axes are the attribute _ARRAY_DIMENSIONS, as xarray has them.
+ *
+ * Source: Zarr storage specification v2; numcodecs for the configurations.
+ */
+#ifndef HG_BACKENDS_ZARR_TWIN_H
+#define HG_BACKENDS_ZARR_TWIN_H
+
+#include "array/document.h"
+
+int hg_twin_is_possible(const struct hg_document *d);
+/* .zarray of the v3 document. HOLOG_E_NOTSUP: there is none; and as hg_document_read. */
+HG_MUST_CHECK int hg_twin_array(const void *json, size_t len, struct json_object **out);
+/* .zattrs of the v3 document of an array or a group. HOLOG_E_NOENT without a message: it has no attributes. */
+HG_MUST_CHECK int hg_twin_attributes(const void *json, size_t len, struct json_object **out);
+
+/* An object's member, which it takes over also when this fails; with o or value NULL it does. */
+HG_MUST_CHECK int hg_twin_put(struct json_object *o, const char *name, struct json_object *value);
+
+#endif
