@@ -78,6 +78,14 @@ enum option_id {
     OPT_KEEP,
     OPT_OLDER,
     OPT_BALANCE,
+    OPT_PORT,
+    OPT_BIND,
+    OPT_PATH,
+    OPT_WRITABLE,
+    OPT_TOKEN,
+    OPT_MAX_BODY,
+    OPT_MAX_CONNECTIONS,
+    OPT_VERBOSE,
     OPT_BLOB,
     OPT_RAW,
     OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
@@ -241,6 +249,14 @@ void json_stream_begin(struct json_stream *stream, json_object *head, const char
 void json_stream_item(struct json_stream *stream, json_object *item);
 void json_stream_end(struct json_stream *stream, json_object *tail);
 
+/* ---- figures --------------------------------------------------------------------------------- */
+
+/* What stats --prometheus says of the store, under that name. 0, or the code of what failed: then nothing
+ * was put. */
+int stats_prometheus(FILE *to, const char *name, holog_store *store);
+/* {store="..."} with what the format wants escaped; `more` ("le=\"1\"") may be NULL. */
+void put_labels(FILE *to, const char *store, const char *more);
+
 /* ---- progress -------------------------------------------------------------------------------- */
 
 /* A line on stderr, from the second second on, and only when that is a terminal. */
@@ -259,5 +275,8 @@ uint64_t now_ns(void);
 /* From here on the first SIGINT, SIGTERM or SIGHUP only makes interrupted() true. */
 void catch_signals(void);
 bool interrupted(void);
+/* A descriptor that can be read from once interrupted() is true; to be asked for before catch_signals(), and
+ * not closed. 0 or errno. */
+int interrupted_fd(int *out_fd);
 
 #endif

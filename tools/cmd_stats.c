@@ -244,30 +244,31 @@ static void put_json(const struct args *args, const holog_stats *stats,
 
 /* ---- Prometheus ------------------------------------------------------------------------------ */
 
-/* {store="..."} with what the format wants escaped; `more` ("le=\"1\"") may be NULL. */
-static void put_labels(const char *store, const char *more)
+void put_labels(FILE *to, const char *store, const char *more)
 {
-    (void)fputs("{store=\"", stdout);
+    (void)fputs("{store=\"", to);
     for (const char *s = store; *s != '\0'; s++) {
         if (*s == '\n')
-            (void)fputs("\\n", stdout);
+            (void)fputs("\\n", to);
         else if (*s == '"' || *s == '\\')
-            (void)printf("\\%c", *s);
+            (void)fprintf(to, "\\%c", *s);
         else
-            (void)putchar(*s);
+            (void)fputc(*s, to);
     }
-    (void)printf("\"%s%s}", more != NULL ? "," : "", more != NULL ? more : "");
+    (void)fprintf(to, "\"%s%s}", more != NULL ? "," : "", more != NULL ? more : "");
 }
 
-static void put_metric(const char *store, const holog_stats *stats, const struct stat_row *row)
+static void put_metric(FILE *to, const char *store, const holog_stats *stats,
+                       const struct stat_row *row)
 {
     const char *suffix = row->counter ? "_total" : "";
 
-    (void)printf("# HELP holog_%s%s %s\n", row->name, suffix, row->help);
-    (void)printf("# TYPE holog_%s%s %s\n", row->name, suffix, row->counter ? "counter" : "gauge");
-    (void)printf("holog_%s%s", row->name, suffix);
-    put_labels(store, NULL);
-    (void)printf(" %" PRIu64 "\n", value_of(stats, row));
+    (void)fprintf(to, "# HELP holog_%s%s %s\n", row->name, suffix, row->help);
+    (void)fprintf(to, "# TYPE holog_%s%s %s\n", row->name, suffix,
+                  row->counter ? "counter" : "gauge");
+    (void)fprintf(to, "holog_%s%s", row->name, suffix);
+    put_labels(to, store, NULL);
+    (void)fprintf(to, " %" PRIu64 "\n", value_of(stats, row));
 }
 
 /* Upper edge of bucket i, in seconds: 2^((i+1)/2) units of 16 ns. */
@@ -278,58 +279,73 @@ static double bucket_edge(unsigned i)
     return (i + 1) % 2 == 0 ? edge : edge * 1.4142135623730951;
 }
 
-static void put_histogram(const char *store, const holog_histogram *h, const char *name,
+static void put_histogram(FILE *to, const char *store, const holog_histogram *h, const char *name,
                           const char *help)
 {
     uint64_t below = 0;
     char label[64];
 
-    (void)printf("# HELP holog_%s_seconds %s\n# TYPE holog_%s_seconds histogram\n", name, help,
-                 name);
+    (void)fprintf(to, "# HELP holog_%s_seconds %s\n# TYPE holog_%s_seconds histogram\n", name, help,
+                  name);
     for (unsigned i = 0; i < HOLOG_HIST_BUCKETS; i++) {
         below += h->buckets[i];
         if (h->buckets[i] == 0)
             continue; /* buckets are cumulative: an empty one says nothing */
         (void)snprintf(label, sizeof label, "le=\"%.9g\"", bucket_edge(i));
-        (void)printf("holog_%s_seconds_bucket", name);
-        put_labels(store, label);
-        (void)printf(" %" PRIu64 "\n", below);
+        (void)fprintf(to, "holog_%s_seconds_bucket", name);
+        put_labels(to, store, label);
+        (void)fprintf(to, " %" PRIu64 "\n", below);
     }
-    (void)printf("holog_%s_seconds_bucket", name);
-    put_labels(store, "le=\"+Inf\"");
-    (void)printf(" %" PRIu64 "\nholog_%s_seconds_sum", h->count, name);
-    put_labels(store, NULL);
-    (void)printf(" %.9f\nholog_%s_seconds_count", (double)h->sum_ns / 1e9, name);
-    put_labels(store, NULL);
-    (void)printf(" %" PRIu64 "\n", h->count);
+    (void)fprintf(to, "holog_%s_seconds_bucket", name);
+    put_labels(to, store, "le=\"+Inf\"");
+    (void)fprintf(to, " %" PRIu64 "\nholog_%s_seconds_sum", h->count, name);
+    put_labels(to, store, NULL);
+    (void)fprintf(to, " %.9f\nholog_%s_seconds_count", (double)h->sum_ns / 1e9, name);
+    put_labels(to, store, NULL);
+    (void)fprintf(to, " %" PRIu64 "\n", h->count);
 }
 
 /* Names of tags hold nothing that would have to be escaped. */
-static void put_holders(const char *store, json_object *holders)
+static void put_holders(FILE *to, const char *store, json_object *holders)
 {
     char labels[160];
 
-    (void)printf("# HELP holog_held_bytes Bytes of values that a tag or an open view keeps\n"
-                 "# TYPE holog_held_bytes gauge\n");
+    (void)fprintf(to, "# HELP holog_held_bytes Bytes of values that a tag or an open view keeps\n"
+                      "# TYPE holog_held_bytes gauge\n");
     for (size_t i = 0; i < json_object_array_length(holders); i++) {
         json_object *item = json_object_array_get_idx(holders, i);
         const char *name = member_text(item, "name");
         (void)snprintf(labels, sizeof labels, "kind=\"%s\",name=\"%s\",commit=\"%" PRIu64 "\"",
                        member_text(item, "kind"), name != NULL ? name : "",
                        member_number(item, "commit"));
-        (void)printf("holog_held_bytes");
-        put_labels(store, labels);
-        (void)printf(" %" PRIu64 "\n", member_number(item, "bytes"));
+        (void)fprintf(to, "holog_held_bytes");
+        put_labels(to, store, labels);
+        (void)fprintf(to, " %" PRIu64 "\n", member_number(item, "bytes"));
     }
 }
 
-static void put_prometheus(const char *store, const holog_stats *stats, json_object *holders)
+static void put_prometheus(FILE *to, const char *store, const holog_stats *stats,
+                           json_object *holders)
 {
     for (size_t i = 0; i < ROW_COUNT; i++)
-        put_metric(store, stats, &rows[i]);
+        put_metric(to, store, stats, &rows[i]);
     for (size_t i = 0; i < HISTOGRAM_COUNT; i++)
-        put_histogram(store, histogram_of(stats, i), histograms[i].name, histograms[i].help);
-    put_holders(store, holders);
+        put_histogram(to, store, histogram_of(stats, i), histograms[i].name, histograms[i].help);
+    put_holders(to, store, holders);
+}
+
+int stats_prometheus(FILE *to, const char *name, holog_store *store)
+{
+    holog_stats stats = { .struct_size = sizeof stats };
+    struct keepers keepers = { 0 };
+    int rc = holog_stats_get(store, &stats);
+
+    if (rc >= 0)
+        rc = get_keepers(store, &keepers);
+    if (rc >= 0)
+        put_prometheus(to, name, &stats, keepers.holders);
+    free_keepers(&keepers);
+    return rc;
 }
 
 int verb_stats(const struct args *args)
@@ -352,7 +368,7 @@ int verb_stats(const struct args *args)
     if (status == EXIT_DONE && args->given[OPT_JSON])
         put_json(args, &stats, &keepers);
     else if (status == EXIT_DONE && args->given[OPT_PROMETHEUS])
-        put_prometheus(args->operands[0], &stats, keepers.holders);
+        put_prometheus(stdout, args->operands[0], &stats, keepers.holders);
     else if (status == EXIT_DONE)
         put_table(&stats, &keepers);
     free_keepers(&keepers);

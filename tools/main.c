@@ -113,6 +113,16 @@ static const struct command commands[] = {
       { OPT_JSON }, verb_info },
     { "stats", "STORE", "Show counters, sizes, and what keeps the past.", NULL, 1, 1,
       { OPT_JSON, OPT_PROMETHEUS }, verb_stats },
+    { "serve", "STORE", "Serve the store over HTTP: Zarr arrays and blobs, any state.",
+      "  /live/KEY    the newest state           /@REF/KEY   leads to the number of a tag, HEAD~N, time\n"
+      "  /@17/KEY     the state of commit 17     /           what is here; /healthz and /metrics, too\n"
+      "KEY is a Zarr key (plate/zarr.json, plate/c/0/12) or the path of a blob. Directly behind the\n"
+      "state may come v2/, the same as Zarr v2, or v3/, with consolidated metadata. A KEY that ends\n"
+      "in '/' is listed, with ?list as JSON. Read-only, a store that is being written is followed.\n"
+      "With --writable nobody else may write it; each PUT and DELETE on /live/ is a durable commit.\n"
+      "SIGINT or SIGTERM ends it when requests on their way are answered.", 1, 1,
+      { OPT_PORT, OPT_BIND, OPT_PATH, OPT_WRITABLE, OPT_TOKEN, OPT_MAX_BODY, OPT_MAX_CONNECTIONS,
+        OPT_VERBOSE }, verb_serve },
     { "bench", "[WORKLOAD ...]", "Measure this machine with a scratch store, which is removed after.",
       "  disk     the disk itself: 8 MiB writes past the page cache, one sync at the end\n"
       "  sync     the disk itself: 4 KiB writes in place, each durable\n"
@@ -130,7 +140,7 @@ static const struct command commands[] = {
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
 static const char *const later_verbs[] = {
-    "compact", "export", "import", "serve", "snapshot", "wave",
+    "compact", "export", "import", "snapshot", "wave",
 };
 
 static const struct command *find_command(const char *name)

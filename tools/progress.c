@@ -1,10 +1,12 @@
 /*
  * progress.c: the line on stderr that says how far a long call has come; clock and signals.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,9 +25,27 @@ uint64_t now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+static int wake_fd = -1; /* set before handlers are, by the only thread */
+
 static void on_signal(int number)
 {
+    const uint64_t one = 1;
+    int error = errno;
+
     signal_seen = number;
+    if (wake_fd >= 0)
+        (void)!write(wake_fd, &one, sizeof one); /* full, it can be read from all the same */
+    errno = error;
+}
+
+int interrupted_fd(int *out_fd)
+{
+    if (wake_fd < 0)
+        wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_fd < 0)
+        return errno;
+    *out_fd = wake_fd;
+    return 0;
 }
 
 void catch_signals(void)

@@ -30,6 +30,7 @@ int verb_verify(const struct args *args);
 int verb_repair(const struct args *args);
 int verb_dump(const struct args *args);
 int verb_stats(const struct args *args);
+int verb_serve(const struct args *args);
 int verb_bench(const struct args *args);
 
 #endif

@@ -8,7 +8,7 @@ import unittest
 
 from clitest import BIN, DONE, FAILED, SOURCE, USAGE, Case, main
 
-VERBS = """init save load ls stat delta rm mkdir mv cp ln batch log tag diff rollback gc du verify repair
+VERBS = """init save load ls stat delta rm mkdir mv cp ln batch serve log tag diff rollback gc du verify repair
     dump config info stats bench""".split()
 
 

@@ -22,6 +22,7 @@ _holog_options() {
         verify) echo "--quick --json" ;;
         repair) echo "--mode --dry-run --json" ;;
         stats) echo "--json --prometheus" ;;
+        serve) echo "--port --bind --path --writable --token --max-body --max-connections --verbose" ;;
         bench) echo "--dir --seconds --json" ;;
         stat) echo "--at --json" ;;
         dump | config | info) echo "--json" ;;
@@ -29,7 +30,7 @@ _holog_options() {
 }
 
 _holog_verbs="init save load ls stat delta rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info \
-stats bench help --help --version"
+stats serve bench help --help --version"
 
 # Words that are no options, before the one being completed: the verb comes first.
 _holog_operands() {
@@ -43,7 +44,8 @@ _holog_operands() {
             case $word in
                 -m | -o | -n | -d | --message | --output | --limit | --depth | --range | --prefix | \
                     --at | --steps | --keep | --older | --delete | --after | --before | --if-seq | --mode | --dir | --seconds | --segment-size | \
-                    --extent-segment-size | --inline-max | --max-space-amp) skip=1 ;;
+                    --extent-segment-size | --inline-max | --max-space-amp | --port | --bind | --path | --token | \
+                    --max-body | --max-connections) skip=1 ;;
             esac
         else
             _holog_words+=("$word")
@@ -101,9 +103,11 @@ _holog() {
     local verb=${_holog_words[0]-} count=${#_holog_words[@]}
 
     case $before in
-        -o | --output) _holog_files "$typed"; return ;;
+        -o | --output | --token) _holog_files "$typed"; return ;;
         --dir) _holog_directories "$typed"; return ;;
         --mode) _holog_list "point-in-time salvage" "$typed"; return ;;
+        --path) _holog_paths "${_holog_words[1]-}" "$typed"; return ;;
+        --bind) _holog_list "127.0.0.1 0.0.0.0 ::1" "$typed"; return ;;
         --at | --delete) _holog_tags "${_holog_words[1]-}" "$typed"; return ;;
     esac
     if ((count == 0)); then
