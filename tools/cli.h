@@ -88,6 +88,8 @@ enum option_id {
     OPT_VERBOSE,
     OPT_BLOB,
     OPT_RAW,
+    OPT_FORMAT,
+    OPT_SKIP_DAMAGED,
     OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_MAP,
     OPT_COUNT

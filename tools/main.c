@@ -123,6 +123,15 @@ static const struct command commands[] = {
       "SIGINT or SIGTERM ends it when requests on their way are answered.", 1, 1,
       { OPT_PORT, OPT_BIND, OPT_PATH, OPT_WRITABLE, OPT_TOKEN, OPT_MAX_BODY, OPT_MAX_CONNECTIONS,
         OPT_VERBOSE }, verb_serve },
+    { "export", "STORE PATH DIR", "Write what is at or below PATH to a new directory that Zarr programs read.",
+      "Chunks first, documents last, synced, and only then called DIR: an export that was cut short\n"
+      "never looks complete. Every byte is verified. Of zarr2 only arrays are there whose chunks are\n"
+      "the same bytes in both versions.", 3, 3,
+      { OPT_FORMAT, OPT_AT }, verb_export },
+    { "import", "STORE PATH DIR", "Take in a directory that a Zarr program (version 3) has written.",
+      "All of it in one commit, byte for byte, whatever its codecs are. What cannot be taken (a shard\n"
+      "that was torn when its writer was killed) is named and ends it, unless --skip-damaged is given.", 3, 3,
+      { OPT_REPLACE, OPT_SKIP_DAMAGED, OPT_MESSAGE, OPT_JSON }, verb_import },
     { "bench", "[WORKLOAD ...]", "Measure this machine with a scratch store, which is removed after.",
       "  disk     the disk itself: 8 MiB writes past the page cache, one sync at the end\n"
       "  sync     the disk itself: 4 KiB writes in place, each durable\n"
@@ -140,7 +149,9 @@ static const struct command commands[] = {
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
 static const char *const later_verbs[] = {
-    "compact", "export", "import", "snapshot", "wave",
+    "compact",
+    "snapshot",
+    "wave",
 };
 
 static const struct command *find_command(const char *name)

@@ -101,6 +101,9 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_MAX_CONNECTIONS] = { "max-connections", 0, KIND_NUMBER, "N",
                             "at most N connections at once (default 256)" },
     [OPT_VERBOSE]       = { "verbose", 'v', KIND_FLAG, NULL, "a line on stderr for each request" },
+    [OPT_FORMAT]        = { "format", 0, KIND_TEXT, "FORMAT", "zarr3 (default) or zarr2" },
+    [OPT_SKIP_DAMAGED]  = { "skip-damaged", 0, KIND_FLAG, NULL,
+                            "go on without what cannot be taken; exit status 3" },
     [OPT_PURGE]         = { "purge", 0, KIND_LATER, NULL, NULL },
     [OPT_MAP]           = { "map", 0, KIND_LATER, NULL, NULL },
 };

@@ -31,6 +31,8 @@ int verb_repair(const struct args *args);
 int verb_dump(const struct args *args);
 int verb_stats(const struct args *args);
 int verb_serve(const struct args *args);
+int verb_export(const struct args *args);
+int verb_import(const struct args *args);
 int verb_bench(const struct args *args);
 
 #endif

@@ -91,6 +91,12 @@ HOLOG_API int holog_zarr_list(holog_zarr *zarr, const char *prefix,
                               int (*each)(void *ctx, const char *key, uint64_t size_bytes),
                               void *ctx);
 
+/* All keys as files below `dir`, which is made, and must not be there (HOLOG_E_EXIST): chunks first, then the
+ * documents, the root's last; synced, and only then is it called so: until then, and after a failure, what there
+ * is of it is called DIR.partial-PID. `progress` may be NULL; its unit is "keys". */
+HOLOG_API int holog_zarr_export(holog_zarr *zarr, const char *dir, holog_progress_fn progress,
+                                void *progress_ctx);
+
 /* Changes, in a transaction; v3 keys, relative to directory `path`, which is made if missing, as all parents
  * are. What is there gives way, but for a directory of the key's name (HOLOG_E_ISDIR).
  *
@@ -107,6 +113,16 @@ HOLOG_API int holog_txn_zarr_set(holog_txn *txn, const char *path, const char *k
 HOLOG_API int holog_txn_zarr_delete(holog_txn *txn, const char *path, const char *key);
 /* All keys that begin with the prefix and a '/'; "": all. Of a symlink the link goes, not what it leads to. */
 HOLOG_API int holog_txn_zarr_delete_prefix(holog_txn *txn, const char *path, const char *prefix);
+
+/* The hierarchy in directory `dir`, Zarr v3, as it stands: whatever its codecs are, chunks keep their bytes. What
+ * cannot be taken (a torn shard) is told to `damaged`, which returns 0 to go on without it; NULL, or any
+ * other answer: the import ends with that error. Symlinks and what is neither file nor directory are passed over.
+ * HOLOG_E_INVAL: there is no zarr.json. Progress in "bytes". It may be larger than memory. */
+HOLOG_API int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *dir,
+                                    int (*damaged)(void *ctx, const char *key, int code,
+                                                   const char *message),
+                                    void *damaged_ctx, holog_progress_fn progress,
+                                    void *progress_ctx);
 
 #ifdef __cplusplus
 }

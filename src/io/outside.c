@@ -285,6 +285,31 @@ out:
     return rc;
 }
 
+int hg_outside_rename(struct hg_outside *o, const char *from, const char *to)
+{
+    const char *from_base = from;
+    const char *to_base = strrchr(to, '/') != NULL ? strrchr(to, '/') + 1 : to;
+    int dir = -1;
+    int rc = check_name(from);
+
+    if (rc == HOLOG_OK)
+        rc = check_name(to);
+    if (rc == HOLOG_OK && (from_base = strrchr(from, '/')) != NULL &&
+        (from_base - from != to_base - 1 - to ||
+         strncmp(from, to, (size_t)(from_base - from)) != 0))
+        return hg_error(HOLOG_E_INVAL, "%s and %s are not in one directory", from, to);
+    if (rc == HOLOG_OK)
+        rc = open_parent(o, from, &dir, &from_base);
+    if (rc < 0)
+        return rc;
+    if (renameat2(dir, from_base, dir, to_base, RENAME_NOREPLACE) != 0)
+        rc = hg_io_fail(errno, "rename", to);
+    else
+        rc = sync_fd(dir, "sync the directory of", to);
+    (void)close(dir);
+    return rc;
+}
+
 /* ---- reading -------------------------------------------------------------------------------------------*/
 
 /* To the end, wherever that is by now: the size was only what it was a moment ago. */

@@ -47,6 +47,9 @@ HG_MUST_CHECK int hg_outside_write(struct hg_outside *o, const char *name, const
                                    const size_t *lens, unsigned n, unsigned flags);
 /* A directory with its parents; nothing happens when it is there. Of the flags, HG_OUTSIDE_LAZY. */
 HG_MUST_CHECK int hg_outside_mkdir(struct hg_outside *o, const char *name, unsigned flags);
+/* A file or a directory, with what is in it, gets another name in the same directory, which nothing has:
+ * HOLOG_E_EXIST. On return the name is durable; what it names is what hg_outside_sync has made of it. */
+HG_MUST_CHECK int hg_outside_rename(struct hg_outside *o, const char *from, const char *to);
 /* Append a whole file to *out, which is untouched on failure. HOLOG_E_TOOBIG: more than `max` bytes. */
 HG_MUST_CHECK int hg_outside_read(struct hg_outside *o, const char *name, uint64_t max,
                                   struct hg_buf *out);

@@ -23,6 +23,8 @@ _holog_options() {
         repair) echo "--mode --dry-run --json" ;;
         stats) echo "--json --prometheus" ;;
         serve) echo "--port --bind --path --writable --token --max-body --max-connections --verbose" ;;
+        export) echo "--format --at" ;;
+        import) echo "--replace --skip-damaged --message --json" ;;
         bench) echo "--dir --seconds --json" ;;
         stat) echo "--at --json" ;;
         dump | config | info) echo "--json" ;;
@@ -30,7 +32,7 @@ _holog_options() {
 }
 
 _holog_verbs="init save load ls stat delta rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info \
-stats serve bench help --help --version"
+stats serve export import bench help --help --version"
 
 # Words that are no options, before the one being completed: the verb comes first.
 _holog_operands() {
@@ -45,7 +47,7 @@ _holog_operands() {
                 -m | -o | -n | -d | --message | --output | --limit | --depth | --range | --prefix | \
                     --at | --steps | --keep | --older | --delete | --after | --before | --if-seq | --mode | --dir | --seconds | --segment-size | \
                     --extent-segment-size | --inline-max | --max-space-amp | --port | --bind | --path | --token | \
-                    --max-body | --max-connections) skip=1 ;;
+                    --max-body | --max-connections | --format) skip=1 ;;
             esac
         else
             _holog_words+=("$word")
