@@ -97,11 +97,9 @@ int hg_nodes_save_mem(struct hg_nodes *n, struct hg_mem *mem, size_t len)
         return rc;
     }
     rc = hg_stage_mem(n->lookup.store, mem, len, &g);
-    if (rc < 0)
-        return rc;
-    g->next = n->txn->staged;
-    n->txn->staged = g;
-    return op(n, HG_OP_SAVE, HOLOG_REPLACE, NULL, len, g);
+    if (rc == HOLOG_OK)
+        rc = hg_txn_take_staged(n->txn, g);
+    return rc < 0 ? rc : op(n, HG_OP_SAVE, HOLOG_REPLACE, NULL, len, g);
 }
 
 int hg_nodes_delete(struct hg_nodes *n)

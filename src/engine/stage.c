@@ -207,16 +207,23 @@ int hg_stage_mem(holog_store *s, struct hg_mem *mem, size_t len, struct hg_stage
     return stage(s, mem, NULL, len, 0, out);
 }
 
-int hg_staged_make_way(struct hg_staged *list)
+int hg_staged_make_way(struct hg_staged *list, uint64_t keep)
 {
+    uint64_t kept = 0;
     int some = 0;
 
     for (struct hg_staged *g = list; g != NULL; g = g->next) {
-        int rc = g->mem == NULL || g->held ? 0 : hg_staged_wait(g);
+        int rc;
+        if (g->mem == NULL && kept > 0 && keep > 0)
+            break; /* so did all before it, last time */
+        if (g->mem == NULL || g->held || kept + g->len <= keep) {
+            kept += g->len;
+            continue;
+        }
+        kept = keep;
+        rc = hg_staged_wait(g);
         if (rc < 0)
             return rc;
-        if (g->mem == NULL || g->held)
-            continue;
         hg_mem_put(g->mem);
         g->mem = NULL;
         some = 1;

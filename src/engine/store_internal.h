@@ -364,8 +364,9 @@ HG_MUST_CHECK int hg_stage_mem(holog_store *s, struct hg_mem *mem, size_t len,
 /* A run of bytes that is no value (a record list): its one piece and hash. */
 HG_MUST_CHECK int hg_stage_body(holog_store *s, const void *data, size_t len,
                                 struct hg_staged **out);
-/* Values that are written make way for those to come. 1: some did; 0; or a failure of a write. */
-int hg_staged_make_way(struct hg_staged *list);
+/* Values of the list, but for the first that make up `keep` bytes, are no longer in memory once they are
+ * written. 1: some did go; 0; or a failure of a write. */
+int hg_staged_make_way(struct hg_staged *list, uint64_t keep);
 int hg_staged_wait(struct hg_staged *g); /* until no write is under way; the first failure */
 /* The owner's end of it. Unless it is named, waits for its writes and gives its room back. Not from
  * the end of a write. */
@@ -436,7 +437,8 @@ struct holog_txn {
     struct hg_run run;          /* batch.c's: put i is operation i; empty: there is none */
     size_t copies_noted;        /* operations whose sources are among the reads, if any was read */
     struct hg_index *overlay;   /* own changes, for own reads; NULL until needed */
-    struct hg_staged *staged;   /* all of them */
+    struct hg_staged *staged;   /* all of them, the newest first */
+    uint64_t staged_bytes;      /* of those whose copies are still in memory, or nearly */
     struct hg_delta_op *deltas; /* all of them */
     struct hg_delta_op *delta;  /* of the operation that is being collected */
     size_t own_fields_len;      /* of the fields: the last are the store's own */
@@ -499,6 +501,9 @@ HG_MUST_CHECK int hg_txn_insert_parents(holog_txn *txn, size_t i, const struct h
 HG_MUST_CHECK int hg_txn_save(holog_txn *txn, const char *path, const void *data, size_t len,
                               unsigned flags);
 HG_MUST_CHECK int hg_txn_op_expect(holog_txn *txn, const char *path, uint64_t number);
+/* The transaction's from now on, whatever becomes of the operation that it is for. HOLOG_E_IO: one before it
+ * could not be written. */
+HG_MUST_CHECK int hg_txn_take_staged(holog_txn *txn, struct hg_staged *g);
 /* Memory for a value of the transaction's: those it has staged before make way. HOLOG_E_BUDGET. */
 HG_MUST_CHECK int hg_txn_mem_new(holog_txn *txn, size_t len, struct hg_mem **out_mem);
 /* The bytes of a staged value, in memory again: one count for the caller. */

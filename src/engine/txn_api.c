@@ -13,6 +13,10 @@
 #define META_MAX     64u
 #define META_KEY_MAX 255u
 
+/* Copies of values that a transaction keeps, as many as the cache keeps of what was saved: more would only
+ * be memory that nobody has touched before, which is slower than the disk. */
+#define STAGED_KEPT (UINT64_C(64) << 20)
+
 struct savepoint {
     size_t ops;
     size_t fields_len;
@@ -50,6 +54,20 @@ int holog_txn_save(holog_txn *txn, const char *path, const void *data, size_t le
     return rc < 0 ? rc : hg_txn_save(txn, path, data, len_bytes, flags);
 }
 
+int hg_txn_take_staged(holog_txn *txn, struct hg_staged *g)
+{
+    int rc = 0;
+
+    g->next = txn->staged;
+    txn->staged = g;
+    txn->staged_bytes += g->len;
+    if (txn->staged_bytes > 2 * STAGED_KEPT) {
+        rc = hg_staged_make_way(txn->staged, STAGED_KEPT);
+        txn->staged_bytes = STAGED_KEPT;
+    }
+    return HG_MIN(rc, 0);
+}
+
 int hg_txn_stage(holog_txn *txn, const void *data, size_t len, struct hg_staged **out_staged)
 {
     struct hg_staged *g = NULL;
@@ -59,12 +77,12 @@ int hg_txn_stage(holog_txn *txn, const void *data, size_t len, struct hg_staged 
         return hg_error(HOLOG_E_INVAL, "data is NULL and len is %zu", len);
     if (len > txn->store->inline_max) {
         rc = hg_stage(txn->store, data, len, &g);
-        if (rc == HOLOG_E_BUDGET && hg_staged_make_way(txn->staged) > 0)
+        if (rc == HOLOG_E_BUDGET && hg_staged_make_way(txn->staged, 0) > 0)
             rc = hg_stage(txn->store, data, len, &g);
+        if (rc == HOLOG_OK)
+            rc = hg_txn_take_staged(txn, g);
         if (rc < 0)
             return rc;
-        g->next = txn->staged; /* the transaction's, whatever becomes of the operation */
-        txn->staged = g;
     }
     *out_staged = g;
     return HOLOG_OK;
@@ -74,7 +92,7 @@ int hg_txn_mem_new(holog_txn *txn, size_t len, struct hg_mem **out_mem)
 {
     int rc = hg_mem_new(txn->store->cache, len, out_mem);
 
-    if (rc == HOLOG_E_BUDGET && hg_staged_make_way(txn->staged) > 0)
+    if (rc == HOLOG_E_BUDGET && hg_staged_make_way(txn->staged, 0) > 0)
         rc = hg_mem_new(txn->store->cache, len, out_mem);
     return rc;
 }
