@@ -533,6 +533,59 @@ Test(zarr, a_hierarchy_may_begin_anywhere)
     holog_view_close(view);
 }
 
+Test(zarr, the_root_may_be_an_array)
+{
+    OK(set_text("zarr.json", plain()));
+    OK(set_text("c/0/0", "0000"));
+    OK(set_text("c/1/2", "1212"));
+    OK(set_text("notes", "x"));
+    cr_assert_str_eq(text_of("zarr.json"), plain());
+    cr_assert_str_eq(text_of("c/1/2"), "1212");
+    cr_assert_str_eq(names_below(""), "zarr.json notes=1 c/ ");
+    cr_assert_str_eq(names_below("c"), "0/ 1/ ");
+    cr_assert_str_eq(all_keys(), "zarr.json notes=1 c/0/0=4 c/1/2=4 ");
+    cr_assert_str_eq(keys_below("c/1"), "c/1/2=4 ");
+    drop_prefix("c/0");
+    drop("zarr.json");
+    cr_assert_str_eq(all_keys(), "zarr.json notes=1 ");
+    OK(set_text("zarr.json", plain()));
+    OK(set_text("c/0/0", "0000"));
+    drop_prefix("");
+    cr_assert_str_eq(all_keys(), "zarr.json ");
+    cr_assert_str_eq(text_of("zarr.json"), GROUP);
+}
+
+Test(zarr, a_shard_of_one_axis_is_found_among_many)
+{
+    static const char doc[] =
+        "{\"zarr_format\":3,\"node_type\":\"array\",\"shape\":[4000],\"data_type\":\"uint8\","
+        "\"fill_value\":0,\"chunk_grid\":{\"name\":\"regular\",\"configuration\":{"
+        "\"chunk_shape\":[4]}},\"chunk_key_encoding\":{\"name\":\"v2\"},\"codecs\":[{\"name\":"
+        "\"sharding_indexed\",\"configuration\":{\"chunk_shape\":[1],\"codecs\":[{\"name\":"
+        "\"bytes\"}],\"index_codecs\":[{\"name\":\"bytes\",\"configuration\":{\"endian\":"
+        "\"little\"}}]}}]}";
+    uint8_t shard[64 + 4];
+    char key[20];
+
+    memset(shard, 0xff, sizeof shard);
+    shard[0] = 'x';
+    hg_put_le64(shard + 1 + 48, 0);
+    hg_put_le64(shard + 1 + 56, 1);
+    OK(set_text("a/zarr.json", doc));
+    for (unsigned i = 0; i < 1000; i += 127) {
+        (void)snprintf(key, sizeof key, "a/%u", i);
+        OK(set_bytes(key, shard, 65));
+    }
+    cr_assert_str_eq(keys_below("a"), "a/zarr.json a/0=65 a/127=65 a/254=65 a/381=65 a/508=65 "
+                                      "a/635=65 a/762=65 a/889=65 ");
+    cr_assert_str_eq(names_below("a"), "zarr.json 0=65 127=65 254=65 381=65 508=65 635=65 762=65 "
+                                       "889=65 ");
+    drop("a/127");
+    cr_assert_eq(kind_of("a/127"), HOLOG_ZARR_MISSING);
+    cr_assert_eq(kind_of("a/1000"), HOLOG_ZARR_MISSING);
+    FAILS(HOLOG_E_ISDIR, set_text("a", "x"), "a");
+}
+
 /* ---- deleting ------------------------------------------------------------------------------------*/
 
 Test(zarr, a_prefix_is_deleted_with_its_slash)
