@@ -70,6 +70,98 @@ static const char *all_keys(void)
     return told;
 }
 
+/* ---- listings agree ------------------------------------------------------------------------------*/
+
+#define KEYS_MAX 12000
+
+struct keys {
+    holog_zarr *z;
+    char **key;
+    uint64_t *size;
+    size_t n;
+    const char *prefix; /* of the level at hand */
+};
+
+static void keys_begin(struct keys *k, holog_zarr *z)
+{
+    *k = (struct keys){ .z = z,
+                        .key = calloc(KEYS_MAX, sizeof *k->key),
+                        .size = calloc(KEYS_MAX, sizeof *k->size) };
+    cr_assert(k->key != NULL && k->size != NULL);
+}
+
+static void keys_end(struct keys *k)
+{
+    for (size_t i = 0; i < k->n; i++)
+        free(k->key[i]);
+    free(k->key);
+    free(k->size);
+}
+
+static int add_key(void *ctx, const char *key, uint64_t size)
+{
+    struct keys *k = ctx;
+
+    cr_assert_lt(k->n, KEYS_MAX);
+    k->key[k->n] = strdup(key);
+    k->size[k->n++] = size;
+    return 0;
+}
+
+static int descend(void *ctx, const char *name, int is_key, int is_prefix, uint64_t size)
+{
+    struct keys *k = ctx;
+    const char *above = k->prefix;
+    char key[1000];
+
+    (void)snprintf(key, sizeof key, "%s%s%s", above, above[0] != 0 ? "/" : "", name);
+    if (is_key)
+        (void)add_key(k, key, size);
+    if (is_prefix) {
+        k->prefix = key;
+        OK(holog_zarr_list_dir(k->z, key, descend, k));
+        k->prefix = above;
+    }
+    return 0;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What levels name is what is listed at once, each key once and there. */
+static void listings_agree(unsigned flags)
+{
+    struct keys all;
+    struct keys levels;
+    holog_zarr *z = open_at("/", flags);
+
+    keys_begin(&all, z);
+    keys_begin(&levels, z);
+    OK(holog_zarr_list(z, "", add_key, &all));
+    for (size_t i = 0; i < all.n; i += 1 + all.n / 100) {
+        holog_zarr_info info = { .struct_size = sizeof info };
+        OK(holog_zarr_stat(z, all.key[i], &info));
+        cr_assert_eq(info.kind, HOLOG_ZARR_KEY, "%s", all.key[i]);
+        cr_assert_eq(info.size_bytes, all.size[i], "%s", all.key[i]);
+    }
+    levels.prefix = "";
+    OK(holog_zarr_list_dir(z, "", descend, &levels));
+    cr_assert_eq(all.n, levels.n, "%zu keys at once, %zu level by level", all.n, levels.n);
+    qsort(all.key, all.n, sizeof *all.key, by_key);
+    qsort(levels.key, levels.n, sizeof *levels.key, by_key);
+    for (size_t i = 0; i < all.n; i++) {
+        cr_assert_str_eq(all.key[i], levels.key[i]);
+        cr_assert(i == 0 || strcmp(all.key[i - 1], all.key[i]) != 0, "%s: twice", all.key[i]);
+    }
+    keys_end(&all);
+    keys_end(&levels);
+    close_zarr(z);
+}
+
+static int has_round; /* a symlink leads to a directory: by levels there is no end */
+
 static void setup(void)
 {
     box_begin(&box);
@@ -82,6 +174,11 @@ static void teardown(void)
     (void)snprintf(before, sizeof before, "%s", all_keys());
     box_same_after_reopen(&box);
     cr_assert_str_eq(all_keys(), before, "after it was opened again");
+    if (!has_round) {
+        listings_agree(0);
+        listings_agree(HOLOG_ZARR_CONSOLIDATED);
+        listings_agree(HOLOG_ZARR_V2);
+    }
     box_end(&box);
 }
 
@@ -491,6 +588,7 @@ Test(zarr, an_array_with_many_chunks_lists_its_own_level_at_once)
 
 Test(zarr, symlinks_are_followed_to_keys_and_directories)
 {
+    has_round = 1;
     make_tree();
     OK(holog_symlink(box.store, "g/a", "link", 0, NULL));
     OK(holog_symlink(box.store, "h/blob", "alias", 0, NULL));
@@ -907,6 +1005,56 @@ Test(zarr, a_shard_may_be_larger_than_what_is_kept_in_frames)
     close_zarr(z);
     free(large);
     free(shard);
+}
+
+/* A key: an array, and two indexes of which some are beyond the grid. */
+static void spell(const char *form, unsigned r, char *out)
+{
+    for (; *form != 0; form++)
+        *out++ = *form == 'A'   ? (char)('0' + r % 5)
+                 : *form == 'Y' ? (char)('0' + (r >> 5) % 3)
+                 : *form == 'X' ? (char)('0' + (r >> 10) % 4)
+                                : *form;
+    *out = 0;
+}
+
+Test(zarr, whatever_is_set_and_deleted_levels_and_lists_agree)
+{
+    static const char *const keys[] = { SLASHES, DOTS, V2_DOTS, V2_SLASHES };
+    static const char *const forms[] = { "aA/c/Y/X", "aA/c.Y.X",           "aA/Y.X",
+                                         "aA/Y/X",   "aA/c/0Y/X",          "aA/c/Y/Xx",
+                                         "aA/Y/xX",  "aA/c/Y/X/zarr.json", "aA/c/Y" };
+    uint64_t seed = test_seed();
+    const char *none[4] = { NULL, NULL, NULL, NULL };
+    uint8_t shard[500];
+
+    for (unsigned i = 0; i < 4; i++) {
+        char key[30];
+        (void)snprintf(key, sizeof key, "a%u/zarr.json", i);
+        OK(set_text(key, array_json("4, 6", "2, 2", keys[i])));
+    }
+    OK(set_text("a4/zarr.json", sharded(CRC, END)));
+    for (unsigned n = 0; n < 300; n++) {
+        char key[60];
+        uint64_t r = seed = seed * 6364136223846793005u + 1442695040888963407u;
+        unsigned form = (unsigned)(r >> 33) % 9;
+        size_t len;
+        int rc;
+        spell(forms[form], (unsigned)(r >> 40), key);
+        none[(r >> 55) % 4] = (r >> 57) % 2 != 0 ? "inner" : NULL;
+        len = make_shard(&ours, none, shard);
+        if ((r >> 60) % 3 == 0)
+            drop(key);
+        else if (strstr(key, "zarr.json") == NULL) {
+            rc = set_bytes(key, shard, len);
+            cr_assert(rc == HOLOG_OK || rc == HOLOG_E_ISDIR || rc == HOLOG_E_NOTDIR, "%s: %s", key,
+                      holog_error_name(rc));
+        }
+        if (n % 30 == 0) {
+            listings_agree(0);
+            listings_agree(HOLOG_ZARR_V2);
+        }
+    }
 }
 
 /* ---- Zarr v2 -------------------------------------------------------------------------------------*/
