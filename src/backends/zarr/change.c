@@ -170,15 +170,15 @@ static int set_inner(const struct target *a, const uint64_t *index, const uint8_
 
 static int set_shard(const struct target *a, const uint64_t *shard, const uint8_t *data, size_t len)
 {
-    const struct hg_shards *s = &a->array->shards;
-    struct hg_inner_place *at = hg_malloc(s->chunks * sizeof *at);
+    const struct hg_zarr_shards *s = &a->array->shards;
+    struct hg_zarr_inner_place *at = hg_malloc(s->chunks * sizeof *at);
     int rc = at == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for the index of a shard")
-                        : hg_shard_read(s, data, len, at);
+                        : hg_zarr_shard_read(s, data, len, at);
 
     for (uint32_t slot = 0; rc == HOLOG_OK && slot < s->chunks; slot++) {
         uint64_t index[HG_RANK_MAX];
         int is_there = at[slot].offset != UINT64_MAX;
-        hg_shard_inner(s, a->array->grid.rank, shard, slot, index);
+        hg_zarr_shard_inner(s, a->array->grid.rank, shard, slot, index);
         rc = set_inner(a, index, is_there ? data + at[slot].offset : NULL,
                        is_there ? at[slot].size : 0);
     }

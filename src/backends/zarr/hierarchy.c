@@ -118,7 +118,7 @@ static int read_inner(const struct part *p, const struct hg_zarr_inner *c, uint6
 
 static int read_index(const struct part *p, uint64_t at)
 {
-    size_t size = hg_shard_index_size(&p->array->shards);
+    size_t size = hg_zarr_shard_index_size(&p->array->shards);
     uint64_t from = HG_MAX(p->from, at);
     uint64_t to = HG_MIN(p->to, at + size);
     uint8_t *index;
@@ -128,9 +128,9 @@ static int read_index(const struct part *p, uint64_t at)
     index = hg_malloc(size);
     if (index == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for the index of %s", p->key);
-    hg_shard_index_write(&p->array->shards, p->inner->data,
-                         p->inner->len / sizeof(struct hg_zarr_inner), sizeof(struct hg_zarr_inner),
-                         index);
+    hg_zarr_shard_index_write(&p->array->shards, p->inner->data,
+                              p->inner->len / sizeof(struct hg_zarr_inner),
+                              sizeof(struct hg_zarr_inner), index);
     memcpy(p->out + (from - p->from), index + (from - at), (size_t)(to - from));
     hg_free(index);
     return HOLOG_OK;
@@ -141,7 +141,7 @@ static int read_part(const struct part *p)
     const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)p->inner->data;
     size_t n = p->inner->len / sizeof *c;
     int first = p->array->shards.index_first;
-    uint64_t at = first ? hg_shard_index_size(&p->array->shards) : 0;
+    uint64_t at = first ? hg_zarr_shard_index_size(&p->array->shards) : 0;
     int rc = first ? read_index(p, 0) : HOLOG_OK;
 
     for (size_t i = 0; rc == HOLOG_OK && i < n && at < p->to; i++) {
@@ -150,7 +150,7 @@ static int read_part(const struct part *p)
     }
     return rc < 0 || first ? rc
                            : read_index(p, hg_zarr_shard_size(p->array, p->inner) -
-                                               hg_shard_index_size(&p->array->shards));
+                                               hg_zarr_shard_index_size(&p->array->shards));
 }
 
 /* A value of so many bytes, to be filled. */

@@ -443,7 +443,7 @@ static int append_inner(const struct hg_zarr_array *a, const uint64_t *index,
                         const struct hg_locator *loc, struct hg_buf *out)
 {
     struct hg_zarr_inner inner = {
-        .chunk = { hg_shard_slot(&a->shards, a->grid.rank, index), loc->size }, .loc = *loc
+        .chunk = { hg_zarr_shard_slot(&a->shards, a->grid.rank, index), loc->size }, .loc = *loc
     };
 
     return hg_buf_append(out, &inner, sizeof inner);
@@ -496,7 +496,7 @@ uint64_t hg_zarr_shard_size(const struct hg_zarr_array *a, const struct hg_buf *
 {
     const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)inner->data;
     size_t n = inner->len / sizeof *c;
-    uint64_t size = n > 0 ? hg_shard_index_size(&a->shards) : 0;
+    uint64_t size = n > 0 ? hg_zarr_shard_index_size(&a->shards) : 0;
 
     for (size_t i = 0; i < n; i++)
         size += c[i].chunk.size;
