@@ -546,19 +546,17 @@ static int each_shard_index(const struct hg_zarr_tree *t, const struct hg_key *d
                             int (*each)(void *ctx, uint64_t index, uint64_t size_bytes), void *ctx)
 {
     uint64_t shard[HG_RANK_MAX];
-    uint64_t from = 0;
     int rc = HOLOG_OK;
 
     if (k > 0)
         memcpy(shard, lead, k * sizeof shard[0]);
-    while (rc == HOLOG_OK) {
+    for (shard[k] = 0; rc == HOLOG_OK; shard[k]++) {
         uint64_t size = 0;
-        rc = hg_zarr_next(t, dir, a, lead, k, from, &shard[k]);
+        rc = hg_zarr_next(t, dir, a, lead, k, shard[k], &shard[k]);
         if (rc == HOLOG_OK && k + 1 == a->grid.rank)
             rc = shard_size(t, dir, a, shard, &size);
         if (rc == HOLOG_OK && (k + 1 < a->grid.rank || size > 0))
             rc = each(ctx, shard[k], size);
-        from = shard[k] + 1;
     }
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }

@@ -66,7 +66,7 @@ static int read_sizes(const struct hg_document *d, struct json_object *sizes,
             return 0;
         s->size[i] = n;
         s->per[i] = d->chunk[i] / n;
-        if (s->per[i] > HG_SHARD_CHUNKS_MAX / chunks ||
+        if (s->per[i] > HG_ZARR_SHARD_CHUNKS_MAX / chunks ||
             hg_document_chunks(d, i) > HG_INDEX_MAX / s->per[i])
             return 0;
         chunks *= s->per[i];
@@ -115,7 +115,7 @@ void hg_zarr_shard_index_write(const struct hg_zarr_shards *s, const void *chunk
 
     memset(out, 0xff, entries);
     for (size_t i = 0; i < n; i++) {
-        struct hg_inner_chunk c;
+        struct hg_zarr_inner_chunk c;
         memcpy(&c, (const uint8_t *)chunks + i * step, sizeof c);
         HG_ASSERT(c.slot < s->chunks);
         hg_put_le64(out + (size_t)c.slot * ENTRY_SIZE, at);
@@ -132,7 +132,7 @@ static int bad(const char *why)
 }
 
 int hg_zarr_shard_read(const struct hg_zarr_shards *s, const uint8_t *shard, size_t len,
-                       struct hg_inner_place *out)
+                       struct hg_zarr_inner_place *out)
 {
     size_t index_size = hg_zarr_shard_index_size(s);
     const uint8_t *index;
@@ -148,7 +148,7 @@ int hg_zarr_shard_read(const struct hg_zarr_shards *s, const uint8_t *shard, siz
     for (uint32_t slot = 0; slot < s->chunks; slot++) {
         uint64_t offset = hg_get_le64(index + (size_t)slot * ENTRY_SIZE);
         uint64_t size = hg_get_le64(index + (size_t)slot * ENTRY_SIZE + 8);
-        out[slot] = (struct hg_inner_place){ offset, size };
+        out[slot] = (struct hg_zarr_inner_place){ offset, size };
         if (offset == ABSENT && size == ABSENT)
             continue;
         if (offset > len || size > len - offset)

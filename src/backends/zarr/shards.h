@@ -17,7 +17,7 @@
 
 #include "array/document.h"
 
-#define HG_SHARD_CHUNKS_MAX \
+#define HG_ZARR_SHARD_CHUNKS_MAX \
     (1u << 20) /* an index of 16 MiB; of more, shards are kept as they come */
 
 struct hg_zarr_shards {
@@ -33,7 +33,7 @@ void hg_zarr_shards_of(const struct hg_document *d, struct hg_zarr_shards *out);
 size_t hg_zarr_shard_index_size(const struct hg_zarr_shards *s);
 
 /* An inner chunk that is there. */
-struct hg_inner_chunk {
+struct hg_zarr_inner_chunk {
     uint32_t slot; /* in C order of the shard */
     uint64_t size;
 };
@@ -45,11 +45,11 @@ void hg_zarr_shard_index_write(const struct hg_zarr_shards *s, const void *chunk
 /* Where the inner chunks of a shard lie. HOLOG_E_INVAL: it is cut short, its checksum or what it says cannot
  * be; inner chunks may not share bytes. out: for each slot (s->chunks of them) where and how long, UINT64_MAX
  * both when it is not there. */
-struct hg_inner_place {
+struct hg_zarr_inner_place {
     uint64_t offset, size;
 };
 HG_MUST_CHECK int hg_zarr_shard_read(const struct hg_zarr_shards *s, const uint8_t *shard,
-                                     size_t len, struct hg_inner_place *out);
+                                     size_t len, struct hg_zarr_inner_place *out);
 
 /* Indexes of an inner chunk in the grid of all inner chunks, and back: the slot. */
 void hg_zarr_shard_inner(const struct hg_zarr_shards *s, unsigned rank, const uint64_t *shard,
