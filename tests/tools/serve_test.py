@@ -7,9 +7,11 @@ import http.client
 import json
 import os
 import re
+import resource
 import select
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -29,6 +31,23 @@ ARRAY = {"zarr_format": 3, "node_type": "array", "shape": [6], "data_type": "uin
          "fill_value": 0, "codecs": [{"name": "bytes"}]}
 
 
+SHARDED = {**ARRAY, "shape": [16], "chunk_grid": {
+    "name": "regular", "configuration": {"chunk_shape": [16]}}, "codecs": [{
+        "name": "sharding_indexed", "configuration": {
+            "chunk_shape": [4], "codecs": [{"name": "bytes"}],
+            "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}},
+                             {"name": "crc32c"}], "index_location": "end"}}]}
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body
@@ -46,12 +65,17 @@ class Serve(Case):
         self.init()
         self.process = None
 
-    def serve(self, *options):
+    def serve(self, *options, memory_max=None):
         """Start a server; it is ended with the test, and must have ended well."""
+        def bound():
+            if memory_max is not None:
+                resource.setrlimit(resource.RLIMIT_AS, (memory_max, memory_max))
+
         log = open(self.path("serve.log"), "wb")
         self.addCleanup(log.close)
         self.process = subprocess.Popen([BIN, "serve", self.store, "--port", "0", *options],
-                                        cwd=self.dir, stdout=subprocess.PIPE, stderr=log)
+                                        cwd=self.dir, stdout=subprocess.PIPE, stderr=log,
+                                        preexec_fn=bound)
         self.addCleanup(self.process.stdout.close)
         self.addCleanup(self.end)
         line = self.process.stdout.readline().decode()
@@ -502,6 +526,19 @@ class Damage(Serve):
 
 
 class Life(Serve):
+    @unittest.skipIf("HOLOG_SANITIZER" in os.environ, "sanitizers need all addresses")
+    def test_a_value_larger_than_memory_is_sent(self):
+        large = os.urandom(1 << 20) * 320
+        self.save("large", large)
+        self.serve(memory_max=512 << 20)
+        answer = self.get("/live/large")
+        self.assertEqual((answer.status, answer["Content-Length"]), (200, str(len(large))))
+        self.assertTrue(answer.body == large)
+        answer = self.get("/live/large", Range="bytes=-99999999")
+        self.assertTrue(answer.body == large[-99999999:])
+        self.flip(large[12345:12377], ".hext")
+        self.assertEqual(self.get("/live/large").status, 500)
+
     def test_health_and_metrics(self):
         self.save("v", b"x" * 1000)
         self.serve()
@@ -830,6 +867,35 @@ class Writing(Serve):
         self.assertEqual(self.put("/live/a/zarr.json", b"{").status, 400)
         self.assertEqual(self.delete("/live/a/c/0").status, 204)
         self.assertEqual(self.get("/live/a/c/0").status, 404)
+
+    def test_a_shard_is_the_same_bytes_however_it_is_read(self):
+        self.write()
+        self.assertEqual(self.put("/live/s/zarr.json", json.dumps(SHARDED).encode()).status, 201)
+        none = 2 ** 64 - 1
+        index = struct.pack("<8Q", 4, 4, none, none, 0, 4, none, none)
+        shard = b"bbbbaaaa" + index + struct.pack("<I", crc32c(index))
+        self.assertEqual(self.put("/live/s/c/0", shard[:-1] + b"?").status, 400)
+        self.assertEqual(self.put("/live/s/c/0", shard).status, 201)
+        whole = self.get("/live/s/c/0")
+        size = len(whole.body)
+        self.assertEqual(size, len(shard))
+        self.assertEqual(self.ask("HEAD", "/live/s/c/0")["Content-Length"], str(size))
+        for first in range(0, size, 7):
+            part = self.get("/live/s/c/0", Range=f"bytes={first}-{first + 9}")
+            self.assertEqual(part.body, whole.body[first:first + 10])
+            self.assertEqual(part["ETag"], whole["ETag"])
+        tail = self.get("/live/s/c/0", Range="bytes=-68").body
+        self.assertEqual(tail, whole.body[-68:])
+        self.assertEqual(struct.unpack("<I", tail[-4:])[0], crc32c(tail[:-4]))
+        offsets = struct.unpack("<8Q", tail[:-4])
+        for i, inner in ((0, b"aaaa"), (2, b"bbbb")):
+            first, count = offsets[2 * i:2 * i + 2]
+            self.assertEqual(self.get("/live/s/c/0", Range=f"bytes={first}-{first + count - 1}")
+                             .body, inner)
+        changed = self.put("/live/s/c/0", shard.replace(b"aaaa", b"cccc"), If_Match=whole["ETag"])
+        self.assertEqual(changed.status, 204)
+        self.assertNotEqual(changed["ETag"], whole["ETag"])
+        self.assertEqual(self.get("/@2/s/c/0").body, whole.body)
 
     def test_the_twins_of_an_array(self):
         self.write()
