@@ -4,6 +4,7 @@ Everything is on the loopback; each server is one process of its own, ended by i
 """
 
 import http.client
+import importlib.util
 import json
 import os
 import re
@@ -542,12 +543,14 @@ class Life(Serve):
     def test_health_and_metrics(self):
         self.save("v", b"x" * 1000)
         self.serve()
-        self.assertEqual((self.get("/healthz").status, self.get("/healthz").body), (200, b"ok\n"))
-        for target in ("/live/v", "/live/v", "/live/none"):
-            self.get(target)
-        text = self.get("/metrics").body.decode()
+        connection = self.connect()  # on one each is counted before the next is asked
+        for target, status in (("/live/v", 200), ("/live/v", 200), ("/live/none", 404)):
+            self.assertEqual(self.ask("GET", target, on=connection).status, status)
+        health = self.ask("GET", "/healthz", on=connection)
+        self.assertEqual((health.status, health.body), (200, b"ok\n"))
+        text = self.ask("GET", "/metrics", on=connection).body.decode()
         label = f'store="{self.store}"'
-        self.assertIn(f'holog_http_answers_total{{{label},status="200"}} 4\n', text)
+        self.assertIn(f'holog_http_answers_total{{{label},status="200"}} 3\n', text)
         self.assertIn(f'holog_http_answers_total{{{label},status="404"}} 1\n', text)
         self.assertIn(f"holog_entries{{{label}}} 1\n", text)
         sent = int(re.search(r"(?m)^holog_http_sent_bytes_total\{.*\} (\d+)$", text).group(1))
@@ -689,6 +692,56 @@ class Life(Serve):
         self.assertIn("no such directory", self.holog("serve", self.store, "--path", "none",
                                                       status=FAILED).message)
         self.holog("serve", self.path("none"), status=FAILED)
+
+
+def importable(*names):
+    return all(importlib.util.find_spec(name) for name in names)
+
+
+class Clients(Serve):
+    """What others read, when it is installed: data is compared, since some fail silently."""
+
+    def fill(self):
+        with open(self.path("token"), "w", encoding="utf-8") as f:
+            f.write(TOKEN)
+        os.chmod(self.path("token"), 0o600)
+        self.serve("--writable", "--token", self.path("token"))
+        document = {**ARRAY, "shape": [10, 6], "fill_value": 7, "chunk_grid": {
+            "name": "regular", "configuration": {"chunk_shape": [4, 3]}}}
+        chunks = {f"c/{i}/{j}": bytes(range(20 * i + 3 * j, 20 * i + 3 * j + 12))
+                  for i in range(3) for j in range(2) if (i, j) != (1, 1)}
+        for key, value in {"zarr.json": json.dumps(document).encode(), **chunks}.items():
+            answer = self.ask("PUT", "/live/g/a/" + key, {"Authorization": "Bearer " + TOKEN},
+                              value)
+            self.assertEqual(answer.status, 201)
+        rows = [[7] * 6 for _ in range(10)]
+        for key, value in chunks.items():
+            i, j = (int(n) for n in key.split("/")[1:])
+            for k, byte in enumerate(value):
+                if 4 * i + k // 3 < 10:
+                    rows[4 * i + k // 3][3 * j + k % 3] = byte
+        return f"http://127.0.0.1:{self.port}/", rows, chunks
+
+    @unittest.skipUnless(importable("zarr", "fsspec", "aiohttp"), "no zarr, fsspec and aiohttp")
+    def test_zarr_reads_the_twin(self):
+        import zarr
+        url, rows, _ = self.fill()
+        for target in ("live/v2/g/a", "@HEAD/v2/g/a", "@6/v2/g/a"):
+            array = zarr.open(url + target, mode="r")
+            self.assertEqual(array[:].tolist(), rows)
+        group = zarr.open_consolidated(url + "live/v2", mode="r")
+        self.assertEqual(group["g/a"][3:5].tolist(), rows[3:5])
+
+    @unittest.skipUnless(importable("fsspec", "aiohttp"), "no fsspec and aiohttp")
+    def test_fsspec_lists_and_reads(self):
+        import fsspec
+        url, _, chunks = self.fill()
+        files = fsspec.filesystem("http")
+        found = {name[len(url + "live/g/a/"):] for name in files.find(url + "live/g/a/")}
+        self.assertEqual(found, {"zarr.json", *chunks})
+        self.assertEqual(files.info(url + "live/g/a/c/0/0")["size"], 12)
+        self.assertEqual(files.cat_file(url + "live/g/a/c/0/0", start=-5), chunks["c/0/0"][-5:])
+        self.assertFalse(files.exists(url + "live/g/a/c/1/1"))
 
 
 class Readme(Serve):
