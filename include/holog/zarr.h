@@ -8,19 +8,25 @@
  *
  *   P/zarr.json           the metadata document of the group or array P. Of an array, and of a group that was
  *                         given one: those very bytes. Any other directory is a group too, and its document
- *                         is made up when it is read
+ *                         is made up when it is read, unless it lies below an array: then it is part of that
  *   P/c/1/2               a chunk of array P, spelled as the document says. A missing one is HOLOG_E_NOENT,
  *                         which to Zarr means: all fill value; a damaged one is HOLOG_E_CORRUPT
  *   anything else         the blob of that path
  * A key that is spelled like a chunk and is none (c/00, beyond the grid) is a blob of that name, and hides no
- * chunk. Of a sharded array inner chunks are stored one by one: a shard is put together when it is read,
- * whole or in parts, the same bytes each time; and taken apart when it is set.
+ * chunk; a blob that has the path of a chunk, or of a zarr.json, is not seen here. Chunks are bytes, whatever
+ * codecs the document names. Where "sharding_indexed" is the only codec of an array, inner chunks are stored one
+ * by one: a shard is put together when it is read, whole or in parts, the same bytes each time, and taken apart
+ * when it is set; other shards are kept as they come. Symlinks are followed, but holog_zarr_list does not go
+ * into directories that they lead to. Calls refuse what can be no key, an empty name, ".", "..", a '/' in front,
+ * bytes that are not UTF-8, with HOLOG_E_BADPATH, and names over 255 bytes with HOLOG_E_NAMETOOLONG.
  *
  * With HOLOG_ZARR_V2 the same entries have the keys and documents of Zarr v2: P/.zgroup, P/.zattrs, P/.zarray,
  * P/0.1 or P/0/1. Only arrays whose chunks are the same bytes in both versions are there: HOLOG_E_NOTSUP on
- * the document of another.
+ * the documents and chunks of another, and listings leave them out. Names of axes are the attribute
+ * _ARRAY_DIMENSIONS.
  * Consolidated metadata is made up, never stored: .zmetadata at the root of a v2 hierarchy; of a v3 one, in the
- * root group's zarr.json with HOLOG_ZARR_CONSOLIDATED.
+ * root group's zarr.json with HOLOG_ZARR_CONSOLIDATED. (Without that flag a document that was set with its own is
+ * what it is, and as old.)
  *
  * Reading writes nothing. Threads, results and structs: as in holog.h.
  */
@@ -55,11 +61,13 @@ typedef struct holog_zarr_info {
     uint32_t struct_size;
     uint32_t kind;       /* enum holog_zarr_kind; MISSING is not an error */
     uint64_t size_bytes; /* of a key */
-    uint64_t etag[2];    /* of a key: other bytes have another; the same version has the same one */
+    uint64_t etag[2]; /* of a key: other bytes have another; the same version has the same one, also
+                         in another process and after the store was opened again */
     uint32_t is_document; /* 1: JSON metadata */
     uint32_t reserved;
 } holog_zarr_info;
-/* A key may be spelled with a '/' behind it: then only a prefix is meant. "" is the root. */
+/* A key may be spelled with a '/' behind it: then only a prefix is meant. "" is the root. What is a key and a
+ * prefix is a key here. */
 HOLOG_API int holog_zarr_stat(holog_zarr *zarr, const char *key, holog_zarr_info *out_info);
 /* All its bytes, verified. HOLOG_E_NOENT: there is no such key (a prefix has no bytes). Release with
  * holog_value_release. */
@@ -69,27 +77,35 @@ HOLOG_API int holog_zarr_get(holog_zarr *zarr, const char *key, holog_value **ou
 HOLOG_API int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, void *buf,
                                    size_t len_bytes, size_t *out_n);
 
-/* What comes right below a prefix ("" or "a/b", a '/' behind it is the same): each name once. is_prefix: keys
- * lie below the name; is_key: it is a key itself (both may be). A prefix without keys: no calls, no error. */
+/* What comes right below a prefix ("" or "a/b", a '/' behind it is the same): each name once, documents first,
+ * then names in natural order, then those of chunks in the order of indexes. is_prefix: it is a directory, or keys
+ * of chunks lie below it; is_key: it is a key itself (both may be). A prefix without keys: no calls, no error.
+ * `each` returns non-zero to stop, which is no error. Chunks that are not named are passed over, however many. */
 HOLOG_API int holog_zarr_list_dir(holog_zarr *zarr, const char *prefix,
                                   int (*each)(void *ctx, const char *name, int is_key,
                                               int is_prefix, uint64_t size_bytes),
                                   void *ctx);
-/* All keys below a prefix, chunks in C order. `each` returns non-zero to stop. */
+/* All keys below a prefix, chunks of an array in C order and behind the names in it. `each` returns non-zero to
+ * stop, which is no error. */
 HOLOG_API int holog_zarr_list(holog_zarr *zarr, const char *prefix,
                               int (*each)(void *ctx, const char *key, uint64_t size_bytes),
                               void *ctx);
 
 /* Changes, in a transaction; v3 keys, relative to directory `path`, which is made if missing, as all parents
- * are. A document is checked before it is taken and keeps its bytes: HOLOG_E_INVAL, HOLOG_E_NOTSUP. A document
- * of an array that has chunks is replaced only by one that reads them the same way (attributes, a larger or
- * smaller shape, names): else HOLOG_E_EXIST, delete the array first. What is there gives way. A shard that
- * cannot be taken apart is HOLOG_E_INVAL. */
+ * are. What is there gives way, but for a directory of the key's name (HOLOG_E_ISDIR).
+ *
+ * A document is checked before it is taken and keeps its bytes: HOLOG_E_INVAL, HOLOG_E_NOTSUP, HOLOG_E_TOOBIG. A
+ * document of an array that has chunks is replaced only by one that reads them the same way (attributes, names, a
+ * larger or smaller shape, which drops the chunks outside): else HOLOG_E_EXIST, delete the array first; as where
+ * a blob has the path of the group or array. Blobs that have come before, under keys that the document makes those
+ * of chunks, become chunks. A shard that cannot be taken apart is HOLOG_E_INVAL. The commit is HOLOG_E_CONFLICT
+ * if another one has changed the document by which a chunk was understood. */
 HOLOG_API int holog_txn_zarr_set(holog_txn *txn, const char *path, const char *key,
                                  const void *data, size_t len_bytes);
-/* No error if it is missing. */
+/* No error if it is missing. An array's document goes with all chunks. The directory of a document goes too,
+ * unless it has names in it: then it stays, as a group whose document is made up. */
 HOLOG_API int holog_txn_zarr_delete(holog_txn *txn, const char *path, const char *key);
-/* All keys that begin with the prefix and a '/'; "": all. */
+/* All keys that begin with the prefix and a '/'; "": all. Of a symlink the link goes, not what it leads to. */
 HOLOG_API int holog_txn_zarr_delete_prefix(holog_txn *txn, const char *path, const char *prefix);
 
 #ifdef __cplusplus

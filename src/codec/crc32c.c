@@ -10,6 +10,13 @@
 #include <nmmintrin.h>
 #endif
 
+/* Fuzzing: mutated bytes would not get past a checksum. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define ANY_IS_RIGHT 1
+#else
+#define ANY_IS_RIGHT 0
+#endif
+
 /* What a byte does to the remainder. */
 static const uint32_t table[256] = {
     0x00000000, 0xf26b8303, 0xe13b70f7, 0x1350f3f4, 0xc79a971f, 0x35f1141c, 0x26a1e7e8, 0xd4ca64eb,
@@ -95,10 +102,7 @@ int hg_crc32c_verify(const void *in, size_t len, size_t *out_len)
     len -= HG_CRC32C_SIZE;
     stated = hg_get_le32(p + len);
     found = hg_crc32c(p, len);
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-    found = stated;
-#endif
-    if (found != stated)
+    if (found != stated && !ANY_IS_RIGHT)
         return hg_error(HOLOG_E_CORRUPT, "crc32c: the checksum of %zu bytes is %08x, not %08x", len,
                         found, stated);
     *out_len = len;

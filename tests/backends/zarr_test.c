@@ -1,232 +1,17 @@
 /*
- * A store as a Zarr hierarchy. What a test leaves in it is the same after the store is verified and opened again.
+ * Documents, chunks, listings and changes of a Zarr hierarchy.
  */
-#include "holog/zarr.h"
-
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../store/storekit.h"
-#include "base/byteorder.h"
-#include "codec/crc32c.h"
+#include "base/alloc.h"
 #include "holog/versions.h"
+#include "zarrkit.h"
 
-static struct box box;
-
-static int is_document(const char *key)
-{
-    const char *slash = strrchr(key, '/');
-
-    return strcmp(slash != NULL ? slash + 1 : key, "zarr.json") == 0;
-}
-
-/* "key=size "; of a document "key ". */
-static int append_key(void *ctx, const char *key, uint64_t size)
-{
-    char *told = ctx;
-
-    (void)snprintf(told + strlen(told), 4000 - strlen(told), is_document(key) ? "%s " : "%s=%llu ",
-                   key, (unsigned long long)size);
-    return 0;
-}
-
-/* ---- a hierarchy ---------------------------------------------------------------------------------*/
-
-static holog_view *view;
-
-static holog_zarr *open_at(const char *path, unsigned flags)
-{
-    holog_zarr *z = NULL;
-
-    OK(holog_view_open(box.store, &view));
-    OK(holog_zarr_open(view, path, flags, &z));
-    return z;
-}
-
-static holog_zarr *open_zarr(void)
-{
-    return open_at("/", 0);
-}
-
-static void close_zarr(holog_zarr *z)
-{
-    holog_zarr_close(z);
-    holog_view_close(view);
-    view = NULL;
-}
-
-static const char *all_keys(void)
-{
-    static char told[4000];
-    holog_zarr *z = open_zarr();
-
-    told[0] = 0;
-    OK(holog_zarr_list(z, "", append_key, told));
-    close_zarr(z);
-    return told;
-}
-
-static void setup(void)
-{
-    box_begin(&box);
-}
-
-static void teardown(void)
-{
-    char before[4000];
-
-    (void)snprintf(before, sizeof before, "%s", all_keys());
-    box_same_after_reopen(&box);
-    cr_assert_str_eq(all_keys(), before, "after it was opened again");
-    box_end(&box);
-}
-
-TestSuite(zarr, .init = setup, .fini = teardown, .timeout = 60);
-
-static int set_bytes(const char *key, const void *data, size_t len)
-{
-    holog_txn *t = NULL;
-    int rc;
-
-    OK(holog_begin(box.store, &t));
-    rc = holog_txn_zarr_set(t, "/", key, data, len);
-    if (rc == HOLOG_OK)
-        return holog_commit(t, NULL);
-    holog_abort(t);
-    return rc;
-}
-
-static int set_text(const char *key, const char *text)
-{
-    return set_bytes(key, text, strlen(text));
-}
-
-static void drop(const char *key)
-{
-    holog_txn *t = NULL;
-
-    OK(holog_begin(box.store, &t));
-    OK(holog_txn_zarr_delete(t, "/", key));
-    OK(holog_commit(t, NULL));
-}
-
-static void drop_prefix(const char *prefix)
-{
-    holog_txn *t = NULL;
-
-    OK(holog_begin(box.store, &t));
-    OK(holog_txn_zarr_delete_prefix(t, "/", prefix));
-    OK(holog_commit(t, NULL));
-}
-
-/* The result of getting it; the same by stat and by ranges of every kind. */
-static int get(holog_zarr *z, const char *key, char *out, size_t cap, size_t *out_len)
-{
-    holog_zarr_info info = { .struct_size = sizeof info };
-    holog_value *v = NULL;
-    int rc = holog_zarr_get(z, key, &v);
-    size_t n = 0;
-
-    if (rc < 0)
-        return rc;
-    n = holog_value_size(v);
-    cr_assert_lt(n, cap);
-    if (n > 0)
-        memcpy(out, holog_value_data(v), n);
-    out[n] = 0;
-    holog_value_release(v);
-    OK(holog_zarr_stat(z, key, &info));
-    cr_assert_eq(info.kind, HOLOG_ZARR_KEY, "%s", key);
-    cr_assert_eq(info.size_bytes, n, "%s", key);
-    *out_len = n;
-    return HOLOG_OK;
-}
-
-static const char *text_of(const char *key)
-{
-    static char text[4000];
-    holog_zarr *z = open_zarr();
-    size_t len = 0;
-    int rc = get(z, key, text, sizeof text, &len);
-
-    close_zarr(z);
-    return rc == HOLOG_OK ? text : holog_error_name(rc);
-}
-
-static int append_name(void *ctx, const char *name, int is_key, int is_prefix, uint64_t size)
-{
-    char *told = ctx;
-
-    (void)snprintf(told + strlen(told), 4000 - strlen(told), "%s%s", name, is_prefix ? "/" : "");
-    if (is_key && !is_document(name))
-        (void)snprintf(told + strlen(told), 4000 - strlen(told), "=%llu", (unsigned long long)size);
-    (void)snprintf(told + strlen(told), 4000 - strlen(told), " ");
-    return 0;
-}
-
-static const char *names_below(const char *prefix)
-{
-    static char told[4000];
-    holog_zarr *z = open_zarr();
-
-    told[0] = 0;
-    OK(holog_zarr_list_dir(z, prefix, append_name, told));
-    close_zarr(z);
-    return told;
-}
-
-static const char *keys_below(const char *prefix)
-{
-    static char told[4000];
-    holog_zarr *z = open_zarr();
-
-    told[0] = 0;
-    OK(holog_zarr_list(z, prefix, append_key, told));
-    close_zarr(z);
-    return told;
-}
-
-static unsigned kind_of(const char *key)
-{
-    holog_zarr_info info = { .struct_size = sizeof info };
-    holog_zarr *z = open_zarr();
-
-    OK(holog_zarr_stat(z, key, &info));
-    close_zarr(z);
-    return info.kind;
-}
-
-/* ---- documents -----------------------------------------------------------------------------------*/
-
-#define GROUP "{\"zarr_format\":3,\"node_type\":\"group\"}"
-
-/* Of bytes, as they are. */
-static const char *array_json(const char *shape, const char *chunk, const char *keys)
-{
-    static char json[1000];
-
-    (void)snprintf(json, sizeof json,
-                   "{\"zarr_format\": 3, \"node_type\": \"array\", \"shape\": [%s],\n"
-                   " \"data_type\": \"uint8\", \"fill_value\": 0,\n"
-                   " \"chunk_grid\": {\"name\": \"regular\", \"configuration\": "
-                   "{\"chunk_shape\": [%s]}},\n"
-                   " \"chunk_key_encoding\": {%s},\n"
-                   " \"codecs\": [{\"name\": \"bytes\"}]}\n",
-                   shape, chunk, keys);
-    return json;
-}
-
-#define SLASHES    "\"name\": \"default\""
-#define DOTS       "\"name\": \"default\", \"configuration\": {\"separator\": \".\"}"
-#define V2_DOTS    "\"name\": \"v2\""
-#define V2_SLASHES "\"name\": \"v2\", \"configuration\": {\"separator\": \"/\"}"
-
-static const char *plain(void)
-{
-    return array_json("4, 6", "2, 2", SLASHES);
-}
+ZARR_SUITE(zarr);
 
 /* ---- documents -----------------------------------------------------------------------------------*/
 
@@ -489,6 +274,7 @@ Test(zarr, an_array_with_many_chunks_lists_its_own_level_at_once)
 
 Test(zarr, symlinks_are_followed_to_keys_and_directories)
 {
+    has_round = 1;
     make_tree();
     OK(holog_symlink(box.store, "g/a", "link", 0, NULL));
     OK(holog_symlink(box.store, "h/blob", "alias", 0, NULL));
@@ -529,6 +315,28 @@ Test(zarr, a_hierarchy_may_begin_anywhere)
     FAILS(HOLOG_E_NOTDIR, holog_zarr_open(view, "h/blob", 0, &z), "h/blob");
     FAILS(HOLOG_E_INVAL, holog_zarr_open(view, "/", 64, &z), NULL);
     holog_view_close(view);
+}
+
+Test(zarr, the_root_may_be_an_array)
+{
+    OK(set_text("zarr.json", plain()));
+    OK(set_text("c/0/0", "0000"));
+    OK(set_text("c/1/2", "1212"));
+    OK(set_text("notes", "x"));
+    cr_assert_str_eq(text_of("zarr.json"), plain());
+    cr_assert_str_eq(text_of("c/1/2"), "1212");
+    cr_assert_str_eq(names_below(""), "zarr.json notes=1 c/ ");
+    cr_assert_str_eq(names_below("c"), "0/ 1/ ");
+    cr_assert_str_eq(all_keys(), "zarr.json notes=1 c/0/0=4 c/1/2=4 ");
+    cr_assert_str_eq(keys_below("c/1"), "c/1/2=4 ");
+    drop_prefix("c/0");
+    drop("zarr.json");
+    cr_assert_str_eq(all_keys(), "zarr.json notes=1 ");
+    OK(set_text("zarr.json", plain()));
+    OK(set_text("c/0/0", "0000"));
+    drop_prefix("");
+    cr_assert_str_eq(all_keys(), "zarr.json ");
+    cr_assert_str_eq(text_of("zarr.json"), GROUP);
 }
 
 /* ---- deleting ------------------------------------------------------------------------------------*/
@@ -597,447 +405,6 @@ Test(zarr, a_chunk_depends_on_the_document_it_was_understood_by)
     OK(holog_txn_zarr_set(t, "/", "a/c/0/0", "0000", 4));
     OK(set_text("a/zarr.json", array_json("4, 6", "4, 4", SLASHES)));
     cr_assert_eq(holog_commit(t, NULL), HOLOG_E_CONFLICT);
-}
-
-/* ---- shards --------------------------------------------------------------------------------------*/
-
-/* 4 x 6 elements in shards of 4 x 4, each with 2 x 2 inner chunks. */
-static const char *sharded(const char *index_codecs, const char *location)
-{
-    static char json[1000];
-    const char *plain_one = array_json("4, 6", "4, 4", SLASHES);
-
-    (void)snprintf(
-        json, sizeof json,
-        "%.*s[{\"name\": \"sharding_indexed\", \"configuration\": {\"chunk_shape\": [2, 2], "
-        "\"codecs\": [{\"name\": \"bytes\"}], \"index_codecs\": [{\"name\": \"bytes\", "
-        "\"configuration\": {\"endian\": \"little\"}}%s]%s}}]}",
-        (int)(strstr(plain_one, "[{\"name\": \"bytes\"}]") - plain_one), plain_one, index_codecs,
-        location);
-    return json;
-}
-
-#define CRC   ", {\"name\": \"crc32c\"}"
-#define START ", \"index_location\": \"start\""
-#define END   ", \"index_location\": \"end\""
-
-struct layout {
-    int start, crc;
-    unsigned order[4]; /* in which inner chunks lie in it */
-    size_t gap;        /* behind each */
-};
-static const struct layout ours = { 0, 1, { 0, 1, 2, 3 }, 0 };
-
-/* As the specification says; NULL: the inner chunk is missing. Returns its size. */
-static size_t make_shard(const struct layout *l, const char *const inner[4], uint8_t *out)
-{
-    size_t index_size = 64 + (l->crc ? 4 : 0);
-    uint8_t index[68];
-    size_t at = l->start ? index_size : 0;
-
-    memset(index, 0xff, sizeof index);
-    for (unsigned i = 0; i < 4; i++) {
-        unsigned slot = l->order[i];
-        if (inner[slot] == NULL)
-            continue;
-        hg_put_le64(index + (size_t)slot * 16, at);
-        hg_put_le64(index + (size_t)slot * 16 + 8, strlen(inner[slot]));
-        memcpy(out + at, inner[slot], strlen(inner[slot]));
-        at += strlen(inner[slot]);
-        memset(out + at, 'g', l->gap);
-        at += l->gap;
-    }
-    if (l->crc)
-        hg_put_le32(index + 64, hg_crc32c_portable(index, 64));
-    memcpy(out + (l->start ? 0 : at), index, index_size);
-    return l->start ? at : at + index_size;
-}
-
-/* The key has these bytes, however it is read. */
-static void has_bytes(const char *key, const uint8_t *want, size_t len)
-{
-    holog_zarr *z = open_zarr();
-    char got[500];
-    size_t n = 0;
-
-    OK(get(z, key, got, sizeof got, &n));
-    cr_assert_eq(n, len, "%s: %zu, not %zu", key, n, len);
-    cr_assert_arr_eq(got, want, len, "%s", key);
-    for (size_t from = 0; from <= len; from++) {
-        for (size_t size = 0; size <= len - from + 1; size += size < 3 ? 1 : 7) {
-            memset(got, 0, sizeof got);
-            OK(holog_zarr_get_range(z, key, from, got, size, &n));
-            cr_assert_eq(n, size < len - from ? size : len - from);
-            cr_assert_arr_eq(got, want + from, n, "%s: %zu from %zu", key, size, from);
-        }
-    }
-    FAILS(HOLOG_E_RANGE, holog_zarr_get_range(z, key, len + 1, got, 1, &n), key);
-    close_zarr(z);
-}
-
-static const char *const three[4] = { "zero", "one", NULL, "three" };
-
-static void each_layout(const char *index_codecs, const char *location, const struct layout *l)
-{
-    uint8_t shard[500];
-    struct layout canonical = *l;
-    size_t len = make_shard(l, three, shard);
-
-    OK(set_text("a/zarr.json", sharded(index_codecs, location)));
-    OK(set_bytes("a/c/0/1", shard, len));
-    canonical.gap = 0;
-    for (unsigned i = 0; i < 4; i++)
-        canonical.order[i] = i;
-    len = make_shard(&canonical, three, shard);
-    has_bytes("a/c/0/1", shard, len);
-    drop_prefix("a");
-}
-
-Test(zarr, a_shard_has_the_bytes_of_the_specification_whole_and_in_ranges)
-{
-    each_layout(CRC, END, &ours);
-    each_layout(CRC, "", &ours);
-    each_layout(CRC, START, &(struct layout){ 1, 1, { 0, 1, 2, 3 }, 0 });
-    each_layout("", END, &(struct layout){ 0, 0, { 0, 1, 2, 3 }, 0 });
-    each_layout("", START, &(struct layout){ 1, 0, { 0, 1, 2, 3 }, 0 });
-    each_layout(CRC, END, &(struct layout){ 0, 1, { 3, 0, 2, 1 }, 5 });
-    each_layout(CRC, START, &(struct layout){ 1, 1, { 1, 3, 2, 0 }, 1 });
-}
-
-/* Inner chunks that were written since the commit. */
-static int count_difference(void *ctx, const holog_difference *d)
-{
-    (void)d;
-    ++*(int *)ctx;
-    return 0;
-}
-
-static int changed_since(uint64_t number)
-{
-    int n = 0;
-
-    OK(holog_diff(box.store, number, holog_last_number(box.store), "/", 0, count_difference, &n));
-    return n;
-}
-
-Test(zarr, a_shard_that_is_set_is_taken_apart_and_what_it_shares_with_the_last_is_not_written)
-{
-    const char *inner[4] = { "zero", "one", NULL, "three" };
-    uint8_t shard[500];
-    size_t len = make_shard(&ours, inner, shard);
-    uint64_t before;
-
-    OK(set_text("a/zarr.json", sharded(CRC, END)));
-    OK(set_bytes("a/c/0/0", shard, len));
-    cr_assert_str_eq(all_keys(), "zarr.json a/zarr.json a/c/0/0=80 ");
-    before = holog_last_number(box.store);
-    OK(set_bytes("a/c/0/0", shard, len));
-    cr_assert_eq(holog_last_number(box.store), before, "nothing to write");
-    inner[1] = "ONE";
-    inner[2] = "two";
-    inner[3] = NULL;
-    len = make_shard(&ours, inner, shard);
-    OK(set_bytes("a/c/0/0", shard, len));
-    cr_assert_eq(changed_since(before), 3);
-    has_bytes("a/c/0/0", shard, len);
-    memset(inner, 0, sizeof inner);
-    len = make_shard(&ours, inner, shard);
-    OK(set_bytes("a/c/0/0", shard, len));
-    cr_assert_str_eq(all_keys(), "zarr.json a/zarr.json ", "a shard without chunks is missing");
-    cr_assert_eq(kind_of("a/c/0/0"), HOLOG_ZARR_MISSING);
-    cr_assert_eq(kind_of("a/c"), HOLOG_ZARR_MISSING);
-}
-
-Test(zarr, a_torn_shard_is_refused)
-{
-    uint8_t shard[500];
-    uint8_t broken[500];
-    size_t len = make_shard(&ours, three, shard);
-
-    OK(set_text("a/zarr.json", sharded(CRC, END)));
-    for (size_t cut = 0; cut < len; cut++)
-        FAILS(HOLOG_E_INVAL, set_bytes("a/c/0/0", shard, cut), "shard");
-    for (size_t i = len - 68; i < len; i++) {
-        memcpy(broken, shard, len);
-        broken[i] ^= 0x10;
-        FAILS(HOLOG_E_INVAL, set_bytes("a/c/0/0", broken, len), "checksum");
-    }
-    cr_assert_str_eq(all_keys(), "zarr.json a/zarr.json ");
-}
-
-static void set_index(uint8_t *shard, unsigned slot, uint64_t offset, uint64_t size)
-{
-    hg_put_le64(shard + (size_t)slot * 16, offset);
-    hg_put_le64(shard + (size_t)slot * 16 + 8, size);
-}
-
-Test(zarr, a_shard_that_lies_is_refused)
-{
-    static const uint64_t lies[][2] = { { 0, 1000 },          { 1000, 0 }, { UINT64_MAX, 4 },
-                                        { 4, UINT64_MAX },    { 0, 13 },   { 68, UINT64_MAX - 60 },
-                                        { UINT64_MAX - 3, 8 } };
-    uint8_t shard[500];
-    size_t len = make_shard(&(struct layout){ 0, 0, { 0, 1, 2, 3 }, 0 }, three, shard);
-
-    OK(set_text("a/zarr.json", sharded("", END)));
-    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
-        set_index(shard + len - 64, 0, lies[i][0], lies[i][1]);
-        FAILS(HOLOG_E_INVAL, set_bytes("a/c/0/0", shard, len), "shard");
-    }
-    cr_assert_str_eq(all_keys(), "zarr.json a/zarr.json ");
-}
-
-Test(zarr, shards_are_listed_as_the_chunks_that_they_are)
-{
-    const char *last[4] = { NULL, NULL, NULL, "x" };
-    uint8_t shard[500];
-    size_t len = make_shard(&ours, three, shard);
-    char before[500];
-
-    OK(set_text("a/zarr.json", sharded(CRC, END)));
-    OK(set_bytes("a/c/0/1", shard, len));
-    len = make_shard(&ours, last, shard);
-    OK(set_bytes("a/c/0/0", shard, len));
-    cr_assert_str_eq(keys_below("a"), "a/zarr.json a/c/0/0=69 a/c/0/1=80 ");
-    cr_assert_str_eq(names_below("a"), "zarr.json c/ ");
-    cr_assert_str_eq(names_below("a/c"), "0/ ");
-    cr_assert_str_eq(names_below("a/c/0"), "0=69 1=80 ");
-    (void)snprintf(before, sizeof before, "%s", sharded(CRC, END));
-    memcpy(strstr(before, "[4, 6]"), "[4, 4]", 6);
-    OK(set_text("a/zarr.json", before));
-    cr_assert_str_eq(keys_below("a"), "a/zarr.json a/c/0/0=69 ");
-    memcpy(strstr(before, "[4, 4]"), "[3, 3]", 6);
-    OK(set_text("a/zarr.json", before));
-    cr_assert_str_eq(keys_below("a"), "a/zarr.json a/c/0/0=69 ", "a part of its chunk is inside");
-    drop("a/c/0/0");
-    cr_assert_str_eq(keys_below("a"), "a/zarr.json ");
-}
-
-Test(zarr, shards_in_other_codecs_are_kept_as_they_come)
-{
-    static char json[1200];
-    const char *in = sharded(CRC, END);
-
-    (void)snprintf(json, sizeof json, "%.*s, {\"name\": \"crc32c\"}]}", (int)strlen(in) - 2, in);
-    OK(set_text("a/zarr.json", json));
-    OK(set_text("a/c/0/0", "whatever it is"));
-    cr_assert_str_eq(text_of("a/c/0/0"), "whatever it is");
-}
-
-Test(zarr, a_shard_may_be_larger_than_what_is_kept_in_frames)
-{
-    const size_t size = 150000;
-    char *large = malloc(size + 1);
-    uint8_t *shard = malloc(4 * size);
-    const char *inner[4] = { "zero", large, NULL, large };
-    holog_zarr *z;
-    holog_value *v = NULL;
-    size_t len;
-    uint8_t part[100];
-
-    cr_assert(large != NULL && shard != NULL);
-    for (size_t i = 0; i < size; i++)
-        large[i] = (char)('a' + i % 23);
-    large[size] = 0;
-    len = make_shard(&ours, inner, shard);
-    OK(set_text("a/zarr.json", sharded(CRC, END)));
-    OK(set_bytes("a/c/0/0", shard, len));
-    z = open_zarr();
-    OK(holog_zarr_get(z, "a/c/0/0", &v));
-    cr_assert_eq(holog_value_size(v), len);
-    cr_assert_eq(memcmp(holog_value_data(v), shard, len), 0);
-    holog_value_release(v);
-    OK(holog_zarr_get_range(z, "a/c/0/0", size - 50, part, sizeof part, NULL));
-    cr_assert_arr_eq(part, shard + size - 50, sizeof part);
-    close_zarr(z);
-    free(large);
-    free(shard);
-}
-
-/* ---- Zarr v2 -------------------------------------------------------------------------------------*/
-
-static const char *get_at(unsigned flags, const char *key)
-{
-    static char text[4000];
-    holog_zarr *z = open_at("/", flags);
-    size_t len = 0;
-    int rc = get(z, key, text, sizeof text, &len);
-
-    close_zarr(z);
-    return rc == HOLOG_OK ? text : holog_error_name(rc);
-}
-
-static const char *as_v2(const char *key)
-{
-    return get_at(HOLOG_ZARR_V2, key);
-}
-
-/* An array of two axes, 4 x 6 in chunks of 2 x 2. */
-static int set_array(const char *key, const char *type, const char *fill, const char *codecs,
-                     const char *more)
-{
-    char json[1000];
-
-    (void)
-        snprintf(json, sizeof json,
-                 "{\"zarr_format\":3,\"node_type\":\"array\",\"shape\":[4,6],\"data_type\":\"%s\","
-                 "\"fill_value\":%s,\"chunk_grid\":{\"name\":\"regular\",\"configuration\":"
-                 "{\"chunk_shape\":[2,2]}},\"chunk_key_encoding\":{\"name\":\"default\"},"
-                 "\"codecs\":[%s]%s}",
-                 type, fill, codecs, more);
-    return set_text(key, json);
-}
-
-#define LITTLE "{\"name\":\"bytes\",\"configuration\":{\"endian\":\"little\"}}"
-
-static void twin(const char *type, const char *fill, const char *codecs, const char *want)
-{
-    char all[1000];
-
-    OK(set_array("a/zarr.json", type, fill, codecs, ""));
-    (void)snprintf(all, sizeof all,
-                   "{\"zarr_format\":2,\"shape\":[4,6],\"chunks\":[2,2],%s,"
-                   "\"dimension_separator\":\"/\"}",
-                   want);
-    cr_assert_str_eq(as_v2("a/.zarray"), all);
-}
-
-Test(zarr, an_array_of_v3_is_one_of_v2)
-{
-    twin("uint16", "7", LITTLE,
-         "\"dtype\":\"<u2\",\"fill_value\":7,\"filters\":null,\"compressor\":null,"
-         "\"order\":\"C\"");
-    twin("uint64", "18446744073709551615",
-         LITTLE ",{\"name\":\"zstd\",\"configuration\":{\"level\":3,\"checksum\":false}}",
-         "\"dtype\":\"<u8\",\"fill_value\":18446744073709551615,\"filters\":null,"
-         "\"compressor\":{\"id\":\"zstd\",\"level\":3},\"order\":\"C\"");
-    twin("float32", "\"NaN\"",
-         LITTLE ",{\"name\":\"numcodecs.lz4\",\"configuration\":{\"acceleration\":2}}",
-         "\"dtype\":\"<f4\",\"fill_value\":\"NaN\",\"filters\":null,"
-         "\"compressor\":{\"id\":\"lz4\",\"acceleration\":2},\"order\":\"C\"");
-    twin("float32", "\"0x7fc00001\"",
-         "{\"name\":\"transpose\",\"configuration\":{\"order\":[1,0]}}," LITTLE
-         ",{\"name\":\"numcodecs.shuffle\",\"configuration\":{\"elementsize\":4}},"
-         "{\"name\":\"gzip\",\"configuration\":{\"level\":5}}",
-         "\"dtype\":\"<f4\",\"fill_value\":\"NaN\","
-         "\"filters\":[{\"id\":\"shuffle\",\"elementsize\":4}],"
-         "\"compressor\":{\"id\":\"gzip\",\"level\":5},\"order\":\"F\"");
-    twin("r24", "[1,2,255]", "{\"name\":\"bytes\"}",
-         "\"dtype\":\"|V3\",\"fill_value\":\"AQL/\",\"filters\":null,\"compressor\":null,"
-         "\"order\":\"C\"");
-    twin("r32", "[0,0,0,1]", "{\"name\":\"bytes\"}",
-         "\"dtype\":\"|V4\",\"fill_value\":\"AAAAAQ==\",\"filters\":null,"
-         "\"compressor\":null,\"order\":\"C\"");
-    twin("complex64", "[\"-Infinity\",\"0x7fc00001\"]", LITTLE,
-         "\"dtype\":\"<c8\",\"fill_value\":[\"-Infinity\",\"NaN\"],\"filters\":null,"
-         "\"compressor\":null,\"order\":\"C\"");
-    twin("bool", "true",
-         "{\"name\":\"bytes\"},{\"name\":\"blosc\",\"configuration\":{\"cname\":\"lz4\","
-         "\"clevel\":5,\"shuffle\":\"bitshuffle\",\"typesize\":1,\"blocksize\":0}}",
-         "\"dtype\":\"|b1\",\"fill_value\":true,\"filters\":null,\"compressor\":"
-         "{\"id\":\"blosc\",\"cname\":\"lz4\",\"clevel\":5,\"shuffle\":2,"
-         "\"blocksize\":0},\"order\":\"C\"");
-}
-
-Test(zarr, an_array_whose_chunks_would_be_other_bytes_is_not_in_v2)
-{
-    static const char *const codecs[] = {
-        "{\"name\":\"bytes\",\"configuration\":{\"endian\":\"big\"}}",
-        LITTLE ",{\"name\":\"crc32c\"}",
-        LITTLE ",{\"name\":\"zstd\"},{\"name\":\"gzip\"}",
-        LITTLE ",{\"name\":\"zstd\"},{\"name\":\"numcodecs.shuffle\"}",
-        "{\"name\":\"transpose\",\"configuration\":{\"order\":[0,1]}}," LITTLE,
-        LITTLE ",{\"name\":\"new\"}",
-    };
-    holog_zarr_info info = { .struct_size = sizeof info };
-    char told[4000];
-    holog_zarr *z;
-
-    for (size_t i = 0; i < sizeof codecs / sizeof codecs[0]; i++) {
-        OK(set_array("a/zarr.json", "uint16", "0", codecs[i], ",\"attributes\":{\"x\":1}"));
-        OK(set_text("a/c/0/0", "00"));
-        OK(set_text("a/notes", "x"));
-        cr_assert_str_eq(as_v2("a/.zarray"), "HOLOG_E_NOTSUP", "%s", codecs[i]);
-        cr_assert_str_eq(as_v2("a/.zattrs"), "HOLOG_E_NOTSUP", "%s", codecs[i]);
-        z = open_at("/", HOLOG_ZARR_V2);
-        FAILS(HOLOG_E_NOTSUP, holog_zarr_stat(z, "a/0/0", &info), "a/0/0");
-        told[0] = 0;
-        OK(holog_zarr_list(z, "a", append_key, told));
-        cr_assert_str_eq(told, "a/notes=1 ");
-        close_zarr(z);
-        drop_prefix("a");
-    }
-}
-
-#define NAMED ",\"dimension_names\":[\"y\",\"x\"],\"attributes\":{\"unit\":\"\xc2\xb5m/s\"}"
-
-static void make_v2(void)
-{
-    OK(set_text("g/zarr.json",
-                "{\"zarr_format\":3,\"node_type\":\"group\",\"attributes\":{\"k\":[1]}}"));
-    OK(set_array("g/a/zarr.json", "uint8", "0", "{\"name\":\"bytes\"}", NAMED));
-    OK(set_text("g/a/c/0/2", "0202"));
-    OK(set_text("g/a/c/1/0", "1010"));
-    OK(set_text("g/text", "x"));
-}
-
-Test(zarr, the_same_entries_have_the_keys_of_v2)
-{
-    char told[4000] = "";
-    holog_zarr *z;
-
-    make_v2();
-    cr_assert_str_eq(as_v2(".zgroup"), "{\"zarr_format\":2}");
-    cr_assert_str_eq(as_v2(".zattrs"), "HOLOG_E_NOENT");
-    cr_assert_str_eq(as_v2("g/.zgroup"), "{\"zarr_format\":2}");
-    cr_assert_str_eq(as_v2("g/.zattrs"), "{\"k\":[1]}");
-    cr_assert_str_eq(as_v2("g/.zarray"), "HOLOG_E_NOENT");
-    cr_assert_str_eq(as_v2("g/.zmetadata"), "HOLOG_E_NOENT");
-    cr_assert_str_eq(as_v2("g/a/.zattrs"),
-                     "{\"unit\":\"\xc2\xb5m/s\",\"_ARRAY_DIMENSIONS\":[\"y\",\"x\"]}");
-    cr_assert_str_eq(as_v2("g/a/.zgroup"), "HOLOG_E_NOENT");
-    cr_assert_str_eq(as_v2("g/a/0/2"), "0202");
-    cr_assert_str_eq(as_v2("g/a/c/0/2"), "HOLOG_E_NOENT");
-    cr_assert_str_eq(as_v2("g/a/zarr.json"), "HOLOG_E_NOENT");
-    cr_assert_str_eq(as_v2("zarr.json"), "HOLOG_E_NOENT");
-    z = open_at("/", HOLOG_ZARR_V2);
-    OK(holog_zarr_list(z, "g", append_key, told));
-    cr_assert_str_eq(told, "g/.zgroup=17 g/.zattrs=9 g/a/.zarray=146 g/a/.zattrs=46 g/a/0/2=4 "
-                           "g/a/1/0=4 g/text=1 ");
-    told[0] = 0;
-    OK(holog_zarr_list_dir(z, "g/a", append_name, told));
-    cr_assert_str_eq(told, ".zarray=146 .zattrs=46 0/ 1/ ");
-    close_zarr(z);
-}
-
-Test(zarr, consolidated_metadata_is_that_of_the_view)
-{
-    make_v2();
-    OK(set_array("g/b/zarr.json", "uint8", "0", "{\"name\":\"new\"}", ""));
-    cr_assert_str_eq(
-        as_v2(".zmetadata"),
-        "{\"metadata\":{\".zgroup\":{\"zarr_format\":2},"
-        "\"g/.zgroup\":{\"zarr_format\":2},\"g/.zattrs\":{\"k\":[1]},"
-        "\"g/a/.zarray\":{\"zarr_format\":2,\"shape\":[4,6],\"chunks\":[2,2],"
-        "\"dtype\":\"|u1\",\"fill_value\":0,\"filters\":null,\"compressor\":null,"
-        "\"order\":\"C\",\"dimension_separator\":\"/\"},"
-        "\"g/a/.zattrs\":{\"unit\":\"\xc2\xb5m/s\",\"_ARRAY_DIMENSIONS\":[\"y\",\"x\"]}},"
-        "\"zarr_consolidated_format\":1}");
-    drop_prefix("g/a");
-    drop_prefix("g/b");
-    OK(holog_mkdir(box.store, "h", 0, NULL));
-    cr_assert_str_eq(
-        get_at(HOLOG_ZARR_CONSOLIDATED, "zarr.json"),
-        "{\"zarr_format\":3,\"node_type\":\"group\",\"consolidated_metadata\":{\"metadata\":"
-        "{\"g\":{\"zarr_format\":3,\"node_type\":\"group\",\"attributes\":{\"k\":[1]}},"
-        "\"h\":{\"zarr_format\":3,\"node_type\":\"group\"}},\"kind\":\"inline\","
-        "\"must_understand\":false}}");
-    OK(set_text("zarr.json", "{\"zarr_format\":3,\"node_type\":\"group\",\"attributes\":{},"
-                             "\"consolidated_metadata\":{\"old\":1}}"));
-    cr_assert_null(strstr(get_at(HOLOG_ZARR_CONSOLIDATED, "zarr.json"), "old"));
-    cr_assert_not_null(strstr(get_at(HOLOG_ZARR_CONSOLIDATED, "zarr.json"), "\"attributes\":{}"));
-    cr_assert_not_null(strstr(text_of("zarr.json"), "old"), "asked for without it: as it is");
-    cr_assert_null(strstr(get_at(HOLOG_ZARR_CONSOLIDATED, "g/zarr.json"), "consolidated"));
 }
 
 /* ---- versions ------------------------------------------------------------------------------------*/
@@ -1168,6 +535,134 @@ Test(zarr, a_damaged_chunk_is_not_a_missing_one)
     free(file);
     free(large);
     box_open(&box);
+}
+
+/* Everything that reads, once. */
+static int read_all(void)
+{
+    holog_view *v = NULL;
+    holog_zarr *z = NULL;
+    holog_value *value = NULL;
+    holog_zarr_info info = { .struct_size = sizeof info };
+    char told[4000] = "";
+    int rc = holog_view_open(box.store, &v);
+
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_open(v, "/", HOLOG_ZARR_CONSOLIDATED, &z);
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_list(z, "", append_key, told);
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_list_dir(z, "a/c/0", append_name, told);
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_stat(z, "a/c/0/0", &info);
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_get(z, "a/c/0/0", &value);
+    holog_value_release(value);
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_get_range(z, "a/c/0/0", 1, told, 70, NULL);
+    holog_zarr_close(z);
+    holog_view_close(v);
+    return rc;
+}
+
+static int change_all(const uint8_t *shard, size_t len)
+{
+    holog_txn *t = NULL;
+    int rc = holog_begin(box.store, &t);
+
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_set(t, "/", "b/c/0/1", shard, len);
+    if (rc == HOLOG_OK)
+        rc =
+            holog_txn_zarr_set(t, "/", "b/zarr.json", sharded(CRC, END), strlen(sharded(CRC, END)));
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_set(t, "/", "b/c/0/0", shard, len);
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_delete(t, "/", "b/c/0/1");
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_delete_prefix(t, "/", "b/c");
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_delete(t, "/", "b/zarr.json");
+    holog_abort(t);
+    return rc;
+}
+
+static unsigned fail_at;
+
+static int fail_one(size_t size, void *ctx)
+{
+    (void)size;
+    (void)ctx;
+    return --fail_at == 0;
+}
+
+Test(zarr, every_allocation_that_fails_is_told_and_nothing_else_happens)
+{
+    uint8_t shard[500];
+    size_t len = make_shard(&ours, three, shard);
+
+    OK(set_text("a/zarr.json", sharded(CRC, END)));
+    OK(set_bytes("a/c/0/0", shard, len));
+    for (int change = 0; change < 2; change++) {
+        for (unsigned n = 1;; n++) {
+            int rc;
+            fail_at = n;
+            hg_alloc_set_fault(fail_one, NULL);
+            rc = change ? change_all(shard, len) : read_all();
+            hg_alloc_set_fault(NULL, NULL);
+            if (rc == HOLOG_OK && fail_at > 0)
+                break;
+            cr_assert(rc == HOLOG_E_NOMEM || rc == HOLOG_OK, "allocation %u: %s", n,
+                      holog_error_name(rc));
+        }
+    }
+}
+
+#define READERS 4
+#define ARRAYS  20 /* more than a handle keeps */
+
+static holog_zarr *shared;
+
+static void *read_many(void *ctx)
+{
+    uintptr_t seed = (uintptr_t)ctx;
+
+    for (unsigned i = 0; i < 200; i++) {
+        unsigned n = (unsigned)(seed + i * 7) % ARRAYS;
+        holog_value *v = NULL;
+        char key[30];
+        (void)snprintf(key, sizeof key, "a%u/c/0/0", n);
+        if (holog_zarr_get(shared, key, &v) != HOLOG_OK || holog_value_size(v) != n)
+            return shared;
+        holog_value_release(v);
+        v = NULL;
+        if (holog_zarr_get(shared, "zarr.json", &v) != HOLOG_OK)
+            return shared;
+        holog_value_release(v);
+    }
+    return NULL;
+}
+
+Test(zarr, many_threads_read_one_handle)
+{
+    pthread_t thread[READERS];
+
+    for (unsigned i = 0; i < ARRAYS; i++) {
+        char key[30];
+        (void)snprintf(key, sizeof key, "a%u/zarr.json", i);
+        OK(set_text(key, plain()));
+        (void)snprintf(key, sizeof key, "a%u/c/0/0", i);
+        OK(set_bytes(key, "abcdefghijklmnopqrstuvwxyz", i));
+    }
+    shared = open_at("/", HOLOG_ZARR_CONSOLIDATED);
+    for (uintptr_t i = 0; i < READERS; i++)
+        cr_assert_eq(pthread_create(&thread[i], NULL, read_many, (void *)i), 0);
+    for (unsigned i = 0; i < READERS; i++) {
+        void *failed = NULL;
+        cr_assert_eq(pthread_join(thread[i], &failed), 0);
+        cr_assert_null(failed);
+    }
+    close_zarr(shared);
 }
 
 Test(zarr, hostile_keys_are_refused)

@@ -170,15 +170,15 @@ static int set_inner(const struct target *a, const uint64_t *index, const uint8_
 
 static int set_shard(const struct target *a, const uint64_t *shard, const uint8_t *data, size_t len)
 {
-    const struct hg_shards *s = &a->array->shards;
-    struct hg_inner_place *at = hg_malloc(s->chunks * sizeof *at);
+    const struct hg_zarr_shards *s = &a->array->shards;
+    struct hg_zarr_inner_place *at = hg_malloc(s->chunks * sizeof *at);
     int rc = at == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for the index of a shard")
-                        : hg_shard_read(s, data, len, at);
+                        : hg_zarr_shard_read(s, data, len, at);
 
     for (uint32_t slot = 0; rc == HOLOG_OK && slot < s->chunks; slot++) {
         uint64_t index[HG_RANK_MAX];
         int is_there = at[slot].offset != UINT64_MAX;
-        hg_shard_inner(s, a->array->grid.rank, shard, slot, index);
+        hg_zarr_shard_inner(s, a->array->grid.rank, shard, slot, index);
         rc = set_inner(a, index, is_there ? data + at[slot].offset : NULL,
                        is_there ? at[slot].size : 0);
     }
@@ -248,39 +248,37 @@ static int drop_outside(const struct target *a, const struct hg_zarr_array *now)
 }
 
 /* The document of an array that is there already. *out_same: byte by byte what it has. */
-static int replace_array(struct target *a, const struct hg_zarr_place *p,
-                         const struct hg_zarr_array *now, const void *data, size_t len,
-                         int *out_same)
+static int replace_array(const struct target *now, const struct hg_zarr_place *p, const void *data,
+                         size_t len, int *out_same)
 {
     struct hg_zarr_array was;
+    const struct target a = { now->tree, now->path, now->dir, &was };
     holog_value *v = NULL;
     int has = 0;
-    int rc = hg_zarr_array_at(a->tree, &p->loc, p->at.path, &was);
+    int rc = hg_zarr_array_at(a.tree, &p->loc, p->at.path, &was);
 
-    a->array = &was;
     if (rc == HOLOG_OK)
-        rc = depend_on(a->tree->txn, a->dir, HG_NODE_ARRAY, 2);
+        rc = depend_on(a.tree->txn, a.dir, HG_NODE_ARRAY, 2);
     if (rc == HOLOG_OK)
-        rc = hg_zarr_value(a->tree, &p->loc, p->at.path, &v);
-    if (rc < 0)
+        rc = hg_zarr_value(a.tree, &p->loc, p->at.path, &v);
+    if (rc != HOLOG_OK)
         return rc;
-    *out_same = v->len == len && memcmp(v->data, data, len) == 0;
+    *out_same = data != NULL && v->len == len && memcmp(v->data, data, len) == 0;
     if (!*out_same) {
-        rc = hg_txn_note_listing(a->tree->txn, a->dir);
+        rc = hg_txn_note_listing(a.tree->txn, a.dir);
         if (rc == HOLOG_OK)
-            rc = has = hg_zarr_has_chunks(a->tree, a->dir, &was, NULL, 0);
+            rc = has = hg_zarr_has_chunks(a.tree, a.dir, &was, NULL, 0);
         if (has > 0)
             rc = hg_zarr_same_chunks(v->data, v->len, data, len);
         if (has > 0 && rc == 0)
-            rc = hg_error_path(HOLOG_E_EXIST, a->path, (uint32_t)strlen(a->path),
+            rc = hg_error_path(HOLOG_E_EXIST, a.path, (uint32_t)strlen(a.path),
                                "%s: has chunks that the new metadata would read in another way; "
                                "delete the array first",
-                               a->path);
+                               a.path);
         if (has > 0 && rc > 0)
-            rc = drop_outside(a, now);
+            rc = drop_outside(&a, now->array);
     }
     holog_value_release(v);
-    a->array = now;
     return HG_MIN(rc, 0);
 }
 
@@ -382,7 +380,7 @@ static int set_array(struct hg_zarr_tree *t, const char *path, const struct hg_z
     int rc = hg_zarr_array_read(data, len, &now);
 
     if (rc == HOLOG_OK && p->what == HG_ZARR_ARRAY_DOCUMENT)
-        rc = replace_array(&a, p, &now, data, len, &same);
+        rc = replace_array(&a, p, data, len, &same);
     if (rc == HOLOG_OK && p->what == HG_ZARR_GROUP_DOCUMENT)
         rc = change_node(t->txn, HG_OP_DELETE, path, HG_NODE_GROUP, 2, NULL, 0);
     if (rc == HOLOG_OK && !same)
@@ -518,7 +516,7 @@ int holog_txn_zarr_set(holog_txn *txn, const char *path, const char *key, const 
         rc = hg_error(HOLOG_E_INVAL, "key or data is NULL");
     if (rc == HOLOG_OK)
         rc = hg_zarr_key_read(key, strlen(key), &k);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     if (k.is_prefix)
         return hg_error(HOLOG_E_BADPATH,
@@ -554,14 +552,14 @@ static int delete_key(struct hg_zarr_tree *t, const char *key, const struct hg_z
 int holog_txn_zarr_delete(holog_txn *txn, const char *path, const char *key)
 {
     struct hg_zarr_tree *t = NULL;
-    struct hg_zarr_key k;
+    struct hg_zarr_key k = { 0 };
     int rc = tree_of(txn, path, &t);
 
     if (rc == HOLOG_OK && key == NULL)
         rc = hg_error(HOLOG_E_INVAL, "the key is NULL");
     if (rc == HOLOG_OK)
         rc = hg_zarr_key_read(key, strlen(key), &k);
-    return rc < 0 || k.is_prefix ? rc : delete_key(t, key, &k);
+    return rc != HOLOG_OK || k.is_prefix ? rc : delete_key(t, key, &k);
 }
 
 static int delete_below(struct hg_zarr_tree *t, const char *prefix, const struct hg_zarr_key *k)
@@ -579,11 +577,14 @@ static int delete_below(struct hg_zarr_tree *t, const char *prefix, const struct
     }
     if (rc < 0 || p.at.loc.type != HG_ENTRY_DIR)
         return rc;
-    rc = path_of(t, prefix, k->len, path);
+    if (k->len == 0)
+        memcpy(path, p.at.path, p.at.path_len + 1);
+    else
+        rc = path_of(t, prefix, k->len, path);
     if (rc == HOLOG_OK)
         rc =
             hg_txn_op(t->txn, HG_OP_DELETE_TREE, 0, path[0] == 0 ? "/" : path, NULL, NULL, 0, NULL);
-    if (rc == HOLOG_OK && k->len == 0 && t->base_len > 0) /* the hierarchy itself stays */
+    if (rc == HOLOG_OK && k->len == 0 && path[0] != 0) /* the hierarchy itself stays */
         rc = hg_txn_op(t->txn, HG_OP_MKDIR, HOLOG_PARENTS, path, NULL, NULL, 0, NULL);
     return rc;
 }
@@ -598,5 +599,5 @@ int holog_txn_zarr_delete_prefix(holog_txn *txn, const char *path, const char *p
         rc = hg_error(HOLOG_E_INVAL, "the prefix is NULL");
     if (rc == HOLOG_OK)
         rc = hg_zarr_key_read(prefix, strlen(prefix), &k);
-    return rc < 0 ? rc : delete_below(t, prefix, &k);
+    return rc != HOLOG_OK ? rc : delete_below(t, prefix, &k);
 }

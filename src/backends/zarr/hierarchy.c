@@ -118,19 +118,19 @@ static int read_inner(const struct part *p, const struct hg_zarr_inner *c, uint6
 
 static int read_index(const struct part *p, uint64_t at)
 {
-    size_t size = hg_shard_index_size(&p->array->shards);
+    size_t size = hg_zarr_shard_index_size(&p->array->shards);
     uint64_t from = HG_MAX(p->from, at);
     uint64_t to = HG_MIN(p->to, at + size);
     uint8_t *index;
 
-    if (from >= to)
+    if (from >= to || p->out == NULL) /* no buffer: nothing is wanted */
         return HOLOG_OK;
     index = hg_malloc(size);
     if (index == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for the index of %s", p->key);
-    hg_shard_index_write(&p->array->shards, p->inner->data,
-                         p->inner->len / sizeof(struct hg_zarr_inner), sizeof(struct hg_zarr_inner),
-                         index);
+    hg_zarr_shard_index_write(&p->array->shards, p->inner->data,
+                              p->inner->len / sizeof(struct hg_zarr_inner),
+                              sizeof(struct hg_zarr_inner), index);
     memcpy(p->out + (from - p->from), index + (from - at), (size_t)(to - from));
     hg_free(index);
     return HOLOG_OK;
@@ -141,7 +141,7 @@ static int read_part(const struct part *p)
     const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)p->inner->data;
     size_t n = p->inner->len / sizeof *c;
     int first = p->array->shards.index_first;
-    uint64_t at = first ? hg_shard_index_size(&p->array->shards) : 0;
+    uint64_t at = first ? hg_zarr_shard_index_size(&p->array->shards) : 0;
     int rc = first ? read_index(p, 0) : HOLOG_OK;
 
     for (size_t i = 0; rc == HOLOG_OK && i < n && at < p->to; i++) {
@@ -150,7 +150,7 @@ static int read_part(const struct part *p)
     }
     return rc < 0 || first ? rc
                            : read_index(p, hg_zarr_shard_size(p->array, p->inner) -
-                                               hg_shard_index_size(&p->array->shards));
+                                               hg_zarr_shard_index_size(&p->array->shards));
 }
 
 /* A value of so many bytes, to be filled. */
@@ -182,13 +182,15 @@ static int load_shard(holog_zarr *z, const char *key, const struct hg_zarr_place
                       const struct hg_buf *inner, holog_value **out_value)
 {
     uint64_t size = hg_zarr_shard_size(&p->array, inner);
-    struct part part = { &z->tree, &p->array, inner, key, 0, size, NULL };
+    struct part part = { .tree = &z->tree, .array = &p->array, .inner = inner, .key = key };
     const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)inner->data;
     holog_value *v = NULL;
     int rc = size == 0 ? no_such_key(key) : new_value(z->tree.store, size, &v, &part.out);
 
-    if (rc == HOLOG_OK)
-        rc = read_part(&part);
+    if (rc != HOLOG_OK)
+        return rc;
+    part.to = size;
+    rc = read_part(&part);
     if (rc < 0) {
         holog_value_release(v);
         return rc;
@@ -347,7 +349,7 @@ int holog_zarr_stat(holog_zarr *zarr, const char *key, holog_zarr_info *out_info
         rc = hg_struct_check(out_info, "holog_zarr_info");
     if (rc == HOLOG_OK)
         rc = hg_zarr_find(&zarr->tree, key, 0, &p);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = hg_zarr_measure(zarr, key, &p, &info.size_bytes, info.etag);
     if (rc < 0 && rc != HOLOG_E_NOENT)
@@ -455,7 +457,7 @@ int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, voi
         part.to = UINT64_MAX;
     if (rc == HOLOG_OK)
         rc = hg_zarr_find(&zarr->tree, key, 0, &p);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     if (hg_zarr_is_made(zarr, &p))
         return range_made(zarr, key, &p, &part, out_n);

@@ -42,8 +42,8 @@ static int read_array(holog_zarr *z, const struct hg_key *dir, const char *path,
 
     if (rc == HOLOG_OK)
         rc = hg_zarr_array_at(&z->tree, &loc, path, &out->is);
-    if (rc < 0 || (z->tree.is_v2 && !out->is.has_twin))
-        return rc == HOLOG_E_NOENT ? 0 : HG_MIN(rc, 0);
+    if (rc < 0)
+        return rc == HOLOG_E_NOENT ? 0 : rc;
     out->dir = *dir;
     out->path_len = path_len;
     return 1;
@@ -52,16 +52,22 @@ static int read_array(holog_zarr *z, const struct hg_key *dir, const char *path,
 /* The array that the names below a prefix belong to, if there is one. */
 static int array_of(holog_zarr *z, const struct hg_zarr_place *p, struct array *out)
 {
-    int rc = p->at.loc.type == HG_ENTRY_DIR
+    int rc = p->at.loc.type == HG_ENTRY_DIR && p->what != HG_ZARR_CHUNKS
                  ? read_array(z, &p->at.key, p->at.path, p->at.path_len, out)
                  : 0;
 
-    if (rc != 0 || !p->in_array || (z->tree.is_v2 && !p->array.has_twin))
+    if (rc != 0 || !p->in_array)
         return rc;
     out->is = p->array;
     out->dir = p->array_at.key;
     out->path_len = p->array_at.path_len;
     return 1;
+}
+
+/* Are its chunks there in this version of Zarr? Their names are taken anyway. */
+static int has_keys(const holog_zarr *z, const struct array *a)
+{
+    return !z->tree.is_v2 || a->is.has_twin;
 }
 
 /* Is the path, below the array's, spelled like a chunk, or like what chunks begin with? As
@@ -166,7 +172,7 @@ static int list_name(struct listing *l, const char *path, size_t len, struct hg_
         rc = join(l->key, l->prefix, l->prefix_len, name);
         key = rc < 0 ? rc : is_key(l->z, l->key, &size);
         rc = HG_MIN(key, 0);
-    } else if (rc == HOLOG_OK && n >= 0) {
+    } else if (rc == HOLOG_OK && n >= 0 && has_keys(l->z, &l->array)) {
         int below =
             hg_zarr_has_chunks(&l->z->tree, &l->array.dir, &l->array.is, index, (unsigned)n);
         prefix |= below > 0;
@@ -242,11 +248,12 @@ static int list_chunks(struct listing *l)
     const struct hg_zarr_grid *g = &l->array.is.grid;
     int rc;
 
+    if (!l->has_array || !has_keys(l->z, &l->array))
+        return HOLOG_OK;
     if (l->at.what == HG_ZARR_CHUNKS) {
         l->n = (int)l->at.n;
     } else {
-        int is_self = l->has_array && l->array.path_len == l->at.at.path_len;
-        if (!is_self)
+        if (l->array.path_len != l->at.at.path_len) /* a part of it */
             return HOLOG_OK;
         if (g->rank == 0 || g->separator == '.')
             return hg_zarr_each_chunk(t, &l->array.dir, &l->array.is, NULL, 0, list_whole, l);
@@ -412,7 +419,7 @@ static int walk_node(struct walk *w, const struct hg_cursor_at *at)
 
     if (at->key[parent + (parent > 0 ? 1 : 0)] != 0xff)
         return HOLOG_OK;
-    if (a != NULL && a->dir.len == parent && w->each != NULL) {
+    if (a != NULL && a->dir.len == parent && w->each != NULL && has_keys(w->z, a)) {
         memcpy(w->key, w->prefix, len);
         if (a->path_len > base) { /* of its path what is below the prefix */
             size_t skip = base + (base > 0 ? 1 : 0);

@@ -57,7 +57,7 @@ static int from_stored(holog_zarr *z, const struct hg_zarr_place *p, struct json
                            "%s: the array's chunks are other bytes in Zarr v2", p->at.path);
     if (rc == HOLOG_OK)
         rc = hg_zarr_value(&z->tree, &p->loc, p->at.path, &v);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     if (!z->tree.is_v2)
         rc = hg_document_json(v->data, v->len, out);

@@ -443,7 +443,7 @@ static int append_inner(const struct hg_zarr_array *a, const uint64_t *index,
                         const struct hg_locator *loc, struct hg_buf *out)
 {
     struct hg_zarr_inner inner = {
-        .chunk = { hg_shard_slot(&a->shards, a->grid.rank, index), loc->size }, .loc = *loc
+        .chunk = { hg_zarr_shard_slot(&a->shards, a->grid.rank, index), loc->size }, .loc = *loc
     };
 
     return hg_buf_append(out, &inner, sizeof inner);
@@ -496,7 +496,7 @@ uint64_t hg_zarr_shard_size(const struct hg_zarr_array *a, const struct hg_buf *
 {
     const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)inner->data;
     size_t n = inner->len / sizeof *c;
-    uint64_t size = n > 0 ? hg_shard_index_size(&a->shards) : 0;
+    uint64_t size = n > 0 ? hg_zarr_shard_index_size(&a->shards) : 0;
 
     for (size_t i = 0; i < n; i++)
         size += c[i].chunk.size;
@@ -546,19 +546,17 @@ static int each_shard_index(const struct hg_zarr_tree *t, const struct hg_key *d
                             int (*each)(void *ctx, uint64_t index, uint64_t size_bytes), void *ctx)
 {
     uint64_t shard[HG_RANK_MAX];
-    uint64_t from = 0;
     int rc = HOLOG_OK;
 
     if (k > 0)
         memcpy(shard, lead, k * sizeof shard[0]);
-    while (rc == HOLOG_OK) {
+    for (shard[k] = 0; rc == HOLOG_OK; shard[k]++) {
         uint64_t size = 0;
-        rc = hg_zarr_next(t, dir, a, lead, k, from, &shard[k]);
+        rc = hg_zarr_next(t, dir, a, lead, k, shard[k], &shard[k]);
         if (rc == HOLOG_OK && k + 1 == a->grid.rank)
             rc = shard_size(t, dir, a, shard, &size);
         if (rc == HOLOG_OK && (k + 1 < a->grid.rank || size > 0))
             rc = each(ctx, shard[k], size);
-        from = shard[k] + 1;
     }
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }

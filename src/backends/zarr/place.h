@@ -91,7 +91,7 @@ int hg_zarr_has_chunks(const struct hg_zarr_tree *t, const struct hg_key *dir,
                        const struct hg_zarr_array *a, const uint64_t *lead, unsigned n);
 
 struct hg_zarr_inner {
-    struct hg_inner_chunk chunk; /* first: hg_shard_index_write */
+    struct hg_zarr_inner_chunk chunk; /* first: hg_zarr_shard_index_write */
     struct hg_locator loc;
 };
 /* The inner chunks of a shard that are there (struct hg_zarr_inner), slots ascending; appended. */

@@ -34,7 +34,7 @@ static int is_codec(struct json_object *codec, const char *name)
 }
 
 /* "bytes", little-endian, and perhaps "crc32c". */
-static int read_index_codecs(struct json_object *codecs, struct hg_shards *s)
+static int read_index_codecs(struct json_object *codecs, struct hg_zarr_shards *s)
 {
     struct json_object *bytes;
     size_t n;
@@ -50,7 +50,8 @@ static int read_index_codecs(struct json_object *codecs, struct hg_shards *s)
 }
 
 /* Inner chunks divide a shard, and have indexes. */
-static int read_sizes(const struct hg_document *d, struct json_object *sizes, struct hg_shards *s)
+static int read_sizes(const struct hg_document *d, struct json_object *sizes,
+                      struct hg_zarr_shards *s)
 {
     uint64_t chunks = 1;
 
@@ -65,7 +66,7 @@ static int read_sizes(const struct hg_document *d, struct json_object *sizes, st
             return 0;
         s->size[i] = n;
         s->per[i] = d->chunk[i] / n;
-        if (s->per[i] > HG_SHARD_CHUNKS_MAX / chunks ||
+        if (s->per[i] > HG_ZARR_SHARD_CHUNKS_MAX / chunks ||
             hg_document_chunks(d, i) > HG_INDEX_MAX / s->per[i])
             return 0;
         chunks *= s->per[i];
@@ -74,7 +75,7 @@ static int read_sizes(const struct hg_document *d, struct json_object *sizes, st
     return 1;
 }
 
-static int read_configuration(const struct hg_document *d, struct hg_shards *s)
+static int read_configuration(const struct hg_document *d, struct hg_zarr_shards *s)
 {
     struct json_object *c = d->codecs[0].configuration;
     struct json_object *location = member(c, "index_location");
@@ -87,7 +88,7 @@ static int read_configuration(const struct hg_document *d, struct hg_shards *s)
            read_sizes(d, member(c, "chunk_shape"), s);
 }
 
-void hg_shards_of(const struct hg_document *d, struct hg_shards *out)
+void hg_zarr_shards_of(const struct hg_document *d, struct hg_zarr_shards *out)
 {
     memset(out, 0, sizeof *out);
     if (read_configuration(d, out))
@@ -101,20 +102,20 @@ void hg_shards_of(const struct hg_document *d, struct hg_shards *out)
 
 /* ---- the index -----------------------------------------------------------------------------------*/
 
-size_t hg_shard_index_size(const struct hg_shards *s)
+size_t hg_zarr_shard_index_size(const struct hg_zarr_shards *s)
 {
     return (size_t)s->chunks * ENTRY_SIZE + (s->has_crc ? HG_CRC32C_SIZE : 0);
 }
 
-void hg_shard_index_write(const struct hg_shards *s, const void *chunks, size_t n, size_t step,
-                          uint8_t *out)
+void hg_zarr_shard_index_write(const struct hg_zarr_shards *s, const void *chunks, size_t n,
+                               size_t step, uint8_t *out)
 {
     size_t entries = (size_t)s->chunks * ENTRY_SIZE;
-    uint64_t at = s->index_first ? hg_shard_index_size(s) : 0;
+    uint64_t at = s->index_first ? hg_zarr_shard_index_size(s) : 0;
 
     memset(out, 0xff, entries);
     for (size_t i = 0; i < n; i++) {
-        struct hg_inner_chunk c;
+        struct hg_zarr_inner_chunk c;
         memcpy(&c, (const uint8_t *)chunks + i * step, sizeof c);
         HG_ASSERT(c.slot < s->chunks);
         hg_put_le64(out + (size_t)c.slot * ENTRY_SIZE, at);
@@ -130,10 +131,10 @@ static int bad(const char *why)
     return hg_error(HOLOG_E_INVAL, "a shard %s", why);
 }
 
-int hg_shard_read(const struct hg_shards *s, const uint8_t *shard, size_t len,
-                  struct hg_inner_place *out)
+int hg_zarr_shard_read(const struct hg_zarr_shards *s, const uint8_t *shard, size_t len,
+                       struct hg_zarr_inner_place *out)
 {
-    size_t index_size = hg_shard_index_size(s);
+    size_t index_size = hg_zarr_shard_index_size(s);
     const uint8_t *index;
     uint64_t left;
 
@@ -147,7 +148,7 @@ int hg_shard_read(const struct hg_shards *s, const uint8_t *shard, size_t len,
     for (uint32_t slot = 0; slot < s->chunks; slot++) {
         uint64_t offset = hg_get_le64(index + (size_t)slot * ENTRY_SIZE);
         uint64_t size = hg_get_le64(index + (size_t)slot * ENTRY_SIZE + 8);
-        out[slot] = (struct hg_inner_place){ offset, size };
+        out[slot] = (struct hg_zarr_inner_place){ offset, size };
         if (offset == ABSENT && size == ABSENT)
             continue;
         if (offset > len || size > len - offset)
@@ -161,8 +162,8 @@ int hg_shard_read(const struct hg_shards *s, const uint8_t *shard, size_t len,
 
 /* ---- places --------------------------------------------------------------------------------------*/
 
-void hg_shard_inner(const struct hg_shards *s, unsigned rank, const uint64_t *shard, uint32_t slot,
-                    uint64_t *out_index)
+void hg_zarr_shard_inner(const struct hg_zarr_shards *s, unsigned rank, const uint64_t *shard,
+                         uint32_t slot, uint64_t *out_index)
 {
     uint64_t rest = slot;
 
@@ -172,7 +173,7 @@ void hg_shard_inner(const struct hg_shards *s, unsigned rank, const uint64_t *sh
     }
 }
 
-uint32_t hg_shard_slot(const struct hg_shards *s, unsigned rank, const uint64_t *index)
+uint32_t hg_zarr_shard_slot(const struct hg_zarr_shards *s, unsigned rank, const uint64_t *index)
 {
     uint64_t slot = 0;
 

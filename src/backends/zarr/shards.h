@@ -17,10 +17,10 @@
 
 #include "array/document.h"
 
-#define HG_SHARD_CHUNKS_MAX \
+#define HG_ZARR_SHARD_CHUNKS_MAX \
     (1u << 20) /* an index of 16 MiB; of more, shards are kept as they come */
 
-struct hg_shards {
+struct hg_zarr_shards {
     uint32_t chunks;            /* inner ones in a shard; 0: the array has no such shards */
     uint64_t per[HG_RANK_MAX];  /* along each axis; without shards 1 */
     uint64_t size[HG_RANK_MAX]; /* elements of an inner chunk; without shards of a chunk */
@@ -28,32 +28,32 @@ struct hg_shards {
     int has_crc;
 };
 /* Of a document that hg_document_read has taken. Any doubt, and there are none. */
-void hg_shards_of(const struct hg_document *d, struct hg_shards *out);
+void hg_zarr_shards_of(const struct hg_document *d, struct hg_zarr_shards *out);
 
-size_t hg_shard_index_size(const struct hg_shards *s);
+size_t hg_zarr_shard_index_size(const struct hg_zarr_shards *s);
 
 /* An inner chunk that is there. */
-struct hg_inner_chunk {
+struct hg_zarr_inner_chunk {
     uint32_t slot; /* in C order of the shard */
     uint64_t size;
 };
-/* The index of n inner chunks, slots ascending, into out (hg_shard_index_size); `step`: bytes from one struct to the
+/* The index of n inner chunks, slots ascending, into out (hg_zarr_shard_index_size); `step`: bytes from one struct to the
  * next, which may have more behind it. */
-void hg_shard_index_write(const struct hg_shards *s, const void *chunks, size_t n, size_t step,
-                          uint8_t *out);
+void hg_zarr_shard_index_write(const struct hg_zarr_shards *s, const void *chunks, size_t n,
+                               size_t step, uint8_t *out);
 
 /* Where the inner chunks of a shard lie. HOLOG_E_INVAL: it is cut short, its checksum or what it says cannot
  * be; inner chunks may not share bytes. out: for each slot (s->chunks of them) where and how long, UINT64_MAX
  * both when it is not there. */
-struct hg_inner_place {
+struct hg_zarr_inner_place {
     uint64_t offset, size;
 };
-HG_MUST_CHECK int hg_shard_read(const struct hg_shards *s, const uint8_t *shard, size_t len,
-                                struct hg_inner_place *out);
+HG_MUST_CHECK int hg_zarr_shard_read(const struct hg_zarr_shards *s, const uint8_t *shard,
+                                     size_t len, struct hg_zarr_inner_place *out);
 
 /* Indexes of an inner chunk in the grid of all inner chunks, and back: the slot. */
-void hg_shard_inner(const struct hg_shards *s, unsigned rank, const uint64_t *shard, uint32_t slot,
-                    uint64_t *out_index);
-uint32_t hg_shard_slot(const struct hg_shards *s, unsigned rank, const uint64_t *index);
+void hg_zarr_shard_inner(const struct hg_zarr_shards *s, unsigned rank, const uint64_t *shard,
+                         uint32_t slot, uint64_t *out_index);
+uint32_t hg_zarr_shard_slot(const struct hg_zarr_shards *s, unsigned rank, const uint64_t *index);
 
 #endif

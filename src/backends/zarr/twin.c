@@ -220,10 +220,12 @@ static void to_base64(const uint8_t *in, size_t len, char *out)
         bits |= i + 2 < len ? in[i + 2] : 0;
         *out++ = digits[bits >> 18];
         *out++ = digits[bits >> 12 & 63];
-        *out++ = i + 1 < len ? digits[bits >> 6 & 63] : '=';
-        *out++ = i + 2 < len ? digits[bits & 63] : '=';
+        *out++ = digits[bits >> 6 & 63];
+        *out++ = digits[bits & 63];
     }
     *out = 0;
+    if (len % 3 != 0)
+        memset(out - (3 - len % 3), '=', 3 - len % 3);
 }
 
 /* v2 knows one NaN. Takes the value over. */
