@@ -202,23 +202,24 @@ static int check_usage(const struct args *args)
 }
 
 /* What is received lies in memory until it is saved. */
-static int choose_body(const struct args *args, holog_store *store, uint64_t *out_bytes)
+static int choose_bodies(const struct args *args, struct server_settings *settings)
 {
     holog_stats stats = { .struct_size = sizeof stats };
     char text[HUMAN_MAX];
-    int rc = holog_stats_get(store, &stats);
+    int rc = holog_stats_get(settings->store, &stats);
 
     if (rc < 0)
         return cli_fail(args, rc, args->operands[0]);
     uint64_t most = stats.budget_bytes / 2;
+    settings->bodies_max_bytes = most;
     if (!args->given[OPT_MAX_BODY]) {
-        *out_bytes = BODY_DEFAULT < most / 2 ? BODY_DEFAULT : most / 2;
+        settings->max_body_bytes = BODY_DEFAULT < most / 2 ? BODY_DEFAULT : most / 2;
         return EXIT_DONE;
     }
     if (args->number[OPT_MAX_BODY] > most)
         return cli_fail_text(args, "--max-body: at most %s, half of the memory budget",
                              human_bytes(most, text));
-    *out_bytes = args->number[OPT_MAX_BODY];
+    settings->max_body_bytes = args->number[OPT_MAX_BODY];
     return EXIT_DONE;
 }
 
@@ -285,7 +286,7 @@ static int open_and_serve(const struct args *args, struct server_settings *setti
         return status;
     status = check_path(args, settings);
     if (status == EXIT_DONE && settings->writable)
-        status = choose_body(args, settings->store, &settings->max_body_bytes);
+        status = choose_bodies(args, settings);
     if (status == EXIT_DONE)
         status = listen_at(args, place);
     if (status == EXIT_DONE && settings->writable && !place->loopback)

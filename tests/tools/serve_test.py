@@ -4,12 +4,15 @@ Everything is on the loopback; each server is one process of its own, ended by i
 """
 
 import http.client
+import importlib.util
 import json
 import os
 import re
+import resource
 import select
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -29,6 +32,23 @@ ARRAY = {"zarr_format": 3, "node_type": "array", "shape": [6], "data_type": "uin
          "fill_value": 0, "codecs": [{"name": "bytes"}]}
 
 
+SHARDED = {**ARRAY, "shape": [16], "chunk_grid": {
+    "name": "regular", "configuration": {"chunk_shape": [16]}}, "codecs": [{
+        "name": "sharding_indexed", "configuration": {
+            "chunk_shape": [4], "codecs": [{"name": "bytes"}],
+            "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}},
+                             {"name": "crc32c"}], "index_location": "end"}}]}
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body
@@ -46,12 +66,17 @@ class Serve(Case):
         self.init()
         self.process = None
 
-    def serve(self, *options):
+    def serve(self, *options, memory_max=None):
         """Start a server; it is ended with the test, and must have ended well."""
+        def bound():
+            if memory_max is not None:
+                resource.setrlimit(resource.RLIMIT_AS, (memory_max, memory_max))
+
         log = open(self.path("serve.log"), "wb")
         self.addCleanup(log.close)
         self.process = subprocess.Popen([BIN, "serve", self.store, "--port", "0", *options],
-                                        cwd=self.dir, stdout=subprocess.PIPE, stderr=log)
+                                        cwd=self.dir, stdout=subprocess.PIPE, stderr=log,
+                                        preexec_fn=bound)
         self.addCleanup(self.process.stdout.close)
         self.addCleanup(self.end)
         line = self.process.stdout.readline().decode()
@@ -502,15 +527,30 @@ class Damage(Serve):
 
 
 class Life(Serve):
+    @unittest.skipIf("HOLOG_SANITIZER" in os.environ, "sanitizers need all addresses")
+    def test_a_value_larger_than_memory_is_sent(self):
+        large = os.urandom(1 << 20) * 320
+        self.save("large", large)
+        self.serve(memory_max=512 << 20)
+        answer = self.get("/live/large")
+        self.assertEqual((answer.status, answer["Content-Length"]), (200, str(len(large))))
+        self.assertTrue(answer.body == large)
+        answer = self.get("/live/large", Range="bytes=-99999999")
+        self.assertTrue(answer.body == large[-99999999:])
+        self.flip(large[12345:12377], ".hext")
+        self.assertEqual(self.get("/live/large").status, 500)
+
     def test_health_and_metrics(self):
         self.save("v", b"x" * 1000)
         self.serve()
-        self.assertEqual((self.get("/healthz").status, self.get("/healthz").body), (200, b"ok\n"))
-        for target in ("/live/v", "/live/v", "/live/none"):
-            self.get(target)
-        text = self.get("/metrics").body.decode()
+        connection = self.connect()  # on one each is counted before the next is asked
+        for target, status in (("/live/v", 200), ("/live/v", 200), ("/live/none", 404)):
+            self.assertEqual(self.ask("GET", target, on=connection).status, status)
+        health = self.ask("GET", "/healthz", on=connection)
+        self.assertEqual((health.status, health.body), (200, b"ok\n"))
+        text = self.ask("GET", "/metrics", on=connection).body.decode()
         label = f'store="{self.store}"'
-        self.assertIn(f'holog_http_answers_total{{{label},status="200"}} 4\n', text)
+        self.assertIn(f'holog_http_answers_total{{{label},status="200"}} 3\n', text)
         self.assertIn(f'holog_http_answers_total{{{label},status="404"}} 1\n', text)
         self.assertIn(f"holog_entries{{{label}}} 1\n", text)
         sent = int(re.search(r"(?m)^holog_http_sent_bytes_total\{.*\} (\d+)$", text).group(1))
@@ -652,6 +692,56 @@ class Life(Serve):
         self.assertIn("no such directory", self.holog("serve", self.store, "--path", "none",
                                                       status=FAILED).message)
         self.holog("serve", self.path("none"), status=FAILED)
+
+
+def importable(*names):
+    return all(importlib.util.find_spec(name) for name in names)
+
+
+class Clients(Serve):
+    """What others read, when it is installed: data is compared, since some fail silently."""
+
+    def fill(self):
+        with open(self.path("token"), "w", encoding="utf-8") as f:
+            f.write(TOKEN)
+        os.chmod(self.path("token"), 0o600)
+        self.serve("--writable", "--token", self.path("token"))
+        document = {**ARRAY, "shape": [10, 6], "fill_value": 7, "chunk_grid": {
+            "name": "regular", "configuration": {"chunk_shape": [4, 3]}}}
+        chunks = {f"c/{i}/{j}": bytes(range(20 * i + 3 * j, 20 * i + 3 * j + 12))
+                  for i in range(3) for j in range(2) if (i, j) != (1, 1)}
+        for key, value in {"zarr.json": json.dumps(document).encode(), **chunks}.items():
+            answer = self.ask("PUT", "/live/g/a/" + key, {"Authorization": "Bearer " + TOKEN},
+                              value)
+            self.assertEqual(answer.status, 201)
+        rows = [[7] * 6 for _ in range(10)]
+        for key, value in chunks.items():
+            i, j = (int(n) for n in key.split("/")[1:])
+            for k, byte in enumerate(value):
+                if 4 * i + k // 3 < 10:
+                    rows[4 * i + k // 3][3 * j + k % 3] = byte
+        return f"http://127.0.0.1:{self.port}/", rows, chunks
+
+    @unittest.skipUnless(importable("zarr", "fsspec", "aiohttp"), "no zarr, fsspec and aiohttp")
+    def test_zarr_reads_the_twin(self):
+        import zarr
+        url, rows, _ = self.fill()
+        for target in ("live/v2/g/a", "@HEAD/v2/g/a", "@6/v2/g/a"):
+            array = zarr.open(url + target, mode="r")
+            self.assertEqual(array[:].tolist(), rows)
+        group = zarr.open_consolidated(url + "live/v2", mode="r")
+        self.assertEqual(group["g/a"][3:5].tolist(), rows[3:5])
+
+    @unittest.skipUnless(importable("fsspec", "aiohttp"), "no fsspec and aiohttp")
+    def test_fsspec_lists_and_reads(self):
+        import fsspec
+        url, _, chunks = self.fill()
+        files = fsspec.filesystem("http")
+        found = {name[len(url + "live/g/a/"):] for name in files.find(url + "live/g/a/")}
+        self.assertEqual(found, {"zarr.json", *chunks})
+        self.assertEqual(files.info(url + "live/g/a/c/0/0")["size"], 12)
+        self.assertEqual(files.cat_file(url + "live/g/a/c/0/0", start=-5), chunks["c/0/0"][-5:])
+        self.assertFalse(files.exists(url + "live/g/a/c/1/1"))
 
 
 class Readme(Serve):
@@ -830,6 +920,35 @@ class Writing(Serve):
         self.assertEqual(self.put("/live/a/zarr.json", b"{").status, 400)
         self.assertEqual(self.delete("/live/a/c/0").status, 204)
         self.assertEqual(self.get("/live/a/c/0").status, 404)
+
+    def test_a_shard_is_the_same_bytes_however_it_is_read(self):
+        self.write()
+        self.assertEqual(self.put("/live/s/zarr.json", json.dumps(SHARDED).encode()).status, 201)
+        none = 2 ** 64 - 1
+        index = struct.pack("<8Q", 4, 4, none, none, 0, 4, none, none)
+        shard = b"bbbbaaaa" + index + struct.pack("<I", crc32c(index))
+        self.assertEqual(self.put("/live/s/c/0", shard[:-1] + b"?").status, 400)
+        self.assertEqual(self.put("/live/s/c/0", shard).status, 201)
+        whole = self.get("/live/s/c/0")
+        size = len(whole.body)
+        self.assertEqual(size, len(shard))
+        self.assertEqual(self.ask("HEAD", "/live/s/c/0")["Content-Length"], str(size))
+        for first in range(0, size, 7):
+            part = self.get("/live/s/c/0", Range=f"bytes={first}-{first + 9}")
+            self.assertEqual(part.body, whole.body[first:first + 10])
+            self.assertEqual(part["ETag"], whole["ETag"])
+        tail = self.get("/live/s/c/0", Range="bytes=-68").body
+        self.assertEqual(tail, whole.body[-68:])
+        self.assertEqual(struct.unpack("<I", tail[-4:])[0], crc32c(tail[:-4]))
+        offsets = struct.unpack("<8Q", tail[:-4])
+        for i, inner in ((0, b"aaaa"), (2, b"bbbb")):
+            first, count = offsets[2 * i:2 * i + 2]
+            self.assertEqual(self.get("/live/s/c/0", Range=f"bytes={first}-{first + count - 1}")
+                             .body, inner)
+        changed = self.put("/live/s/c/0", shard.replace(b"aaaa", b"cccc"), If_Match=whole["ETag"])
+        self.assertEqual(changed.status, 204)
+        self.assertNotEqual(changed["ETag"], whole["ETag"])
+        self.assertEqual(self.get("/@2/s/c/0").body, whole.body)
 
     def test_the_twins_of_an_array(self):
         self.write()

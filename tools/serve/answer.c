@@ -25,7 +25,8 @@
 /* A key that is there, on its way out. */
 struct reading {
     struct request *request;
-    struct lease *lease;
+    struct lease *lease; /* NULL: a stream has it */
+    uint64_t number;     /* of its state */
     holog_zarr_info info;
     char etag[ETAG_ROOM];
 };
@@ -49,7 +50,7 @@ static void put_state(const struct request *request, const struct reply *reply, 
 
 static void put_key(const struct reading *r, const struct reply *reply)
 {
-    put_state(r->request, reply, r->lease->number);
+    put_state(r->request, reply, r->number);
     reply_header(reply, MHD_HTTP_HEADER_ETAG, r->etag);
     reply_header(reply, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
 }
@@ -223,7 +224,6 @@ static struct reply send_range(struct reading *r, const struct range *range)
     bool is_part = range->kind == RANGE_PART;
     uint64_t offset = is_part ? range->offset : 0;
     uint64_t len_bytes = is_part ? range->len_bytes : r->info.size_bytes;
-    uint64_t number = r->lease->number;
     struct reply reply = { 0 };
     char text[96];
 
@@ -241,9 +241,7 @@ static struct reply send_range(struct reading *r, const struct range *range)
                        offset + len_bytes - 1, r->info.size_bytes);
         reply_header(&reply, MHD_HTTP_HEADER_CONTENT_RANGE, text);
     }
-    put_state(r->request, &reply, number);
-    reply_header(&reply, MHD_HTTP_HEADER_ETAG, r->etag);
-    reply_header(&reply, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
+    put_key(r, &reply);
     reply_header(&reply, MHD_HTTP_HEADER_CONTENT_TYPE,
                  r->info.is_document != 0 ? "application/json" : "application/octet-stream");
     return reply;
@@ -313,7 +311,7 @@ static struct reply send_listing(const struct reading *r)
 
     if (shown == NULL)
         return reply_code(HOLOG_E_NOMEM, false);
-    json_object *head = head_of(r->request, r->lease->number);
+    json_object *head = head_of(r->request, r->number);
     json_add(head, "prefix", json_text(target->key));
     page_begin(&page, target->list, shown, head);
     free(shown);
@@ -325,7 +323,7 @@ static struct reply send_listing(const struct reading *r)
     }
     struct reply reply = send_page(&page);
     if (reply.status == 200)
-        put_state(r->request, &reply, r->lease->number);
+        put_state(r->request, &reply, r->number);
     return reply;
 }
 
@@ -352,7 +350,7 @@ static struct reply read_key(struct reading *r)
         return send_key(r);
     if (r->info.kind == HOLOG_ZARR_PREFIX || len == 0)
         return len == 0 || key[len - 1] == '/' ? send_listing(r) : lead_into(r->request);
-    return not_found(r->request, r->lease->number);
+    return not_found(r->request, r->number);
 }
 
 /* ---- states ---------------------------------------------------------------------------------- */
@@ -374,6 +372,7 @@ static struct reply read_state(struct request *request)
         return reply_text(404, "there is no commit %" PRIu64 " yet\n", target->number);
     if (rc < 0)
         return reply_code(rc, false);
+    r.number = r.lease->number;
     struct reply reply = read_key(&r);
     views_return(views, r.lease);
     return reply;

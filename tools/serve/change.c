@@ -67,7 +67,7 @@ static bool reserve(struct request *request, uint64_t bytes)
     uint64_t sum = atomic_fetch_add(&server->bodies_bytes, bytes) + bytes;
 
     request->body_reserved += bytes;
-    return sum <= server->settings->max_body_bytes;
+    return sum <= server->settings->bodies_max_bytes;
 }
 
 /* 0, or the status to answer. */
@@ -298,6 +298,7 @@ struct reply change_request(struct request *request)
     if (!request_conditions(request, &headers))
         return reply_text(431, "a condition is too long\n");
     int rc = try_often(request, &headers.conditional, &outcome);
+    change_ends(request); /* before the client hears of it: its next body may need the room */
     if (rc < 0)
         return reply_code(rc, true);
     return outcome.verdict == VERDICT_GO_ON ? tell(request, &outcome)

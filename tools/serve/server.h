@@ -23,8 +23,9 @@ struct server_settings {
     const char *path; /* of the directory that is served */
     bool writable;
     bool verbose;
-    const char *token; /* of who may write; NULL when not writable */
-    uint64_t max_body_bytes;
+    const char *token;         /* of who may write; NULL when not writable */
+    uint64_t max_body_bytes;   /* of one request */
+    uint64_t bodies_max_bytes; /* of all together; at least one fits */
     unsigned connections_max;
 };
 
