@@ -7,6 +7,7 @@
 
 #include "array/array_internal.h"
 #include "array/shard.h"
+#include "array/stored.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -49,11 +50,11 @@ uint32_t holog_dtype_size(uint32_t dtype)
 
 static void find_stored(holog_array *a)
 {
-    const struct hg_shard *shard = hg_chain_shard(a->outer);
-    const uint64_t *grid = shard != NULL ? hg_shard_inner(shard) : a->doc.chunk;
+    struct hg_stored stored;
 
-    memcpy(a->grid, grid, a->doc.rank * sizeof *grid);
-    a->chain = shard != NULL ? hg_shard_chain(shard) : a->outer;
+    hg_stored_of(&a->doc, &stored);
+    memcpy(a->grid, stored.size, a->doc.rank * sizeof stored.size[0]);
+    a->chain = stored.chunks > 0 ? hg_shard_chain(hg_chain_shard(a->outer)) : a->outer;
     a->chunk_bytes = (size_t)hg_chain_raw_bytes(a->chain);
     a->plain = hg_chain_is_plain(a->chain);
 }

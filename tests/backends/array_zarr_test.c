@@ -156,3 +156,70 @@ Test(array_zarr, a_small_change_in_a_shard_leaves_the_other_inner_chunks_alone)
     cr_assert_eq(after.records - before.records, 1);
     cr_assert_lt(after.log_bytes - before.log_bytes, 2 * 4 * 8 * 8 * 2 + 1024);
 }
+
+/* ---- what zarr-python wrote ----------------------------------------------------------------------*/
+
+static void *golden(const char *name, const char *file, size_t *out_len)
+{
+    char path[400];
+
+    (void)snprintf(path, sizeof path, "%s/%s", HOLOG_GOLDEN_DIR, name);
+    return file_read(path, file, out_len);
+}
+
+/* The array of one chunk that lies there, set key by key, then read as an array. */
+static void takes(const char *name)
+{
+    size_t document_len, stored_len, raw_len;
+    void *document = golden(name, "document", &document_len);
+    void *stored = golden(name, "chunk", &stored_len);
+    void *raw = golden(name, "raw", &raw_len);
+    holog_array_info info = { .struct_size = sizeof info };
+    holog_txn *txn = NULL;
+    holog_array *a = NULL;
+    holog_view *view = NULL;
+    holog_zarr *zarr = NULL;
+    holog_value *v = NULL;
+    char key[80] = "c";
+
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_zarr_set(txn, name, "zarr.json", document, document_len));
+    OK(holog_txn_array(txn, name, &a));
+    OK(holog_array_get_info(a, &info));
+    for (uint32_t i = 0; i < info.rank; i++)
+        (void)snprintf(key + 1 + 2 * i, sizeof key - 1 - 2 * i, "/0");
+    OK(holog_txn_zarr_set(txn, name, key, stored, stored_len));
+    holog_array_close(a);
+    OK(holog_commit(txn, NULL));
+    OK(holog_array_open(box.store, name, &a));
+    OK(holog_array_load(a, &v));
+    cr_assert_eq(holog_value_size(v), raw_len, "%s", name);
+    cr_assert_eq(memcmp(holog_value_data(v), raw, raw_len), 0, "%s", name);
+    holog_value_release(v);
+    holog_array_close(a);
+    OK(holog_view_open(box.store, &view));
+    OK(holog_zarr_open(view, name, 0, &zarr));
+    OK(holog_zarr_get(zarr, key,
+                      &v)); /* a shard may be laid out in another way: it is as long or shorter */
+    cr_assert_leq(holog_value_size(v), stored_len, "%s", name);
+    holog_value_release(v);
+    holog_zarr_close(zarr);
+    holog_view_close(view);
+    free(document);
+    free(stored);
+    free(raw);
+}
+
+Test(array_zarr, what_zarr_python_wrote_is_read_as_an_array)
+{
+    takes("plain");
+    takes("zstd_checked");
+    takes("turned_twice");
+    takes("blosc_bits");
+    takes("shuffled_lz4");
+    takes("shard");
+    takes("shard_start");
+    takes("shard_nested");
+    takes("shard_turned");
+    takes("shard_index_big");
+}

@@ -26,7 +26,7 @@ int hg_zarr_array_read(const void *json, size_t len, struct hg_zarr_array *out)
             out->grid.count[i] = hg_document_chunks(&d, i);
             out->shape[i] = d.shape[i];
         }
-        hg_zarr_shards_of(&d, &out->shards);
+        hg_stored_of(&d, &out->shards);
         out->has_twin = hg_twin_is_possible(&d);
     }
     hg_document_release(&d);

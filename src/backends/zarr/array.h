@@ -9,7 +9,7 @@
 
 struct hg_zarr_array {
     struct hg_zarr_grid grid; /* of the chunks that have keys: of a sharded array, shards */
-    struct hg_zarr_shards shards;
+    struct hg_stored shards;
     uint64_t shape[HG_RANK_MAX];
     int has_twin; /* of Zarr v2 */
 };

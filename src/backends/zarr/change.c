@@ -170,7 +170,7 @@ static int set_inner(const struct target *a, const uint64_t *index, const uint8_
 
 static int set_shard(const struct target *a, const uint64_t *shard, const uint8_t *data, size_t len)
 {
-    const struct hg_zarr_shards *s = &a->array->shards;
+    const struct hg_stored *s = &a->array->shards;
     struct hg_zarr_inner_place *at = hg_malloc(s->chunks * sizeof *at);
     int rc = at == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for the index of a shard")
                         : hg_zarr_shard_read(s, data, len, at);

@@ -15,22 +15,9 @@
 #ifndef HG_BACKENDS_ZARR_SHARDS_H
 #define HG_BACKENDS_ZARR_SHARDS_H
 
-#include "array/document.h"
+#include "array/stored.h"
 
-#define HG_ZARR_SHARD_CHUNKS_MAX \
-    (1u << 20) /* an index of 16 MiB; of more, shards are kept as they come */
-
-struct hg_zarr_shards {
-    uint32_t chunks;            /* inner ones in a shard; 0: the array has no such shards */
-    uint64_t per[HG_RANK_MAX];  /* along each axis; without shards 1 */
-    uint64_t size[HG_RANK_MAX]; /* elements of an inner chunk; without shards of a chunk */
-    int index_first;
-    int has_crc;
-};
-/* Of a document that hg_document_read has taken. Any doubt, and there are none. */
-void hg_zarr_shards_of(const struct hg_document *d, struct hg_zarr_shards *out);
-
-size_t hg_zarr_shard_index_size(const struct hg_zarr_shards *s);
+size_t hg_zarr_shard_index_size(const struct hg_stored *s);
 
 /* An inner chunk that is there. */
 struct hg_zarr_inner_chunk {
@@ -39,8 +26,8 @@ struct hg_zarr_inner_chunk {
 };
 /* The index of n inner chunks, slots ascending, into out (hg_zarr_shard_index_size); `step`: bytes from one struct to the
  * next, which may have more behind it. */
-void hg_zarr_shard_index_write(const struct hg_zarr_shards *s, const void *chunks, size_t n,
-                               size_t step, uint8_t *out);
+void hg_zarr_shard_index_write(const struct hg_stored *s, const void *chunks, size_t n, size_t step,
+                               uint8_t *out);
 
 /* Where the inner chunks of a shard lie. HOLOG_E_INVAL: it is cut short, its checksum or what it says cannot
  * be; inner chunks may not share bytes. out: for each slot (s->chunks of them) where and how long, UINT64_MAX
@@ -48,12 +35,12 @@ void hg_zarr_shard_index_write(const struct hg_zarr_shards *s, const void *chunk
 struct hg_zarr_inner_place {
     uint64_t offset, size;
 };
-HG_MUST_CHECK int hg_zarr_shard_read(const struct hg_zarr_shards *s, const uint8_t *shard,
-                                     size_t len, struct hg_zarr_inner_place *out);
+HG_MUST_CHECK int hg_zarr_shard_read(const struct hg_stored *s, const uint8_t *shard, size_t len,
+                                     struct hg_zarr_inner_place *out);
 
 /* Indexes of an inner chunk in the grid of all inner chunks, and back: the slot. */
-void hg_zarr_shard_inner(const struct hg_zarr_shards *s, unsigned rank, const uint64_t *shard,
+void hg_zarr_shard_inner(const struct hg_stored *s, unsigned rank, const uint64_t *shard,
                          uint32_t slot, uint64_t *out_index);
-uint32_t hg_zarr_shard_slot(const struct hg_zarr_shards *s, unsigned rank, const uint64_t *index);
+uint32_t hg_zarr_shard_slot(const struct hg_stored *s, unsigned rank, const uint64_t *index);
 
 #endif
