@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "../crash/kit.h"
+#include "../crash/total.h"
 #include "holog/array.h"
 #include "storekit.h"
 
@@ -211,7 +212,7 @@ Test(array_crash, two_arrays_in_one_commit_are_never_apart_after_a_power_cut)
             tried++;
         }
     }
-    (void)fprintf(stderr, "# %u power cuts\n", tried);
+    print_total(tried, 0, 0, 0);
     cr_assert_gt(tried, 50);
     hg_sim_destroy(sim);
 }
@@ -352,7 +353,8 @@ Test(array_crash, two_arrays_in_one_commit_are_never_apart_after_a_kill, .timeou
             most = -1;
         }
     }
-    (void)fprintf(stderr, "# %d kills, %lld commits\n", kills, (long long)commits);
+    (void)fprintf(stderr, "# %lld commits\n", (long long)commits);
+    print_total(0, 0, (unsigned long)kills, 0);
     cr_assert_gt(commits, kills);
     box_open(&box);
     box_end(&box);
