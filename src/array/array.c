@@ -139,7 +139,7 @@ static int find(holog_array *a, const char *path)
         rc = hg_resolve_user(&l, path, 1, &r);
     if (rc == HOLOG_OK && r.loc.type != HG_ENTRY_DIR)
         rc = no_array(&r);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     memcpy(a->path, r.path, r.path_len + 1);
     a->path_len = r.path_len;

@@ -264,7 +264,7 @@ static int put_alone(holog_store *s, const char *path, const holog_array_spec *s
 
     if (rc == HOLOG_OK)
         rc = holog_begin(s, &txn);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = hg_array_put(txn, path, spec, data, strides, flags);
     if (rc == HOLOG_OK)

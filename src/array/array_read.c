@@ -127,7 +127,7 @@ int holog_array_load(holog_array *array, holog_value **out_value)
         rc = hg_error(HOLOG_E_BUDGET, "%s: is larger than memory; read it in regions", array->path);
     if (rc == HOLOG_OK)
         rc = hg_mem_new(array->store->cache, (size_t)info.size_bytes, &mem);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     v = hg_malloc(sizeof *v);
     rc = v == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to load %s", array->path)

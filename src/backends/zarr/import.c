@@ -86,18 +86,19 @@ static int import_some(struct import *m, size_t dir_len, const struct names *n, 
     size_t at_name = dir_len + (dir_len > 0);
     int rc = HOLOG_OK;
 
+    HG_ASSERT(dir_len < HG_PATH_MAX);
     for (size_t at = 0; rc == HOLOG_OK && at < n->text.len;) {
         const char *name = (const char *)n->text.data + at + 1;
         size_t len = strlen(name);
-        int wanted = n->text.data[at] == kind && (kind == 'd' || is_document(name) == documents);
+        int wanted =
+            n->text.data[at] == (uint8_t)kind && (kind == 'd' || is_document(name) == documents);
         at += len + 2;
         if (!wanted)
             continue;
-        if (at_name + len > HG_PATH_MAX)
+        if (at_name + len >= HG_PATH_MAX)
             return hg_error(HOLOG_E_NAMETOOLONG, "%s/%s: the name is too long", m->key, name);
-        if (dir_len > 0)
-            m->key[dir_len] = '/';
-        memcpy(m->key + at_name, name, len + 1);
+        (void)snprintf(m->key + dir_len, sizeof m->key - dir_len, "%s%s", dir_len > 0 ? "/" : "",
+                       name);
         rc = kind == 'd' ? import_dir(m, at_name + len) : import_file(m);
         m->key[dir_len] = 0;
     }
