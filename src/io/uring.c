@@ -144,7 +144,7 @@ static void prepare_sqe(struct ur_io *ur, struct io_uring_sqe *sqe, struct hg_re
     struct hg_px_file *f = file_of(r->file);
     int slot = atomic_load(&f->ring_slot);
     int fd = slot != HG_PX_NO_SLOT ? slot : f->fd;
-    uint8_t *buf = (uint8_t *)r->buf + r->done_bytes;
+    uint8_t *buf = r->done_bytes > 0 ? (uint8_t *)r->buf + r->done_bytes : r->buf; /* may be NULL */
     unsigned len = (unsigned)HG_MIN(r->len_bytes - r->done_bytes, (size_t)TRANSFER_MAX);
     uint64_t offset = r->offset + r->done_bytes;
 
