@@ -128,7 +128,7 @@ static const struct command commands[] = {
       "never looks complete. Every byte is verified. Of zarr2 only arrays are there whose chunks are\n"
       "the same bytes in both versions.", 3, 3,
       { OPT_FORMAT, OPT_AT }, verb_export },
-    { "import", "STORE PATH DIR", "Take in a directory that a Zarr program (version 3) has written.",
+    { "import", "STORE PATH DIR", "Take in a directory that a Zarr program (version 3 or 2) has written.",
       "All of it in one commit, byte for byte, whatever its codecs are. What cannot be taken (a shard\n"
       "that was torn when its writer was killed) is named and ends it, unless --skip-damaged is given.", 3, 3,
       { OPT_REPLACE, OPT_SKIP_DAMAGED, OPT_MESSAGE, OPT_JSON }, verb_import },

@@ -114,10 +114,11 @@ HOLOG_API int holog_txn_zarr_delete(holog_txn *txn, const char *path, const char
 /* All keys that begin with the prefix and a '/'; "": all. Of a symlink the link goes, not what it leads to. */
 HOLOG_API int holog_txn_zarr_delete_prefix(holog_txn *txn, const char *path, const char *prefix);
 
-/* The hierarchy in directory `dir`, Zarr v3, as it stands: whatever its codecs are, chunks keep their bytes. What
+/* The hierarchy in directory `dir` as it stands: whatever its codecs are, chunks keep their bytes, and their keys;
+ * documents of Zarr v2 become those of v3. What
  * cannot be taken (a torn shard) is told to `damaged`, which returns 0 to go on without it; NULL, or any
  * other answer: the import ends with that error. Symlinks and what is neither file nor directory are passed over.
- * HOLOG_E_INVAL: there is no zarr.json. Progress in "bytes". It may be larger than memory. */
+ * HOLOG_E_INVAL: there is no zarr.json, .zgroup or .zarray. Progress in "bytes". It may be larger than memory. */
 HOLOG_API int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *dir,
                                     int (*damaged)(void *ctx, const char *key, int code,
                                                    const char *message),

@@ -93,6 +93,21 @@ class Zarr(Case):
         self.holog("import", "--replace", self.store, "x/y", self.path("in.zarr"))
         self.assertEqual(self.load("x/y", "--raw"), struct.pack("<6H", 1, 2, 3, 4, 5, 6))
 
+    def test_version_2_is_imported_with_its_keys(self):
+        document = {"zarr_format": 2, "shape": [6], "chunks": [4], "dtype": ">u2", "order": "C",
+                    "compressor": None, "filters": None, "fill_value": 9}
+        self.put("in.zarr/.zgroup", b'{"zarr_format": 2}')
+        self.put("in.zarr/.zattrs", b'{"well": "A01"}')
+        self.put("in.zarr/a/.zarray", json.dumps(document).encode())
+        self.put("in.zarr/a/0", struct.pack(">4H", 1, 2, 3, 4))
+        self.holog("import", self.store, "x", self.path("in.zarr"))
+        self.assertEqual(self.load("x/a", "--raw"), struct.pack("<6H", 1, 2, 3, 4, 9, 9))
+        self.holog("export", self.store, "x", self.path("back.zarr"))
+        self.assertEqual(self.tree("back.zarr"), ["a/0", "a/zarr.json", "zarr.json"])
+        self.assertEqual(self.get("back.zarr/a/0"), self.get("in.zarr/a/0"))
+        root = json.loads(self.get("back.zarr/zarr.json"))
+        self.assertEqual(root["attributes"], {"well": "A01"})
+
     def test_codecs_that_nobody_knows_keep_their_bytes(self):
         document = dict(DOCUMENT, codecs=DOCUMENT["codecs"] + [{"name": "acme.squeeze"}])
         self.put("in.zarr/zarr.json", json.dumps(document).encode())

@@ -1,11 +1,13 @@
 /*
  * Files of a hierarchy into a store, in one transaction: of each directory its document first, since what it says
- * tells chunks from other names, then files, then the directories below.
+ * tells chunks from other names, then files, then the directories below. Documents of Zarr v2 become those of v3
+ * (from_v2.h); chunks keep their keys and bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/zarr/from_v2.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/store_internal.h"
@@ -42,9 +44,24 @@ static int collect(void *ctx, const char *name, int is_dir, uint64_t size)
     return n->rc;
 }
 
+/* Of v2 all but the first two say nothing that is kept: they are made up when they are read. */
+static const char *const documents[] = { "zarr.json", ".zarray", ".zgroup", ".zattrs",
+                                         ".zmetadata" };
+
 static int is_document(const char *name)
 {
-    return strcmp(name, "zarr.json") == 0;
+    for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++)
+        if (strcmp(name, documents[i]) == 0)
+            return 1;
+    return 0;
+}
+
+static int has(const struct names *n, const char *name)
+{
+    for (size_t at = 0; at < n->text.len; at += strlen((const char *)n->text.data + at + 1) + 2)
+        if (n->text.data[at] == 'f' && strcmp((const char *)n->text.data + at + 1, name) == 0)
+            return 1;
+    return 0;
 }
 
 /* One that this library cannot make sense of, not one that it could not store. */
@@ -54,20 +71,72 @@ static int is_of_the_file(int rc)
            rc == HOLOG_E_CORRUPT || rc == HOLOG_E_BADPATH || rc == HOLOG_E_NAMETOOLONG;
 }
 
+/* Something went wrong with the file of that key: does it matter? */
+static int judge(struct import *m, int rc)
+{
+    struct holog_error_detail why;
+
+    if (!is_of_the_file(rc))
+        return rc;
+    hg_error_get(&why);
+    if (m->damaged != NULL && m->damaged(m->damaged_ctx, m->key, rc, why.message) == 0)
+        return HOLOG_OK;
+    return hg_error(rc, "%s: %s", m->key, why.message);
+}
+
+/* m->key becomes that of a name in the directory. */
+static int name_key(struct import *m, size_t dir_len, const char *name)
+{
+    if (dir_len + 1 + strlen(name) >= sizeof m->key)
+        return hg_error(HOLOG_E_NAMETOOLONG, "%s/%s: the name is too long", m->key, name);
+    (void)snprintf(m->key + dir_len, sizeof m->key - dir_len, "%s%s", dir_len > 0 ? "/" : "", name);
+    return HOLOG_OK;
+}
+
+static int read_named(struct import *m, size_t dir_len, const char *name, struct hg_buf *out)
+{
+    int rc = name_key(m, dir_len, name);
+
+    return rc < 0 ? rc : hg_outside_read(m->in, m->key, FILE_MAX, out);
+}
+
+/* .zarray or .zgroup, with .zattrs, as zarr.json. */
+static int import_v2(struct import *m, size_t dir_len, const struct names *n)
+{
+    struct hg_buf zattrs = { 0 };
+    struct hg_buf zarray = { 0 };
+    struct hg_buf json = { 0 };
+    int has_attributes = has(n, ".zattrs");
+    int is_array = has(n, ".zarray");
+    int rc = has_attributes ? read_named(m, dir_len, ".zattrs", &zattrs) : HOLOG_OK;
+    const void *attributes = has_attributes ? (const void *)zattrs.data : NULL;
+
+    if (rc == HOLOG_OK && is_array)
+        rc = read_named(m, dir_len, ".zarray", &zarray);
+    if (rc == HOLOG_OK) {
+        rc = is_array
+                 ? hg_zarr_array_from_v2(zarray.data, zarray.len, attributes, zattrs.len, &json)
+                 : hg_zarr_group_from_v2(attributes, zattrs.len, &json);
+        if (rc == HOLOG_OK)
+            rc = name_key(m, dir_len, "zarr.json");
+        if (rc == HOLOG_OK)
+            rc = holog_txn_zarr_set(m->txn, m->path, m->key, json.data, json.len);
+        rc = judge(m, rc);
+    }
+    m->key[dir_len] = 0;
+    hg_buf_release(&zattrs);
+    hg_buf_release(&zarray);
+    hg_buf_release(&json);
+    return rc;
+}
+
 static int import_file(struct import *m)
 {
     struct hg_buf file = { 0 };
-    struct holog_error_detail why;
     int rc = hg_outside_read(m->in, m->key, FILE_MAX, &file);
 
     if (rc == HOLOG_OK) {
-        rc = holog_txn_zarr_set(m->txn, m->path, m->key, file.data, file.len);
-        if (is_of_the_file(rc)) {
-            hg_error_get(&why);
-            rc = m->damaged != NULL && m->damaged(m->damaged_ctx, m->key, rc, why.message) == 0
-                     ? HOLOG_OK
-                     : hg_error(rc, "%s: %s", m->key, why.message);
-        }
+        rc = judge(m, holog_txn_zarr_set(m->txn, m->path, m->key, file.data, file.len));
         m->done += file.len;
     }
     hg_buf_release(&file);
@@ -79,29 +148,35 @@ static int import_file(struct import *m)
 
 static int import_dir(struct import *m, size_t dir_len);
 
-/* kind: 'f' or 'd'; of files documents, or all others. */
-static int import_some(struct import *m, size_t dir_len, const struct names *n, char kind,
-                       int documents)
+/* kind: 'f': all but documents; or 'd'. */
+static int import_some(struct import *m, size_t dir_len, const struct names *n, char kind)
 {
-    size_t at_name = dir_len + (dir_len > 0);
     int rc = HOLOG_OK;
 
-    HG_ASSERT(dir_len < HG_PATH_MAX);
     for (size_t at = 0; rc == HOLOG_OK && at < n->text.len;) {
         const char *name = (const char *)n->text.data + at + 1;
-        size_t len = strlen(name);
-        int wanted =
-            n->text.data[at] == (uint8_t)kind && (kind == 'd' || is_document(name) == documents);
-        at += len + 2;
+        int wanted = n->text.data[at] == (uint8_t)kind && (kind == 'd' || !is_document(name));
+        at += strlen(name) + 2;
         if (!wanted)
             continue;
-        if (at_name + len >= HG_PATH_MAX)
-            return hg_error(HOLOG_E_NAMETOOLONG, "%s/%s: the name is too long", m->key, name);
-        (void)snprintf(m->key + dir_len, sizeof m->key - dir_len, "%s%s", dir_len > 0 ? "/" : "",
-                       name);
-        rc = kind == 'd' ? import_dir(m, at_name + len) : import_file(m);
+        rc = name_key(m, dir_len, name);
+        if (rc == HOLOG_OK)
+            rc = kind == 'd' ? import_dir(m, strlen(m->key)) : import_file(m);
         m->key[dir_len] = 0;
     }
+    return rc;
+}
+
+static int import_document(struct import *m, size_t dir_len, const struct names *n)
+{
+    int rc;
+
+    if (!has(n, "zarr.json"))
+        return has(n, ".zarray") || has(n, ".zgroup") ? import_v2(m, dir_len, n) : HOLOG_OK;
+    rc = name_key(m, dir_len, "zarr.json");
+    if (rc == HOLOG_OK)
+        rc = import_file(m);
+    m->key[dir_len] = 0;
     return rc;
 }
 
@@ -112,26 +187,17 @@ static int import_dir(struct import *m, size_t dir_len)
 
     if (rc == HOLOG_OK)
         rc = n.rc;
+    if (rc == HOLOG_OK && dir_len == 0 && !has(&n, "zarr.json") && !has(&n, ".zarray") &&
+        !has(&n, ".zgroup"))
+        rc = hg_error(HOLOG_E_INVAL,
+                      "this is no Zarr hierarchy: there is no zarr.json, .zgroup or .zarray");
     if (rc == HOLOG_OK)
-        rc = import_some(m, dir_len, &n, 'f', 1);
+        rc = import_document(m, dir_len, &n);
     if (rc == HOLOG_OK)
-        rc = import_some(m, dir_len, &n, 'f', 0);
+        rc = import_some(m, dir_len, &n, 'f');
     if (rc == HOLOG_OK)
-        rc = import_some(m, dir_len, &n, 'd', 0);
+        rc = import_some(m, dir_len, &n, 'd');
     hg_buf_release(&n.text);
-    return rc;
-}
-
-/* Is there such a hierarchy? */
-static int check_root(struct import *m, const char *dir)
-{
-    struct hg_buf json = { 0 };
-    int rc = hg_outside_read(m->in, "zarr.json", FILE_MAX, &json);
-
-    hg_buf_release(&json);
-    if (rc == HOLOG_E_NOENT)
-        return hg_error(HOLOG_E_INVAL,
-                        "%s: is no Zarr hierarchy of version 3: there is no zarr.json", dir);
     return rc;
 }
 
@@ -155,8 +221,6 @@ int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *dir,
     m->progress = progress;
     m->progress_ctx = progress_ctx;
     rc = hg_outside_open(dir, 0, &m->in);
-    if (rc == HOLOG_OK)
-        rc = check_root(m, dir);
     if (rc == HOLOG_OK)
         rc = import_dir(m, 0);
     hg_outside_close(m->in);
