@@ -225,7 +225,7 @@ typedef struct holog_vfs_place {
         segment; /* of a record; of an array, that of its directory. 0: it is only in memory yet */
     uint32_t reserved;
     uint64_t offset;
-    char file[HOLOG_PATH_MAX]; /* the segment's, or its own; cut to fit */
+    char file[HOLOG_PATH_MAX]; /* the segment's, or its own */
 } holog_vfs_place;
 /* Where it is physically, now. Follows symlinks. HOLOG_E_NOENT; HOLOG_E_NOTSUP: the backend does not tell. */
 HOLOG_API int holog_vfs_resolve(holog_backend *backend, const char *path,

@@ -25,6 +25,7 @@ struct hg_registered {
 
 static struct hg_registered built_in[] = {
     { &hg_backend_memory, 1, 0, &built_in[1] },
+    { &hg_backend_files, 1, 0, &built_in[2] },
     { &hg_backend_zarr, 1, 0, NULL },
 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

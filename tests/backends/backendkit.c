@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = { "memory", "zarr", "map" };
+static const char *const names[] = { "memory", "files", "zarr", "map" };
 
 holog_backend *vfs;
 struct box vfs_box;

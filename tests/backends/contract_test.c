@@ -722,7 +722,7 @@ CLAIM(what_is_in_the_store_is_found_in_a_segment)
 
 CLAIM(what_one_backend_has_saved_all_others_load)
 {
-    static const char *const others[] = { "memory", "zarr" };
+    static const char *const others[] = { "memory", "files", "disk", "zarr" };
     holog_backend *mine = vfs;
 
     GOOD(save("shared/a", "x", HOLOG_PARENTS));

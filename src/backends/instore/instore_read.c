@@ -175,7 +175,7 @@ int hg_instore_resolve(void *self, const char *path, holog_vfs_place *out)
     out->offset = r.loc.offset;
     hg_segment_name(name, r.loc.segment, HG_KIND_FRAMES);
     (void)snprintf(out->file, sizeof out->file, "%s/%s", e->store->dir,
-                   r.loc.segment == 0 ? "" : name); /* cut to fit */
+                   r.loc.segment == 0 ? "" : name); /* it has room for both */
     return HOLOG_OK;
 }
 
