@@ -43,9 +43,8 @@ HG_MUST_CHECK int hg_object_spec_take(const holog_object_spec *in, const char *w
 void hg_object_spec_flatten(const holog_object_spec *spec, void *out);
 
 /* ---- vfs_object.c ---- */
-/* The backend is there, its call is (`call`: whatever pointer it is), and flags are known. */
-HG_MUST_CHECK int hg_vfs_begin(const holog_backend *b, int has_call, const char *call,
-                               unsigned flags);
+/* The backend is there, and flags are known. */
+HG_MUST_CHECK int hg_vfs_begin(const holog_backend *b, unsigned flags);
 /* The result of a backend's call on a path. */
 int hg_vfs_done(const holog_backend *b, int rc, const char *call, const char *path);
 /* A caller's path as backends get it: canonical, the root "/". */

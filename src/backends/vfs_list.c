@@ -110,7 +110,8 @@ static char *join(const char *dir, const char *name)
     memcpy(path, dir, dir_len);
     if (dir_len > 0)
         path[dir_len++] = '/';
-    memcpy(path + dir_len, name, name_len + 1);
+    memcpy(path + dir_len, name, name_len);
+    path[dir_len + name_len] = '\0';
     return path;
 }
 
@@ -230,7 +231,7 @@ int holog_vfs_list_files(holog_backend *backend, const char *dir, const char *pa
                          .filter = { .pattern = pattern, .extensions = extensions },
                          .files_only = 1,
                          .recursive = (flags & HOLOG_LIST_RECURSIVE) != 0 };
-    int rc = hg_vfs_begin(backend, 1, "list", 0);
+    int rc = hg_vfs_begin(backend, 0);
 
     if (rc == HOLOG_OK)
         rc = check_filter(&l.filter, flags);
@@ -243,7 +244,7 @@ int holog_vfs_list_files(holog_backend *backend, const char *dir, const char *pa
 int holog_vfs_list_dir(holog_backend *backend, const char *dir, holog_vfs_each each, void *ctx)
 {
     struct listing l = { .backend = backend };
-    int rc = hg_vfs_begin(backend, 1, "list", 0);
+    int rc = hg_vfs_begin(backend, 0);
 
     if (rc == HOLOG_OK)
         rc = run(&l, dir, each, ctx);

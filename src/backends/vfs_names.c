@@ -27,7 +27,7 @@ int hg_vfs_stat(const holog_backend *b, const char *canonical, holog_vfs_stat_in
 static int stat_user(const holog_backend *b, const char *path, holog_vfs_stat_info *out)
 {
     struct hg_vfs_path p;
-    int rc = hg_vfs_begin(b, 1, "stat", 0);
+    int rc = hg_vfs_begin(b, 0);
 
     if (rc == HOLOG_OK)
         rc = hg_vfs_path_take(path, &p);
@@ -49,7 +49,7 @@ int holog_vfs_stat(holog_backend *backend, const char *path, holog_vfs_stat_info
 /* What a path leads to. */
 static int type_of(const holog_backend *b, const char *path, const void *out, uint32_t *out_type)
 {
-    holog_vfs_stat_info info;
+    holog_vfs_stat_info info = { .type = HOLOG_MISSING };
     int rc = out == NULL ? hg_error(HOLOG_E_INVAL, "the output is NULL") : HOLOG_OK;
 
     if (rc == HOLOG_OK)
@@ -96,7 +96,9 @@ int holog_vfs_resolve(holog_backend *backend, const char *path, holog_vfs_place 
     int rc = hg_struct_check(out_place, "holog_vfs_place");
 
     if (rc == HOLOG_OK)
-        rc = hg_vfs_begin(backend, backend != NULL && backend->ops->resolve != NULL, "resolve", 0);
+        rc = hg_vfs_begin(backend, 0);
+    if (rc == HOLOG_OK && backend->ops->resolve == NULL)
+        rc = hg_error(HOLOG_E_NOTSUP, "backend %s has no resolve", backend->ops->name);
     if (rc == HOLOG_OK)
         rc = hg_vfs_path_take(path, &p);
     if (rc == HOLOG_OK)
@@ -122,7 +124,7 @@ int holog_vfs_ensure_directory(holog_backend *backend, const char *path, uint64_
 {
     struct hg_vfs_path p;
     uint64_t number = 0;
-    int rc = hg_vfs_begin(backend, 1, "ensure_directory", 0);
+    int rc = hg_vfs_begin(backend, 0);
 
     if (rc == HOLOG_OK)
         rc = hg_vfs_path_take(path, &p);
@@ -136,7 +138,7 @@ static int remove_path(holog_backend *b, const char *path, int all, uint64_t *ou
 {
     struct hg_vfs_path p;
     uint64_t number = 0;
-    int rc = hg_vfs_begin(b, 1, "remove", 0);
+    int rc = hg_vfs_begin(b, 0);
 
     if (rc == HOLOG_OK)
         rc = hg_vfs_path_take(path, &p);
@@ -163,9 +165,10 @@ int holog_vfs_symlink(holog_backend *backend, const char *target, const char *pa
 {
     struct hg_vfs_path p;
     uint64_t number = 0;
-    int rc =
-        hg_vfs_begin(backend, backend != NULL && backend->ops->symlink != NULL, "symlink", flags);
+    int rc = hg_vfs_begin(backend, flags);
 
+    if (rc == HOLOG_OK && backend->ops->symlink == NULL)
+        rc = hg_error(HOLOG_E_NOTSUP, "backend %s has no symlink", backend->ops->name);
     if (rc == HOLOG_OK)
         rc = hg_check_target(target);
     if (rc == HOLOG_OK)
@@ -179,9 +182,10 @@ int holog_vfs_symlink(holog_backend *backend, const char *target, const char *pa
 int holog_vfs_readlink(holog_backend *backend, const char *path, char *buf, size_t buf_size)
 {
     struct hg_vfs_path p;
-    int rc =
-        hg_vfs_begin(backend, backend != NULL && backend->ops->readlink != NULL, "readlink", 0);
+    int rc = hg_vfs_begin(backend, 0);
 
+    if (rc == HOLOG_OK && backend->ops->readlink == NULL)
+        rc = hg_error(HOLOG_E_NOTSUP, "backend %s has no readlink", backend->ops->name);
     if (rc == HOLOG_OK && buf == NULL)
         rc = hg_error(HOLOG_E_INVAL, "buf is NULL");
     if (rc == HOLOG_OK)
@@ -197,7 +201,7 @@ int holog_vfs_readlink(holog_backend *backend, const char *path, char *buf, size
 static int take_two(const holog_backend *b, const char *from, const char *to, unsigned flags,
                     struct hg_vfs_path *out_from, struct hg_vfs_path *out_to)
 {
-    int rc = hg_vfs_begin(b, 1, "copy", flags);
+    int rc = hg_vfs_begin(b, flags);
 
     if (rc == HOLOG_OK)
         rc = hg_vfs_path_take(from, out_from);
@@ -207,8 +211,8 @@ static int take_two(const holog_backend *b, const char *from, const char *to, un
 int holog_vfs_copy(holog_backend *backend, const char *from, const char *to, unsigned flags,
                    uint64_t *out_number)
 {
-    struct hg_vfs_path f;
-    struct hg_vfs_path t;
+    struct hg_vfs_path f = { .len = 0 };
+    struct hg_vfs_path t = { .len = 0 };
     uint64_t number = 0;
     int rc = take_two(backend, from, to, flags, &f, &t);
 
@@ -221,8 +225,8 @@ int holog_vfs_copy(holog_backend *backend, const char *from, const char *to, uns
 int holog_vfs_move(holog_backend *backend, const char *from, const char *to, unsigned flags,
                    uint64_t *out_number)
 {
-    struct hg_vfs_path f;
-    struct hg_vfs_path t;
+    struct hg_vfs_path f = { .len = 0 };
+    struct hg_vfs_path t = { .len = 0 };
     uint64_t number = 0;
     int rc = take_two(backend, from, to, flags, &f, &t);
 
@@ -240,7 +244,7 @@ int holog_vfs_move(holog_backend *backend, const char *from, const char *to, uns
 
 int holog_vfs_wait_durable(holog_backend *backend, uint64_t number, uint32_t timeout_ms)
 {
-    int rc = hg_vfs_begin(backend, 1, "wait", 0);
+    int rc = hg_vfs_begin(backend, 0);
 
     if (rc < 0 || backend->ops->wait == NULL)
         return rc;

@@ -11,14 +11,12 @@
 
 /* ---- calls of a backend ------------------------------------------------------------------------------*/
 
-int hg_vfs_begin(const holog_backend *b, int has_call, const char *call, unsigned flags)
+int hg_vfs_begin(const holog_backend *b, unsigned flags)
 {
     if (b == NULL)
         return hg_error(HOLOG_E_INVAL, "the backend is NULL");
     if ((flags & ~(unsigned)HG_VFS_FLAGS) != 0)
         return hg_error(HOLOG_E_INVAL, "flags %#x are unknown", flags);
-    if (!has_call)
-        return hg_error(HOLOG_E_NOTSUP, "backend %s has no %s", b->ops->name, call);
     hg_error_clear();
     return HOLOG_OK;
 }
@@ -165,7 +163,7 @@ int holog_vfs_save_batch(holog_backend *backend, const holog_vfs_item *items, si
 {
     struct batch t = { 0 };
     uint64_t number = 0;
-    int rc = hg_vfs_begin(backend, 1, "save", flags);
+    int rc = hg_vfs_begin(backend, flags);
 
     if (rc == HOLOG_OK && items == NULL && n > 0)
         rc = hg_error(HOLOG_E_INVAL, "items is NULL");
@@ -175,7 +173,7 @@ int holog_vfs_save_batch(holog_backend *backend, const holog_vfs_item *items, si
         rc = batch_reserve(&t, n);
     for (size_t i = 0; rc == HOLOG_OK && i < n; i++)
         rc = take_item(&t, i, &items[i], backend->ops->flags);
-    if (rc == HOLOG_OK)
+    if (rc == HOLOG_OK && n > 0)
         rc = check_apart(&t);
     if (rc == HOLOG_OK && n > 0)
         rc = hg_vfs_done(backend, backend->ops->save(backend->self, t.items, n, flags, &number),
@@ -234,7 +232,7 @@ static int loads_reserve(struct loads *l, size_t n)
     l->paths = hg_calloc(n, sizeof *l->paths);
     l->payloads = hg_calloc(n, sizeof *l->payloads);
     l->status = hg_calloc(n, sizeof *l->status);
-    l->objects = hg_calloc(n, sizeof *l->objects);
+    l->objects = hg_calloc(n, sizeof(void *));
     if (l->paths == NULL || l->payloads == NULL || l->status == NULL || l->objects == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a batch of %zu", n);
     return HOLOG_OK;
@@ -301,7 +299,7 @@ int holog_vfs_load_batch(holog_backend *backend, const char *const *paths, size_
                          holog_object **out_objects, int *out_status)
 {
     struct loads l = { 0 };
-    int rc = hg_vfs_begin(backend, 1, "load", 0);
+    int rc = hg_vfs_begin(backend, 0);
 
     if (rc == HOLOG_OK && (paths == NULL || out_objects == NULL) && n > 0)
         rc = hg_error(HOLOG_E_INVAL, "paths or out_objects is NULL");

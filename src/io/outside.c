@@ -478,7 +478,7 @@ static int remove_directory(int dir, const char *base, const char *name)
 
 int hg_outside_remove(struct hg_outside *o, const char *name, unsigned flags)
 {
-    struct hg_outside_info info;
+    struct hg_outside_info info = { 0 };
     const char *base = name;
     int dir = -1;
     int rc = check_name(name);

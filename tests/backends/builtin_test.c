@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backendkit.h"
+#include "base/alloc.h"
 
 TestSuite(builtin, .timeout = 120);
 
@@ -234,4 +235,99 @@ Test(builtin, threads_save_into_the_same_directories_and_lose_nothing)
     OK(holog_vfs_list_files(vfs, "/", NULL, NULL, HOLOG_LIST_RECURSIVE, count_file, &n));
     cr_assert_eq(n, EACH * (THREADS + 1));
     end();
+}
+
+/* ---- without memory --------------------------------------------------------------------------------*/
+
+static struct {
+    int at; /* this allocation fails, and all that follow until it is taken back */
+    int count;
+    int hit;
+} short_of;
+
+static int fail_at(size_t size, void *ctx)
+{
+    (void)size;
+    (void)ctx;
+    short_of.hit |= ++short_of.count == short_of.at;
+    return short_of.count == short_of.at;
+}
+
+static int ignore(void *ctx, const char *path, uint32_t type)
+{
+    (void)ctx;
+    (void)path;
+    (void)type;
+    return 0;
+}
+
+/* The first call that fails ends it. */
+static int scenario(void)
+{
+    static const uint64_t shape[2] = { 2, 3 };
+    static const uint8_t bytes[6] = { 1, 2, 3, 4, 5, 6 };
+    static const int64_t turned[2] = { 1, 2 };
+    static const char *const paths[] = { "d/a.npy", "d/b", "d/l" };
+    holog_object_spec array = array_of(bytes, HOLOG_UINT8, 2, shape);
+    holog_object_spec blob = {
+        .struct_size = sizeof blob, .kind = HOLOG_OBJECT_BLOB, .data = "t", .len_bytes = 1
+    };
+    holog_vfs_item items[] = { { "d/b", &blob }, { "d/a.npy", &array } };
+    holog_object *o[3] = { NULL };
+    holog_vfs_stat_info info = { .struct_size = sizeof info };
+    int rc;
+
+    array.strides = turned;
+    rc = holog_vfs_save_batch(vfs, items, 2, HOLOG_PARENTS | HOLOG_REPLACE, NULL);
+    if (rc == HOLOG_OK)
+        rc = holog_vfs_symlink(vfs, "b", "d/l", HOLOG_REPLACE, NULL);
+    if (rc == HOLOG_OK)
+        rc = holog_vfs_load_batch(vfs, paths, 3, o, NULL);
+    for (size_t i = 0; i < 3; i++)
+        holog_object_release(o[i]);
+    if (rc == HOLOG_OK)
+        rc = holog_vfs_stat(vfs, "d/a.npy", &info);
+    if (rc == HOLOG_OK)
+        rc = holog_vfs_list_files(vfs, "/", NULL, NULL, HOLOG_LIST_RECURSIVE, ignore, NULL);
+    if (rc == HOLOG_OK)
+        rc = holog_vfs_copy(vfs, "d/a.npy", "d/b", HOLOG_REPLACE, NULL);
+    if (rc == HOLOG_OK)
+        rc = holog_vfs_move(vfs, "d/b", "e/c.npy", HOLOG_PARENTS | HOLOG_REPLACE, NULL);
+    return rc == HOLOG_OK ? holog_vfs_delete_all(vfs, "d", NULL) : rc;
+}
+
+/* A store that could not write a commit it had numbered is poisoned, which is its own tests' affair. */
+static void sweep(const char *name, const char *root)
+{
+    short_of.hit = 1;
+    for (int at = 1; short_of.hit; at++) {
+        int rc;
+        begin(name, &(holog_backend_options){ .root = root });
+        short_of.at = at;
+        short_of.count = short_of.hit = 0;
+        hg_alloc_set_fault(fail_at, NULL);
+        rc = scenario();
+        hg_alloc_set_fault(NULL, NULL);
+        cr_assert(rc == HOLOG_OK || rc == HOLOG_E_NOMEM || rc == HOLOG_E_POISONED ||
+                      rc == HOLOG_E_INDOUBT,
+                  "%s, allocation %d: %s", name, at, holog_error_name(rc));
+        cr_assert(short_of.hit || rc == HOLOG_OK);
+        OK(holog_backend_close(vfs));
+        (void)holog_close(vfs_box.store);
+        remove_tree(vfs_box.dir);
+        if (root != NULL)
+            remove_tree(root);
+        if (test_level() == 0 && at > 40)
+            at += at / 8; /* the quick run takes samples */
+    }
+}
+
+Test(builtin, an_allocation_that_fails_is_told_and_nothing_leaks)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    sweep("memory", NULL);
+    (void)snprintf(vfs_root, sizeof vfs_root, "%s/holog-sweep-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    cr_assert_not_null(mkdtemp(vfs_root));
+    sweep("files", vfs_root);
 }

@@ -417,3 +417,15 @@ Test(files, with_less_durability_a_sync_makes_files_durable)
     GOOD(holog_vfs_wait_durable(vfs, number, UINT32_MAX));
     cr_assert_geq(holog_durable_number(vfs_box.store), number);
 }
+
+Test(files, a_file_that_cannot_be_written_is_told_and_the_entry_is_saved)
+{
+    GOOD(save("a.txt", "old", 0));
+    cr_assert_eq(unlink(path_of("a.txt")), 0);
+    put_dir("a.txt");
+    BAD(HOLOG_E_ISDIR, save("a.txt", "new", HOLOG_REPLACE), "a.txt");
+    HAS("a.txt", "new");
+    cr_assert_eq(rmdir(path_of("a.txt")), 0);
+    GOOD(save("a.txt", "newer", HOLOG_REPLACE));
+    file_has("a.txt", "newer", 5);
+}

@@ -111,8 +111,8 @@ static int describe(const char *path, const struct hg_buf *file, holog_object_in
 
 static int decode_array(const char *path, const struct hg_buf *file, holog_payload *out)
 {
-    struct hg_tiff tiff;
-    struct hg_npy npy;
+    struct hg_tiff tiff = { .rank = 0 };
+    struct hg_npy npy = { .rank = 0 };
     void *elements = NULL;
     int rc = describe(path, file, &out->info, &npy, &tiff);
 
