@@ -266,10 +266,11 @@ HOLOG_API int holog_vfs_symlink(holog_backend *backend, const char *target, cons
 HOLOG_API int holog_vfs_readlink(holog_backend *backend, const char *path, char *buf,
                                  size_t buf_size);
 /* Of a directory with all in it; symlinks stay symlinks. In a store no byte of a value is copied. With REPLACE
- * an object or a symlink gives way, a directory never does. Flags as of a save. */
+ * an object or a symlink gives way, a directory never does, and nothing to itself (HOLOG_E_EXIST). Flags as of a
+ * save. HOLOG_E_INVAL: a directory into itself. */
 HOLOG_API int holog_vfs_copy(holog_backend *backend, const char *from, const char *to,
                              unsigned flags, uint64_t *out_number);
-/* One change. HOLOG_E_INVAL: into itself. */
+/* As a copy, in one change; what was at `from` is gone. */
 HOLOG_API int holog_vfs_move(holog_backend *backend, const char *from, const char *to,
                              unsigned flags, uint64_t *out_number);
 

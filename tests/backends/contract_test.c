@@ -667,6 +667,27 @@ CLAIM(nothing_moves_into_itself)
     HAS("d/e/a", "x");
 }
 
+CLAIM(a_directory_is_not_copied_into_itself)
+{
+    GOOD(save("d/a", "x", HOLOG_PARENTS));
+    BAD(HOLOG_E_INVAL, holog_vfs_copy(vfs, "d", "d/e", 0, NULL), NULL);
+    BAD(HOLOG_E_INVAL, holog_vfs_copy(vfs, "/", "d/e", 0, NULL), NULL);
+    HAS("d/a", "x");
+    cr_assert_str_eq(names_in("d"), "a ");
+}
+
+CLAIM(nothing_replaces_itself)
+{
+    GOOD(save("a", "x", 0));
+    GOOD(save_plane("p.npy", 0));
+    BAD(HOLOG_E_EXIST, holog_vfs_copy(vfs, "a", "./a", HOLOG_REPLACE, NULL), "a");
+    BAD(HOLOG_E_EXIST, holog_vfs_move(vfs, "a", "a", HOLOG_REPLACE, NULL), "a");
+    BAD(HOLOG_E_EXIST, holog_vfs_copy(vfs, "p.npy", "p.npy", HOLOG_REPLACE, NULL), "p.npy");
+    BAD(HOLOG_E_EXIST, holog_vfs_move(vfs, "p.npy", "p.npy", HOLOG_REPLACE, NULL), "p.npy");
+    HAS("a", "x");
+    has_plane("p.npy");
+}
+
 CLAIM(a_move_takes_the_link_and_not_its_target)
 {
     GOOD(save("a", "x", 0));

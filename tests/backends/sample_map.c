@@ -375,7 +375,7 @@ static int transfer(struct map *m, const struct change *c)
     if (rc == HOLOG_OK)
         rc = make_way(&m->table, c->to, c->flags, from.type == HOLOG_DIRECTORY, &to);
     if (rc == HOLOG_OK && is_at_or_below(to.path, from.path))
-        rc = HOLOG_E_INVAL;
+        rc = strcmp(to.path, from.path) == 0 ? HOLOG_E_EXIST : HOLOG_E_INVAL;
     len = strlen(from.path);
     for (size_t i = 0; rc == HOLOG_OK && i < added.n; i++) {
         char path[2 * HOLOG_PATH_MAX + 2];

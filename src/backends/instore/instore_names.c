@@ -84,7 +84,7 @@ static int make_way(holog_txn *txn, const struct naming *n)
     if (from_type == HOLOG_DIRECTORY)
         return hg_instore_wrong(HOLOG_E_NOTDIR, n->to, "is no directory");
     if (strcmp(from.path, to.path) == 0)
-        return hg_instore_wrong(HOLOG_E_INVAL, n->to, "would replace itself");
+        return hg_instore_wrong(HOLOG_E_EXIST, n->to, "would replace itself");
     return hg_instore_drop(txn, n->to, to_type);
 }
 
