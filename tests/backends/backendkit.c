@@ -124,6 +124,29 @@ void has(int line, const char *path, const char *text)
     holog_object_release(o);
 }
 
+const uint64_t plane_shape[2] = { 2, 3 };
+const uint16_t plane[6] = { 1, 2, 3, 4, 5, 65535 };
+
+int save_plane(const char *path, unsigned flags)
+{
+    holog_object_spec o = array_of(plane, HOLOG_UINT16, 2, plane_shape);
+
+    return holog_vfs_save(vfs, path, &o, flags, NULL);
+}
+
+void has_plane(const char *path)
+{
+    holog_object_info info = { .struct_size = sizeof info };
+    holog_object *o = NULL;
+
+    GOOD(holog_vfs_load_checked(vfs, path, HOLOG_UINT16, 2, plane_shape, &o));
+    GOOD(holog_object_get_info(o, &info));
+    cr_assert_eq(info.kind, HOLOG_OBJECT_ARRAY, "%s: %s", name_now, path);
+    cr_assert_eq(info.size_bytes, sizeof plane, "%s: %s", name_now, path);
+    cr_assert_eq(memcmp(holog_object_data(o), plane, sizeof plane), 0, "%s: %s", name_now, path);
+    holog_object_release(o);
+}
+
 uint32_t kind(const char *path)
 {
     holog_vfs_stat_info info = { .struct_size = sizeof info };

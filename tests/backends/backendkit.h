@@ -41,6 +41,11 @@ int save(const char *path, const char *text, unsigned flags);
 holog_object_spec array_of(const void *data, uint32_t dtype, uint32_t rank, const uint64_t *shape);
 void has(int line, const char *path, const char *text); /* a blob with that text */
 #define HAS(path, text) has(__LINE__, path, text)
+/* An array of 2 rows of 3 pixels, and the bytes of them. */
+extern const uint64_t plane_shape[2];
+extern const uint16_t plane[6];
+int save_plane(const char *path, unsigned flags);
+void has_plane(const char *path);
 uint32_t kind(const char *path); /* enum holog_type, by stat */
 /* "a.npy b.npy ", as they come. */
 const char *files_in(const char *dir, const char *pattern, const char *const *extensions,

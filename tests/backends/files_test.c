@@ -11,9 +11,6 @@
 
 #include "backendkit.h"
 
-static const uint64_t plane_shape[2] = { 2, 3 };
-static const uint16_t plane[6] = { 1, 2, 3, 4, 5, 65535 };
-
 static void setup(void)
 {
     box_begin(&vfs_box);
@@ -87,22 +84,6 @@ static void put_npy(const char *name)
     size_t len = npy_bytes(bytes);
 
     file_write(vfs_root, name, bytes, len);
-}
-
-static int save_plane(const char *path, unsigned flags)
-{
-    holog_object_spec o = array_of(plane, HOLOG_UINT16, 2, plane_shape);
-
-    return holog_vfs_save(vfs, path, &o, flags, NULL);
-}
-
-static void has_plane(const char *path)
-{
-    holog_object *o = NULL;
-
-    GOOD(holog_vfs_load_checked(vfs, path, HOLOG_UINT16, 2, plane_shape, &o));
-    cr_assert_eq(memcmp(holog_object_data(o), plane, sizeof plane), 0);
-    holog_object_release(o);
 }
 
 /* The same directory beside a store that has nothing. */
