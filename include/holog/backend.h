@@ -8,7 +8,9 @@
  *   memory   for what passes from step to step. An array is one chunk, so that it is loaded without a copy;
  *            durable later (async) unless the options say otherwise
  *   files    a directory of ordinary files beside the store ("disk" is the same). A save is durable in the store
- *            when its file is written; a load takes the store's entry, or a file where the store has none
+ *            when its file is written; a load takes the store's entry, or a file where the store has none (also
+ *            one whose entry was deleted or rolled back otherwise: only this backend removes files). An error after
+ *            the commit, while files are written, says so: the entries are saved then
  *   zarr     arrays in chunks, by default a plane each, with a codec: what Zarr clients like to read
  *
  * Others are registered at run time. The backend is named by who opens it: there is no default, and nothing

@@ -81,6 +81,16 @@ void reopen(void)
     vfs = open_backend(name_now);
 }
 
+void reopen_after(void (*change)(void))
+{
+    GOOD(holog_backend_close(vfs));
+    OK(holog_close(vfs_box.store));
+    vfs_box.store = NULL;
+    change();
+    box_open(&vfs_box);
+    vfs = open_backend(name_now);
+}
+
 void with_each_backend(void (*claim)(void))
 {
     load_sample();

@@ -33,6 +33,8 @@ holog_backend *open_backend(const char *name); /* on the box's store */
 int is_in_store(void);                         /* the one at hand shows the store */
 /* Closes the backend and the store, verifies, opens both. What keeps nothing is left as it is. */
 void reopen(void);
+/* The same without verifying, and with something done to the store's files while it is closed. */
+void reopen_after(void (*change)(void));
 
 void vfs_good(int line, int rc);
 void vfs_bad(int line, int code, int rc, const char *words);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backendkit.h"
 
@@ -234,6 +235,50 @@ CLAIM(a_load_that_is_checked_refuses_another_type_or_shape)
     holog_object_release(o);
     GOOD(holog_vfs_load_checked(vfs, "a", 0, 0, NULL, &o));
     holog_object_release(o);
+}
+
+#define NEEDLE "stored bytes that will not be what was written"
+
+/* In a segment of large values, which is not read when the store is opened. */
+static void damage(void)
+{
+    for (unsigned id = 1; id < 16; id++) {
+        char name[64];
+        char path[512];
+        char *at = NULL;
+        char *bytes;
+        size_t len = 0;
+        (void)snprintf(name, sizeof name, "seg/%08x.hext", id);
+        (void)snprintf(path, sizeof path, "%s/%s", vfs_box.dir, name);
+        if (access(path, F_OK) != 0)
+            continue;
+        bytes = file_read(vfs_box.dir, name, &len);
+        at = memmem(bytes, len, NEEDLE, sizeof NEEDLE - 1);
+        if (at != NULL) {
+            *at ^= 1;
+            file_write(vfs_box.dir, name, bytes, len);
+        }
+        free(bytes);
+        if (at != NULL)
+            return;
+    }
+    cr_assert_fail("no segment has the value");
+}
+
+CLAIM(damage_is_told_and_not_covered_by_a_copy)
+{
+    static char value[200000] = NEEDLE;
+    struct holog_error_detail d;
+    holog_object *o = NULL;
+
+    if (!is_in_store())
+        return;
+    GOOD(holog_vfs_save_bytes(vfs, "d/a.txt", value, sizeof value, HOLOG_PARENTS, NULL));
+    reopen_after(damage);
+    BAD(HOLOG_E_CORRUPT, holog_vfs_load(vfs, "d/a.txt", &o), "d/a.txt");
+    holog_last_error(&d);
+    cr_assert_eq(d.has_position, 1);
+    cr_assert_null(o);
 }
 
 CLAIM(an_object_stays_as_it_was_loaded)
