@@ -180,6 +180,34 @@ HOLOG_API int holog_array_append(holog_array *array, uint32_t axis, uint64_t cou
 /* A JSON object in place of all that are there. */
 HOLOG_API int holog_array_set_attributes(holog_array *array, const char *json);
 
+/* ---- planes: many images of one shape as one array --------------------------------------------------*/
+
+/*
+ * n arrays of one type and shape become one, with a first axis of n, in one commit. Each has a name, which the
+ * array's attributes keep in order: {"holog": {"planes": ["z0.tif", ...]}}; so other Zarr clients see them, too.
+ *
+ * spec     of one plane; `chunk`, where it is given, is of one plane as well, and a chunk never holds two: a
+ *          plane is read without the others. dimension_names has one more, of the first axis; `attributes` are
+ *          kept beside the names. No inner_chunk
+ * names    UTF-8, 1 to 4096 bytes, no two the same; planes[i] has the elements of names[i], in C order
+ *
+ * Flags as in holog_array_save. HOLOG_E_INVAL also when n is 0; the message says which name or member.
+ */
+HOLOG_API int holog_planes_save(holog_store *store, const char *path, const char *const *names,
+                                const void *const *planes, size_t n, const holog_array_spec *spec,
+                                unsigned flags, uint64_t *out_number);
+HOLOG_API int holog_txn_planes_save(holog_txn *txn, const char *path, const char *const *names,
+                                    const void *const *planes, size_t n,
+                                    const holog_array_spec *spec, unsigned flags);
+/* Index on the first axis. HOLOG_E_NOENT: no plane has that name. HOLOG_E_TYPE: the array has no names, or not as
+ * many as planes (somebody has resized it, or changed its attributes). */
+HOLOG_API int holog_planes_find(const holog_array *array, const char *name, uint64_t *out_index);
+/* The name of a plane, the array's until it is closed or changed. HOLOG_E_RANGE: there is no such plane. */
+HOLOG_API int holog_planes_name(const holog_array *array, uint64_t index, const char **out_name);
+/* All elements of one plane, and no chunk of another; strides: of a plane's axes. */
+HOLOG_API int holog_planes_read(holog_array *array, const char *name, void *out,
+                                const int64_t *strides);
+
 #ifdef __cplusplus
 }
 #endif

@@ -636,8 +636,7 @@ static int check_plan(const struct hg_array_plan *p)
     return HOLOG_OK;
 }
 
-/* NULL: there are none, and there is no failure. */
-static int parse_attributes(const char *json, struct json_object **out)
+int hg_document_attributes(const char *json, struct json_object **out)
 {
     struct json_object *attributes = NULL;
     int rc = json == NULL ? HOLOG_OK : parse("attributes", json, strlen(json), &attributes);
@@ -658,7 +657,7 @@ int hg_document_change(const struct hg_document *d, const uint64_t *shape, const
     struct json_object *o = NULL;
     struct json_object *parsed = NULL;
     int ok;
-    int rc = parse_attributes(attributes, &parsed);
+    int rc = hg_document_attributes(attributes, &parsed);
 
     if (rc < 0)
         return rc;
@@ -682,7 +681,7 @@ int hg_document_write(const struct hg_array_plan *plan, struct hg_buf *out)
     int rc = check_plan(plan);
 
     if (rc == HOLOG_OK)
-        rc = parse_attributes(plan->attributes, &attributes);
+        rc = hg_document_attributes(plan->attributes, &attributes);
     if (rc < 0)
         return rc;
     o = make(plan, attributes);

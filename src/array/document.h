@@ -107,6 +107,9 @@ struct hg_array_plan {
  * would read. */
 HG_MUST_CHECK int hg_document_write(const struct hg_array_plan *plan, struct hg_buf *out);
 
+/* A caller's attributes, read as strictly: *out is yours to json_object_put. NULL: there are none. HOLOG_E_INVAL. */
+HG_MUST_CHECK int hg_document_attributes(const char *json, struct json_object **out);
+
 /* The document with another shape (NULL: as it is) and other attributes (a JSON object; NULL: as they are),
  * appended to out; all else stays as it stands. Errors as of hg_document_write. */
 HG_MUST_CHECK int hg_document_change(const struct hg_document *d, const uint64_t *shape,

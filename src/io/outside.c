@@ -416,3 +416,109 @@ int hg_outside_list(struct hg_outside *o, const char *dir,
     (void)close(fd);
     return HG_MIN(stop, 0);
 }
+
+/* ---- asking, removing ----------------------------------------------------------------------------------*/
+
+static int stat_in(int dir, const char *base, const char *name, struct hg_outside_info *out)
+{
+    struct stat st;
+
+    if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return hg_io_fail(errno, "look at", name);
+    if (!S_ISDIR(st.st_mode)) {
+        int rc = demand_regular(st.st_mode, name);
+        if (rc < 0)
+            return rc;
+    }
+    *out = (struct hg_outside_info){
+        .is_dir = S_ISDIR(st.st_mode),
+        .size = S_ISDIR(st.st_mode) ? 0 : (uint64_t)st.st_size,
+        .mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec,
+    };
+    return HOLOG_OK;
+}
+
+int hg_outside_stat(struct hg_outside *o, const char *name, struct hg_outside_info *out)
+{
+    const char *base = name;
+    int dir = -1;
+    int rc;
+
+    if (name[0] == '\0')
+        return stat_in(o->root.fd, ".", "the directory", out);
+    rc = check_name(name);
+    if (rc == HOLOG_OK)
+        rc = open_parent(o, name, &dir, &base);
+    if (rc < 0)
+        return rc;
+    rc = stat_in(dir, base, name, out);
+    (void)close(dir);
+    return rc;
+}
+
+/* Of the directory fd: how many entries are left that are no unfinished files; those go. -1 and errno. */
+static int remove_temps(int fd)
+{
+    _Alignas(struct dirent64) char buf[4096];
+    int others = 0;
+    ssize_t n;
+
+    while ((n = getdents64(fd, buf, sizeof buf)) > 0) {
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *e = (const struct dirent64 *)(const void *)(buf + at);
+            at += e->d_reclen;
+            if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+                continue;
+            if (strncmp(e->d_name, HG_OUTSIDE_TEMP, sizeof HG_OUTSIDE_TEMP - 1) != 0)
+                others++;
+            else if (others == 0 && unlinkat(fd, e->d_name, 0) != 0 && errno != ENOENT)
+                return -1;
+        }
+    }
+    return n < 0 ? -1 : others;
+}
+
+static int remove_directory(int dir, const char *base, const char *name)
+{
+    int fd;
+    int others;
+    int why;
+
+    if (unlinkat(dir, base, AT_REMOVEDIR) == 0)
+        return HOLOG_OK;
+    if (errno != ENOTEMPTY && errno != EEXIST)
+        return hg_io_fail(errno, "remove", name);
+    fd = hg_high_fd(openat(dir, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (fd < 0)
+        return hg_io_fail(errno, "open directory", name);
+    others = remove_temps(fd);
+    why = errno;
+    (void)close(fd);
+    if (others < 0)
+        return hg_io_fail(why, "remove", name);
+    if (others > 0)
+        return hg_error(HOLOG_E_NOTEMPTY, "%s has entries", name);
+    return unlinkat(dir, base, AT_REMOVEDIR) == 0 ? HOLOG_OK : hg_io_fail(errno, "remove", name);
+}
+
+int hg_outside_remove(struct hg_outside *o, const char *name, unsigned flags)
+{
+    struct hg_outside_info info = { 0 };
+    const char *base = name;
+    int dir = -1;
+    int rc = check_name(name);
+
+    if (rc == HOLOG_OK)
+        rc = open_parent(o, name, &dir, &base);
+    if (rc < 0)
+        return rc;
+    rc = stat_in(dir, base, name, &info);
+    if (rc == HOLOG_OK && info.is_dir)
+        rc = remove_directory(dir, base, name);
+    else if (rc == HOLOG_OK && unlinkat(dir, base, 0) != 0)
+        rc = hg_io_fail(errno, "remove", name);
+    if (rc == HOLOG_OK && (flags & HG_OUTSIDE_LAZY) == 0)
+        rc = sync_fd(dir, "sync the directory of", name);
+    (void)close(dir);
+    return rc;
+}

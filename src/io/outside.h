@@ -59,6 +59,17 @@ HG_MUST_CHECK int hg_outside_list(struct hg_outside *o, const char *dir,
                                   int (*each)(void *ctx, const char *name, int is_dir,
                                               uint64_t size),
                                   void *ctx);
+struct hg_outside_info {
+    int is_dir;
+    uint64_t size;     /* of a file, bytes */
+    uint64_t mtime_ns; /* UTC */
+};
+/* "": the root. HOLOG_E_NOENT; HOLOG_E_LOOP, HOLOG_E_TYPE: it is neither a regular file nor a directory. */
+HG_MUST_CHECK int hg_outside_stat(struct hg_outside *o, const char *name,
+                                  struct hg_outside_info *out);
+/* A regular file, or a directory with nothing in it but unfinished files, which go too: for good when it
+ * returns, or, HG_OUTSIDE_LAZY, after hg_outside_sync. HOLOG_E_NOENT, HOLOG_E_NOTEMPTY, and as of a stat. */
+HG_MUST_CHECK int hg_outside_remove(struct hg_outside *o, const char *name, unsigned flags);
 /* Everything that was written lazily, and with it all of its file system. */
 HG_MUST_CHECK int hg_outside_sync(struct hg_outside *o);
 

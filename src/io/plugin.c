@@ -4,12 +4,15 @@
 #include "io/plugin.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "io/common.h"
 
 #define PATH_ROOM 4096
 
@@ -105,4 +108,32 @@ int hg_plugin_gzip(const struct hg_plugin_gzip **out)
     }
     *out = table;
     return HOLOG_OK;
+}
+
+/* ---- modules of others ----------------------------------------------------------------------------*/
+
+int hg_plugin_open(const char *path, const char *symbol, void **out_module, void *out, size_t size)
+{
+    void *address;
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+
+    HG_ASSERT(size == sizeof address);
+    if (module == NULL && access(path, F_OK) != 0)
+        return hg_io_fail(errno, "load", path);
+    if (module == NULL)
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): a thread has its own in glibc and in musl */
+        return hg_error(HOLOG_E_NOTSUP, "%s cannot be loaded: %s", path, dlerror());
+    address = dlsym(module, symbol);
+    if (address == NULL) {
+        (void)dlclose(module);
+        return hg_error(HOLOG_E_VERSION, "%s is no module of holog: it has no %s", path, symbol);
+    }
+    memcpy(out, &address, size); /* ISO C has no cast from an object to a function */
+    *out_module = module;
+    return HOLOG_OK;
+}
+
+void hg_plugin_close(void *module)
+{
+    (void)dlclose(module); /* it stays then; nobody asks for it */
 }

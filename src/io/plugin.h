@@ -5,6 +5,8 @@
 #ifndef HG_IO_PLUGIN_H
 #define HG_IO_PLUGIN_H
 
+#include <stddef.h>
+
 #include "base/assert.h"
 #include "plugins/plugin.h"
 
@@ -13,5 +15,12 @@
  * another version of holog. */
 HG_MUST_CHECK int hg_plugin_tiff(const struct hg_plugin_tiff **out);
 HG_MUST_CHECK int hg_plugin_gzip(const struct hg_plugin_gzip **out);
+
+/* A module of somebody else's, by its path, and the function in it of that name (a pointer to it into *out, of
+ * `size` bytes). HOLOG_E_NOENT: no such file; HOLOG_E_NOTSUP: it cannot be loaded; HOLOG_E_VERSION: it has no
+ * such function. */
+HG_MUST_CHECK int hg_plugin_open(const char *path, const char *symbol, void **out_module, void *out,
+                                 size_t size);
+void hg_plugin_close(void *module); /* one that nothing was taken from */
 
 #endif

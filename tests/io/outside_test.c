@@ -223,6 +223,41 @@ Test(outside, a_long_listing_is_complete)
     cr_assert_eq(l.files, 300);
 }
 
+Test(outside, a_stat_tells_files_from_directories)
+{
+    struct hg_outside_info info = { .is_dir = 7 };
+
+    OK(hg_outside_mkdir(out, "d", 0));
+    OK(put("d/f", "four", 0));
+    OK(hg_outside_stat(out, "d/f", &info));
+    cr_assert(!info.is_dir && info.size == 4 && info.mtime_ns > 0);
+    OK(hg_outside_stat(out, "d", &info));
+    cr_assert(info.is_dir && info.size == 0);
+    OK(hg_outside_stat(out, "", &info));
+    cr_assert(info.is_dir);
+    FAILS(HOLOG_E_NOENT, hg_outside_stat(out, "d/g", &info));
+    FAILS(HOLOG_E_NOENT, hg_outside_stat(out, "e/f", &info));
+    FAILS(HOLOG_E_NOTDIR, hg_outside_stat(out, "d/f/g", &info));
+    FAILS(HOLOG_E_BADPATH, hg_outside_stat(out, "../x", &info));
+    cr_assert_eq(symlink("d", path_of("root/l")), 0);
+    FAILS(HOLOG_E_LOOP, hg_outside_stat(out, "l", &info));
+}
+
+Test(outside, a_file_or_an_empty_directory_is_removed_and_nothing_else)
+{
+    OK(hg_outside_mkdir(out, "d", 0));
+    OK(put("d/f", "four", 0));
+    FAILS(HOLOG_E_NOTEMPTY, hg_outside_remove(out, "d", 0));
+    FAILS(HOLOG_E_NOENT, hg_outside_remove(out, "d/g", 0));
+    FAILS(HOLOG_E_BADPATH, hg_outside_remove(out, "", 0));
+    OK(hg_outside_remove(out, "d/f", 0));
+    cr_assert_eq(mknod(path_of("root/d/" HG_OUTSIDE_TEMP "1"), S_IFREG | 0600, 0), 0);
+    OK(hg_outside_remove(out, "d", HG_OUTSIDE_LAZY));
+    FAILS(HOLOG_E_NOENT, hg_outside_remove(out, "d", 0));
+    cr_assert_eq(symlink("nowhere", path_of("root/l")), 0);
+    FAILS(HOLOG_E_LOOP, hg_outside_remove(out, "l", 0));
+}
+
 Test(outside, a_root_that_is_missing_or_no_directory_is_refused)
 {
     struct hg_outside *o = NULL;
