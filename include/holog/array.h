@@ -66,11 +66,11 @@ enum holog_array_codec {
     HOLOG_CODEC_LZ4 = 2   /* level is the acceleration, 1 to 65537 (faster, larger); 0 = 1 */
 };
 
+/* SHUFFLE: before the codec the first bytes of all elements, then all second ones, ..., which numbers get smaller
+ * by. CRC32C: a checksum of its own at the end of each chunk, for other Zarr clients (holog has its own). */
 enum holog_array_flags {
-    HOLOG_ARRAY_SHUFFLE =
-        1, /* bytes of elements in planes, before a codec: numbers get smaller so */
-    HOLOG_ARRAY_CRC32C =
-        2 /* a checksum of its own at the end of each chunk, for other Zarr clients */
+    HOLOG_ARRAY_SHUFFLE = 1,
+    HOLOG_ARRAY_CRC32C = 2
 };
 /* What a new array is to be. */
 typedef struct holog_array_spec {
@@ -79,9 +79,9 @@ typedef struct holog_array_spec {
     uint32_t item_size; /* of RAW: bytes of an element, 1 to HOLOG_ITEM_MAX */
     uint32_t rank;      /* axes, 0 to HOLOG_RANK_MAX; 0: a single element */
     const uint64_t *shape;
-    const uint64_t
-        *chunk; /* 1 or more each, at most 2^31 - 1 bytes in all. NULL: the last two axes whole
-                              if that is at most 16 MiB, else halved until it is; 1 along others */
+    /* 1 or more each, at most 2^31 - 1 bytes in all. NULL: the last two axes whole if that is at most 16 MiB,
+     * else halved until it is; 1 along others */
+    const uint64_t *chunk;
     const void *fill;                   /* an element; NULL: zeros */
     const char *const *dimension_names; /* of each axis, may be NULL; NULL: none has one */
     const char *attributes;             /* a JSON object; NULL: none */

@@ -29,6 +29,7 @@ EXAMPLES = {
     "hello": (plain, [r"hello\n"]),
     "async": (plain, [r"20000 durable commits, 256 in flight: \d+ commits/s\n"]),
     "txn": (plain, [r"400 moves, \d+ conflicts tried again, 2000 coins\n"]),
+    "steps": (plain, [r"(pixel 0 of each plane: 1007 1033 59 85 11 37\n){2}"]),
     "planes": (plain, [r"plane 3 with its mask: 0, beside it 356\nand without: 836\n"]),
     "demo": (demo, [r"seed 7, 2 kills\n", r"(killed while .*\n(.*\n)*){2}",
                     r"\n end +[\d.]+ +3 +3 +0 +0 ",
