@@ -17,22 +17,49 @@ static bool parse_format(const struct args *args, unsigned *out_flags)
     return strcmp(format, "zarr2") == 0 || strcmp(format, "zarr3") == 0;
 }
 
+struct exported {
+    struct progress progress;
+    uint64_t keys;
+};
+
+static int count_keys(void *ctx, uint64_t done, uint64_t total, const char *unit)
+{
+    struct exported *e = ctx;
+
+    e->keys = done;
+    return progress_report(&e->progress, done, total, unit);
+}
+
+static void print_exported(const struct args *args, const holog_view *view, uint64_t keys)
+{
+    json_object *doc = json_object_new_object();
+
+    json_add(doc, "store", json_text(args->operands[0]));
+    json_add(doc, "path", json_text(args->operands[1]));
+    json_add(doc, "directory", json_text(args->operands[2]));
+    json_add(doc, "commit", json_number(holog_view_number(view)));
+    json_add(doc, "keys", json_number(keys));
+    json_print(doc);
+}
+
 static int export_path(const struct args *args, holog_view *view, unsigned flags)
 {
     const char *path = args->operands[1];
     const char *dir = args->operands[2];
     holog_zarr *zarr = NULL;
-    struct progress progress;
+    struct exported e = { .keys = 0 };
     int status = EXIT_DONE;
     int rc = holog_zarr_open(view, path, flags | HOLOG_ZARR_CONSOLIDATED, &zarr);
 
     if (rc < 0)
         return cli_fail(args, rc, path);
-    progress_begin(&progress, "exporting");
-    rc = holog_zarr_export(zarr, dir, progress_report, &progress);
-    progress_end(&progress);
+    progress_begin(&e.progress, "exporting");
+    rc = holog_zarr_export(zarr, dir, count_keys, &e);
+    progress_end(&e.progress);
     if (rc < 0)
         status = cli_fail(args, rc, dir);
+    else if (args->given[OPT_JSON])
+        print_exported(args, view, e.keys);
     holog_zarr_close(zarr);
     return status;
 }
@@ -53,7 +80,7 @@ int verb_export(const struct args *args)
     if (status == EXIT_DONE)
         status = export_path(args, view, flags);
     holog_view_close(view);
-    return cli_close(args, store, status);
+    return cli_flush(args, cli_close(args, store, status));
 }
 
 /* ---- import ---------------------------------------------------------------------------------- */

@@ -127,7 +127,7 @@ static const struct command commands[] = {
       "Chunks first, documents last, synced, and only then called DIR: an export that was cut short\n"
       "never looks complete. Every byte is verified. Of zarr2 only arrays are there whose chunks are\n"
       "the same bytes in both versions.", 3, 3,
-      { OPT_FORMAT, OPT_AT }, verb_export },
+      { OPT_FORMAT, OPT_AT, OPT_JSON }, verb_export },
     { "import", "STORE PATH DIR", "Take in a directory that a Zarr program (version 3 or 2) has written.",
       "All of it in one commit, byte for byte, whatever its codecs are. What cannot be taken (a shard\n"
       "that was torn when its writer was killed) is named and ends it, unless --skip-damaged is given.", 3, 3,

@@ -23,7 +23,7 @@ _holog_options() {
         repair) echo "--mode --dry-run --json" ;;
         stats) echo "--json --prometheus" ;;
         serve) echo "--port --bind --path --writable --token --max-body --max-connections --verbose" ;;
-        export) echo "--format --at" ;;
+        export) echo "--format --at --json" ;;
         import) echo "--replace --skip-damaged --message --json" ;;
         bench) echo "--dir --seconds --json" ;;
         stat) echo "--at --json" ;;
