@@ -144,6 +144,10 @@ typedef struct holog_options {
     uint32_t reserved;      /* 0 */
 } holog_options;
 
+/* What is 0 here, the environment may say: HOLOG_IO (auto, posix, uring) and HOLOG_BUDGET (bytes, or 512M, 4G); what
+ * neither says is the default. Whatever is said makes the same stores. HOLOG_PLUGIN_PATH is a directory to look
+ * for plug-ins in before the installed one; HOLOG_NO_SIMD=1 takes plain C where machine instructions are used.
+ * A program that runs with more rights than its user does not look. */
 /* Zero with struct_size set. A struct_size larger than the library's is accepted when the tail is
  * zero, else HOLOG_E_VERSION. */
 HOLOG_API void holog_options_init(holog_options *opts);

@@ -3,6 +3,10 @@
  */
 #include "codec/crc32c.h"
 
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/byteorder.h"
 #include "base/error.h"
 
@@ -76,10 +80,26 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(const uint8_t *p,
 }
 #endif
 
+#ifdef __x86_64__
+/* Asked once: HOLOG_NO_SIMD=1 is for tests, and for who does not trust the machine. */
+static int may_use_sse42(void)
+{
+    static _Atomic int known; /* 0: not yet; 1: no; 2: yes */
+    int now = atomic_load_explicit(&known, memory_order_relaxed);
+
+    if (now == 0) {
+        const char *no = secure_getenv("HOLOG_NO_SIMD");
+        now = __builtin_cpu_supports("sse4.2") && (no == NULL || strcmp(no, "1") != 0) ? 2 : 1;
+        atomic_store_explicit(&known, now, memory_order_relaxed);
+    }
+    return now == 2;
+}
+#endif
+
 uint32_t hg_crc32c(const void *data, size_t len)
 {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("sse4.2"))
+    if (may_use_sse42())
         return crc32c_sse42(data, len);
 #endif
     return hg_crc32c_portable(data, len);

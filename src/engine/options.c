@@ -1,6 +1,8 @@
 /*
  * Options: what the caller may leave out, and what makes no sense.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -87,6 +89,52 @@ static int check_sizes(const holog_options *o)
     return HOLOG_OK;
 }
 
+/* ---- from the environment ---------------------------------------------------------------------------*/
+
+/* What the caller has left open, whoever starts the program may say: not one that has more rights than its user. */
+static const char *said(const char *name)
+{
+    const char *value = secure_getenv(name);
+
+    return value != NULL && value[0] != 0 ? value : NULL;
+}
+
+static int refuse(const char *name, const char *value, const char *what)
+{
+    return hg_error(HOLOG_E_INVAL, "the environment says %s=%.40s: it is %s", name, value, what);
+}
+
+static int take_io(holog_options *o)
+{
+    const char *value = said("HOLOG_IO");
+
+    if (o->io != HOLOG_IO_AUTO || value == NULL || strcmp(value, "auto") == 0)
+        return HOLOG_OK;
+    if (strcmp(value, "posix") != 0 && strcmp(value, "uring") != 0)
+        return refuse("HOLOG_IO", value, "auto, posix or uring");
+    o->io = strcmp(value, "posix") == 0 ? HOLOG_IO_POSIX : HOLOG_IO_URING;
+    return HOLOG_OK;
+}
+
+static int take_budget(holog_options *o)
+{
+    const char *value = said("HOLOG_BUDGET");
+    char *end = NULL;
+    unsigned long long bytes;
+    unsigned shift;
+
+    if (o->budget_bytes != 0 || value == NULL)
+        return HOLOG_OK;
+    errno = 0;
+    bytes = strtoull(value, &end, 10);
+    shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (errno != 0 || value[0] < '0' || value[0] > '9' || end[shift > 0 ? 1 : 0] != 0 ||
+        bytes > UINT64_MAX >> 1 >> shift)
+        return refuse("HOLOG_BUDGET", value, "bytes, with K, M or G behind them if you like");
+    o->budget_bytes = (uint64_t)bytes << shift;
+    return HOLOG_OK;
+}
+
 int hg_options_resolve(const holog_options *in, holog_options *out)
 {
     int rc = HOLOG_OK;
@@ -95,6 +143,10 @@ int hg_options_resolve(const holog_options *in, holog_options *out)
         holog_options_init(out);
     else
         rc = copy_in(in, out);
+    if (rc == HOLOG_OK)
+        rc = take_io(out);
+    if (rc == HOLOG_OK)
+        rc = take_budget(out);
     if (rc < 0)
         return rc;
     if ((out->flags &

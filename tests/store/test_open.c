@@ -976,3 +976,64 @@ Test(opening, threads_that_load_large_values_stay_near_the_budget)
     cr_assert_lt(resident_peak_kib(), 128u << 10);
 }
 #endif
+
+/* ---- the environment -------------------------------------------------------------------------------*/
+
+struct wanted {
+    const char *key;
+    char value[100];
+};
+
+static int take_value(void *ctx, const char *key, const char *value)
+{
+    struct wanted *w = ctx;
+
+    if (strcmp(key, w->key) == 0)
+        (void)snprintf(w->value, sizeof w->value, "%s", value);
+    return 0;
+}
+
+static uint64_t budget_now(void)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    OK(holog_stats_get(box.store, &st));
+    return st.budget_bytes;
+}
+
+Test(opening, the_environment_says_what_the_options_leave_open)
+{
+    struct wanted io = { .key = "io" };
+
+    box.opts.budget_bytes = 0;
+    box.opts.io = HOLOG_IO_AUTO;
+    cr_assert_eq(setenv("HOLOG_BUDGET", "48M", 1), 0);
+    cr_assert_eq(setenv("HOLOG_IO", "posix", 1), 0);
+    box_open(&box);
+    cr_assert_eq(budget_now(), 48u << 20);
+    OK(holog_info(box.store, take_value, &io));
+    cr_assert_str_eq(io.value, "posix");
+    OK(holog_close(box.store));
+    box.opts.budget_bytes = 64 << 20;
+    box_open(&box);
+    cr_assert_eq(budget_now(), 64u << 20, "what the caller says counts more");
+}
+
+Test(opening, an_environment_that_makes_no_sense_is_refused_by_name)
+{
+    static const char *const bad[] = {
+        "x", "-1", "1T", "12MB", "99999999999999999999", "0x10", " 5"
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        box.opts.budget_bytes = 0;
+        cr_assert_eq(setenv("HOLOG_BUDGET", bad[i], 1), 0);
+        FAILS(HOLOG_E_INVAL, holog_open(box.dir, &box.opts, &box.store), "HOLOG_BUDGET");
+    }
+    cr_assert_eq(unsetenv("HOLOG_BUDGET"), 0);
+    cr_assert_eq(setenv("HOLOG_IO", "magic", 1), 0);
+    box.opts.io = HOLOG_IO_AUTO;
+    FAILS(HOLOG_E_INVAL, holog_open(box.dir, &box.opts, &box.store), "HOLOG_IO");
+    cr_assert_eq(unsetenv("HOLOG_IO"), 0);
+    box_open(&box);
+}
