@@ -2,6 +2,7 @@
  * Documents that are made up when they are read: those of directories without one, all of Zarr v2, and
  * consolidated metadata, which is put together once for a handle: its view does not change.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "backends/zarr/hierarchy.h"
@@ -81,11 +82,50 @@ static int make_one(holog_zarr *z, const struct hg_zarr_place *p, struct json_ob
     return from_text(z->tree.is_v2 ? GROUP_V2 : GROUP_V3, out);
 }
 
-static int append_json(struct json_object *o, struct hg_buf *out)
+/* One character of UTF-8, as \uXXXX; above U+FFFF as two of them. Its length. */
+static size_t escape(const uint8_t *s, char out[13])
+{
+    size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    uint32_t c = s[0] & (0xffu >> (len + 1));
+    size_t n = 1;
+
+    for (; n < len && s[n] != 0; n++)
+        c = c << 6 | (s[n] & 0x3fu);
+    if (c > 0xffff)
+        (void)snprintf(out, 13, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10 & 0x3ff),
+                       0xdc00 + (c & 0x3ff));
+    else
+        (void)snprintf(out, 13, "\\u%04x", c);
+    return n;
+}
+
+/* Of Zarr v2 in ASCII: that is how zarr-python 2 reads it. The text is UTF-8: json-c has checked it. */
+static int append_ascii(const char *text, struct hg_buf *out)
+{
+    int rc = HOLOG_OK;
+
+    while (rc == HOLOG_OK && *text != 0) {
+        char escaped[13];
+        const char *end = text;
+        while (*end != 0 && (uint8_t)*end < 0x80)
+            end++;
+        rc = hg_buf_append(out, text, (size_t)(end - text));
+        text = end;
+        if (rc == HOLOG_OK && *text != 0) {
+            text += escape((const uint8_t *)text, escaped);
+            rc = hg_buf_append(out, escaped, strlen(escaped));
+        }
+    }
+    return rc;
+}
+
+static int append_json(const holog_zarr *z, struct json_object *o, struct hg_buf *out)
 {
     const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE);
 
-    return text == NULL ? no_memory() : hg_buf_append(out, text, strlen(text));
+    if (text == NULL)
+        return no_memory();
+    return z->tree.is_v2 ? append_ascii(text, out) : hg_buf_append(out, text, strlen(text));
 }
 
 /* ---- all of them ---------------------------------------------------------------------------------*/
@@ -169,7 +209,7 @@ static int make_all(holog_zarr *z, const struct hg_zarr_place *p, struct hg_buf 
     }
     rc = z->tree.is_v2 ? wrap_v2(c.metadata, &o) : wrap_v3(z, p, c.metadata, &o);
     if (rc == HOLOG_OK)
-        rc = append_json(o, out);
+        rc = append_json(z, o, out);
     json_object_put(o);
     return rc;
 }
@@ -203,7 +243,7 @@ int hg_zarr_make(holog_zarr *z, const struct hg_zarr_place *p, struct hg_buf *ou
         return hg_buf_append(out, GROUP_V3, sizeof GROUP_V3 - 1);
     rc = make_one(z, p, &o);
     if (rc == HOLOG_OK)
-        rc = append_json(o, out);
+        rc = append_json(z, o, out);
     json_object_put(o);
     return rc;
 }
