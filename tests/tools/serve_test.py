@@ -611,15 +611,25 @@ class Life(Serve):
     def test_connections_are_bounded(self):
         self.save("v", b"x")
         self.serve("--max-connections", "2")
-        held = [self.connect() for _ in range(2)]
-        for connection in held:
-            self.assertEqual(self.ask("GET", "/live/v", on=connection).status, 200)
+        held = [self.plug() for _ in range(2)]
+        for plug in held:
+            plug.sendall(b"GET /live/v HTTP/1.1\r\n")  # more will come
         third = self.plug()
         third.sendall(b"GET /live/v HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertEqual(select.select([third], [], [], 0.4)[0], [], "there was room for a third")
         held[0].close()
         self.assertEqual(select.select([third], [], [], WAIT_S)[0], [third])
         self.assertTrue(third.recv(100).startswith(b"HTTP/1.1 200"))
+
+    def test_idle_connections_keep_nobody_out(self):
+        self.save("v", b"x")
+        self.serve("--max-connections", "16")
+        idle = [self.connect() for _ in range(40)]
+        for connection in idle:
+            self.assertEqual(self.ask("GET", "/live/v", on=connection).status, 200)
+        self.assertIsNotNone(idle[0].sock, "there was room, and it was closed")
+        text = self.get("/metrics").body.decode()
+        self.assertLessEqual(int(re.search(r"(?m)^holog_http_connections\{.*\} (\d+)$", text)[1]), 16)
 
     def test_clients_that_go_away_leave_nothing(self):
         self.save("large", os.urandom(8 << 20))

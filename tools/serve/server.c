@@ -127,11 +127,19 @@ static size_t leave_escaped(void *ctx, struct MHD_Connection *connection, char *
 
 /* ---- answering ------------------------------------------------------------------------------- */
 
+/* Others may be waiting to be let in: connections that are kept for later must not keep them out. */
+static bool is_crowded(const struct server *server)
+{
+    unsigned max = server->settings->connections_max;
+
+    return atomic_load(&server->metrics.connections_open) >= max - max / 8;
+}
+
 static enum MHD_Result send_reply(struct request *request, struct reply *reply)
 {
     if (reply->response == NULL)
         return MHD_NO;
-    if (atomic_load(&request->server->stopping))
+    if (atomic_load(&request->server->stopping) || is_crowded(request->server))
         reply_header(reply, MHD_HTTP_HEADER_CONNECTION, "close");
     request->status = reply->status;
     request->body_bytes = request->method == METHOD_HEAD ? 0 : reply->body_bytes;
