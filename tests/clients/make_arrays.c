@@ -351,6 +351,93 @@ static void fills(void)
     }
 }
 
+/* Two axes that have seen changes of every size, growth and shrinking: raw chunks are read from their deltas. */
+struct changed {
+    uint16_t data[64][80]; /* what is there now, as far as the shape goes */
+    uint64_t shape[2];
+};
+
+static void change_region(struct changed *c, const char *path)
+{
+    uint64_t r = random_bits();
+    uint64_t y = r % c->shape[0];
+    uint64_t x = (r >> 16) % c->shape[1];
+    const holog_slice region[2] = { { y, 1 + (r >> 32) % (c->shape[0] - y), 1 },
+                                    { x, 1 + (r >> 48) % (c->shape[1] - x), 1 } };
+    const int64_t strides[2] = { sizeof c->data[0], sizeof c->data[0][0] };
+
+    for (uint64_t k = 0; k < region[0].count; k++)
+        for (uint64_t l = 0; l < region[1].count; l++)
+            c->data[y + k][x + l] = (uint16_t)random_bits();
+    OK(holog_array_update(store, path, region, &c->data[y][x], strides, NULL));
+}
+
+static void change_shape(struct changed *c, const char *path, uint16_t fill)
+{
+    uint64_t r = random_bits();
+    const uint64_t shape[2] = { 20 + r % 45, 20 + (r >> 16) % 61 };
+    holog_array *array = NULL;
+    holog_txn *txn = NULL;
+
+    OK(holog_begin(store, &txn));
+    OK(holog_txn_array(txn, path, &array));
+    OK(holog_array_resize(array, shape));
+    holog_array_close(array);
+    OK(holog_commit(txn, NULL));
+    for (uint64_t y = 0; y < 64; y++)
+        for (uint64_t x = 0; x < 80; x++)
+            if (y >= c->shape[0] || x >= c->shape[1] || y >= shape[0] || x >= shape[1])
+                c->data[y][x] = fill;
+    c->shape[0] = shape[0];
+    c->shape[1] = shape[1];
+}
+
+static void changed(const char *path, holog_array_spec spec)
+{
+    static struct changed c;
+    const uint16_t fill = 4711;
+    uint16_t *flat;
+
+    spec.struct_size = sizeof spec;
+    spec.shape = c.shape;
+    spec.fill = &fill;
+    c.shape[0] = 50;
+    c.shape[1] = 70;
+    for (size_t y = 0; y < 64; y++)
+        for (size_t x = 0; x < 80; x++)
+            c.data[y][x] = fill;
+    OK(holog_array_create(store, path, &spec, HOLOG_PARENTS, NULL));
+    for (unsigned i = 0; i < 40; i++) {
+        if (i % 8 == 7)
+            change_shape(&c, path, fill);
+        change_region(&c, path);
+    }
+    flat = memory(c.shape[0] * c.shape[1] * sizeof *flat);
+    for (uint64_t y = 0; y < c.shape[0]; y++)
+        memcpy(flat + y * c.shape[1], c.data[y], c.shape[1] * sizeof *flat);
+    tell(path, &spec, sizeof *flat, (const uint8_t *)flat, c.shape[0] * c.shape[1]);
+    free(flat);
+}
+
+static void changes(void)
+{
+    holog_array_spec spec = { .dtype = HOLOG_UINT16, .rank = 2, .chunk = (uint64_t[]){ 16, 32 } };
+
+    changed("changed/raw", spec);
+    spec.chunk = (uint64_t[]){ 64, 80 };
+    changed("changed/raw-one", spec);
+    spec.chunk = (uint64_t[]){ 16, 32 };
+    spec.inner_chunk = (uint64_t[]){ 4, 16 };
+    changed("changed/raw-shards", spec);
+    spec.flags = HOLOG_ARRAY_CRC32C;
+    changed("changed/crc32c-shards", spec);
+    spec.codec = HOLOG_CODEC_ZSTD;
+    changed("changed/zstd-crc32c-shards", spec);
+    spec.flags = 0;
+    spec.inner_chunk = NULL;
+    changed("changed/zstd", spec);
+}
+
 static void groups(void)
 {
     static const char attributes[] =
@@ -463,6 +550,7 @@ static void make_all(void)
     ranks();
     codecs();
     fills();
+    changes();
     groups();
     (void)fputs("\n]\n", list);
     if (fclose(list) != 0) {
