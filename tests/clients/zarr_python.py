@@ -49,12 +49,41 @@ def write(job):
                               "headers": {"Authorization": "Bearer " + job["token"]}}})
     with open(job["file"], "rb") as f:
         data = numpy.frombuffer(f.read(), job["dtype"]).reshape(job["shape"])
-    array = zarr.create_array(target, name=job["path"], shape=data.shape, dtype=data.dtype,
-                              chunks=tuple(job["inner"]), shards=tuple(job["chunk"]) if job["sharded"] else None,
-                              compressors=zarr.codecs.ZstdCodec(level=1) if job["zstd"] else None,
-                              fill_value=0, attributes={"by": "zarr-python"})
-    array[...] = data
+    how = {"chunks": tuple(job["inner"]), "shards": tuple(job["chunk"]) if job["sharded"] else None,
+           "compressors": zarr.codecs.ZstdCodec(level=1) if job["zstd"] else None, "fill_value": 0}
+    how = VARIANTS[job["variant"]](how) if "variant" in job else how
+    in_pieces = job.get("variant") == "pieces"
+    array = zarr.create_array(target, name=job["path"], shape=(2, 9, 41) if in_pieces else data.shape,
+                              dtype=data.dtype, attributes={"by": "zarr-python"}, **how)
+    if in_pieces:  # each of them reads, changes and writes chunks or shards
+        array[...] = data[:2, :9]
+        array.resize(data.shape)
+        array[:, 9:, 5:] = data[:, 9:, 5:]
+        array[:, 9:, :5] = data[:, 9:, :5]
+        array[2:, :9, ::2] = data[2:, :9, ::2]
+        array[2:, :9, 1::2] = data[2:, :9, 1::2]
+        array.attrs["more"] = ["\u00e9", None, 1.5]
+    else:
+        array[...] = data
     return {}
+
+
+# What create_array gets, from what it would get.
+VARIANTS = {
+    "plain": lambda how: {},
+    "pieces": lambda how: how,
+    "gzip": lambda how: {**how, "compressors": zarr.codecs.GzipCodec(level=5)},
+    "blosc": lambda how: {**how, "compressors": zarr.codecs.BloscCodec(cname="zstd", shuffle="shuffle")},
+    "blosc-bits": lambda how: {**how, "compressors": zarr.codecs.BloscCodec(cname="lz4", shuffle="bitshuffle")},
+    "turned": lambda how: {**how, "filters": zarr.codecs.TransposeCodec(order=(2, 0, 1))},
+    "big-endian": lambda how: {**how, "serializer": zarr.codecs.BytesCodec(endian="big")},
+    "crc32c": lambda how: {**how, "compressors": [zarr.codecs.ZstdCodec(), zarr.codecs.Crc32cCodec()]},
+    "index-first": lambda how: {**how, "shards": {"shape": how["shards"] or (2, 16, 24), "index_location": "start"}},
+    "v2-keys": lambda how: {**how, "chunk_key_encoding": {"name": "v2", "separator": "."}},
+    "dotted": lambda how: {**how, "chunk_key_encoding": {"name": "default", "separator": "."}},
+    "named": lambda how: {**how, "dimension_names": ["z", None, "x \u00b5m"]},
+    "filled": lambda how: {**how, "fill_value": 7},
+}
 
 
 if __name__ == "__main__":
