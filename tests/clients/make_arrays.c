@@ -20,7 +20,7 @@
 #include <holog/array.h>
 #include <holog/zarr.h>
 
-#define ELEMENTS_MAX 200000u
+#define ELEMENTS_MAX (4u << 20)
 #define PLANES       6u
 
 static holog_store *store;
@@ -263,6 +263,22 @@ static void ranks(void)
                                              .rank = 2,
                                              .shape = (uint64_t[]){ 0, 4 },
                                              .chunk = (uint64_t[]){ 2, 2 } });
+}
+
+/* Chunks that are too large for a record: parts of them are read from extents. */
+static void large(void)
+{
+    holog_array_spec spec = { .dtype = HOLOG_UINT16,
+                              .rank = 2,
+                              .shape = (uint64_t[]){ 1100, 1024 },
+                              .chunk = (uint64_t[]){ 768, 1024 } };
+
+    whole("large/raw", spec);
+    spec.inner_chunk = (uint64_t[]){ 256, 512 };
+    whole("large/raw-shards", spec);
+    spec.codec = HOLOG_CODEC_ZSTD;
+    spec.flags = HOLOG_ARRAY_SHUFFLE | HOLOG_ARRAY_CRC32C;
+    whole("large/zstd-shards", spec);
 }
 
 static void codecs(void)
@@ -552,6 +568,7 @@ static void make_all(void)
     types();
     ranks();
     codecs();
+    large();
     fills();
     changes();
     groups();

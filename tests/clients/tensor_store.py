@@ -11,12 +11,18 @@ import tensorstore
 CONTEXT = tensorstore.Context({"http_request_retries": {"max_retries": 2, "initial_delay": "10ms"}})
 
 
+# What it has read before is asked for again with If-None-Match.
+CACHE = tensorstore.Context({"cache_pool": {"total_bytes_limit": 10 << 20},
+                             "http_request_retries": {"max_retries": 2, "initial_delay": "10ms"}})
+
+
 def read(job):
     base = urllib.parse.urlsplit(job["base"])
     array = tensorstore.open({
         "driver": "zarr3" if job["format"] == 3 else "zarr",
         "kvstore": {"driver": "http", "base_url": f"{base.scheme}://{base.netloc}",
-                    "path": f"{base.path}/{job['path']}/"}}, read=True, context=CONTEXT).result()
+                    "path": f"{base.path}/{job['path']}/"}}, read=True, context=CACHE if job.get("cache") else CONTEXT,
+        recheck_cached_data=True, recheck_cached_metadata=True).result()
     spec = array.spec().to_json()
     labels = list(array.domain.labels)
     said = {"shape": list(array.shape), "dtype": array.dtype.name,
