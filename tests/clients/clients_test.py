@@ -295,6 +295,19 @@ class AtRest(Read):
         self.assertEqual(bad, [], "\n".join(bad))
         print(f"# {self.client.versions}: {read} arrays")
 
+    def test_an_exported_directory(self):
+        arrays = [a for a in self.make() if a["path"].startswith(("codecs/", "fills/", "groups/", "ranks/"))]
+        bad = []
+        for form in self.client.formats:
+            folder = self.path(f"exported-{form}")
+            self.holog("export", "--format", f"zarr{form}", self.store, "/", folder)
+            for array in arrays:
+                if listed(CRASHES, self.client.name, form, array) or \
+                        (form == 2 and ("inner" in array or "crc32c" in array["codec"])):
+                    continue
+                bad += self.check(folder, form, array)
+        self.assertEqual(bad, [], "\n".join(bad))
+
     def test_what_is_in_the_store(self):
         if self.client.name not in ("zarr-python", "zarr-2"):
             self.skipTest("does not list")
@@ -555,6 +568,34 @@ class Written(Read):
             if not array["sharded"] and "variant" not in array:
                 self.assertEqual(self.stat(array["path"])["chunk_shape"], array["chunk"])
         self.changed_by_holog([a for a in written if "variant" in a and a["dtype"] == "uint16"])
+
+    def test_what_it_has_written_as_v2_is_imported(self):
+        if self.client.name != "zarr-2":
+            self.skipTest("is asked for v3")
+        some = random.Random(19)
+        folder = self.path("v2")
+        want = {}
+        for variant in ("plain", "none", "nested", "lz4", "columns", "gzip"):
+            if variant == "gzip" and os.environ["HOLOG_HAVE_GZIP"] != "1":
+                continue
+            data = b"".join(some.randrange(2000).to_bytes(2, "little") for _ in range(5 * 30 * 41))
+            want[variant] = (7).to_bytes(2, "little") * 4000 + data[8000:]
+            with open(self.path("data"), "wb") as f:
+                f.write(want[variant])
+            said = self.client.ask(do="write", base=folder, path=variant, variant=variant, dtype="<u2",
+                                   shape=[5, 30, 41], chunk=[1, 8, 12], file=self.path("data"))
+            self.assertNotIn("error", said, variant)
+        self.holog("import", self.store, "from-v2", folder)
+        for variant, data in want.items():
+            self.assertEqual(self.load(f"from-v2/{variant}", "--raw"), data, variant)
+        self.serve()
+        bad = []
+        for variant, data in want.items():
+            bad += self.check(self.base("live", 2), 2, {
+                "path": f"from-v2/{variant}", "dtype": "uint16", "itemsize": 2, "shape": [5, 30, 41],
+                "chunk": [1, 8, 12], "codec": "", "names": None, "attributes": {"by": "zarr \u00e9"},
+                "data": data})
+        self.assertEqual(bad, [], "\n".join(bad))
 
     def changed_by_holog(self, arrays):
         """The client reads what holog changes in its arrays."""

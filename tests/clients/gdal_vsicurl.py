@@ -12,7 +12,10 @@ gdal.SetConfigOption("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
 
 def read(job):
     gdal.VSICurlClearCache()  # it takes what is under a URL to stay
-    data = gdal.OpenEx(f'ZARR:"/vsicurl/{job["base"]}/{job["path"]}"', gdal.OF_MULTIDIM_RASTER)
+    where = f"{job['base']}/{job['path']}"
+    if where.startswith("http:"):
+        where = "/vsicurl/" + where
+    data = gdal.OpenEx(f'ZARR:"{where}"', gdal.OF_MULTIDIM_RASTER)
     group = data.GetRootGroup()
     array = group.OpenMDArray(group.GetMDArrayNames()[0])
     shape = [axis.GetSize() for axis in array.GetDimensions()]

@@ -18,10 +18,12 @@ CACHE = tensorstore.Context({"cache_pool": {"total_bytes_limit": 10 << 20},
 
 def read(job):
     base = urllib.parse.urlsplit(job["base"])
+    store = {"driver": "http", "base_url": f"{base.scheme}://{base.netloc}"} if base.scheme else \
+        {"driver": "file"}
+    store["path"] = f"{base.path}/{job['path']}/"
     array = tensorstore.open({
         "driver": "zarr3" if job["format"] == 3 else "zarr",
-        "kvstore": {"driver": "http", "base_url": f"{base.scheme}://{base.netloc}",
-                    "path": f"{base.path}/{job['path']}/"}}, read=True, context=CACHE if job.get("cache") else CONTEXT,
+        "kvstore": store}, read=True, context=CACHE if job.get("cache") else CONTEXT,
         recheck_cached_data=True, recheck_cached_metadata=True).result()
     spec = array.spec().to_json()
     labels = list(array.domain.labels)

@@ -4,6 +4,7 @@ import client
 import fsspec
 import fsspec.implementations.http  # wants aiohttp
 import numcodecs
+import numpy
 import zarr
 
 STORES = {}
@@ -11,6 +12,8 @@ STORES = {}
 
 def store_of(job):
     base = job["base"]
+    if not base.startswith("http:"):
+        return zarr.storage.NestedDirectoryStore(base) if job.get("nested") else zarr.storage.DirectoryStore(base)
     if base not in STORES:
         STORES[base] = zarr.storage.FSStore(base, mode="r")
     return STORES[base]
@@ -34,6 +37,30 @@ def members(job):
     return {"members": found}
 
 
+# What a job of writing asks for by "variant".
+VARIANTS = {
+    "plain": {},  # blosc
+    "none": {"compressor": None},
+    "nested": {"compressor": numcodecs.Zstd(3), "dimension_separator": "/"},
+    "lz4": {"compressor": numcodecs.LZ4(), "filters": [numcodecs.Shuffle(2)]},
+    "columns": {"compressor": numcodecs.Zstd(1), "order": "F"},
+    "gzip": {"compressor": numcodecs.GZip(5)},
+}
+
+
+def write(job):
+    with open(job["file"], "rb") as f:
+        data = numpy.frombuffer(f.read(), job["dtype"]).reshape(job["shape"])
+    group = zarr.open_group(store_of(job), mode="a")
+    group.attrs["of"] = "the group"
+    array = group.create_dataset(job["path"], shape=data.shape, dtype=data.dtype, chunks=tuple(job["chunk"]),
+                                 fill_value=7, **VARIANTS[job["variant"]])
+    array.attrs["by"] = "zarr \u00e9"
+    array[...] = data
+    return {}
+
+
 if __name__ == "__main__":
     client.main(f"zarr {zarr.__version__}, fsspec {fsspec.__version__}, numcodecs {numcodecs.__version__}",
-                {"read": client.read_with(read), "members": members})
+                {"read": client.read_with(read), "members": members,
+                 "write": write})

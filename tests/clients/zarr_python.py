@@ -13,6 +13,8 @@ STORES = {}
 
 def store_of(job, **options):
     base = job["base"]
+    if not base.startswith("http:"):
+        return base
     if base not in STORES:
         STORES[base] = zarr.storage.FsspecStore.from_url(base, **options)
     return STORES[base]

@@ -2,11 +2,13 @@
 import { createInterface } from "node:readline";
 import { readFileSync, writeFileSync } from "node:fs";
 import * as zarr from "zarrita";
+import FileSystemStore from "@zarrita/storage/fs";
 
 const bytes = (data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 
 async function read(job) {
-  const root = zarr.root(new zarr.FetchStore(job.base));
+  const Store = job.base.startsWith("http:") ? zarr.FetchStore : FileSystemStore;
+  const root = zarr.root(new Store(job.base));
   const open = job.format === 3 ? zarr.open.v3 : zarr.open.v2;
   const array = await open(root.resolve("/" + job.path), { kind: "array" });
   const parts = [];
