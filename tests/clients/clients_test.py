@@ -178,6 +178,8 @@ def regions(array):
     if not shape or 0 in shape:
         return [whole]
     one = [[c if n > c else 0, min(2 * c if n > c else c, n), 1] for n, c in zip(shape, small)]
+    if array["path"].startswith(("types/", "fills/")):  # the others have shown that
+        return [whole, one]
     across = [[min(1, n - 1), max(n - 1, 1) if n > 2 else n, 1] for n in shape]
     gaps = [[0, n, 2] for n in shape]
     return [whole, one, across, gaps]
