@@ -127,7 +127,9 @@ HOLOG_API int holog_array_extend(holog_store *store, const char *path, uint32_t 
 
 /* The array as of the newest commit, of a view (which must outlive it), or of a transaction, with its own
  * changes; a symlink is followed. Any threads may read one that is of no transaction. The calls that change
- * are for those of a transaction, and end with it: close them before. HOLOG_E_NOENT, HOLOG_E_TYPE;
+ * are for those of a transaction, and end with it: HOLOG_E_CLOSED. One whose array the transaction has changed
+ * otherwise since (by another handle, a replacement, holog_txn_rollback_to) is HOLOG_E_STALE: open it again. All are
+ * closed before the store is. HOLOG_E_NOENT, HOLOG_E_TYPE;
  * HOLOG_E_NOTSUP: an array that somebody else made in a way that holog cannot read. */
 typedef struct holog_array holog_array;
 HOLOG_API int holog_array_open(holog_store *store, const char *path, holog_array **out_array);

@@ -47,7 +47,7 @@ enum holog_code {
     HOLOG_E_FORKED = -35,      /* the handle belongs to the parent process */
     HOLOG_E_NOTSTORE = -36,    /* no holog store here (or not yet: init did not finish) */
     HOLOG_E_NOTDIREMPTY = -37, /* init: the directory holds something else */
-    HOLOG_E_STALE = -38,       /* the view outlived the segments it reads */
+    HOLOG_E_STALE = -38,       /* the view, or the open array, is not of what is there any more */
     HOLOG_E_CLOSED = -39,      /* the object was committed, aborted or closed */
     HOLOG_E_DROPPED = -40,     /* that part of the history is not kept any more */
 

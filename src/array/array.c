@@ -158,6 +158,14 @@ static int find(holog_array *a, const char *path)
     return rc;
 }
 
+static void txn_ended(struct hg_txn_child *child)
+{
+    holog_array *a = (holog_array *)child;
+
+    a->txn = NULL;
+    a->ended = 1;
+}
+
 /* Takes over the count on version. */
 static int open_array(holog_store *s, struct hg_version *version, const holog_view *view,
                       holog_txn *txn, const char *path, holog_array **out)
@@ -174,7 +182,13 @@ static int open_array(holog_store *s, struct hg_version *version, const holog_vi
     a->version = version;
     a->view = view;
     a->txn = txn;
+    if (txn != NULL) {
+        a->child = (struct hg_txn_child){ .next = txn->children, .ended = txn_ended };
+        txn->children = &a->child;
+    }
     rc = find(a, path);
+    if (rc == HOLOG_OK)
+        rc = hg_array_note_document(a);
     if (rc < 0)
         holog_array_close(a);
     else
@@ -218,10 +232,22 @@ int holog_txn_array(holog_txn *txn, const char *path, holog_array **out_array)
     return rc < 0 ? rc : hg_array_in_txn(txn, path, out_array);
 }
 
+static void unlink_child(holog_array *a)
+{
+    struct hg_txn_child **at = &a->txn->children;
+
+    while (*at != NULL && *at != &a->child)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = a->child.next;
+}
+
 void holog_array_close(holog_array *array)
 {
     if (array == NULL)
         return;
+    if (array->txn != NULL)
+        unlink_child(array);
     hg_version_put(array->store, array->version);
     hg_document_release(&array->doc);
     hg_chain_destroy(array->outer);
@@ -229,10 +255,67 @@ void holog_array_close(holog_array *array)
     hg_free(array);
 }
 
+/* Which document it is: that of an operation of the transaction's own has no place in the log yet. */
+static uint64_t serial_of(const holog_array *a, const struct hg_locator *loc)
+{
+    const struct hg_op *ops = (const struct hg_op *)(const void *)a->txn->ops.data;
+
+    return loc->segment == 0 ? ops[loc->offset].serial : 0;
+}
+
+/* Into *at and *serial: the document as the transaction has it now. */
+static int find_document(const holog_array *a, struct hg_locator *at, uint64_t *serial)
+{
+    struct hg_lookup l;
+    struct hg_nodes n;
+    int rc;
+
+    hg_txn_lookup(a->txn, &l);
+    rc = hg_nodes_begin(&n, &l, a->txn, a->path, a->path_len);
+    if (rc == HOLOG_OK)
+        rc = hg_nodes_find(&n, HG_NODE_ARRAY, sizeof HG_NODE_ARRAY - 1, at);
+    if (rc == HOLOG_OK)
+        *serial = serial_of(a, at);
+    return rc;
+}
+
+int hg_array_note_document(holog_array *a)
+{
+    return a->txn == NULL ? HOLOG_OK : find_document(a, &a->at, &a->serial);
+}
+
+/* The transaction has changed the array beside this handle: by another one, or back to a savepoint. What the
+ * caller has in memory may not be of its shape any more. */
+static int check_document(const holog_array *a)
+{
+    struct hg_locator at;
+    uint64_t serial = 0;
+    int rc = hg_txn_settle(a->txn);
+
+    if (rc == HOLOG_OK)
+        rc = find_document(a, &at, &serial);
+    if (rc < 0 && rc != HOLOG_E_NOENT)
+        return rc;
+    if (rc == HOLOG_OK && at.segment == a->at.segment && serial == a->serial &&
+        (at.segment == 0 || at.offset == a->at.offset))
+        return HOLOG_OK;
+    return hg_error_path(
+        HOLOG_E_STALE, a->path, (uint32_t)a->path_len,
+        "%s: the transaction has changed it otherwise since it was opened; open it again", a->path);
+}
+
 int hg_array_check(const holog_array *a)
 {
+    int rc;
+
     if (a == NULL)
         return hg_error(HOLOG_E_INVAL, "the array is NULL");
+    if (a->ended)
+        return hg_error(HOLOG_E_CLOSED, "%s: its transaction has ended; close it", a->path);
+    if (a->txn != NULL) {
+        rc = hg_store_check(a->store);
+        return rc < 0 ? rc : check_document(a);
+    }
     return a->view != NULL ? hg_view_check(a->view) : hg_store_check(a->store);
 }
 

@@ -16,6 +16,10 @@
 #include "holog/array.h"
 
 struct holog_array {
+    struct hg_txn_child child; /* first; of a transaction: in its list */
+    int ended;                 /* the transaction was */
+    struct hg_locator at;      /* of the document, in a transaction, ... */
+    uint64_t serial;           /* ... and of the operation that saved it, where that is its own */
     holog_store *store;
     const holog_view *view;     /* asked before each read; NULL: there is none */
     struct hg_version *version; /* counted; of a transaction: its base, the transaction's */
@@ -58,6 +62,8 @@ HG_MUST_CHECK int hg_array_load_chunk(const holog_array *a, struct hg_nodes *n,
                                       const struct hg_locator *loc, holog_value **out);
 /* In place of the document there is now `json`: read it, and keep it. */
 HG_MUST_CHECK int hg_array_take_document(holog_array *a, const void *json, size_t len);
+/* The document that the transaction has now is the one that was read. */
+HG_MUST_CHECK int hg_array_note_document(holog_array *a);
 HG_MUST_CHECK int hg_array_in_txn(holog_txn *txn, const char *path, holog_array **out);
 /* Every element the fill value. */
 void hg_array_fill_chunk(const holog_array *a, void *elements);

@@ -22,7 +22,7 @@ static int check_write(const holog_array *a)
 
     if (rc < 0)
         return rc;
-    if (a->txn == NULL)
+    if (a->txn == NULL) /* not one that has ended: that was seen */
         return hg_error(HOLOG_E_INVAL, "%s: was opened to be read; open it with holog_txn_array",
                         a->path);
     return hg_store_check_write(a->store);
@@ -270,7 +270,11 @@ static int save_document(holog_array *a, const struct hg_buf *json)
         rc = hg_nodes_save(&n, json->data, json->len);
     }
     if (rc == HOLOG_OK)
+        rc = hg_txn_settle(a->txn);
+    if (rc == HOLOG_OK)
         rc = hg_array_take_document(a, json->data, json->len);
+    if (rc == HOLOG_OK)
+        rc = hg_array_note_document(a);
     if (rc == HOLOG_OK)
         a->number = 0;
     return rc;
@@ -367,7 +371,7 @@ int holog_array_resize(holog_array *array, const uint64_t *shape)
         rc = crop(array, shape);
         if (rc == HOLOG_OK)
             rc = save_document(array, &json);
-        rc = rc < 0 ? undo(array, savepoint, rc) : HOLOG_OK;
+        rc = rc < 0 ? undo(array, savepoint, rc) : HOLOG_OK; /* the handle is stale then */
     }
     hg_buf_release(&json);
     return rc;
@@ -409,7 +413,8 @@ int holog_array_append(holog_array *array, uint32_t axis, uint64_t count, const 
         rc = holog_array_write(array, region, data, strides);
     if (rc < 0) {
         rc = undo(array, savepoint, rc);
-        if (hg_array_take_document(array, was.data, was.len) < 0)
+        if (hg_array_take_document(array, was.data, was.len) < 0 ||
+            hg_array_note_document(array) < 0)
             rc = HOLOG_E_NOMEM;
     }
 out:

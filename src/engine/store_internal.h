@@ -407,6 +407,7 @@ struct hg_op {
     uint64_t expect;           /* EXPECT; ROLLBACK: the target */
     struct hg_staged *staged;  /* large values */
     struct hg_delta_op *delta; /* DELTA; the transaction's */
+    uint64_t serial;           /* no other of the transaction's has, or had, it */
 };
 enum hg_read_kind {
     HG_READ_ENTRY = 1, /* the entry's number; 0: it is missing */
@@ -423,6 +424,12 @@ struct hg_read { /* something that what the transaction has seen depends on */
 enum hg_txn_kind {
     HG_TXN_READING, /* holog_begin: checks each operation against its own view, and can be read */
     HG_TXN_SINGLE   /* one call, one commit: checked when it is sequenced, and never read */
+};
+
+/* Something that is of no use without its transaction: told when that ends. */
+struct hg_txn_child {
+    struct hg_txn_child *next;
+    void (*ended)(struct hg_txn_child *child);
 };
 
 struct holog_txn {
@@ -448,6 +455,8 @@ struct holog_txn {
     uint64_t expecting; /* number for the HG_OP_EXPECT being collected */
     int internal;       /* the path of the operation being collected is canonical or internal */
     int nodes;          /* an operation is on a document or a chunk */
+    uint64_t serials;   /* operations collected, those taken back too */
+    struct hg_txn_child *children;
     enum hg_txn_kind kind;
     void *kept; /* a backend's, released with the transaction; NULL: nothing is */
     void (*release_kept)(void *kept);

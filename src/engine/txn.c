@@ -145,6 +145,11 @@ void hg_txn_free(holog_txn *txn)
 {
     if (txn == NULL)
         return;
+    while (txn->children != NULL) {
+        struct hg_txn_child *child = txn->children;
+        txn->children = child->next;
+        child->ended(child);
+    }
     hg_version_put(txn->store, txn->base);
     if (txn->overlay != NULL)
         hg_index_destroy(txn->overlay);
@@ -924,6 +929,7 @@ static int collect(holog_txn *txn, struct hg_op op, const char *path, size_t pat
     }
     if (rc == HOLOG_OK && op.type == HG_OP_DELTA)
         rc = make_ready(txn, &op, c);
+    op.serial = ++txn->serials;
     if (rc == HOLOG_OK)
         rc = hg_op_encode(txn, &op, data, len);
     if (rc == HOLOG_OK)

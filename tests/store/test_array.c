@@ -898,3 +898,92 @@ Test(array, more_changes_than_a_frame_holds_are_chunks_saved_whole)
     box_reopen(&box);
     HAS("a", data, sizeof data);
 }
+
+/* ---- handles that others get ahead of ----------------------------------------------------------------*/
+
+Test(array, a_handle_that_a_savepoint_has_passed_is_stale_and_destroys_nothing)
+{
+    const uint64_t shape[1] = { 8 };
+    const uint64_t chunk[1] = { 2 };
+    const uint64_t two[1] = { 2 };
+    const uint8_t nines[8] = { 9, 9, 9, 9, 9, 9, 9, 9 };
+    const uint8_t five = 5;
+    uint8_t want[9] = { 9, 9, 9, 9, 9, 9, 9, 9, 5 };
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, chunk);
+    holog_array_info info = { .struct_size = sizeof info };
+    holog_txn *txn = NULL;
+    holog_array *a = NULL;
+    uint32_t sp = 0;
+
+    OK(holog_array_save(box.store, "a", &spec, nines, NULL, 0, NULL));
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_savepoint(txn, &sp));
+    OK(holog_txn_array(txn, "a", &a));
+    OK(holog_array_resize(a, two));
+    OK(holog_txn_rollback_to(txn, sp));
+    FAILS(HOLOG_E_STALE, holog_array_append(a, 0, 1, &five, NULL), "open it again");
+    FAILS(HOLOG_E_STALE, holog_array_get_info(a, &info), "a");
+    FAILS(HOLOG_E_STALE, holog_array_write(a, NULL, nines, NULL), "a");
+    holog_array_close(a);
+    OK(holog_txn_array(txn, "a", &a));
+    OK(holog_array_append(a, 0, 1, &five, NULL));
+    holog_array_close(a);
+    OK(holog_commit(txn, NULL));
+    HAS("a", want, sizeof want);
+}
+
+Test(array, a_handle_that_another_one_has_passed_is_stale)
+{
+    const uint64_t shape[1] = { 4 };
+    const uint64_t two[1] = { 2 };
+    const uint8_t bytes[4] = { 1, 2, 3, 4 };
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, NULL);
+    holog_array_spec other = spec_of(HOLOG_UINT64, 1, shape, NULL);
+    holog_txn *txn = NULL;
+    holog_array *a = NULL;
+    holog_array *b = NULL;
+
+    OK(holog_array_save(box.store, "a", &spec, bytes, NULL, 0, NULL));
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_array(txn, "a", &a));
+    OK(holog_txn_array(txn, "a", &b));
+    OK(holog_array_resize(b, two));
+    FAILS(HOLOG_E_STALE, holog_array_write(a, NULL, bytes, NULL), "a");
+    OK(holog_array_write(b, NULL, bytes, NULL));
+    holog_array_close(a);
+    OK(holog_txn_array(txn, "a", &a));
+    OK(holog_txn_array_create(txn, "a", &other, HOLOG_REPLACE));
+    FAILS(HOLOG_E_STALE, holog_array_write(a, NULL, bytes, NULL), "a");
+    FAILS(HOLOG_E_STALE, holog_array_write(b, NULL, bytes, NULL), "a");
+    OK(holog_txn_delete_all(txn, "a"));
+    FAILS(HOLOG_E_STALE, holog_array_write(b, NULL, bytes, NULL), "a");
+    OK(holog_commit(txn, NULL));
+    FAILS(HOLOG_E_CLOSED, holog_array_read(a, NULL, NULL, NULL), "ended");
+    FAILS(HOLOG_E_CLOSED, holog_array_write(b, NULL, bytes, NULL), "ended");
+    holog_array_close(a);
+    holog_array_close(b);
+}
+
+Test(array, a_failed_append_leaves_the_handle_as_it_was)
+{
+    const uint64_t shape[1] = { 4 };
+    const uint8_t bytes[6] = { 1, 2, 3, 4, 5, 6 };
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, NULL);
+    holog_array_info info = { .struct_size = sizeof info };
+    holog_txn *txn = NULL;
+    holog_array *a = NULL;
+
+    OK(holog_array_save(box.store, "a", &spec, bytes, NULL, 0, NULL));
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_array(txn, "a", &a));
+    FAILS(HOLOG_E_INVAL, holog_array_append(a, 0, 2, NULL, NULL), "data");
+    OK(holog_array_get_info(a, &info));
+    cr_assert_eq(info.shape[0], 4);
+    OK(holog_array_append(a, 0, 2, bytes + 4, NULL));
+    FAILS(HOLOG_E_RANGE, holog_array_write(a, &(holog_slice){ 5, 2, 1 }, bytes, NULL), "axis 0");
+    OK(holog_array_get_info(a, &info));
+    cr_assert_eq(info.shape[0], 6);
+    holog_array_close(a);
+    OK(holog_commit(txn, NULL));
+    HAS("a", bytes, sizeof bytes);
+}
