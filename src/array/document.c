@@ -372,6 +372,18 @@ static size_t find_overflow(const char *json, size_t len)
     return SIZE_MAX;
 }
 
+/* NaN and Infinity, which json-c takes for numbers. SIZE_MAX: there is none. */
+static size_t find_word(const char *json, size_t len)
+{
+    for (size_t at = 0; at < len; at++) {
+        if (json[at] == '"')
+            at = behind_string(json, len, at) - 1;
+        else if (json[at] == 'N' || json[at] == 'I')
+            return at;
+    }
+    return SIZE_MAX;
+}
+
 static int parse(const char *what, const char *json, size_t len, struct json_object **out)
 {
     struct json_tokener *t;
@@ -385,6 +397,10 @@ static int parse(const char *what, const char *json, size_t len, struct json_obj
     if (end != SIZE_MAX)
         return hg_error(HOLOG_E_INVAL, "the %s: an integer of more than 64 bits at byte %zu", what,
                         end);
+    end = find_word(json, len);
+    if (end != SIZE_MAX)
+        return hg_error(HOLOG_E_INVAL, "the %s: no JSON: a word that is none of it at byte %zu",
+                        what, end);
     t = json_tokener_new_ex(DEPTH_MAX);
     if (t == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory to read metadata");

@@ -93,10 +93,16 @@ Test(zarr_v2, an_array_of_v3_is_one_of_v2)
          "\"blocksize\":0},\"order\":\"C\"");
 }
 
+Test(zarr_v2, the_order_of_bytes_is_in_the_type)
+{
+    OK(set_array("a/zarr.json", "uint16", "0",
+                 "{\"name\":\"bytes\",\"configuration\":{\"endian\":\"big\"}}", ""));
+    cr_assert_not_null(strstr(as_v2("a/.zarray"), "\">u2\""));
+}
+
 Test(zarr_v2, an_array_whose_chunks_would_be_other_bytes_is_not_in_v2)
 {
     static const char *const codecs[] = {
-        "{\"name\":\"bytes\",\"configuration\":{\"endian\":\"big\"}}",
         LITTLE ",{\"name\":\"crc32c\"}",
         LITTLE ",{\"name\":\"zstd\"},{\"name\":\"gzip\"}",
         LITTLE ",{\"name\":\"zstd\"},{\"name\":\"numcodecs.shuffle\"}",

@@ -736,6 +736,8 @@ Test(array, a_spec_that_makes_no_sense_is_refused_and_says_why)
     spec.rank = 33;
     FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "rank");
     spec.rank = 2;
+    spec.attributes = "{\"a\": NaN}";
+    FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "attributes");
     spec.attributes = "3";
     FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "attributes");
     spec.attributes = NULL;

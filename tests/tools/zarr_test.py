@@ -70,6 +70,7 @@ class Zarr(Case):
         done = self.holog("export", self.store, "plate", self.path("out.zarr"), status=FAILED)
         self.assertIn("exists", done.message)
         self.assertEqual(self.tree("out.zarr"), ["mine"])
+        self.assertEqual([n for n in os.listdir(self.dir) if "partial" in n], [])
         self.holog("export", self.store, "plate", self.path("o"), "--format", "hdf5", status=USAGE)
 
     def test_a_damaged_chunk_ends_it_and_nothing_looks_complete(self):
@@ -107,6 +108,16 @@ class Zarr(Case):
         self.assertEqual(self.get("back.zarr/a/0"), self.get("in.zarr/a/0"))
         root = json.loads(self.get("back.zarr/zarr.json"))
         self.assertEqual(root["attributes"], {"well": "A01"})
+
+    def test_consolidated_metadata_is_never_out_of_date(self):
+        self.some_array()
+        self.holog("export", self.store, "plate", self.path("one.zarr"))
+        self.holog("import", self.store, "again", self.path("one.zarr"))
+        self.holog("save", self.store, "again/new", self.path("a.npy"))
+        self.holog("export", self.store, "/", self.path("two.zarr"))
+        self.assertNotIn(b"consolidated", self.get("two.zarr/again/zarr.json"))
+        root = json.loads(self.get("two.zarr/zarr.json"))
+        self.assertIn("again/new", root["consolidated_metadata"]["metadata"])
 
     def test_codecs_that_nobody_knows_keep_their_bytes(self):
         document = dict(DOCUMENT, codecs=DOCUMENT["codecs"] + [{"name": "acme.squeeze"}])

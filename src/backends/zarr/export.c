@@ -133,23 +133,25 @@ static int rename_top(struct export *e, const char *name)
 struct find {
     const char *name;
     size_t len;
+    int found;
 };
 
 static int is_it(void *ctx, const char *name, int is_dir, uint64_t size)
 {
-    const struct find *f = ctx;
+    struct find *f = ctx;
 
     (void)is_dir;
     (void)size;
-    return strlen(name) == f->len && memcmp(name, f->name, f->len) == 0;
+    f->found |= strlen(name) == f->len && memcmp(name, f->name, f->len) == 0;
+    return f->found;
 }
 
 static int export_all(struct export *e, const char *dir, const char *name)
 {
-    struct find find = { name, strcspn(name, "/") };
+    struct find find = { name, strcspn(name, "/"), 0 };
     int rc = hg_outside_list(e->out, "", is_it, &find);
 
-    if (rc > 0)
+    if (find.found)
         return hg_error(HOLOG_E_EXIST, "%s: exists", dir);
     if (rc == HOLOG_OK)
         rc = hg_outside_mkdir(e->out, e->top, HG_OUTSIDE_LAZY);

@@ -143,6 +143,33 @@ static int add_transpose(struct json_object *list, size_t rank)
     return add(list, extension("transpose", "order", order));
 }
 
+/* Filters of numcodecs that take elements and give elements: in v3 they come before the order of bytes. */
+static int takes_elements(struct json_object *filter)
+{
+    static const char *const ids[] = { "delta",  "fixedscaleoffset", "quantize",
+                                       "astype", "bitround",         "packbits" };
+    const char *id = text_of(member(filter, "id"));
+
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        if (strcmp(id, ids[i]) == 0)
+            return 1;
+    return 0;
+}
+
+static int add_filters(struct json_object *list, struct json_object *filters, struct hg_type type,
+                       int elements)
+{
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; rc == HOLOG_OK && filters != NULL && i < json_object_array_length(filters);
+         i++) {
+        struct json_object *filter = json_object_array_get_idx(filters, i);
+        if (takes_elements(filter) == elements)
+            rc = add_codec(list, filter, type);
+    }
+    return rc;
+}
+
 static int add_codecs(struct json_object *list, struct json_object *v2, struct hg_type type,
                       int swapped)
 {
@@ -154,18 +181,19 @@ static int add_codecs(struct json_object *list, struct json_object *v2, struct h
 
     if (strcmp(order, "C") != 0 && strcmp(order, "F") != 0)
         return bad("order", "is neither C nor F");
+    if (filters != NULL && !json_object_is_type(filters, json_type_array))
+        return bad("filters", "is neither null nor a list");
     if (order[0] == 'F' && rank > 1)
         rc = add_transpose(list, rank);
+    if (rc == HOLOG_OK)
+        rc = add_filters(list, filters, type, 1);
     if (rc == HOLOG_OK)
         rc = add(list, hg_type_word(type) > 1
                            ? extension("bytes", "endian",
                                        json_object_new_string(swapped ? "big" : "little"))
                            : extension("bytes", NULL, NULL));
-    if (filters != NULL && !json_object_is_type(filters, json_type_array))
-        return bad("filters", "is neither null nor a list");
-    for (size_t i = 0; rc == HOLOG_OK && filters != NULL && i < json_object_array_length(filters);
-         i++)
-        rc = add_codec(list, json_object_array_get_idx(filters, i), type);
+    if (rc == HOLOG_OK)
+        rc = add_filters(list, filters, type, 0);
     if (rc == HOLOG_OK && compressor != NULL)
         rc = add_codec(list, compressor, type);
     return rc;

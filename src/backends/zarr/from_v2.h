@@ -5,7 +5,7 @@
  *   shape, chunks         shape, chunk_grid
  *   dtype "<u2"           data_type "uint16", and the order of bytes of the codec "bytes"
  *   order "F"             the codec "transpose", all axes turned round
- *   filters: shuffle      numcodecs.shuffle
+ *   filters               numcodecs.ID, before "bytes" where they take elements, behind it where they take bytes
  *   compressor            zstd, gzip, blosc, numcodecs.lz4; any other id: numcodecs.ID, which keeps its bytes
  *   fill_value            the same; null: zeros; of raw bits base64 becomes numbers
  *   dimension_separator   chunk_key_encoding "v2"

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array/document.h"
 #include "backends/zarr/from_v2.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -42,18 +43,6 @@ static int collect(void *ctx, const char *name, int is_dir, uint64_t size)
     if (n->rc == HOLOG_OK)
         n->rc = hg_buf_append(&n->text, name, strlen(name) + 1);
     return n->rc;
-}
-
-/* Of v2 all but the first two say nothing that is kept: they are made up when they are read. */
-static const char *const documents[] = { "zarr.json", ".zarray", ".zgroup", ".zattrs",
-                                         ".zmetadata" };
-
-static int is_document(const char *name)
-{
-    for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++)
-        if (strcmp(name, documents[i]) == 0)
-            return 1;
-    return 0;
 }
 
 static int has(const struct names *n, const char *name)
@@ -130,11 +119,43 @@ static int import_v2(struct import *m, size_t dir_len, const struct names *n)
     return rc;
 }
 
+/* What a group says of the documents below it is made up when it is asked for: kept, it would be out of date with
+ * the next change. A document that is none is judged by who takes it. */
+static int drop_consolidated(struct hg_buf *file)
+{
+    struct json_object *root = NULL;
+    const char *json;
+    int rc = HOLOG_OK;
+
+    if (hg_document_json(file->data, file->len, &root) == HOLOG_OK &&
+        json_object_is_type(root, json_type_object) &&
+        json_object_object_get_ex(root, "consolidated_metadata", NULL)) {
+        json_object_object_del(root, "consolidated_metadata");
+        json =
+            json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                     JSON_C_TO_STRING_NOSLASHESCAPE);
+        file->len = 0;
+        rc = json == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for metadata")
+                          : hg_buf_append(file, json, strlen(json));
+    }
+    json_object_put(root);
+    return rc;
+}
+
+static int may_be_consolidated(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+
+    return strcmp(slash != NULL ? slash + 1 : key, "zarr.json") == 0;
+}
+
 static int import_file(struct import *m)
 {
     struct hg_buf file = { 0 };
     int rc = hg_outside_read(m->in, m->key, FILE_MAX, &file);
 
+    if (rc == HOLOG_OK && may_be_consolidated(m->key))
+        rc = drop_consolidated(&file);
     if (rc == HOLOG_OK) {
         rc = judge(m, holog_txn_zarr_set(m->txn, m->path, m->key, file.data, file.len));
         m->done += file.len;
@@ -148,6 +169,17 @@ static int import_file(struct import *m)
 
 static int import_dir(struct import *m, size_t dir_len);
 
+/* Of v2, where there is no document of v3 beside them, all are made into one, or made up when they are read. */
+static int is_document(const struct names *n, const char *name)
+{
+    static const char *const documents[] = { ".zarray", ".zgroup", ".zattrs", ".zmetadata" };
+
+    for (size_t i = 0; !has(n, "zarr.json") && i < sizeof documents / sizeof documents[0]; i++)
+        if (strcmp(name, documents[i]) == 0)
+            return 1;
+    return strcmp(name, "zarr.json") == 0;
+}
+
 /* kind: 'f': all but documents; or 'd'. */
 static int import_some(struct import *m, size_t dir_len, const struct names *n, char kind)
 {
@@ -155,7 +187,7 @@ static int import_some(struct import *m, size_t dir_len, const struct names *n, 
 
     for (size_t at = 0; rc == HOLOG_OK && at < n->text.len;) {
         const char *name = (const char *)n->text.data + at + 1;
-        int wanted = n->text.data[at] == (uint8_t)kind && (kind == 'd' || !is_document(name));
+        int wanted = n->text.data[at] == (uint8_t)kind && (kind == 'd' || !is_document(n, name));
         at += strlen(name) + 2;
         if (!wanted)
             continue;

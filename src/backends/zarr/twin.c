@@ -98,9 +98,13 @@ static int turns_round(const struct hg_document *d, const struct hg_codec *c)
     return 1;
 }
 
-static int is_little(const struct hg_document *d, const struct hg_codec *c)
+static int is_big(const struct hg_document *d)
 {
-    return hg_type_word(d->type) == 1 || is_text(member(c->configuration, "endian"), "little");
+    for (unsigned i = 0; i < d->n_codecs; i++)
+        if (d->codecs[i].id == HG_CODEC_BYTES)
+            return hg_type_word(d->type) > 1 &&
+                   is_text(member(d->codecs[i].configuration, "endian"), "big");
+    return 0;
 }
 
 int hg_twin_is_possible(const struct hg_document *d)
@@ -111,8 +115,7 @@ int hg_twin_is_possible(const struct hg_document *d)
     for (unsigned i = 0; i < d->n_codecs; i++) {
         const struct hg_codec *c = &d->codecs[i];
         int place = place_of(c->id);
-        if (place <= at || (c->id == HG_CODEC_TRANSPOSE && !turns_round(d, c)) ||
-            (c->id == HG_CODEC_BYTES && !is_little(d, c)))
+        if (place <= at || (c->id == HG_CODEC_TRANSPOSE && !turns_round(d, c)))
             return 0;
         has_bytes |= c->id == HG_CODEC_BYTES;
         at = place;
@@ -269,6 +272,8 @@ static int fill_array(struct json_object *o, const struct hg_document *d)
     int rc = hg_twin_put(o, "zarr_format", json_object_new_int(2));
 
     hg_type_to_numpy(d->type, type);
+    if (is_big(d))
+        type[0] = '>';
     if (rc == HOLOG_OK)
         rc = put_numbers(o, "shape", d->shape, d->rank);
     if (rc == HOLOG_OK)

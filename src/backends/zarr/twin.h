@@ -3,7 +3,7 @@
  *
  *   v3                                              v2
  *   transpose, that turns the axes round            order "F"
- *   bytes, little-endian or of single bytes         dtype "<.." or "|.."
+ *   bytes, of either order or of single bytes       dtype "<..", ">.." or "|.."
  *   numcodecs.shuffle                               filter "shuffle"
  *   nothing, zstd, gzip, blosc, numcodecs.lz4       compressor
  * in this order, and none of it twice. A fill value that is a NaN of its own is a NaN; one of raw bits is in
