@@ -87,16 +87,18 @@ int verb_export(const struct args *args)
 
 struct taken {
     const struct args *args;
-    uint64_t damaged;
+    uint64_t damaged; /* keys that were left out */
+    bool refused;
 };
 
 static int tell_damage(void *ctx, const char *key, int code, const char *message)
 {
     struct taken *taken = ctx;
 
-    taken->damaged++;
-    if (!taken->args->given[OPT_SKIP_DAMAGED])
+    taken->refused = !taken->args->given[OPT_SKIP_DAMAGED];
+    if (taken->refused)
         return 1;
+    taken->damaged++;
     cli_note(taken->args, "left out: %s: %s: %s", key, holog_error_name(code), message);
     return 0;
 }
@@ -121,6 +123,8 @@ static int import_dir(const struct args *args, holog_txn *txn, struct taken *tak
     progress_begin(&progress, "importing");
     rc = holog_txn_zarr_import(txn, path, dir, tell_damage, taken, progress_report, &progress);
     progress_end(&progress);
+    if (rc < 0 && taken->refused)
+        cli_note(args, "with --skip-damaged all else is taken");
     return rc < 0 ? cli_fail(args, rc, dir) : EXIT_DONE;
 }
 

@@ -129,8 +129,9 @@ static const struct command commands[] = {
       "the same bytes in both versions.", 3, 3,
       { OPT_FORMAT, OPT_AT, OPT_JSON }, verb_export },
     { "import", "STORE PATH DIR", "Take in a directory that a Zarr program (version 3 or 2) has written.",
-      "All of it in one commit, byte for byte, whatever its codecs are. What cannot be taken (a shard\n"
-      "that was torn when its writer was killed) is named and ends it, unless --skip-damaged is given.", 3, 3,
+      "All of it in one commit, chunks byte for byte, whatever their codecs are. What cannot be taken (a\n"
+      "shard that was torn when its writer was killed, an array of text) is named and ends it, unless\n"
+      "--skip-damaged is given.", 3, 3,
       { OPT_REPLACE, OPT_SKIP_DAMAGED, OPT_MESSAGE, OPT_JSON }, verb_import },
     { "bench", "[WORKLOAD ...]", "Measure this machine with a scratch store, which is removed after.",
       "  disk     the disk itself: 8 MiB writes past the page cache, one sync at the end\n"

@@ -25,6 +25,8 @@
  * Chunks     that were never written read as the fill value. A damaged one is HOLOG_E_CORRUPT, never the fill
  *            value. A chunk that is all fill value, bit by bit, is not stored.
  * Types      HOLOG_E_TYPE when a path names no array.
+ * Limits     32 axes, each up to 2^49 - 1 long (HOLOG_E_INVAL); 2^62 chunks, 2^31 - 1 bytes in a chunk, 16 MiB of
+ *            metadata (HOLOG_E_TOOBIG). Attributes are JSON as RFC 8259 has it, integers of at most 64 bits.
  */
 #ifndef HOLOG_ARRAY_H
 #define HOLOG_ARRAY_H
@@ -75,9 +77,10 @@ enum holog_array_flags {
 /* What a new array is to be. */
 typedef struct holog_array_spec {
     uint32_t struct_size;
-    uint32_t dtype;     /* enum holog_dtype */
-    uint32_t item_size; /* of RAW: bytes of an element, 1 to HOLOG_ITEM_MAX */
-    uint32_t rank;      /* axes, 0 to HOLOG_RANK_MAX; 0: a single element */
+    uint32_t dtype; /* enum holog_dtype */
+    uint32_t
+        item_size; /* of RAW: bytes of an element, 1 to HOLOG_ITEM_MAX; of others it does not count */
+    uint32_t rank; /* axes, 0 to HOLOG_RANK_MAX; 0: a single element */
     const uint64_t *shape;
     /* 1 or more each, at most 2^31 - 1 bytes in all. NULL: the last two axes whole if that is at most 16 MiB,
      * else halved until it is; 1 along others */
@@ -86,8 +89,8 @@ typedef struct holog_array_spec {
     const char *const *dimension_names; /* of each axis, may be NULL; NULL: none has one */
     const char *attributes;             /* a JSON object; NULL: none */
     uint32_t codec;                     /* enum holog_array_codec */
-    int32_t level;
-    uint32_t flags; /* enum holog_array_flags */
+    int32_t level;                      /* of the codec; without one it does not count */
+    uint32_t flags;                     /* enum holog_array_flags */
     uint32_t reserved;
     /* Chunks are shards for other Zarr clients (codec sharding_indexed), made of chunks of this shape, which
      * divides them. holog stores inner chunks one by one: the smaller ones cost nothing here. NULL: none */

@@ -117,7 +117,7 @@ HOLOG_API int holog_txn_zarr_delete_prefix(holog_txn *txn, const char *path, con
 /* The hierarchy in directory `dir` as it stands: whatever its codecs are, chunks keep their bytes, and their keys;
  * documents of Zarr v2 become those of v3, and consolidated metadata is left out, since it is made when it is
  * asked for. What
- * cannot be taken (a torn shard) is told to `damaged`, which returns 0 to go on without it; NULL, or any
+ * cannot be taken (a torn shard, an array of a type that holog has not) is told to `damaged`, which returns 0 to go on without it; NULL, or any
  * other answer: the import ends with that error. Symlinks and what is neither file nor directory are passed over.
  * HOLOG_E_INVAL: there is no zarr.json, .zgroup or .zarray. Progress in "bytes". It may be larger than memory. */
 HOLOG_API int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *dir,

@@ -223,3 +223,31 @@ Test(array_zarr, what_zarr_python_wrote_is_read_as_an_array)
     takes("shard_turned");
     takes("shard_index_big");
 }
+
+/* ---- arrays where others have chunks ---------------------------------------------------------------*/
+
+Test(array_zarr, an_array_among_the_chunks_of_another_hides_none_of_them)
+{
+    const uint64_t eight[1] = { 8 };
+    const uint16_t data[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+    const uint16_t other[8] = { 9, 9, 9, 9, 9, 9, 9, 9 };
+    holog_array_spec spec = {
+        .struct_size = sizeof spec, .dtype = HOLOG_UINT16, .rank = 1, .shape = eight
+    };
+    holog_view *view = NULL;
+    holog_zarr *zarr = NULL;
+    holog_value *v = NULL;
+
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    OK(holog_array_save(box.store, "a/c", &spec, other, NULL, 0, NULL));
+    OK(holog_view_open(box.store, &view));
+    OK(holog_zarr_open(view, "/", 0, &zarr));
+    OK(holog_zarr_get(zarr, "a/c/0", &v));
+    cr_assert_eq(memcmp(holog_value_data(v), data, sizeof data), 0, "the chunk of a");
+    holog_value_release(v);
+    OK(holog_zarr_get(zarr, "a/c/c/0", &v));
+    cr_assert_eq(memcmp(holog_value_data(v), other, sizeof other), 0, "the chunk of a/c");
+    holog_value_release(v);
+    holog_zarr_close(zarr);
+    holog_view_close(view);
+}

@@ -287,6 +287,35 @@ static int find_entry(const struct hg_zarr_tree *t, const char *key, const struc
     return HOLOG_OK;
 }
 
+/* An array may lie where another one, further up, has its chunks ("a/c" below array "a"): what is spelled like a
+ * chunk of the outer one is that, whatever stands there. */
+static int prefer_outer(struct hg_zarr_tree *t, const char *key, const struct hg_zarr_key *k,
+                        struct hg_zarr_place *out)
+{
+    struct hg_zarr_place *outer = hg_malloc(sizeof *outer);
+    uint64_t index[HG_RANK_MAX];
+    size_t len = out->array_len;
+    int rc = outer == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to find a key") : HOLOG_OK;
+
+    while (rc == HOLOG_OK && len > 0) {
+        size_t skip;
+        outer->in_array = 0;
+        rc = find_array(t, key, len, outer);
+        if (rc < 0 || !outer->in_array)
+            break;
+        len = outer->array_len;
+        skip = len + (len > 0 ? 1 : 0);
+        if (hg_zarr_chunk_read(&outer->array.grid, key + skip, k->len - skip, index) ==
+            (int)outer->array.grid.rank) {
+            out->array_at = outer->array_at;
+            out->array = outer->array;
+            out->array_len = len;
+        }
+    }
+    hg_free(outer);
+    return rc;
+}
+
 int hg_zarr_find(struct hg_zarr_tree *t, const char *key, int as_prefix, struct hg_zarr_place *out)
 {
     struct hg_zarr_key k;
@@ -306,6 +335,8 @@ int hg_zarr_find(struct hg_zarr_tree *t, const char *key, int as_prefix, struct 
     if (!k.is_prefix && (k.name == HG_ZARR_JSON || (t->is_v2 && k.name != HG_ZARR_PLAIN)))
         return find_document(t, key, &k, out);
     rc = find_array(t, key, k.len, out);
+    if (rc == HOLOG_OK && out->in_array && out->array_len > 0 && !k.is_prefix)
+        rc = prefer_outer(t, key, &k, out);
     if (rc == HOLOG_OK && out->in_array)
         rc = find_chunk(t, key, &k, out);
     if (rc < 0 || out->is_chunk) /* no blob of that name is seen */
