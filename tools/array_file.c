@@ -68,16 +68,12 @@ static int save_elements(const struct args *args, const holog_array_info *info, 
                               .shape = info->shape };
     unsigned flags = args_save_flags(args);
     struct change change;
-    int rc = HOLOG_OK;
+    int rc;
     int status = change_begin(args, &change);
 
     if (status != EXIT_DONE)
         return status;
-    if (args->given[OPT_IF_SEQ]) {
-        rc = holog_txn_expect(change.txn, path, args->number[OPT_IF_SEQ]);
-        if (args->number[OPT_IF_SEQ] != 0)
-            flags |= HOLOG_REPLACE; /* it names the version that it replaces */
-    }
+    rc = change_expect(&change, path, &flags);
     if (rc >= 0)
         rc = holog_txn_array_save(change.txn, path, &spec, data, NULL, flags);
     if (rc < 0)

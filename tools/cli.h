@@ -173,6 +173,8 @@ struct change {
     holog_txn *txn;
 };
 int change_begin(const struct args *args, struct change *out_change);
+/* --if-seq of a save, before it: a HOLOG_ code. */
+int change_expect(struct change *change, const char *path, unsigned *flags);
 /* With status EXIT_DONE commits (with --message), else gives up; closes the store; with --json
  * prints `document` (taken over, may be NULL) with the commit's number added. */
 int change_end(struct change *change, int status, const char *subject, json_object *document);

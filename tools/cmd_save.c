@@ -88,16 +88,12 @@ static int save_whole(const struct args *args, const struct source *source)
     const char *path = args->operands[1];
     unsigned flags = args_save_flags(args);
     struct change change;
-    int rc = HOLOG_OK;
+    int rc;
     int status = change_begin(args, &change);
 
     if (status != EXIT_DONE)
         return status;
-    if (args->given[OPT_IF_SEQ]) {
-        rc = holog_txn_expect(change.txn, path, args->number[OPT_IF_SEQ]);
-        if (args->number[OPT_IF_SEQ] != 0)
-            flags |= HOLOG_REPLACE; /* it names the version that it replaces */
-    }
+    rc = change_expect(&change, path, &flags);
     if (rc >= 0)
         rc = holog_txn_save(change.txn, path, source->head, source->head_len, flags);
     if (rc < 0)

@@ -271,6 +271,17 @@ int change_begin(const struct args *args, struct change *out_change)
     return EXIT_DONE;
 }
 
+int change_expect(struct change *change, const char *path, unsigned *flags)
+{
+    const struct args *args = change->args;
+
+    if (!args->given[OPT_IF_SEQ])
+        return HOLOG_OK;
+    if (args->number[OPT_IF_SEQ] != 0)
+        *flags |= HOLOG_REPLACE; /* it names the version that it replaces */
+    return holog_txn_expect(change->txn, path, args->number[OPT_IF_SEQ]);
+}
+
 int change_end(struct change *change, int status, const char *subject, json_object *document)
 {
     const struct args *args = change->args;

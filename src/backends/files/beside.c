@@ -119,6 +119,19 @@ static int take_file(struct hg_beside *f, const char *name)
     return rc == HOLOG_E_EXIST ? HOLOG_OK : rc; /* another backend was faster: its entry counts */
 }
 
+int hg_beside_child(const char *dir, const char *name, char *out)
+{
+    size_t len = strlen(dir);
+
+    if (len + 1 + strlen(name) > HG_PATH_MAX)
+        return hg_instore_wrong(HOLOG_E_NAMETOOLONG, dir, "has files with too long a path");
+    memcpy(out, dir, len + 1);
+    if (len > 0)
+        out[len++] = '/';
+    memcpy(out + len, name, strlen(name) + 1);
+    return HOLOG_OK;
+}
+
 struct take {
     struct hg_beside *files;
     const char *dir;
@@ -128,17 +141,11 @@ static int take_child(void *ctx, const char *name, int is_dir, uint64_t size)
 {
     const struct take *t = ctx;
     char path[HG_PATH_MAX + 1];
-    size_t len = strlen(t->dir);
+    int rc = hg_beside_child(t->dir, name, path);
 
     HG_UNUSED(is_dir);
     HG_UNUSED(size);
-    if (len + 1 + strlen(name) > HG_PATH_MAX)
-        return hg_instore_wrong(HOLOG_E_NAMETOOLONG, t->dir, "has files with too long a path");
-    memcpy(path, t->dir, len);
-    if (len > 0)
-        path[len++] = '/';
-    memcpy(path + len, name, strlen(name) + 1);
-    return hg_beside_take_in(t->files, path, 1);
+    return rc < 0 ? rc : hg_beside_take_in(t->files, path, 1);
 }
 
 int hg_beside_take_in(struct hg_beside *f, const char *path, int tree)

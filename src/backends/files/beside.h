@@ -48,6 +48,8 @@ HG_MUST_CHECK int hg_beside_type(const struct hg_beside *f, const char *name, ui
 HG_MUST_CHECK int hg_beside_store_type(struct hg_beside *f, const char *path, uint32_t *out_type);
 /* A whole file, as an object. */
 HG_MUST_CHECK int hg_beside_read(const struct hg_beside *f, const char *name, holog_payload *out);
+/* "dir/name", or the name alone below "", into out (HG_PATH_MAX + 1). HOLOG_E_NAMETOOLONG. */
+HG_MUST_CHECK int hg_beside_child(const char *dir, const char *name, char *out);
 /* Lock held. Where only a file or a directory of files has the path, the store has it from now on; `tree`:
  * with all that is below it, else a directory alone. Nothing is there: nothing happens. */
 HG_MUST_CHECK int hg_beside_take_in(struct hg_beside *f, const char *path, int tree);

@@ -40,17 +40,11 @@ static int remove_child(void *ctx, const char *name, int is_dir, uint64_t size)
 {
     const struct removing *r = ctx;
     char path[HG_PATH_MAX + 1];
-    size_t len = strlen(r->dir);
+    int rc = hg_beside_child(r->dir, name, path);
 
     HG_UNUSED(is_dir);
     HG_UNUSED(size);
-    if (len + 1 + strlen(name) > HG_PATH_MAX)
-        return hg_instore_wrong(HOLOG_E_NAMETOOLONG, r->dir, "has files with too long a path");
-    memcpy(path, r->dir, len);
-    if (len > 0)
-        path[len++] = '/';
-    memcpy(path + len, name, strlen(name) + 1);
-    return hg_beside_remove_tree(r->files, path);
+    return rc < 0 ? rc : hg_beside_remove_tree(r->files, path);
 }
 
 int hg_beside_remove_tree(struct hg_beside *f, const char *name)
