@@ -24,17 +24,20 @@ static void destroy(struct hg_retired *r)
     struct hg_version *v = (struct hg_version *)(void *)r;
 
     hg_point_forget_past(v->store, v);
+    hg_free(v);
+}
+
+/* The roots are retired by themselves, now: what they alone have is known to wait for readers, and so
+ * can be waited for (free_replaced in commit.c), from the moment that nobody counts it. */
+void hg_version_put(holog_store *s, struct hg_version *v)
+{
+    if (v == NULL || __atomic_sub_fetch(&v->refs, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
     if (v->root != NULL)
         hg_root_put(v->root);
     if (v->past != NULL)
         hg_root_put(v->past);
-    hg_free(v);
-}
-
-void hg_version_put(holog_store *s, struct hg_version *v)
-{
-    if (v != NULL && __atomic_sub_fetch(&v->refs, 1, __ATOMIC_ACQ_REL) == 0)
-        hg_epoch_retire(s->domain, &v->retired, destroy);
+    hg_epoch_retire(s->domain, &v->retired, destroy);
 }
 
 static int get_unless_zero(struct hg_version *v)
