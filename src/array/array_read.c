@@ -4,6 +4,8 @@
  * A part of a large raw chunk that lies in less than half of it is read as the stretch of bytes that holds
  * it: only its 64 KiB blocks are read and verified, and the chunk does not take room in the cache. Anything
  * else reads the chunk whole, which is then cached.
+ *
+ * While a chunk is checked, decoded and copied, the disk reads the next ones.
  */
 #include <string.h>
 
@@ -11,7 +13,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-#define STRETCH_MIN (128u << 10) /* of chunks below this it is not worth it */
+#define STRETCH_MIN  (128u << 10) /* of chunks below this it is not worth it */
+#define AHEAD_CHUNKS 16u
+#define AHEAD_BYTES  ((uint64_t)16 << 20) /* at most, and */
+#define AHEAD_SHARE  8u                   /* of the budget */
 
 /* From the first byte of the part's first element to the end of its last. */
 static size_t stretch_of(const holog_array *a, const struct hg_array_walk *w)
@@ -23,6 +28,80 @@ static size_t stretch_of(const holog_array *a, const struct hg_array_walk *w)
     return bytes;
 }
 
+/* 1: the part at hand is read as a stretch, and not the chunk. */
+static int is_stretch(const holog_array *a, const struct hg_array_walk *w,
+                      const struct hg_locator *loc)
+{
+    return a->plain && loc->segment != 0 && loc->size == a->chunk_bytes &&
+           loc->size >= STRETCH_MIN && stretch_of(a, w) <= loc->size / 2;
+}
+
+/* ---- ahead ---------------------------------------------------------------------------------------*/
+
+struct wanted {
+    struct hg_locator loc;
+    int rc; /* of finding it */
+    struct hg_value_ahead value;
+};
+
+/* A ring of chunks that were found and, where they are large, are being read. */
+struct ahead {
+    struct hg_array_walk walk; /* at the last one that was found */
+    struct wanted chunk[AHEAD_CHUNKS];
+    uint64_t found, taken;
+    uint64_t bytes; /* of those that were found and not taken */
+    uint64_t most;
+};
+
+static void ahead_begin(const holog_array *a, const struct hg_array_walk *w, struct ahead *h)
+{
+    h->walk = *w;
+    h->walk.parts.region = &h->walk.region;
+    h->found = 0;
+    h->taken = 0;
+    h->bytes = 0;
+    h->most = HG_MIN(AHEAD_BYTES, a->store->opts.budget_bytes / AHEAD_SHARE);
+}
+
+static void ahead_find(const holog_array *a, struct ahead *h, struct hg_nodes *n)
+{
+    struct wanted *c = &h->chunk[h->found++ % AHEAD_CHUNKS];
+
+    c->rc = hg_array_find_chunk(a, n, h->walk.parts.part.chunk, &c->loc);
+    c->value = (struct hg_value_ahead){ 0 };
+    if (c->rc < 0 || is_stretch(a, &h->walk, &c->loc))
+        return;
+    hg_value_ahead_begin(a->store, &c->loc, a->path, &c->value);
+    h->bytes += c->value.mem != NULL ? c->loc.size : 0;
+}
+
+/* The next one at least, and as many behind it as the ring and its bytes allow. */
+static void ahead_fill(const holog_array *a, struct ahead *h, struct hg_nodes *n)
+{
+    while (
+        (h->found == h->taken || (h->found - h->taken < AHEAD_CHUNKS - 1 && h->bytes < h->most)) &&
+        hg_parts_next(&h->walk.parts))
+        ahead_find(a, h, n);
+}
+
+/* Of the part at hand, which is the next one that was found: in the cache until it is dropped. */
+static struct wanted *ahead_take(const holog_array *a, struct ahead *h)
+{
+    struct wanted *c = &h->chunk[h->taken++ % AHEAD_CHUNKS];
+
+    h->bytes -= c->value.mem != NULL ? c->loc.size : 0;
+    hg_value_ahead_end(a->store, &c->value);
+    return c;
+}
+
+static void ahead_end(const holog_array *a, struct ahead *h)
+{
+    for (; h->taken < h->found; h->taken++)
+        hg_value_ahead_drop(a->store, &h->chunk[h->taken % AHEAD_CHUNKS].value);
+}
+
+/* ---- parts ---------------------------------------------------------------------------------------*/
+
 static void copy_out(const holog_array *a, const struct hg_array_walk *w, const uint8_t *first,
                      uint8_t *out)
 {
@@ -31,8 +110,9 @@ static void copy_out(const holog_array *a, const struct hg_array_walk *w, const 
 }
 
 static int read_stretch(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
-                        const struct hg_locator *loc, size_t len, uint8_t *out)
+                        const struct hg_locator *loc, uint8_t *out)
 {
+    size_t len = stretch_of(a, w);
     uint8_t *bytes = hg_malloc(len);
     size_t got = 0;
     int rc;
@@ -46,29 +126,83 @@ static int read_stretch(const holog_array *a, const struct hg_array_walk *w, str
     return rc;
 }
 
+/* rc: of finding the part's chunk. */
 static int read_part(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
-                     uint8_t *out)
+                     const struct hg_locator *loc, int rc, uint8_t *out)
 {
-    struct hg_locator loc;
     holog_value *chunk = NULL;
-    size_t stretch = stretch_of(a, w);
-    int rc = hg_array_find_chunk(a, n, w->parts.part.chunk, &loc);
 
     if (rc == HOLOG_E_NOENT) {
         hg_fill_strided(a->doc.rank, w->parts.part.count, a->doc.type.size,
                         out + hg_array_walk_at(w), w->stride, a->doc.fill);
         return HOLOG_OK;
     }
-    if (rc == HOLOG_OK && a->plain && loc.segment != 0 && loc.size == a->chunk_bytes &&
-        loc.size >= STRETCH_MIN && stretch <= loc.size / 2)
-        return read_stretch(a, w, n, &loc, stretch, out);
+    if (rc == HOLOG_OK && is_stretch(a, w, loc))
+        return read_stretch(a, w, n, loc, out);
     if (rc == HOLOG_OK)
-        rc = hg_array_load_chunk(a, n, &loc, &chunk);
+        rc = hg_array_load_chunk(a, n, loc, &chunk);
     if (rc < 0)
         return rc;
     copy_out(a, w, (const uint8_t *)holog_value_data(chunk) + hg_array_walk_in_chunk(a, w), out);
     holog_value_release(chunk);
     return HOLOG_OK;
+}
+
+static int read_one(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
+                    uint8_t *out)
+{
+    struct hg_locator loc;
+    int rc = hg_array_find_chunk(a, n, w->parts.part.chunk, &loc);
+
+    return read_part(a, w, n, &loc, rc, out);
+}
+
+static int read_several(const holog_array *a, struct hg_array_walk *w, struct hg_nodes *n,
+                        struct ahead *h, uint8_t *out)
+{
+    int rc = HOLOG_OK;
+
+    ahead_begin(a, w, h);
+    while (rc == HOLOG_OK && hg_parts_next(&w->parts)) {
+        struct wanted *c;
+        ahead_fill(a, h, n);
+        c = ahead_take(a, h);
+        ahead_fill(a, h, n);
+        if (c->rc < 0 && c->rc != HOLOG_E_NOENT) {
+            rc = read_one(a, w, n, out); /* with its words */
+        } else {
+            hg_array_name_chunk(a, n, w->parts.part.chunk);
+            rc = read_part(a, w, n, &c->loc, c->rc, out);
+        }
+        hg_value_ahead_drop(a->store, &c->value);
+    }
+    ahead_end(a, h);
+    return rc;
+}
+
+/* 0, 1, or 2 for more. */
+static int count_parts(const struct hg_array_walk *w)
+{
+    struct hg_array_walk copy = *w;
+
+    copy.parts.region = &copy.region;
+    return !hg_parts_next(&copy.parts) ? 0 : !hg_parts_next(&copy.parts) ? 1 : 2;
+}
+
+static int read_parts(const holog_array *a, struct hg_array_walk *w, struct hg_nodes *n,
+                      uint8_t *out)
+{
+    struct ahead *h = count_parts(w) > 1 ? hg_malloc(sizeof *h) : NULL;
+    int rc = HOLOG_OK;
+
+    if (h != NULL) {
+        rc = read_several(a, w, n, h, out);
+        hg_free(h);
+        return rc;
+    }
+    while (rc == HOLOG_OK && hg_parts_next(&w->parts)) /* or there is no memory */
+        rc = read_one(a, w, n, out);
+    return rc;
 }
 
 int holog_array_read(holog_array *array, const holog_slice *region, void *out,
@@ -82,9 +216,11 @@ int holog_array_read(holog_array *array, const holog_slice *region, void *out,
         rc = hg_array_walk_begin(array, region, strides, &w);
     if (rc == HOLOG_OK)
         rc = hg_array_nodes(array, &n);
-    while (rc == HOLOG_OK && hg_parts_next(&w.parts))
-        rc = out == NULL ? hg_error(HOLOG_E_INVAL, "out is NULL") : read_part(array, &w, &n, out);
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (out == NULL && count_parts(&w) > 0)
+        return hg_error(HOLOG_E_INVAL, "out is NULL");
+    return read_parts(array, &w, &n, out);
 }
 
 /* 1: all elements are one chunk, in its order. */

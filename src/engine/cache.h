@@ -105,6 +105,8 @@ void hg_mem_put(struct hg_mem *m); /* NULL is fine */
 void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m, int saved);
 /* The cached value with one count for the caller, or NULL. */
 struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth);
+/* The same, counted as no hit and no miss: for who will look again. */
+struct hg_mem *hg_cache_hold(struct hg_cache *c, hg_pos birth);
 
 struct hg_cache_counters {
     uint64_t bytes, budget, hits, misses, evictions, bytes_read; /* hits: nearly, over 64 threads */

@@ -313,7 +313,7 @@ void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m, int save
     hg_mutex_unlock(c->io, &c->value_lock);
 }
 
-struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth)
+struct hg_mem *hg_cache_hold(struct hg_cache *c, hg_pos birth)
 {
     hg_mutex_lock(c->io, &c->value_lock);
     struct hg_mem *m = find_value(c, birth);
@@ -323,6 +323,12 @@ struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth)
         list_add(c, m, 0);
     }
     hg_mutex_unlock(c->io, &c->value_lock);
+    return m;
+}
+
+struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth)
+{
+    struct hg_mem *m = hg_cache_hold(c, birth);
     if (m != NULL)
         hg_cache_count_hit(c);
     else

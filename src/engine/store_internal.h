@@ -306,6 +306,17 @@ HG_MUST_CHECK int hg_record_at(holog_store *s, hg_pos at, const char *path,
                                struct hg_record_read *r);
 int hg_record_wrong(hg_pos at, const char *path, const char *why); /* HOLOG_E_CORRUPT */
 void hg_record_release(struct hg_record_read *r);
+HG_MUST_CHECK int hg_record_time(holog_store *s, const struct hg_locator *loc,
+                                 const struct hg_record *rec, size_t back, uint64_t *out_time_ns);
+holog_value *hg_value_copy(const void *data, size_t len, uint64_t number); /* NULL: no memory */
+HG_MUST_CHECK int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path,
+                                holog_value **out_value);
+HG_MUST_CHECK int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *path,
+                                 uint64_t offset, void *buf, size_t len, size_t *out_n);
+HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out,
+                                  size_t *out_len);
+
+/* ---- value_large.c ---- */
 /* A read of whole blocks from an extent, under way while `used`: begun, then ended (the result) or
  * dropped. buf: page-aligned, with room up to a multiple of 4096. */
 #define HG_READ_CHUNK (2u << 20) /* large values are read in pieces of this, several at once */
@@ -320,18 +331,36 @@ HG_MUST_CHECK int hg_extent_read_begin(holog_store *s, struct hg_extent_read *r,
                                        uint64_t offset, uint8_t *buf, size_t len);
 HG_MUST_CHECK int hg_extent_read_end(holog_store *s, struct hg_extent_read *r);
 void hg_extent_read_drop(holog_store *s, struct hg_extent_read *r);
-HG_MUST_CHECK int hg_record_time(holog_store *s, const struct hg_locator *loc,
-                                 const struct hg_record *rec, size_t back, uint64_t *out_time_ns);
-holog_value *hg_value_copy(const void *data, size_t len, uint64_t number); /* NULL: no memory */
-HG_MUST_CHECK int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path,
-                                holog_value **out_value);
-HG_MUST_CHECK int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *path,
-                                 uint64_t offset, void *buf, size_t len, size_t *out_n);
 /* Of a large value, by its record alone: not from the cache, and not for it. One count for the caller. */
 HG_MUST_CHECK int hg_value_read_large(holog_store *s, const struct hg_record *rec, const char *path,
                                       struct hg_mem **out_mem);
-HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out,
-                                  size_t *out_len);
+/* A value whose reads are begun before it is asked for. What is begun is ended, or dropped; what fails ahead
+ * fails again, and with its words, when the value is asked for. */
+#define HG_READS_IN_FLIGHT 4u
+struct hg_value_reading {
+    const struct hg_record *rec;
+    const char *path;
+    struct hg_mem *mem;
+    struct hg_extent_read read[HG_READS_IN_FLIGHT];
+    unsigned begun, done;
+    uint64_t value_at; /* that far reads have been begun */
+    struct hg_piece piece;
+    uint64_t in_piece;
+    size_t next_piece;
+};
+struct hg_value_ahead {
+    const char *path;
+    struct hg_mem *mem; /* NULL: nothing is held; else it stays in the cache until dropped */
+    hg_pos birth;       /* 0: no read is under way */
+    struct hg_record_read record;
+    struct hg_value_reading reading;
+};
+/* *out, which stays where it is until dropped: a large value that is not in the cache is being read; one that
+ * is stays there. path: for messages, as long as *out. */
+void hg_value_ahead_begin(holog_store *s, const struct hg_locator *loc, const char *path,
+                          struct hg_value_ahead *out);
+void hg_value_ahead_end(holog_store *s, struct hg_value_ahead *a); /* it is in the cache now */
+void hg_value_ahead_drop(holog_store *s, struct hg_value_ahead *a);
 
 /* ---- value_rope.c ---- */
 /* A version that deltas made: into v, which has room for a small one; a part of it. */

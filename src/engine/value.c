@@ -1,6 +1,6 @@
 /*
  * From a locator to bytes: the record at the birth position, checked against its own hash and the
- * locator; the blocks of a large value, checked against the record's table.
+ * locator. The blocks of a large value are value_large.c.
  */
 #include <string.h>
 
@@ -11,9 +11,7 @@
 #include "engine/store_internal.h"
 #include "wal/frame.h"
 
-#define READ_CHUNK      HG_READ_CHUNK
-#define READS_IN_FLIGHT 4u
-#define RECORD_GUESS    1024u
+#define RECORD_GUESS 1024u
 
 /* ---- records ----------------------------------------------------------------------------------------*/
 
@@ -169,165 +167,10 @@ static int peek_small(holog_store *s, const struct hg_locator *loc, const char *
 
 /* ---- large values ---------------------------------------------------------------------------------------*/
 
-int hg_extent_read_begin(holog_store *s, struct hg_extent_read *r, uint32_t segment,
-                         uint64_t offset, uint8_t *buf, size_t len)
-{
-    struct hg_req *list[1] = { &r->req };
-    struct hg_file *file;
-    int rc = hg_files_get(s->files, segment, HG_KIND_EXTENTS, &file);
-
-    if (rc < 0)
-        return rc;
-    *r = (struct hg_extent_read){ .file = file, .segment = segment, .len = len };
-    r->req = (struct hg_req){ .op = HG_REQ_READ,
-                              .file = file,
-                              .buf = buf,
-                              .len_bytes = HG_ALIGN_UP(len, (size_t)HG_BLOCK),
-                              .offset = offset };
-    rc = s->io->ops->submit(s->io, list, 1);
-    if (rc < 0)
-        hg_files_put(s->files, segment);
-    else
-        r->used = 1;
-    return rc;
-}
-
-/* A read failed. Where the file ends before what was asked for, that is no failure of the disk: the
- * rest of an extent's last block may be missing, and anything more is damage. */
-static int read_to_end(holog_store *s, struct hg_extent_read *r, int rc)
-{
-    struct hg_file_info info;
-    size_t n = 0;
-
-    if (s->io->ops->info(r->file, &info) < 0 || info.size_bytes >= r->req.offset + r->req.len_bytes)
-        return rc;
-    rc = hg_files_read(s->files, r->segment, HG_KIND_EXTENTS, r->req.buf, r->req.len_bytes,
-                       r->req.offset, &n);
-    if (rc == HOLOG_OK && n < r->len)
-        rc = hg_corrupt(r->segment, r->req.offset + n, "the extent segment ends inside a value");
-    return rc;
-}
-
-int hg_extent_read_end(holog_store *s, struct hg_extent_read *r)
-{
-    int rc = s->io->ops->wait(s->io, &r->req);
-
-    r->used = 0;
-    if (rc == HOLOG_E_IO)
-        rc = read_to_end(s, r, rc);
-    hg_files_put(s->files, r->segment);
-    return rc;
-}
-
-void hg_extent_read_drop(holog_store *s, struct hg_extent_read *r)
-{
-    if (!r->used)
-        return;
-    (void)s->io->ops->wait(s->io, &r->req); /* an earlier failure is being reported */
-    hg_files_put(s->files, r->segment);
-    r->used = 0;
-}
-
-struct chunk {
-    struct hg_extent_read read;
-    uint64_t value_at; /* offset in the value */
-};
-
-static void drain(holog_store *s, struct chunk *c, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        hg_extent_read_drop(s, &c[i].read);
-}
-
-static int finish_chunk(holog_store *s, struct chunk *c, const struct hg_record *rec,
-                        const char *path, struct hg_mem *m)
-{
-    int rc = hg_extent_read_end(s, &c->read);
-
-    if (rc == HOLOG_OK)
-        rc = hg_blocks_verify(m->data + c->value_at, c->read.len, rec->table,
-                              c->value_at / HG_HASH_BLOCK, c->read.segment, c->read.req.offset);
-    if (rc == HOLOG_E_CORRUPT)
-        hg_error_name_path(path, strlen(path));
-    return rc;
-}
-
-/* Every block of the value into m, verified; several reads are under way at once. */
-static int read_blocks(holog_store *s, const struct hg_record *rec, const char *path,
-                       struct hg_mem *m)
-{
-    struct chunk ring[READS_IN_FLIGHT] = { 0 };
-    uint64_t value_at = 0;
-    unsigned head = 0;
-    size_t at = 0;
-    int rc = HOLOG_OK;
-    struct hg_piece p = { 0 };
-    uint64_t in_piece = 0;
-
-    while (rc == HOLOG_OK && value_at < rec->value_len) {
-        struct chunk *c = &ring[head % READS_IN_FLIGHT];
-        size_t len;
-        if (c->read.used)
-            rc = finish_chunk(s, c, rec, path, m);
-        if (rc == HOLOG_OK && in_piece == p.len) {
-            rc = hg_pieces_next(rec, &at, &p);
-            in_piece = 0;
-        }
-        if (rc < 0)
-            break;
-        len = (size_t)HG_MIN((uint64_t)READ_CHUNK, p.len - in_piece);
-        if (len > rec->value_len - value_at || p.len == 0) {
-            rc = hg_corrupt(p.segment, p.offset, "%s: the pieces are longer than the value", path);
-            break;
-        }
-        c->value_at = value_at;
-        rc = hg_extent_read_begin(s, &c->read, p.segment, p.offset + in_piece, m->data + value_at,
-                                  len);
-        if (rc < 0)
-            break;
-        in_piece += len;
-        value_at += len;
-        head++;
-    }
-    for (unsigned i = 0; i < READS_IN_FLIGHT && rc == HOLOG_OK; i++) {
-        struct chunk *c = &ring[(head + i) % READS_IN_FLIGHT];
-        if (c->read.used)
-            rc = finish_chunk(s, c, rec, path, m);
-    }
-    drain(s, ring, READS_IN_FLIGHT);
-    return rc;
-}
-
 /* The record was there and its pieces are not: not a segment that went, a record that is damaged. */
 static int lost_piece(const struct hg_locator *loc, const char *path, int rc)
 {
     return rc == HOLOG_E_STALE ? wrong_record(loc, path, "names a segment that is not there") : rc;
-}
-
-int hg_value_read_large(holog_store *s, const struct hg_record *rec, const char *path,
-                        struct hg_mem **out_mem)
-{
-    struct hg_mem *m = NULL;
-    int rc;
-
-    hg_staged_collect(s); /* their memory may be what this one needs */
-    rc = hg_mem_new(s->cache, (size_t)rec->value_len, &m);
-    if (rc < 0)
-        return rc;
-    rc = read_blocks(s, rec, path, m);
-    if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
-        /* SYNC_NONE: it may still be on its way to the disk. */
-        hg_log_extents_settle(s->log);
-        rc = read_blocks(s, rec, path, m);
-    }
-    if (rc < 0) {
-        hg_mem_put(m);
-        return rc;
-    }
-    if (m->cap > m->len) /* what the last block's padding holds is not the value's */
-        memset(m->data + m->len, 0, HG_MIN(m->cap - m->len, (size_t)HG_BLOCK));
-    *out_mem = m;
-    return HOLOG_OK;
 }
 
 static int load_large(holog_store *s, const struct hg_locator *loc, const struct hg_record *rec,

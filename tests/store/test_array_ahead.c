@@ -1,0 +1,262 @@
+/*
+ * Regions of many chunks, whose next chunks the disk reads while one is copied. What goes wrong ahead goes
+ * wrong when its turn comes, and in no other way: a fault, no memory, damage.
+ *
+ *   faults        each read of a run fails once, in each way
+ *   memory        each allocation of a read of the region fails once
+ *   damage        a block of one chunk is damaged: the read says which
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../crash/kit.h"
+#include "base/alloc.h"
+#include "holog/array.h"
+#include "storekit.h"
+
+enum {
+    ROWS = 40,
+    COLUMNS = 64,
+    CHUNK_ROWS = 4, /* of 512 bytes a chunk: large, with what these stores keep in frames */
+    DAMAGED = 7     /* chunk */
+};
+
+static struct hg_sim *sim;
+static uint16_t elements[ROWS * COLUMNS];
+
+static void options(holog_options *o)
+{
+    kit_options(o);
+    o->inline_max = 256;
+}
+
+static int make(struct hg_io *io, void *ctx)
+{
+    const uint64_t shape[2] = { ROWS, COLUMNS };
+    const uint64_t chunk[2] = { CHUNK_ROWS, COLUMNS };
+    holog_array_spec spec = {
+        .struct_size = sizeof spec, .dtype = HOLOG_UINT16, .rank = 2, .shape = shape, .chunk = chunk
+    };
+    holog_options o;
+    holog_store *s = NULL;
+    uint64_t seed = test_seed();
+
+    (void)ctx;
+    for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        elements[i] = (uint16_t)rng_next(&seed);
+    options(&o);
+    OK(hg_store_init_io(io, &o));
+    OK(hg_store_open_io(io, &o, &s));
+    OK(holog_array_save(s, "a", &spec, elements, NULL, 0, NULL));
+    return holog_close(s);
+}
+
+static void make_disk(void)
+{
+    struct hg_sim_options so = { .seed = test_seed() };
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, make, NULL));
+}
+
+/* All of it, or rows from the middle of a chunk to the middle of another; right where there is no error. */
+static int read_all(holog_store *s, int part)
+{
+    static uint16_t read[ROWS * COLUMNS];
+    const holog_slice some[2] = { { CHUNK_ROWS / 2, ROWS - CHUNK_ROWS, 1 }, { 0, COLUMNS, 1 } };
+    size_t first = part ? CHUNK_ROWS / 2 * COLUMNS : 0;
+    size_t n = (size_t)(part ? ROWS - CHUNK_ROWS : ROWS) * COLUMNS;
+    holog_array *a = NULL;
+    int rc = holog_array_open(s, "a", &a);
+
+    memset(read, 0, sizeof read);
+    if (rc == HOLOG_OK)
+        rc = holog_array_read(a, part ? some : NULL, read, NULL);
+    if (rc == HOLOG_OK)
+        cr_assert_arr_eq(read, elements + first, n * sizeof read[0]);
+    holog_array_close(a);
+    return rc;
+}
+
+/* ---- faults --------------------------------------------------------------------------------------*/
+
+static unsigned failed;
+
+/* What failed once does not fail again. */
+static int read_twice(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+    int rc;
+
+    (void)ctx;
+    options(&o);
+    o.flags = HOLOG_OPEN_READONLY;
+    rc = hg_store_open_io(io, &o, &s);
+    if (rc < 0) {
+        failed++;
+        return HOLOG_OK;
+    }
+    rc = read_all(s, 1);
+    cr_assert(rc == HOLOG_OK || rc == HOLOG_E_IO || rc == HOLOG_E_CORRUPT, "%s",
+              holog_error_name(rc));
+    failed += rc < 0;
+    if (read_all(s, 0) < 0) { /* it was this one that met the fault */
+        failed++;
+        OK(read_all(s, 0));
+    }
+    return holog_close(s);
+}
+
+Test(array_ahead, a_read_that_fails_ahead_fails_once_or_not_at_all)
+{
+    make_disk();
+    for (int kind = HG_SIM_FAULT_ERRNO; kind <= HG_SIM_FAULT_EINTR; kind++) {
+        uint64_t calls = 0;
+        for (uint64_t at = 0; at <= calls; at++) { /* 0: nothing fails */
+            struct hg_sim_options so = { .seed = test_seed(),
+                                         .fault_classes = HG_SIM_F_READ,
+                                         .fault_at = at,
+                                         .fault_kind = (enum hg_sim_fault_kind)kind,
+                                         .fault_errno = 5 };
+            struct hg_sim *copy = NULL;
+            OK(hg_sim_clone(sim, &copy));
+            hg_sim_set_options(copy, &so);
+            OK(hg_sim_run(copy, read_twice, NULL));
+            if (at == 0)
+                calls = hg_sim_fallible_calls(copy, HG_SIM_F_READ);
+            cr_assert_eq(hg_sim_open_files(copy), 0);
+            hg_sim_destroy(copy);
+        }
+        cr_assert_gt(calls, ROWS / CHUNK_ROWS);
+    }
+    (void)fprintf(stderr, "# %u reads failed\n", failed);
+    cr_assert_gt(failed, ROWS / CHUNK_ROWS / 2);
+    hg_sim_destroy(sim);
+}
+
+/* ---- memory --------------------------------------------------------------------------------------*/
+
+struct countdown {
+    uint64_t seen, fail_at;
+};
+
+static int must_fail(size_t size, void *ctx)
+{
+    struct countdown *c = ctx;
+
+    (void)size;
+    return ++c->seen == c->fail_at;
+}
+
+static int read_without_memory(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    struct countdown c = { 0 };
+
+    (void)ctx;
+    options(&o);
+    do {
+        holog_store *s = NULL;
+        int rc;
+        OK(hg_store_open_io(io, &o, &s));
+        c = (struct countdown){ .fail_at = c.fail_at + 1 };
+        hg_alloc_set_fault(must_fail, &c);
+        rc = read_all(s, 0);
+        hg_alloc_set_fault(NULL, NULL);
+        cr_assert(rc == HOLOG_OK || rc == HOLOG_E_NOMEM || rc == HOLOG_E_BUDGET,
+                  "allocation %llu: %s", (unsigned long long)c.fail_at, holog_error_name(rc));
+        failed += rc < 0;
+        OK(read_all(s, 0));
+        OK(holog_close(s));
+    } while (c.seen >= c.fail_at);
+    return HOLOG_OK;
+}
+
+Test(array_ahead, without_memory_for_what_is_ahead_it_is_read_in_its_turn)
+{
+    make_disk();
+    OK(hg_sim_run(sim, read_without_memory, NULL));
+    cr_assert_gt(failed, 0);
+    hg_sim_destroy(sim);
+}
+
+Test(array_ahead, a_small_budget_is_kept)
+{
+    const uint64_t shape[2] = { 6, 1536 << 10 };
+    const uint64_t chunk[2] = { 1, 1536 << 10 }; /* of 1.5 MiB; 512 KiB may be ahead */
+    const size_t len = (size_t)(6 * (1536 << 10));
+    holog_array_spec spec = {
+        .struct_size = sizeof spec, .dtype = HOLOG_UINT8, .rank = 2, .shape = shape, .chunk = chunk
+    };
+    holog_stats st = { .struct_size = sizeof st };
+    struct box box;
+    holog_array *a = NULL;
+    uint8_t *bytes = malloc(len);
+    uint8_t *read = malloc(len);
+
+    cr_assert(bytes != NULL && read != NULL);
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (uint8_t)(i * 7 + (i >> 13));
+    box_make(&box);
+    box.opts.budget_bytes = 4 << 20;
+    box_open(&box);
+    OK(holog_array_save(box.store, "a", &spec, bytes, NULL, 0, NULL));
+    OK(holog_close(box.store));
+    box_open(&box);
+    OK(holog_array_open(box.store, "a", &a));
+    OK(holog_array_read(a, NULL, read, NULL));
+    cr_assert_arr_eq(read, bytes, len);
+    OK(holog_stats_get(box.store, &st));
+    cr_assert_leq(st.cache_bytes, box.opts.budget_bytes);
+    holog_array_close(a);
+    box_end(&box);
+    free(bytes);
+    free(read);
+}
+
+/* ---- damage --------------------------------------------------------------------------------------*/
+
+static int damage_one(void *ctx, const char *name, uint64_t size)
+{
+    struct hg_sim *copy = ctx;
+    uint64_t len = 0;
+    uint8_t *bytes = hg_sim_file_data(copy, name, &len);
+
+    (void)size;
+    if (strstr(name, ".hext") == NULL)
+        return 0;
+    for (uint64_t at = 0; at + CHUNK_ROWS * COLUMNS * 2 <= len; at += HG_IO_BLOCK)
+        if (memcmp(bytes + at, elements + (size_t)DAMAGED * CHUNK_ROWS * COLUMNS,
+                   sizeof elements[0] * CHUNK_ROWS * COLUMNS) == 0) {
+            bytes[at + 17] ^= 4;
+            failed++;
+        }
+    return 0;
+}
+
+static int read_damage(struct hg_io *io, void *ctx)
+{
+    struct holog_error_detail d;
+    holog_options o;
+    holog_store *s = NULL;
+
+    (void)ctx;
+    options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    cr_assert_eq(read_all(s, 0), HOLOG_E_CORRUPT);
+    holog_last_error(&d);
+    cr_assert_not_null(strstr(d.path, "a/c/7/0"), "%s: %s", d.path, d.message);
+    cr_assert_eq(read_all(s, 1), HOLOG_E_CORRUPT); /* and again, when others are in the cache */
+    return holog_close(s);
+}
+
+Test(array_ahead, damage_is_said_of_the_chunk_that_has_it)
+{
+    make_disk();
+    OK(hg_sim_each_file(sim, damage_one, sim));
+    cr_assert_eq(failed, 1);
+    OK(hg_sim_run(sim, read_damage, NULL));
+    hg_sim_destroy(sim);
+}
