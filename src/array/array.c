@@ -149,7 +149,7 @@ static int find(holog_array *a, const char *path)
     if (rc == HOLOG_E_NOENT)
         return no_array(&r);
     if (rc == HOLOG_OK)
-        rc = hg_nodes_load(&n, &loc, &json);
+        rc = hg_nodes_load_document(&n, &loc, &json);
     if (rc < 0)
         return rc;
     a->number = r.loc.size == HG_NUMBER_OWN ? 0 : r.loc.size; /* a directory's last change */

@@ -59,6 +59,13 @@ int hg_nodes_find(struct hg_nodes *n, const char *component, size_t len, struct 
     return n->lookup.get(n->lookup.ctx, n->key, key_len, out);
 }
 
+int hg_nodes_load_document(struct hg_nodes *n, const struct hg_locator *loc,
+                           holog_value **out_value)
+{
+    return loc->segment == 0 ? hg_nodes_load(n, loc, out_value)
+                             : hg_value_load_often(n->lookup.store, loc, n->path, out_value);
+}
+
 int hg_nodes_load(struct hg_nodes *n, const struct hg_locator *loc, holog_value **out_value)
 {
     return n->txn != NULL ? hg_txn_value_load(n->txn, loc, n->path, out_value)

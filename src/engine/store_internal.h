@@ -311,6 +311,9 @@ HG_MUST_CHECK int hg_record_time(holog_store *s, const struct hg_locator *loc,
 holog_value *hg_value_copy(const void *data, size_t len, uint64_t number); /* NULL: no memory */
 HG_MUST_CHECK int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path,
                                 holog_value **out_value);
+/* The same of a small one that is asked for again and again: kept where its record is in no page. */
+HG_MUST_CHECK int hg_value_load_often(holog_store *s, const struct hg_locator *loc,
+                                      const char *path, holog_value **out_value);
 HG_MUST_CHECK int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *path,
                                  uint64_t offset, void *buf, size_t len, size_t *out_n);
 HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out,
@@ -710,6 +713,9 @@ void hg_nodes_name(struct hg_nodes *n, const char *component, size_t len);
 /* The same, and where it is. HOLOG_E_NOENT, without a message: there is no such node. */
 HG_MUST_CHECK int hg_nodes_find(struct hg_nodes *n, const char *component, size_t len,
                                 struct hg_locator *out);
+/* A document: it is asked for each time that something of its array is. */
+HG_MUST_CHECK int hg_nodes_load_document(struct hg_nodes *n, const struct hg_locator *loc,
+                                         holog_value **out_value);
 HG_MUST_CHECK int hg_nodes_load(struct hg_nodes *n, const struct hg_locator *loc,
                                 holog_value **out_value);
 /* Of the node at n->path, in a transaction: what is there gives way. */

@@ -203,6 +203,52 @@ holog_value *hg_value_copy(const void *data, size_t len, uint64_t number)
     return v;
 }
 
+/* 1: the record's bytes are in no page: it is in an extent that is being added to. */
+static int has_no_page(holog_store *s, const struct hg_locator *loc)
+{
+    struct hg_epoch_slot *slot = hg_epoch_enter(s->domain);
+    size_t len = 0;
+    int none = slot != NULL && hg_cache_peek(s->cache, loc->segment, loc->offset, 1, &len) == NULL;
+
+    if (slot != NULL)
+        hg_epoch_leave(slot);
+    return none;
+}
+
+int hg_value_load_often(holog_store *s, const struct hg_locator *loc, const char *path,
+                        holog_value **out_value)
+{
+    hg_pos birth = hg_pos_make(loc->segment, loc->offset);
+    struct hg_mem *m = loc->size <= s->inline_max ? hg_cache_hold(s->cache, birth) : NULL;
+    struct holog_error_detail before;
+    holog_value *v = NULL;
+    int rc;
+
+    if (m != NULL) {
+        v = hg_malloc(sizeof *v);
+        if (v == NULL) {
+            hg_mem_put(m);
+            return hg_error(HOLOG_E_NOMEM, "no memory to load %s", path);
+        }
+        *v = (holog_value){ .data = m->data, .len = m->len, .number = loc->number, .mem = m };
+        *out_value = v;
+        return HOLOG_OK;
+    }
+    rc = hg_value_load(s, loc, path, out_value);
+    if (rc < 0 || loc->size > s->inline_max || !has_no_page(s, loc))
+        return rc;
+    hg_error_get(&before);
+    if (hg_mem_new(s->cache, (*out_value)->len, &m) < 0) {
+        hg_error_set(&before); /* read again the next time */
+        return rc;
+    }
+    if (m->len > 0)
+        memcpy(m->data, (*out_value)->data, m->len);
+    hg_cache_offer(s->cache, birth, m, 0);
+    hg_mem_put(m);
+    return rc;
+}
+
 int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path,
                   holog_value **out_value)
 {

@@ -521,6 +521,31 @@ Test(array, a_part_of_a_large_chunk_costs_what_it_changes)
     HAS("a", data, sizeof data);
 }
 
+/* Whose chunks are a list too long for frames lies in an extent, its document with them. */
+Test(array, a_document_is_not_read_from_the_disk_for_each_change)
+{
+    enum {
+        CHUNKS = 20000
+    };
+    const uint64_t shape[1] = { CHUNKS * 4 };
+    const uint64_t chunk[1] = { 4 };
+    static const uint16_t ones[4] = { 1, 1, 1, 1 };
+    static const int64_t same[1] = { 0 };
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 1, shape, chunk);
+    holog_stats st[2] = { { .struct_size = sizeof st[0] }, { .struct_size = sizeof st[1] } };
+
+    OK(holog_array_save(box.store, "a", &spec, ones, same, 0, NULL));
+    for (unsigned i = 0; i < 50; i++) {
+        const holog_slice where = { i * 4, 4, 1 };
+        const uint16_t now[4] = { (uint16_t)i, 2, 3, 4 };
+        OK(holog_array_update(box.store, "a", &where, now, NULL, NULL));
+        OK(holog_stats_get(box.store, &st[i > 0]));
+    }
+    cr_assert_gt(st[0].extent_bytes, 0);
+    cr_assert_eq(st[1].bytes_read, st[0].bytes_read, "%llu bytes",
+                 (unsigned long long)(st[1].bytes_read - st[0].bytes_read));
+}
+
 Test(array, one_plane_reads_without_the_others)
 {
     const uint64_t shape[3] = { 8, 512, 512 };
