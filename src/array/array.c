@@ -10,6 +10,7 @@
 #include "array/stored.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 
 static_assert((int)HOLOG_BOOL == (int)HG_BOOL && (int)HOLOG_RAW == (int)HG_RAW &&
                   (int)HOLOG_UINT16 == (int)HG_UINT16 && (int)HOLOG_FLOAT32 == (int)HG_FLOAT32,
@@ -59,6 +60,23 @@ static void find_stored(holog_array *a)
     a->plain = hg_chain_is_plain(a->chain);
 }
 
+/* What decodes to the same by two documents has one form: of all that says how. Not 0. */
+static uint64_t form_of(const struct hg_document *d)
+{
+    static const char *const members[] = { "data_type", "chunk_grid", "codecs" };
+    uint64_t form = 0;
+
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        struct json_object *m = NULL;
+        const char *text = json_object_object_get_ex(d->root, members[i], &m)
+                               ? json_object_to_json_string_ext(m, JSON_C_TO_STRING_PLAIN)
+                               : NULL;
+        if (text != NULL)
+            form = form * UINT64_C(0x9E3779B97F4A7C15) + hg_hash64(text, strlen(text));
+    }
+    return form != 0 ? form : 1;
+}
+
 int hg_array_take_document(holog_array *a, const void *json, size_t len)
 {
     struct hg_document d;
@@ -92,6 +110,7 @@ int hg_array_take_document(holog_array *a, const void *json, size_t len)
     a->outer = chain;
     a->attributes = copy;
     find_stored(a);
+    a->form = a->plain ? 0 : form_of(&a->doc);
     return HOLOG_OK;
 }
 
@@ -518,16 +537,59 @@ static int decode(const holog_array *a, const struct hg_nodes *n, holog_value *v
     return HOLOG_OK;
 }
 
+/* 1 when it was decoded before, and kept. */
+static int find_decoded(const holog_array *a, hg_pos birth, holog_value **out)
+{
+    struct hg_mem *mem = hg_cache_find_form(a->store->cache, birth, a->form);
+    holog_value *v = mem != NULL ? hg_malloc(sizeof *v) : NULL;
+
+    if (v == NULL) {
+        hg_mem_put(mem);
+        return 0;
+    }
+    *v = (holog_value){ .data = mem->data, .len = mem->len, .mem = mem };
+    *out = v;
+    return 1;
+}
+
+static int load_encoded(const holog_array *a, struct hg_nodes *n, const struct hg_locator *loc,
+                        enum hg_array_keep keep, holog_value **out)
+{
+    hg_pos birth = hg_pos_make(loc->segment, loc->offset);
+    struct hg_cache *cache = a->store->cache;
+    int is_own = a->txn != NULL || loc->segment == 0; /* its memory is the transaction's */
+    struct hg_mem *stored = NULL;
+    holog_value *v = NULL;
+    int rc;
+
+    if (!is_own && find_decoded(a, birth, out))
+        return HOLOG_OK;
+    if (!is_own && keep == HG_KEEP_IF_SEEN)
+        stored = hg_cache_hold(cache, birth);
+    keep = stored != NULL ? HG_KEEP : keep;
+    hg_mem_put(stored);
+    rc = hg_nodes_load(n, loc, &v);
+    if (rc == HOLOG_OK)
+        rc = decode(a, n, v, out);
+    if (rc == HOLOG_OK && !is_own && keep == HG_KEEP) {
+        (*out)->mem->form = a->form;
+        hg_cache_offer(cache, birth, (*out)->mem, 0);
+        hg_cache_forget(cache, birth);
+    }
+    return rc;
+}
+
 int hg_array_load_chunk(const holog_array *a, struct hg_nodes *n, const struct hg_locator *loc,
-                        holog_value **out)
+                        enum hg_array_keep keep, holog_value **out)
 {
     holog_value *v = NULL;
-    int rc = hg_nodes_load(n, loc, &v);
+    int rc;
 
+    if (!a->plain)
+        return load_encoded(a, n, loc, keep, out);
+    rc = hg_nodes_load(n, loc, &v);
     if (rc < 0)
         return rc;
-    if (!a->plain)
-        return decode(a, n, v, out);
     if (v->len == a->chunk_bytes) {
         *out = v;
         return HOLOG_OK;

@@ -32,6 +32,7 @@ struct holog_array {
     struct hg_chain *outer;
     const struct hg_chain *chain; /* outer's, or that of its inner chunks */
     int plain;                    /* stored bytes are the elements */
+    uint64_t form;                /* else: what they are decoded by, as the cache knows it */
     char *attributes;
     char path[HG_PATH_MAX + 1];
     size_t path_len;
@@ -57,9 +58,15 @@ HG_MUST_CHECK int hg_array_find_chunk(const holog_array *a, struct hg_nodes *n,
                                       const uint64_t *index, struct hg_locator *out);
 /* n->path becomes the chunk's. */
 void hg_array_name_chunk(const holog_array *a, struct hg_nodes *n, const uint64_t *index);
-/* The chunk at n->path, decoded: chunk_bytes. */
+/* The chunk at n->path, decoded: chunk_bytes. What was decoded is kept in place of what is stored, or not. */
+enum hg_array_keep {
+    HG_KEEP_NOT,
+    HG_KEEP_IF_SEEN, /* what is stored is in the cache: somebody has asked for it before */
+    HG_KEEP
+};
 HG_MUST_CHECK int hg_array_load_chunk(const holog_array *a, struct hg_nodes *n,
-                                      const struct hg_locator *loc, holog_value **out);
+                                      const struct hg_locator *loc, enum hg_array_keep keep,
+                                      holog_value **out);
 /* In place of the document there is now `json`: read it, and keep it. */
 HG_MUST_CHECK int hg_array_take_document(holog_array *a, const void *json, size_t len);
 /* The document that the transaction has now is the one that was read. */

@@ -2,8 +2,10 @@
  * Regions of an array to memory.
  *
  * A part of a large raw chunk that lies in less than half of it is read as the stretch of bytes that holds
- * it: only its 64 KiB blocks are read and verified, and the chunk does not take room in the cache. Anything
- * else reads the chunk whole, which is then cached.
+ * it: only its 64 KiB blocks are read and verified, and the chunk does not take room in the cache; unless a
+ * part of it was read not long ago, and there is room. Anything else reads the chunk whole, which is then
+ * cached: as it is stored, where it is one of many and nobody has asked for it before; else decoded, in place
+ * of that, as who reads one chunk, or a part of it, often comes back.
  *
  * While a chunk is checked, decoded and copied, the disk reads the next ones.
  */
@@ -28,7 +30,7 @@ static size_t stretch_of(const holog_array *a, const struct hg_array_walk *w)
     return bytes;
 }
 
-/* 1: the part at hand is read as a stretch, and not the chunk. */
+/* 1: the part at hand may be read as a stretch. */
 static int is_stretch(const holog_array *a, const struct hg_array_walk *w,
                       const struct hg_locator *loc)
 {
@@ -41,6 +43,8 @@ static int is_stretch(const holog_array *a, const struct hg_array_walk *w,
 struct wanted {
     struct hg_locator loc;
     int rc; /* of finding it */
+    int stretch;
+    enum hg_array_keep keep;
     struct hg_value_ahead value;
 };
 
@@ -63,15 +67,30 @@ static void ahead_begin(const holog_array *a, const struct hg_array_walk *w, str
     h->most = HG_MIN(AHEAD_BYTES, a->store->opts.budget_bytes / AHEAD_SHARE);
 }
 
+/* The chunk of the part at hand, and how it is read. */
+static void find_part(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
+                      struct wanted *c)
+{
+    c->rc = hg_array_find_chunk(a, n, w->parts.part.chunk, &c->loc);
+    c->stretch =
+        c->rc == HOLOG_OK && is_stretch(a, w, &c->loc) &&
+        !hg_cache_again(a->store->cache, hg_pos_make(c->loc.segment, c->loc.offset), c->loc.size);
+    c->keep = w->parts.part.whole ? HG_KEEP_IF_SEEN : HG_KEEP;
+    c->value = (struct hg_value_ahead){ 0 };
+}
+
 static void ahead_find(const holog_array *a, struct ahead *h, struct hg_nodes *n)
 {
     struct wanted *c = &h->chunk[h->found++ % AHEAD_CHUNKS];
 
-    c->rc = hg_array_find_chunk(a, n, h->walk.parts.part.chunk, &c->loc);
-    c->value = (struct hg_value_ahead){ 0 };
-    if (c->rc < 0 || is_stretch(a, &h->walk, &c->loc))
+    find_part(a, &h->walk, n, c);
+    if (c->rc < 0 || c->stretch)
         return;
-    hg_value_ahead_begin(a->store, &c->loc, a->path, &c->value);
+    if (a->plain || c->loc.segment == 0 || a->txn != NULL ||
+        !hg_cache_has_form(a->store->cache, hg_pos_make(c->loc.segment, c->loc.offset), a->form))
+        hg_value_ahead_begin(a->store, &c->loc, a->path, &c->value);
+    if (c->value.birth != 0 && c->keep == HG_KEEP_IF_SEEN)
+        c->keep = HG_KEEP_NOT; /* it will be there, for us */
     h->bytes += c->value.mem != NULL ? c->loc.size : 0;
 }
 
@@ -112,35 +131,32 @@ static void copy_out(const holog_array *a, const struct hg_array_walk *w, const 
 static int read_stretch(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
                         const struct hg_locator *loc, uint8_t *out)
 {
-    size_t len = stretch_of(a, w);
-    uint8_t *bytes = hg_malloc(len);
-    size_t got = 0;
-    int rc;
+    holog_value *part = NULL;
+    int rc = hg_value_part(a->store, loc, n->path, hg_array_walk_in_chunk(a, w), stretch_of(a, w),
+                           &part);
 
-    if (bytes == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to read a part of %s", n->path);
-    rc = hg_value_range(a->store, loc, n->path, hg_array_walk_in_chunk(a, w), bytes, len, &got);
-    if (rc == HOLOG_OK)
-        copy_out(a, w, bytes, out);
-    hg_free(bytes);
-    return rc;
+    if (rc < 0)
+        return rc;
+    copy_out(a, w, holog_value_data(part), out);
+    holog_value_release(part);
+    return HOLOG_OK;
 }
 
-/* rc: of finding the part's chunk. */
 static int read_part(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
-                     const struct hg_locator *loc, int rc, uint8_t *out)
+                     const struct wanted *c, uint8_t *out)
 {
     holog_value *chunk = NULL;
+    int rc = c->rc;
 
     if (rc == HOLOG_E_NOENT) {
         hg_fill_strided(a->doc.rank, w->parts.part.count, a->doc.type.size,
                         out + hg_array_walk_at(w), w->stride, a->doc.fill);
         return HOLOG_OK;
     }
-    if (rc == HOLOG_OK && is_stretch(a, w, loc))
-        return read_stretch(a, w, n, loc, out);
+    if (rc == HOLOG_OK && c->stretch)
+        return read_stretch(a, w, n, &c->loc, out);
     if (rc == HOLOG_OK)
-        rc = hg_array_load_chunk(a, n, loc, &chunk);
+        rc = hg_array_load_chunk(a, n, &c->loc, c->keep, &chunk);
     if (rc < 0)
         return rc;
     copy_out(a, w, (const uint8_t *)holog_value_data(chunk) + hg_array_walk_in_chunk(a, w), out);
@@ -151,10 +167,11 @@ static int read_part(const holog_array *a, const struct hg_array_walk *w, struct
 static int read_one(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
                     uint8_t *out)
 {
-    struct hg_locator loc;
-    int rc = hg_array_find_chunk(a, n, w->parts.part.chunk, &loc);
+    struct wanted c;
 
-    return read_part(a, w, n, &loc, rc, out);
+    find_part(a, w, n, &c);
+    c.keep = HG_KEEP;
+    return read_part(a, w, n, &c, out);
 }
 
 static int read_several(const holog_array *a, struct hg_array_walk *w, struct hg_nodes *n,
@@ -172,7 +189,7 @@ static int read_several(const holog_array *a, struct hg_array_walk *w, struct hg
             rc = read_one(a, w, n, out); /* with its words */
         } else {
             hg_array_name_chunk(a, n, w->parts.part.chunk);
-            rc = read_part(a, w, n, &c->loc, c->rc, out);
+            rc = read_part(a, w, n, c, out);
         }
         hg_value_ahead_drop(a->store, &c->value);
     }
@@ -241,7 +258,7 @@ static int load_one(const holog_array *a, holog_value **out)
 
     if (rc == HOLOG_OK)
         rc = hg_array_find_chunk(a, &n, origin, &loc);
-    return rc < 0 ? rc : hg_array_load_chunk(a, &n, &loc, out);
+    return rc < 0 ? rc : hg_array_load_chunk(a, &n, &loc, HG_KEEP, out);
 }
 
 int holog_array_load(holog_array *array, holog_value **out_value)

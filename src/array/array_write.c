@@ -183,7 +183,7 @@ static int change_chunk(const holog_array *a, const struct hg_array_walk *w, str
     int rc = hg_txn_mem_new(a->txn, a->chunk_bytes, &mem);
 
     if (rc == HOLOG_OK && loc != NULL)
-        rc = hg_array_load_chunk(a, n, loc, &before);
+        rc = hg_array_load_chunk(a, n, loc, HG_KEEP_NOT, &before);
     if (rc < 0) {
         hg_mem_put(mem);
         return rc;
@@ -297,7 +297,7 @@ static int crop_chunk(const struct crop *c, const uint64_t *index, const struct 
     int rc = hg_txn_mem_new(c->a->txn, c->a->chunk_bytes, &mem);
 
     if (rc == HOLOG_OK)
-        rc = hg_array_load_chunk(c->a, c->n, loc, &before);
+        rc = hg_array_load_chunk(c->a, c->n, loc, HG_KEEP_NOT, &before);
     if (rc < 0) {
         hg_mem_put(mem);
         return rc;

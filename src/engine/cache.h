@@ -91,8 +91,10 @@ struct hg_mem {
     uint32_t refs; /* atomic */
     struct hg_cache *cache;
     hg_pos birth; /* key in the cache; 0 while not in it */
-    int made;     /* set before it is offered: put together from what several records bring */
-    int saved;    /* cache's lock; nobody has asked for it since */
+    uint64_t
+        form; /* set before it is offered: 0 as it is stored; else what was made of that, and how */
+    int made; /* set before it is offered: put together from what several records bring */
+    int saved;                              /* cache's lock; nobody has asked for it since */
     struct hg_mem *prev, *next, *hash_next; /* cache's lock */
 };
 /* One count for the caller; budget taken. HOLOG_E_BUDGET. */
@@ -107,6 +109,13 @@ void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m, int save
 struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth);
 /* The same, counted as no hit and no miss: for who will look again. */
 struct hg_mem *hg_cache_hold(struct hg_cache *c, hg_pos birth);
+/* What was made of it, offered with that form (not 0), or NULL; a hit where there is one, else nothing. */
+struct hg_mem *hg_cache_find_form(struct hg_cache *c, hg_pos birth, uint64_t form);
+int hg_cache_has_form(struct hg_cache *c, hg_pos birth, uint64_t form); /* just now */
+/* What is stored is wanted no more, now that something made of it is kept. */
+void hg_cache_forget(struct hg_cache *c, hg_pos birth);
+/* 1: a part of this value was asked for not long ago, too, and there is room to keep all its bytes. */
+int hg_cache_again(struct hg_cache *c, hg_pos birth, uint64_t bytes);
 
 struct hg_cache_counters {
     uint64_t bytes, budget, hits, misses, evictions, bytes_read; /* hits: nearly, over 64 threads */

@@ -24,6 +24,8 @@ struct stripe {
     _Alignas(64) _Atomic uint64_t hits;
 };
 
+#define HG_CACHE_PARTED 1024u
+
 struct hg_cache {
     struct hg_io *io; /* fixed, as the next four */
     struct hg_files *files;
@@ -48,7 +50,8 @@ struct hg_cache {
     _Atomic uint64_t index_bytes;    /* part of used */
     _Atomic uint64_t limbo;          /* not in used */
     struct stripe stripes[HG_CACHE_STRIPES];
-    struct hg_slab slab; /* memory of pages */
+    _Atomic hg_pos parted[HG_CACHE_PARTED]; /* values that parts were read of lately, by hash */
+    struct hg_slab slab;                    /* memory of pages */
     _Atomic uint64_t evictions, misses, bytes_read;
 };
 

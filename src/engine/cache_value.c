@@ -114,10 +114,10 @@ static struct hg_mem **bucket_of(struct hg_cache *c, hg_pos birth)
     return &c->buckets[(uint32_t)(h >> 40) & c->bucket_mask];
 }
 
-static struct hg_mem *find_value(struct hg_cache *c, hg_pos birth)
+static struct hg_mem *find_value(struct hg_cache *c, hg_pos birth, uint64_t form)
 {
     struct hg_mem *m = *bucket_of(c, birth);
-    while (m != NULL && m->birth != birth)
+    while (m != NULL && (m->birth != birth || m->form != form))
         m = m->hash_next;
     return m;
 }
@@ -276,6 +276,7 @@ int hg_mem_new(struct hg_cache *c, size_t len, struct hg_mem **out_mem)
     }
     m->len = len;
     m->refs = 1;
+    m->form = 0;
     m->made = 0;
     memset(m->data + len, 0, HG_ALIGN_UP(HG_MAX(len, (size_t)1), (size_t)HG_IO_BLOCK) - len);
     *out_mem = m;
@@ -302,7 +303,7 @@ void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m, int save
 {
     HG_ASSERT(m->cache == c && birth != 0);
     hg_mutex_lock(c->io, &c->value_lock);
-    if (m->birth == 0 && find_value(c, birth) == NULL) {
+    if (m->birth == 0 && find_value(c, birth, m->form) == NULL) {
         hg_mem_get(m);
         m->birth = birth;
         m->hash_next = *bucket_of(c, birth);
@@ -313,10 +314,10 @@ void hg_cache_offer(struct hg_cache *c, hg_pos birth, struct hg_mem *m, int save
     hg_mutex_unlock(c->io, &c->value_lock);
 }
 
-struct hg_mem *hg_cache_hold(struct hg_cache *c, hg_pos birth)
+static struct hg_mem *hold(struct hg_cache *c, hg_pos birth, uint64_t form)
 {
     hg_mutex_lock(c->io, &c->value_lock);
-    struct hg_mem *m = find_value(c, birth);
+    struct hg_mem *m = find_value(c, birth, form);
     if (m != NULL) {
         hg_mem_get(m);
         list_remove(c, m);
@@ -324,6 +325,47 @@ struct hg_mem *hg_cache_hold(struct hg_cache *c, hg_pos birth)
     }
     hg_mutex_unlock(c->io, &c->value_lock);
     return m;
+}
+
+struct hg_mem *hg_cache_hold(struct hg_cache *c, hg_pos birth)
+{
+    return hold(c, birth, 0);
+}
+
+struct hg_mem *hg_cache_find_form(struct hg_cache *c, hg_pos birth, uint64_t form)
+{
+    struct hg_mem *m = hold(c, birth, form);
+    if (m != NULL)
+        hg_cache_count_hit(c);
+    return m;
+}
+
+int hg_cache_has_form(struct hg_cache *c, hg_pos birth, uint64_t form)
+{
+    hg_mutex_lock(c->io, &c->value_lock);
+    int there = find_value(c, birth, form) != NULL;
+    hg_mutex_unlock(c->io, &c->value_lock);
+    return there;
+}
+
+void hg_cache_forget(struct hg_cache *c, hg_pos birth)
+{
+    hg_mutex_lock(c->io, &c->value_lock);
+    struct hg_mem *m = find_value(c, birth, 0);
+    if (m != NULL && only_ours(m))
+        forget_value(c, m);
+    else
+        m = NULL;
+    hg_mutex_unlock(c->io, &c->value_lock);
+    hg_mem_put(m);
+}
+
+int hg_cache_again(struct hg_cache *c, hg_pos birth, uint64_t bytes)
+{
+    uint32_t at = (uint32_t)((birth * UINT64_C(0x9E3779B97F4A7C15)) >> 32) % HG_CACHE_PARTED;
+    hg_pos before = atomic_exchange_explicit(&c->parted[at], birth, memory_order_relaxed);
+
+    return before == birth && peek64(&c->used) + bytes <= c->budget;
 }
 
 struct hg_mem *hg_cache_find(struct hg_cache *c, hg_pos birth)

@@ -316,6 +316,10 @@ HG_MUST_CHECK int hg_value_load_often(holog_store *s, const struct hg_locator *l
                                       const char *path, holog_value **out_value);
 HG_MUST_CHECK int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *path,
                                  uint64_t offset, void *buf, size_t len, size_t *out_n);
+/* The same without a copy where that can be: *out_value has bytes [offset, offset + len), which lie inside the
+ * value, and is the caller's to release. */
+HG_MUST_CHECK int hg_value_part(holog_store *s, const struct hg_locator *loc, const char *path,
+                                uint64_t offset, size_t len, holog_value **out_value);
 HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out,
                                   size_t *out_len);
 
@@ -334,6 +338,12 @@ HG_MUST_CHECK int hg_extent_read_begin(holog_store *s, struct hg_extent_read *r,
                                        uint64_t offset, uint8_t *buf, size_t len);
 HG_MUST_CHECK int hg_extent_read_end(holog_store *s, struct hg_extent_read *r);
 void hg_extent_read_drop(holog_store *s, struct hg_extent_read *r);
+/* Blocks of a large value from `from`, a multiple of HG_HASH_BLOCK, to `to`, another or the value's end.
+ * buf: page-aligned, with room up to a multiple of 4096. */
+HG_MUST_CHECK int hg_value_read_blocks(holog_store *s, const struct hg_record *rec,
+                                       const char *path, uint64_t from, uint64_t to, uint8_t *buf);
+HG_MUST_CHECK int hg_value_read_part(holog_store *s, const struct hg_record *rec, const char *path,
+                                     uint64_t from, uint64_t to, struct hg_mem **out_mem);
 /* Of a large value, by its record alone: not from the cache, and not for it. One count for the caller. */
 HG_MUST_CHECK int hg_value_read_large(holog_store *s, const struct hg_record *rec, const char *path,
                                       struct hg_mem **out_mem);
@@ -343,12 +353,13 @@ HG_MUST_CHECK int hg_value_read_large(holog_store *s, const struct hg_record *re
 struct hg_value_reading {
     const struct hg_record *rec;
     const char *path;
-    struct hg_mem *mem;
+    uint8_t *buf;
     struct hg_extent_read read[HG_READS_IN_FLIGHT];
     unsigned begun, done;
+    uint64_t from, to; /* of the value */
     uint64_t value_at; /* that far reads have been begun */
     struct hg_piece piece;
-    uint64_t in_piece;
+    uint64_t piece_at; /* where it begins in the value */
     size_t next_piece;
 };
 struct hg_value_ahead {

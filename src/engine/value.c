@@ -12,6 +12,7 @@
 #include "wal/frame.h"
 
 #define RECORD_GUESS 1024u
+#define RANGE_CHUNK  (1u << 20) /* of a range that is copied */
 
 /* ---- records ----------------------------------------------------------------------------------------*/
 
@@ -298,44 +299,79 @@ int hg_value_load(holog_store *s, const struct hg_locator *loc, const char *path
     return HOLOG_OK;
 }
 
-/* Blocks that hold [offset, offset + len) of a value that is not in the cache. */
-static int range_from_disk(holog_store *s, const struct hg_record *rec, const char *path,
-                           uint64_t offset, uint8_t *out, size_t len)
+/* Of [offset, offset + len) the first blocks: where they begin, and where they end, at most `most` later. */
+struct span {
+    uint64_t from, to;
+};
+
+static struct span blocks_of(uint64_t offset, uint64_t len, uint64_t most, uint64_t size)
 {
-    uint8_t *block = hg_alloc_aligned(HG_BLOCK, HG_HASH_BLOCK);
-    uint64_t piece_at = 0;
-    size_t at = 0;
-    struct hg_piece p;
+    struct span b = { .from = HG_ALIGN_DOWN(offset, (uint64_t)HG_HASH_BLOCK) };
+
+    b.to = HG_ALIGN_UP(offset + len, (uint64_t)HG_HASH_BLOCK);
+    b.to = HG_MIN(b.to, size);
+    b.to = HG_MIN(b.to, b.from + most);
+    return b;
+}
+
+/* Of a value that is not in the cache. The memory is not of the budget: a range can always be read. */
+static int copy_range(holog_store *s, const struct hg_locator *loc, const struct hg_record *rec,
+                      const char *path, uint64_t offset, uint8_t *out, size_t len)
+{
+    struct span b = blocks_of(offset, len, RANGE_CHUNK, rec->value_len);
+    uint8_t *buf =
+        len > 0 ? hg_alloc_aligned(HG_BLOCK, HG_ALIGN_UP(b.to - b.from, HG_BLOCK)) : NULL;
     int rc = HOLOG_OK;
 
-    if (block == NULL)
+    if (buf == NULL && len > 0)
         return hg_error(HOLOG_E_NOMEM, "no memory to load %s", path);
     while (rc == HOLOG_OK && len > 0) {
-        rc = hg_pieces_next(rec, &at, &p);
-        while (rc == HOLOG_OK && len > 0 && offset < piece_at + p.len) {
-            uint64_t b = HG_ALIGN_DOWN(offset, (uint64_t)HG_HASH_BLOCK);
-            size_t want = (size_t)HG_MIN((uint64_t)HG_HASH_BLOCK, rec->value_len - b);
-            size_t skip = (size_t)(offset - b);
-            size_t take = HG_MIN(want - skip, len);
-            uint64_t file_at = p.offset + (b - piece_at);
-            size_t n = 0;
-            rc = hg_files_read(s->files, p.segment, HG_KIND_EXTENTS, block, want, file_at, &n);
-            if (rc == HOLOG_OK && n < want)
-                rc = hg_corrupt(p.segment, file_at, "%s: the segment is shorter than it was", path);
-            if (rc == HOLOG_OK)
-                rc = hg_blocks_verify(block, want, rec->table, b / HG_HASH_BLOCK, p.segment,
-                                      file_at);
-            if (rc < 0)
-                break;
-            memcpy(out, block + skip, take);
-            out += take;
-            offset += take;
-            len -= take;
-        }
-        piece_at += p.len;
+        size_t n = (size_t)HG_MIN((uint64_t)len, b.to - offset);
+        rc = lost_piece(loc, path, hg_value_read_blocks(s, rec, path, b.from, b.to, buf));
+        if (rc < 0)
+            break;
+        memcpy(out, buf + (offset - b.from), n);
+        offset += n;
+        out += n;
+        len -= n;
+        b = blocks_of(offset, len, RANGE_CHUNK, rec->value_len);
     }
-    hg_free(block);
+    hg_free(buf);
     return rc;
+}
+
+int hg_value_part(holog_store *s, const struct hg_locator *loc, const char *path, uint64_t offset,
+                  size_t len, holog_value **out_value)
+{
+    struct hg_mem *m = hg_cache_find(s->cache, hg_pos_make(loc->segment, loc->offset));
+    holog_value *v = hg_malloc(sizeof *v);
+    struct hg_record_read r = { 0 };
+    size_t at = (size_t)offset;
+    int rc = v == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to load %s", path) : HOLOG_OK;
+
+    HG_ASSERT(loc->segment != 0 && offset + len <= loc->size);
+    if (rc == HOLOG_OK && m == NULL) {
+        rc = hg_record_read(s, loc, path, &r);
+        if (rc == HOLOG_OK && r.rec.type == HG_REC_LARGE) {
+            struct span b = blocks_of(offset, len, UINT64_MAX / 2, loc->size);
+            at = (size_t)(offset - b.from);
+            rc = lost_piece(loc, path, hg_value_read_part(s, &r.rec, path, b.from, b.to, &m));
+        } else if (rc == HOLOG_OK) {
+            at = 0;
+            rc = hg_mem_new(s->cache, len, &m);
+            if (rc == HOLOG_OK)
+                rc = hg_value_range(s, loc, path, offset, m->data, len, NULL);
+        }
+        hg_record_release(&r);
+    }
+    if (rc < 0) {
+        hg_mem_put(m);
+        hg_free(v);
+        return rc;
+    }
+    *v = (holog_value){ .data = m->data + at, .len = len, .number = loc->number, .mem = m };
+    *out_value = v;
+    return HOLOG_OK;
 }
 
 int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *path, uint64_t offset,
@@ -371,11 +407,7 @@ int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *pat
             if (r.rec.type == HG_REC_DELTA) {
                 rc = hg_value_rope_range(s, loc, path, offset, buf, len);
             } else if (r.rec.type == HG_REC_LARGE) {
-                rc = lost_piece(loc, path, range_from_disk(s, &r.rec, path, offset, buf, len));
-                if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
-                    hg_log_extents_settle(s->log);
-                    rc = lost_piece(loc, path, range_from_disk(s, &r.rec, path, offset, buf, len));
-                }
+                rc = copy_range(s, loc, &r.rec, path, offset, buf, len);
             } else if (len > 0)
                 memcpy(buf, r.rec.value + offset, len);
             hg_record_release(&r);

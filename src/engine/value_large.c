@@ -69,15 +69,20 @@ void hg_extent_read_drop(holog_store *s, struct hg_extent_read *r)
     r->used = 0;
 }
 
-/* ---- all blocks of a value -----------------------------------------------------------------------*/
+/* ---- blocks of a value ---------------------------------------------------------------------------*/
 
+/* From `from`, where a block begins, to `to`, where one or the value ends; buf has room for these bytes, up to
+ * a multiple of HG_BLOCK. */
 static void reading_start(struct hg_value_reading *g, const struct hg_record *rec, const char *path,
-                          struct hg_mem *m)
+                          uint64_t from, uint64_t to, uint8_t *buf)
 {
     memset(g, 0, sizeof *g);
     g->rec = rec;
     g->path = path;
-    g->mem = m;
+    g->buf = buf;
+    g->from = from;
+    g->value_at = from;
+    g->to = to;
 }
 
 static void reading_drop(holog_store *s, struct hg_value_reading *g)
@@ -90,41 +95,52 @@ static void reading_drop(holog_store *s, struct hg_value_reading *g)
 static int reading_end_one(holog_store *s, struct hg_value_reading *g)
 {
     struct hg_extent_read *r = &g->read[g->done % HG_READS_IN_FLIGHT];
-    uint64_t value_at = (uint64_t)((uint8_t *)r->req.buf - g->mem->data);
+    uint8_t *bytes = r->req.buf;
+    uint64_t value_at = g->from + (uint64_t)(bytes - g->buf);
     int rc = hg_extent_read_end(s, r);
 
     g->done++;
     if (rc == HOLOG_OK)
-        rc = hg_blocks_verify(g->mem->data + value_at, r->len, g->rec->table,
-                              value_at / HG_HASH_BLOCK, r->segment, r->req.offset);
+        rc = hg_blocks_verify(bytes, r->len, g->rec->table, value_at / HG_HASH_BLOCK, r->segment,
+                              r->req.offset);
     if (rc == HOLOG_E_CORRUPT)
         hg_error_name_path(g->path, strlen(g->path));
     return rc;
 }
 
-/* One more read begins, of the blocks from value_at on. There is room for it. */
-static int reading_begin_one(holog_store *s, struct hg_value_reading *g)
+/* The piece that value_at lies in. */
+static int find_piece(struct hg_value_reading *g)
 {
-    struct hg_extent_read *r = &g->read[g->begun % HG_READS_IN_FLIGHT];
-    struct hg_piece *p = &g->piece;
-    uint64_t len;
-    int rc;
-
-    if (g->in_piece == p->len) {
-        rc = hg_pieces_next(g->rec, &g->next_piece, p);
+    while (g->value_at - g->piece_at >= g->piece.len) {
+        int rc;
+        g->piece_at += g->piece.len;
+        rc = hg_pieces_next(g->rec, &g->next_piece, &g->piece);
         if (rc < 0)
             return rc;
-        g->in_piece = 0;
+        if (g->piece.len == 0 || g->piece.len > g->rec->value_len - g->piece_at)
+            return hg_corrupt(g->piece.segment, g->piece.offset,
+                              "%s: the pieces are longer than the value", g->path);
     }
-    len = HG_MIN((uint64_t)HG_READ_CHUNK, p->len - g->in_piece);
-    if (len > g->rec->value_len - g->value_at || p->len == 0)
-        return hg_corrupt(p->segment, p->offset, "%s: the pieces are longer than the value",
-                          g->path);
-    rc = hg_extent_read_begin(s, r, p->segment, p->offset + g->in_piece, g->mem->data + g->value_at,
+    return HOLOG_OK;
+}
+
+/* One more read begins. There is room for it. */
+static int reading_begin_one(holog_store *s, struct hg_value_reading *g)
+{
+    uint64_t in_piece;
+    uint64_t len;
+    int rc = find_piece(g);
+
+    if (rc < 0)
+        return rc;
+    in_piece = g->value_at - g->piece_at;
+    len = HG_MIN((uint64_t)HG_READ_CHUNK, g->piece.len - in_piece);
+    len = HG_MIN(len, g->to - g->value_at);
+    rc = hg_extent_read_begin(s, &g->read[g->begun % HG_READS_IN_FLIGHT], g->piece.segment,
+                              g->piece.offset + in_piece, g->buf + (g->value_at - g->from),
                               (size_t)len);
     if (rc < 0)
         return rc;
-    g->in_piece += len;
     g->value_at += len;
     g->begun++;
     return HOLOG_OK;
@@ -135,13 +151,12 @@ static int reading_fill(holog_store *s, struct hg_value_reading *g)
 {
     int rc = HOLOG_OK;
 
-    while (rc == HOLOG_OK && g->value_at < g->rec->value_len &&
-           g->begun - g->done < HG_READS_IN_FLIGHT)
+    while (rc == HOLOG_OK && g->value_at < g->to && g->begun - g->done < HG_READS_IN_FLIGHT)
         rc = reading_begin_one(s, g);
     return rc;
 }
 
-/* Every block of the value, verified; whatever comes of it, no read is under way after. */
+/* All its blocks, verified; whatever comes of it, no read is under way after. */
 static int reading_finish(holog_store *s, struct hg_value_reading *g)
 {
     int rc = reading_fill(s, g);
@@ -152,43 +167,61 @@ static int reading_finish(holog_store *s, struct hg_value_reading *g)
             rc = reading_fill(s, g);
     }
     reading_drop(s, g);
-    if (rc == HOLOG_OK &&
-        g->mem->cap > g->mem->len) /* the last block's padding is not the value's */
-        memset(g->mem->data + g->mem->len, 0, HG_MIN(g->mem->cap - g->mem->len, (size_t)HG_BLOCK));
     return rc;
 }
 
-static int read_blocks(holog_store *s, const struct hg_record *rec, const char *path,
-                       struct hg_mem *m)
+static int read_once(holog_store *s, const struct hg_record *rec, const char *path, uint64_t from,
+                     uint64_t to, uint8_t *buf)
 {
     struct hg_value_reading g;
 
-    reading_start(&g, rec, path, m);
+    reading_start(&g, rec, path, from, to, buf);
     return reading_finish(s, &g);
 }
 
-int hg_value_read_large(holog_store *s, const struct hg_record *rec, const char *path,
-                        struct hg_mem **out_mem)
+int hg_value_read_blocks(holog_store *s, const struct hg_record *rec, const char *path,
+                         uint64_t from, uint64_t to, uint8_t *buf)
+{
+    int rc = read_once(s, rec, path, from, to, buf);
+
+    if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
+        /* SYNC_NONE: it may still be on its way to the disk. */
+        hg_log_extents_settle(s->log);
+        rc = read_once(s, rec, path, from, to, buf);
+    }
+    return rc;
+}
+
+/* What the last block's padding holds is not the value's. */
+static void clear_padding(struct hg_mem *m)
+{
+    if (m->cap > m->len)
+        memset(m->data + m->len, 0, HG_MIN(m->cap - m->len, (size_t)HG_BLOCK));
+}
+
+int hg_value_read_part(holog_store *s, const struct hg_record *rec, const char *path, uint64_t from,
+                       uint64_t to, struct hg_mem **out_mem)
 {
     struct hg_mem *m = NULL;
     int rc;
 
     hg_staged_collect(s); /* their memory may be what this one needs */
-    rc = hg_mem_new(s->cache, (size_t)rec->value_len, &m);
-    if (rc < 0)
-        return rc;
-    rc = read_blocks(s, rec, path, m);
-    if (rc == HOLOG_E_CORRUPT && s->log != NULL) {
-        /* SYNC_NONE: it may still be on its way to the disk. */
-        hg_log_extents_settle(s->log);
-        rc = read_blocks(s, rec, path, m);
-    }
+    rc = hg_mem_new(s->cache, (size_t)(to - from), &m);
+    if (rc == HOLOG_OK)
+        rc = hg_value_read_blocks(s, rec, path, from, to, m->data);
     if (rc < 0) {
         hg_mem_put(m);
         return rc;
     }
+    clear_padding(m);
     *out_mem = m;
     return HOLOG_OK;
+}
+
+int hg_value_read_large(holog_store *s, const struct hg_record *rec, const char *path,
+                        struct hg_mem **out_mem)
+{
+    return hg_value_read_part(s, rec, path, 0, rec->value_len, out_mem);
 }
 
 /* ---- ahead ---------------------------------------------------------------------------------------*/
@@ -203,7 +236,7 @@ static int begin(holog_store *s, const struct hg_locator *loc, struct hg_value_a
     if (a->record.rec.type == HG_REC_LARGE)
         rc = hg_mem_new(s->cache, (size_t)loc->size, &a->mem);
     if (rc == HOLOG_OK && a->mem != NULL) {
-        reading_start(&a->reading, &a->record.rec, a->path, a->mem);
+        reading_start(&a->reading, &a->record.rec, a->path, 0, loc->size, a->mem->data);
         rc = reading_fill(s, &a->reading);
     }
     if (rc == HOLOG_OK && a->mem != NULL) {
@@ -242,10 +275,12 @@ void hg_value_ahead_end(holog_store *s, struct hg_value_ahead *a)
 
     if (a->birth != 0) {
         hg_error_get(&before);
-        if (reading_finish(s, &a->reading) == HOLOG_OK)
+        if (reading_finish(s, &a->reading) == HOLOG_OK) {
+            clear_padding(a->mem);
             hg_cache_offer(s->cache, a->birth, a->mem, 0);
-        else
+        } else {
             hg_error_set(&before);
+        }
         hg_record_release(&a->record);
         a->birth = 0;
     }

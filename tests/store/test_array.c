@@ -569,6 +569,82 @@ Test(array, one_plane_reads_without_the_others)
     holog_array_close(a);
 }
 
+/* ---- what is kept --------------------------------------------------------------------------------*/
+
+static uint64_t bytes_read(void)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    OK(holog_stats_get(box.store, &st));
+    return st.bytes_read;
+}
+
+static uint64_t cached(void)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    OK(holog_stats_get(box.store, &st));
+    return st.cache_bytes;
+}
+
+Test(array, parts_of_a_raw_chunk_are_read_until_one_is_wanted_again)
+{
+    const uint64_t shape[2] = { 1024, 1024 };
+    static uint16_t data[1024 * 1024];
+    static uint16_t part[16 * 1024];
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 2, shape, shape);
+    holog_array *a;
+    uint64_t before;
+
+    fill_random(data, sizeof data, 9);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    box_reopen(&box);
+    a = opened("a");
+    before = cached();
+    for (unsigned i = 0; i < 40; i++) {
+        const holog_slice rows[2] = { { i * 25, 16, 1 }, { 0, 1024, 1 } };
+        OK(holog_array_read(a, rows, part, NULL));
+        cr_assert_arr_eq(part, data + (size_t)i * 25 * 1024, sizeof part);
+        if (i == 0)
+            cr_assert_lt(cached() - before, sizeof data / 2);
+    }
+    cr_assert_geq(cached() - before, sizeof data);
+    before = bytes_read();
+    OK(holog_array_read(a, NULL, data, NULL));
+    cr_assert_eq(bytes_read(), before);
+    holog_array_close(a);
+}
+
+Test(array, chunks_that_are_kept_decoded_stay_within_the_budget)
+{
+    const uint64_t shape[1] = { 64 << 17 };
+    const uint64_t chunk[1] = { 1 << 17 }; /* of 256 KiB, 64 of them: 16 MiB */
+    const size_t n = (size_t)64 << 17;
+    uint16_t *data = malloc(n * sizeof *data);
+    uint16_t part[64];
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 1, shape, chunk);
+    holog_array *a;
+
+    cr_assert_not_null(data);
+    for (size_t i = 0; i < n; i++)
+        data[i] = (uint16_t)(i >> 8);
+    spec.codec = HOLOG_CODEC_ZSTD;
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    OK(holog_close(box.store));
+    box.opts.budget_bytes = 4 << 20;
+    box_open(&box);
+    a = opened("a");
+    for (unsigned round = 0; round < 3; round++)
+        for (uint64_t i = 0; i < 64; i++) {
+            const holog_slice some[1] = { { (i << 17) + round * 1000, 64, 1 } };
+            OK(holog_array_read(a, some, part, NULL));
+            cr_assert_arr_eq(part, data + (i << 17) + round * 1000, sizeof part);
+            cr_assert_leq(cached(), box.opts.budget_bytes);
+        }
+    holog_array_close(a);
+    free(data);
+}
+
 /* ---- the past, and others ------------------------------------------------------------------------*/
 
 Test(array, a_view_reads_what_was_there)
