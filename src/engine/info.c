@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "engine/retention.h"
 #include "engine/store_internal.h"
+#include "io/machine.h"
 #include "io/memory.h"
 
 /* The disk under the store, measured once at init; kept in SUPER for `holog info`. */
@@ -110,6 +111,22 @@ static void say_direct(holog_store *s, struct out *o)
     hg_error_clear();
 }
 
+static void say_calibration(const holog_store *s, struct out *o)
+{
+    static const char *const states[] = { "none", "used", "off", "ignored" };
+    const struct hg_calibration *c = &s->calibration;
+
+    say_text(o, "calibration", states[c->state]);
+    if (c->note[0] != 0)
+        say_text(o, "calibration_reason", c->note);
+    if (c->state != HG_CALIBRATION_USED)
+        return;
+    say_text(o, "calibration_io", c->io == HOLOG_IO_URING ? "uring" : "posix");
+    say_text(o, "calibration_direct", c->direct == HOLOG_DIRECT_ON ? "on" : "off");
+    say_text(o, "calibration_codec", hg_calibration_codec_name(c->codec));
+    say(o, "calibration_level", (unsigned long long)c->level);
+}
+
 int holog_info(holog_store *store, int (*each)(void *ctx, const char *key, const char *value),
                void *ctx)
 {
@@ -121,6 +138,7 @@ int holog_info(holog_store *store, int (*each)(void *ctx, const char *key, const
     say_text(&o, "version", holog_version());
     say(&o, "cpus", hg_cpu_count());
     say(&o, "memory_bytes", hg_memory_available());
+    say_text(&o, "simd", hg_cpu_simd());
     if (store != NULL) {
         int rc = hg_store_check(store);
         if (rc < 0)
@@ -130,6 +148,7 @@ int holog_info(holog_store *store, int (*each)(void *ctx, const char *key, const
         if (store->io->why_world != NULL && store->io->why_world[0] != 0)
             say_text(&o, "io_reason", store->io->why_world);
         say_direct(store, &o);
+        say_calibration(store, &o);
         say_text(&o, "mode", store->log == NULL ? "read-only" : "read-write");
         say_text(&o, "sync", modes[store->opts.sync]);
         say(&o, "budget_bytes", store->opts.budget_bytes);

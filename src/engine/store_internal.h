@@ -30,6 +30,7 @@
  *   stats.c      counters, histograms
  *   reader.c     read-only handles; what the store takes on disk
  *   info.c       machine, choices, settings
+ *   calibration.c  what a calibration has chosen; made by calibrate.c
  *   maintain.c   verify, repair
  *
  * Lock ranks: 0 s->keep_lock, 1 log->lock (the commit lock: sequenced state, versions), 2 the log's
@@ -42,6 +43,7 @@
 #include "base/epoch.h"
 #include "engine/apply.h"
 #include "engine/cache.h"
+#include "engine/calibration.h"
 #include "engine/checkpoint.h"
 #include "engine/index.h"
 #include "engine/past.h"
@@ -157,6 +159,7 @@ struct holog_store {
     int pid;
     uint32_t fork_generation;
     int io_is_ours; /* close destroys io */
+    struct hg_calibration calibration;
     int event_fd;
 #define HG_IDLE_TXNS 16u
     holog_txn *idle_txns[HG_IDLE_TXNS]; /* each by atomic exchange */
@@ -228,6 +231,8 @@ HG_MUST_CHECK int hg_struct_check(const void *out, const char *name);
 void hg_struct_fill(void *out, const void *from, size_t from_size);
 /* Defaults filled in, everything checked. */
 HG_MUST_CHECK int hg_options_resolve(const holog_options *in, holog_options *out);
+/* NULL: it does not say, or nobody listens (holog.h). */
+const char *hg_environment(const char *name);
 HG_MUST_CHECK int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *value,
                                  size_t value_len);
 
