@@ -480,6 +480,20 @@ typedef struct holog_stats {
 } holog_stats;
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
 
+enum holog_health_state {
+    HOLOG_HEALTH_OK = 0,
+    HOLOG_HEALTH_DEGRADED =
+        1, /* everything works; something is slower, until it can be done again */
+    HOLOG_HEALTH_READONLY = 2, /* reading works */
+    HOLOG_HEALTH_FAILED = 3    /* an earlier write failed: reading works, until it is closed */
+};
+/* How the handle is, the worst of all that there is to say; asks the disk nothing. `each` (may be NULL) gets the
+ * reasons, the worst first, borrowed for the call; non-zero stops. */
+HOLOG_API int holog_health(holog_store *store, uint32_t *out_state,
+                           int (*each)(void *ctx, uint32_t state, const char *reason), void *ctx);
+HOLOG_API const char *holog_health_name(
+    uint32_t state); /* "ok", "degraded", "read-only", "failed" */
+
 /* What machine and what choices: keys and values for people and --json. */
 HOLOG_API int holog_info(holog_store *store,
                          int (*each)(void *ctx, const char *key, const char *value), void *ctx);

@@ -29,6 +29,7 @@
  *   keep.c       a condition beside the rules of retention
  *   stats.c      counters, histograms
  *   reader.c     read-only handles; what the store takes on disk
+ *   health.c     what a handle can still do
  *   info.c       machine, choices, settings
  *   calibration.c  what a calibration has chosen; made by calibrate.c
  *   maintain.c   verify, repair
@@ -124,6 +125,7 @@ struct hg_keeper {
     struct hg_checkpoint next;
     uint64_t bytes; /* of the log when the last one was described */
     hg_pos covers;  /* what the newest one has; 0: there is none */
+    int failed;     /* atomic: the last one could not be written */
 };
 
 /* A run that a thread of its own puts into the index; nobody else's while there is one. */
