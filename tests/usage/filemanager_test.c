@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "usagekit.h"
 
@@ -443,6 +444,43 @@ Test(filemanager, intermediate_and_final_backends_are_a_choice_of_two_names_and_
     OK(holog_backend_close(final));
     ws_reopen();
     has_image(ws.zarr, "results/out", 9);
+    ws_end();
+}
+
+static unsigned mode_of(const char *name)
+{
+    char path[1024];
+    struct stat st;
+
+    (void)snprintf(path, sizeof path, "%s/%s", ws.root, name);
+    cr_assert_eq(stat(path, &st), 0, "%s", path);
+    return st.st_mode & 0777;
+}
+
+/* base_path, create_directories, file_permissions: a root, HOLOG_PARENTS, a mode. */
+Test(filemanager, files_on_disk_have_the_permissions_that_were_asked_for_whatever_the_umask)
+{
+    holog_backend_options bad = { .struct_size = sizeof bad, .file_mode = 0444 };
+    holog_backend *b = NULL;
+
+    ws_begin();
+    (void)umask(077);
+    b = ws_backend("disk", (holog_backend_options){ .file_mode = 0644 });
+    OK(holog_vfs_save_bytes(b, "A01/shared.txt", "x", 1, HOLOG_PARENTS, NULL));
+    OK(holog_vfs_save_bytes(ws.disk, "A01/own.txt", "x", 1, 0, NULL));
+    OK(holog_vfs_move(b, "A01/own.txt", "A01/given.txt", 0, NULL));
+    cr_assert_eq(mode_of("A01/shared.txt"), 0644);
+    cr_assert_eq(mode_of("A01/given.txt"), 0644);
+    OK(holog_vfs_save_bytes(ws.disk, "A01/own.txt", "x", 1, 0, NULL));
+    cr_assert_eq(mode_of("A01/own.txt"), 0600);
+    OK(holog_backend_close(b));
+    bad.store = ws.box.store;
+    bad.root = ws.root;
+    FAILS(HOLOG_E_INVAL, holog_backend_open("disk", &bad, &b), "0444");
+    bad.file_mode = 04755;
+    FAILS(HOLOG_E_INVAL, holog_backend_open("disk", &bad, &b), "04755");
+    ws_reopen();
+    has_text_in(ws.disk, "A01/shared.txt", "x");
     ws_end();
 }
 
