@@ -84,11 +84,13 @@ static int time_small(struct hg_file *f, const struct trial *t, const uint8_t *b
 
 static int write_large(struct hg_file *f, uint8_t *data, uint64_t offset)
 {
-    struct hg_req reqs[LARGE_REQUESTS] = { { .rc = 0 } };
+    struct hg_req *reqs = hg_calloc(LARGE_REQUESTS, sizeof *reqs);
     struct hg_req *list[LARGE_REQUESTS];
     size_t each = LARGE_BYTES / LARGE_REQUESTS;
     int rc;
 
+    if (reqs == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to calibrate");
     for (size_t i = 0; i < LARGE_REQUESTS; i++) {
         reqs[i] = (struct hg_req){ .op = HG_REQ_WRITE,
                                    .file = f,
@@ -97,13 +99,12 @@ static int write_large(struct hg_file *f, uint8_t *data, uint64_t offset)
                                    .offset = offset + i * each };
         list[i] = &reqs[i];
     }
-    rc = f->io->ops->submit(f->io, list, LARGE_REQUESTS);
-    if (rc < 0)
-        return rc;
-    for (size_t i = 0; i < LARGE_REQUESTS; i++) {
+    rc = f->io->ops->submit(f->io, list, LARGE_REQUESTS); /* all, or none */
+    for (size_t i = rc == HOLOG_OK ? 0 : LARGE_REQUESTS; i < LARGE_REQUESTS; i++) {
         int one = f->io->ops->wait(f->io, &reqs[i]);
         rc = rc < 0 ? rc : one;
     }
+    hg_free(reqs);
     return rc < 0 ? rc : f->io->ops->fdatasync(f);
 }
 
@@ -403,7 +404,7 @@ static int calibrate(struct trial *t, holog_calibration *found)
 
     if (rc == HOLOG_OK)
         rc = hg_io_open(t->dir, HG_IO_POSIX, &io);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = measure(t, io, &choice, found);
     if (rc == HOLOG_OK && (t->opts->flags & HOLOG_CALIBRATE_DRY_RUN) == 0) {
@@ -426,7 +427,7 @@ int holog_calibrate(const char *dir, const holog_calibrate_options *opts, holog_
         rc = hg_error(HOLOG_E_INVAL, "the directory is empty or NULL");
     if (rc == HOLOG_OK)
         rc = check_options(opts, &o);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     t.figure_ns = (uint64_t)o.figure_ms * 1000000u;
     t.sample = o.sample;
