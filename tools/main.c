@@ -111,6 +111,13 @@ static const struct command commands[] = {
       { OPT_JSON }, verb_config },
     { "info", "[STORE]", "Show version, machine, and how a store was opened.", NULL, 0, 1,
       { OPT_JSON }, verb_info },
+    { "calibrate", "DIR", "Measure what is quick on this machine and disk, and use it from now on.",
+      "DIR is a store, or a directory that will be one. What is chosen is stored in DIR/calibration.json:\n"
+      "io_uring or plain calls, direct I/O or the page cache, for whoever opens the store and says\n"
+      "nothing else; and the codec of arrays that are created with the codec 'auto'. HOLOG_IO and\n"
+      "HOLOG_DIRECT count more; with HOLOG_CALIBRATION=off it is not looked at. Nothing of it changes\n"
+      "what is stored, or how durable it is. 'holog info' says what is used.", 1, 1,
+      { OPT_SAMPLE, OPT_DRY_RUN, OPT_JSON }, verb_calibrate },
     { "stats", "STORE", "Show counters, sizes, and what keeps the past.", NULL, 1, 1,
       { OPT_JSON, OPT_PROMETHEUS }, verb_stats },
     { "serve", "STORE", "Serve the store over HTTP: Zarr arrays and blobs, any state.",
@@ -179,7 +186,7 @@ static void put_overview(FILE *to)
                 "A durable, crash-safe, versioned store of blobs in a directory.\n\n",
                 to);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        (void)fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+        (void)fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
     (void)fputs("\n'holog VERB --help' tells more of each; 'holog --version' tells the version.\n"
                 "Exit status: 0 done, 1 the request failed, 2 usage, 3 damage found.\n",
                 to);

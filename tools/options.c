@@ -104,6 +104,8 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_FORMAT]        = { "format", 0, KIND_TEXT, "FORMAT", "zarr3 (default) or zarr2" },
     [OPT_SKIP_DAMAGED]  = { "skip-damaged", 0, KIND_FLAG, NULL,
                             "go on without what cannot be taken; exit status 3" },
+    [OPT_SAMPLE]        = { "sample", 0, KIND_TEXT, "FILE",
+                            "try codecs on FILE or, if there is none, on that path of the store" },
     [OPT_PURGE]         = { "purge", 0, KIND_LATER, NULL, NULL },
     [OPT_MAP]           = { "map", 0, KIND_LATER, NULL, NULL },
 };

@@ -9,6 +9,7 @@
 int verb_init(const struct args *args);
 int verb_config(const struct args *args);
 int verb_info(const struct args *args);
+int verb_calibrate(const struct args *args);
 int verb_save(const struct args *args);
 int verb_load(const struct args *args);
 int verb_ls(const struct args *args);

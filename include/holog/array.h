@@ -65,7 +65,9 @@ HOLOG_API uint32_t holog_dtype_size(uint32_t dtype); /* bytes; 0: RAW, or no suc
 enum holog_array_codec {
     HOLOG_CODEC_NONE = 0,
     HOLOG_CODEC_ZSTD = 1, /* level 1 to 22; 0 = 3 */
-    HOLOG_CODEC_LZ4 = 2   /* level is the acceleration, 1 to 65537 (faster, larger); 0 = 1 */
+    HOLOG_CODEC_LZ4 = 2,  /* level is the acceleration, 1 to 65537 (faster, larger); 0 = 1 */
+    HOLOG_CODEC_AUTO =
+        3 /* what a calibration of the store has chosen, its level too; NONE where there is none */
 };
 
 /* SHUFFLE: before the codec the first bytes of all elements, then all second ones, ..., which numbers get smaller

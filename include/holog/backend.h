@@ -140,6 +140,10 @@ typedef struct holog_backend_options {
     uint32_t codec;    /* enum holog_array_codec */
     int32_t level;
     uint32_t array_flags; /* enum holog_array_flags */
+    /* Of new files of the backend files, whatever the umask: 0600 and what others may do, e.g. 0644. 0: 0666 less
+     * the umask, as directories are 0777 less it */
+    uint32_t file_mode;
+    uint32_t reserved; /* 0 */
 } holog_backend_options;
 
 typedef struct holog_backend holog_backend;

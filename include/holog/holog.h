@@ -100,10 +100,17 @@ enum holog_io_choice {
     HOLOG_IO_URING = 2
 };
 
+enum holog_direct_choice {
+    HOLOG_DIRECT_AUTO = 0,
+    HOLOG_DIRECT_ON = 1, /* past the page cache, where the file system gives that */
+    HOLOG_DIRECT_OFF = 2 /* by way of the page cache; as durable */
+};
+
 enum holog_open_flags {
-    HOLOG_OPEN_READONLY = 1,   /* writes not one byte; beside a live writer, follows it */
-    HOLOG_OPEN_NO_CREATE = 2,  /* HOLOG_E_NOTSTORE when there is none */
-    HOLOG_OPEN_MUST_CREATE = 4 /* HOLOG_E_EXIST when there is one */
+    HOLOG_OPEN_READONLY = 1,      /* writes not one byte; beside a live writer, follows it */
+    HOLOG_OPEN_NO_CREATE = 2,     /* HOLOG_E_NOTSTORE when there is none */
+    HOLOG_OPEN_MUST_CREATE = 4,   /* HOLOG_E_EXIST when there is one */
+    HOLOG_OPEN_NO_CALIBRATION = 8 /* see holog/calibrate.h */
 };
 
 enum holog_log_level {
@@ -141,11 +148,12 @@ typedef struct holog_options {
     void *progress_ctx;
     uint32_t no_side_table; /* 1: no hash table beside the index: some 9 bytes less a value, and
                                loads of small values take about twice as long */
-    uint32_t reserved;      /* 0 */
+    uint32_t direct;        /* enum holog_direct_choice */
 } holog_options;
 
-/* What is 0 here, the environment may say: HOLOG_IO (auto, posix, uring) and HOLOG_BUDGET (bytes, or 512M, 4G); what
- * neither says is the default. Whatever is said makes the same stores. HOLOG_PLUGIN_PATH is a directory to look
+/* What is 0 here, the environment may say: HOLOG_IO (auto, posix, uring), HOLOG_DIRECT (auto, on, off)
+ * and HOLOG_BUDGET (bytes, or 512M, 4G); what neither says, a stored calibration (holog/calibrate.h), unless
+ * HOLOG_CALIBRATION=off; else it is the default. Whatever is said makes the same stores. HOLOG_PLUGIN_PATH is a directory to look
  * for plug-ins in before the installed one; HOLOG_NO_SIMD=1 takes plain C where machine instructions are used.
  * A program that runs with more rights than its user does not look. */
 /* Zero with struct_size set. A struct_size larger than the library's is accepted when the tail is
@@ -471,6 +479,20 @@ typedef struct holog_stats {
     uint64_t rope_bytes;                /* memory of ropes: values as deltas made them */
 } holog_stats;
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
+
+enum holog_health_state {
+    HOLOG_HEALTH_OK = 0,
+    HOLOG_HEALTH_DEGRADED =
+        1, /* everything works; something is slower, until it can be done again */
+    HOLOG_HEALTH_READONLY = 2, /* reading works */
+    HOLOG_HEALTH_FAILED = 3    /* an earlier write failed: reading works, until it is closed */
+};
+/* How the handle is, the worst of all that there is to say; asks the disk nothing. `each` (may be NULL) gets the
+ * reasons, the worst first, borrowed for the call; non-zero stops. */
+HOLOG_API int holog_health(holog_store *store, uint32_t *out_state,
+                           int (*each)(void *ctx, uint32_t state, const char *reason), void *ctx);
+HOLOG_API const char *holog_health_name(
+    uint32_t state); /* "ok", "degraded", "read-only", "failed" */
 
 /* What machine and what choices: keys and values for people and --json. */
 HOLOG_API int holog_info(holog_store *store,

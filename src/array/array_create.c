@@ -41,7 +41,7 @@ static int check_spec(const holog_array_spec *spec, holog_array_spec *out)
     if ((out->flags & ~(uint32_t)(HOLOG_ARRAY_CRC32C | HOLOG_ARRAY_SHUFFLE)) != 0 ||
         out->reserved != 0)
         return hg_error(HOLOG_E_INVAL, "flags: %#x is not known", out->flags);
-    if (out->codec > HOLOG_CODEC_LZ4)
+    if (out->codec > HOLOG_CODEC_AUTO)
         return hg_error(HOLOG_E_INVAL, "codec: there is no codec %u", out->codec);
     if ((out->codec == HOLOG_CODEC_ZSTD && (out->level < 0 || out->level > 22)) ||
         (out->codec == HOLOG_CODEC_LZ4 && (out->level < 0 || out->level > 65537)))
@@ -200,6 +200,10 @@ int hg_array_put(holog_txn *txn, const char *path, const holog_array_spec *spec,
 
     if (rc == HOLOG_OK)
         rc = hg_txn_check_call(txn, HG_OP_SAVE, flags);
+    if (rc == HOLOG_OK && known.codec == HOLOG_CODEC_AUTO) {
+        known.codec = txn->store->calibration.codec;
+        known.level = txn->store->calibration.level;
+    }
     if (rc == HOLOG_OK)
         rc = write_document(&known, &json);
     if (rc == HOLOG_OK)

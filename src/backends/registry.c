@@ -283,6 +283,11 @@ static int take_options(const holog_backend_options *in, holog_backend_options *
     out->struct_size = (uint32_t)sizeof *out;
     if (out->durability > HOLOG_DURABILITY_SYNC || out->chunking > HOLOG_CHUNKS_WHOLE)
         return hg_error(HOLOG_E_INVAL, "there is no such durability or chunking");
+    if (out->file_mode != 0 && ((out->file_mode & 0600) != 0600 || (out->file_mode & ~0666u) != 0))
+        return hg_error(HOLOG_E_INVAL, "file_mode is %#o: 0600, and of 0066 what others may do",
+                        out->file_mode);
+    if (out->reserved != 0)
+        return hg_error(HOLOG_E_INVAL, "holog_backend_options: reserved is not 0");
     if (out->cleanup_threshold == 0)
         out->cleanup_threshold = 0.8;
     if (!(out->cleanup_threshold > 0 && out->cleanup_threshold <= 1))

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "engine/retention.h"
 #include "engine/store_internal.h"
+#include "io/machine.h"
 #include "io/memory.h"
 
 /* The disk under the store, measured once at init; kept in SUPER for `holog info`. */
@@ -110,17 +111,35 @@ static void say_direct(holog_store *s, struct out *o)
     hg_error_clear();
 }
 
+static void say_calibration(const holog_store *s, struct out *o)
+{
+    static const char *const states[] = { "none", "used", "off", "ignored" };
+    const struct hg_calibration *c = &s->calibration;
+
+    say_text(o, "calibration", states[c->state]);
+    if (c->note[0] != 0)
+        say_text(o, "calibration_reason", c->note);
+    if (c->state != HG_CALIBRATION_USED)
+        return;
+    say_text(o, "calibration_io", c->io == HOLOG_IO_URING ? "uring" : "posix");
+    say_text(o, "calibration_direct", c->direct == HOLOG_DIRECT_ON ? "on" : "off");
+    say_text(o, "calibration_codec", hg_calibration_codec_name(c->codec));
+    say(o, "calibration_level", (unsigned long long)c->level);
+}
+
 int holog_info(holog_store *store, int (*each)(void *ctx, const char *key, const char *value),
                void *ctx)
 {
     struct out o = { .each = each, .ctx = ctx };
     static const char *const modes[] = { "default", "commit", "interval", "os", "none" };
+    uint32_t health = HOLOG_HEALTH_OK;
 
     if (each == NULL)
         return hg_error(HOLOG_E_INVAL, "each is NULL");
     say_text(&o, "version", holog_version());
     say(&o, "cpus", hg_cpu_count());
     say(&o, "memory_bytes", hg_memory_available());
+    say_text(&o, "simd", hg_cpu_simd());
     if (store != NULL) {
         int rc = hg_store_check(store);
         if (rc < 0)
@@ -130,6 +149,9 @@ int holog_info(holog_store *store, int (*each)(void *ctx, const char *key, const
         if (store->io->why_world != NULL && store->io->why_world[0] != 0)
             say_text(&o, "io_reason", store->io->why_world);
         say_direct(store, &o);
+        say_calibration(store, &o);
+        (void)holog_health(store, &health, NULL, NULL);
+        say_text(&o, "health", holog_health_name(health));
         say_text(&o, "mode", store->log == NULL ? "read-only" : "read-write");
         say_text(&o, "sync", modes[store->opts.sync]);
         say(&o, "budget_bytes", store->opts.budget_bytes);
@@ -184,15 +206,12 @@ static uint64_t seconds(uint64_t ns)
 /* Its length. The log's lock is held, where there is a log. */
 static size_t rule_value(const holog_store *s, size_t i, char *out, size_t size)
 {
-    static const char *const modes[] = {
-        [HG_CONSERVE_TRACK] = "track", [HG_CONSERVE_OFF] = "off", [HG_CONSERVE_ENFORCE] = "enforce"
-    };
     const struct hg_retention *r = &s->rules;
     const uint64_t values[N_RULES] = { r->commits, seconds(r->age_ns), r->bytes,
                                        seconds(r->pin_age_ns), r->pin_bytes };
 
     if (strcmp(rules[i], HG_CONSERVATION_KEY) == 0)
-        return (size_t)snprintf(out, size, "%s", modes[s->conservation]);
+        return (size_t)snprintf(out, size, "%s", hg_conservation_name(s->conservation));
     if (r->bytes_live && strcmp(rules[i], "retention.bytes") == 0)
         return (size_t)snprintf(out, size, "live");
     if (values[i] == UINT64_MAX)
@@ -224,10 +243,6 @@ static int get_setting(holog_store *s, const char *key, char *out, size_t size)
         hg_log_lock(s->log);
     if (rule < N_RULES) {
         rc = rule_value(s, rule, out, size) < size ? HOLOG_OK : HOLOG_E_RANGE;
-    }
-    if (strcmp(key, HG_CONSERVATION_KEY) == 0) { /* also when nobody has set it */
-        (void)snprintf(out, size, "%s", hg_conservation_name(s->conservation));
-        rc = HOLOG_OK;
     }
     for (const struct hg_setting *e = s->settings; e != NULL && rule == N_RULES; e = e->next) {
         if (strcmp(e->key, key) == 0) {
@@ -316,10 +331,8 @@ int holog_config_list(holog_store *store,
         (void)rule_value(store, i, text, sizeof text);
         rc = copy_setting(&copy, rules[i], text);
     }
-    if (rc == HOLOG_OK)
-        rc = copy_setting(&copy, HG_CONSERVATION_KEY, hg_conservation_name(store->conservation));
     for (const struct hg_setting *e = store->settings; e != NULL && rc == HOLOG_OK; e = e->next) {
-        if (rule_of(e->key) == N_RULES && strcmp(e->key, HG_CONSERVATION_KEY) != 0)
+        if (rule_of(e->key) == N_RULES)
             rc = copy_setting(&copy, e->key, e->value);
     }
     if (store->log != NULL)

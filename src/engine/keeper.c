@@ -148,6 +148,7 @@ static void write_next(holog_store *s)
     rc = hg_checkpoint_write(s->io, &k->next, v->root, v->past);
     if (rc < 0 && s->opts.log != NULL) /* a cache: the next open is slower, nothing is lost */
         s->opts.log(s->opts.log_ctx, HOLOG_LOG_WARN, "an index checkpoint was not written");
+    __atomic_store_n(&k->failed, rc < 0, __ATOMIC_RELAXED);
     hg_log_lock(s->log);
     if (rc == HOLOG_OK) {
         __atomic_add_fetch(&s->checkpoints, 1, __ATOMIC_RELAXED);

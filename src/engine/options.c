@@ -92,7 +92,7 @@ static int check_sizes(const holog_options *o)
 /* ---- from the environment ---------------------------------------------------------------------------*/
 
 /* What the caller has left open, whoever starts the program may say: not one that has more rights than its user. */
-static const char *said(const char *name)
+const char *hg_environment(const char *name)
 {
     const char *value = secure_getenv(name);
 
@@ -106,7 +106,7 @@ static int refuse(const char *name, const char *value, const char *what)
 
 static int take_io(holog_options *o)
 {
-    const char *value = said("HOLOG_IO");
+    const char *value = hg_environment("HOLOG_IO");
 
     if (o->io != HOLOG_IO_AUTO || value == NULL || strcmp(value, "auto") == 0)
         return HOLOG_OK;
@@ -116,9 +116,33 @@ static int take_io(holog_options *o)
     return HOLOG_OK;
 }
 
+static int take_direct(holog_options *o)
+{
+    const char *value = hg_environment("HOLOG_DIRECT");
+
+    if (o->direct != HOLOG_DIRECT_AUTO || value == NULL || strcmp(value, "auto") == 0)
+        return HOLOG_OK;
+    if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+        return refuse("HOLOG_DIRECT", value, "auto, on or off");
+    o->direct = strcmp(value, "on") == 0 ? HOLOG_DIRECT_ON : HOLOG_DIRECT_OFF;
+    return HOLOG_OK;
+}
+
+static int take_calibration(holog_options *o)
+{
+    const char *value = hg_environment("HOLOG_CALIBRATION");
+
+    if (value == NULL || strcmp(value, "on") == 0)
+        return HOLOG_OK;
+    if (strcmp(value, "off") != 0)
+        return refuse("HOLOG_CALIBRATION", value, "on or off");
+    o->flags |= HOLOG_OPEN_NO_CALIBRATION;
+    return HOLOG_OK;
+}
+
 static int take_budget(holog_options *o)
 {
-    const char *value = said("HOLOG_BUDGET");
+    const char *value = hg_environment("HOLOG_BUDGET");
     char *end = NULL;
     unsigned long long bytes;
     unsigned shift;
@@ -147,15 +171,21 @@ int hg_options_resolve(const holog_options *in, holog_options *out)
         rc = take_io(out);
     if (rc == HOLOG_OK)
         rc = take_budget(out);
+    if (rc == HOLOG_OK)
+        rc = take_direct(out);
+    if (rc == HOLOG_OK)
+        rc = take_calibration(out);
     if (rc < 0)
         return rc;
-    if ((out->flags &
-         ~(uint32_t)(HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE | HOLOG_OPEN_MUST_CREATE)) != 0)
+    if ((out->flags & ~(uint32_t)(HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE |
+                                  HOLOG_OPEN_MUST_CREATE | HOLOG_OPEN_NO_CALIBRATION)) != 0)
         return hg_error(HOLOG_E_INVAL, "options: unknown flags %#x", out->flags);
     if (out->sync > HOLOG_SYNC_NONE)
         return hg_error(HOLOG_E_INVAL, "options: sync mode %u does not exist", out->sync);
     if (out->io > HOLOG_IO_URING)
         return hg_error(HOLOG_E_INVAL, "options: io choice %u does not exist", out->io);
+    if (out->direct > HOLOG_DIRECT_OFF)
+        return hg_error(HOLOG_E_INVAL, "options: direct choice %u does not exist", out->direct);
     if (out->groups_in_flight > 8)
         return hg_error(HOLOG_E_INVAL, "groups_in_flight is %u: 1 to 8", out->groups_in_flight);
     if (out->sync == HOLOG_SYNC_DEFAULT)

@@ -175,7 +175,8 @@ static int each_name(void *ctx, const char *name, int is_dir)
              strcmp(name, HG_SEG_DIR) == 0 || strcmp(name, HG_CHK_DIR) == 0 ||
              strcmp(name, HG_QUARANTINE_DIR) == 0 || strcmp(name, HG_CTL_NAME) == 0)
         l->leftovers = 1;
-    else if (strcmp(name, "lost+found") != 0) {
+    else if (strcmp(name, "lost+found") != 0 && strcmp(name, HG_CALIBRATION_NAME) != 0 &&
+             strcmp(name, HG_CALIBRATION_TMP) != 0 && strcmp(name, HG_CALIBRATION_TRIAL) != 0) {
         l->others = 1;
         (void)snprintf(l->other, sizeof l->other, "%s", name); /* cut to fit */
     }
@@ -323,6 +324,7 @@ int holog_init(const char *dir, const holog_options *opts)
         rc = hg_io_open(dir, io_choice(&o), &io);
     if (rc != HOLOG_OK)
         return rc;
+    io->buffered = o.direct == HOLOG_DIRECT_OFF;
     rc = hg_store_init_io(io, &o);
     io->ops->destroy(io);
     return rc;
@@ -782,6 +784,7 @@ static int is_store(struct hg_io *io, int *out_is)
 
 int holog_open(const char *dir, const holog_options *opts, holog_store **out_store)
 {
+    struct hg_calibration calibration;
     struct hg_io *io = NULL;
     holog_options o;
     int is = 0;
@@ -798,12 +801,14 @@ int holog_open(const char *dir, const holog_options *opts, holog_store **out_sto
         if (rc < 0 && rc != HOLOG_E_EXIST)
             return rc;
     }
+    hg_calibration_apply(dir, &o, &calibration);
     rc = hg_io_open(dir, io_choice(&o), &io);
     if (rc == HOLOG_E_NOENT)
         return hg_error(HOLOG_E_NOTSTORE, "%s: no such directory (holog init creates a store)",
                         dir);
     if (rc < 0)
         return rc;
+    io->buffered = o.direct == HOLOG_DIRECT_OFF;
     rc = is_store(io, &is);
     if (rc == HOLOG_OK && is && (o.flags & HOLOG_OPEN_MUST_CREATE) != 0)
         rc = hg_error(HOLOG_E_EXIST, "%s is a holog store already", dir);
@@ -825,6 +830,7 @@ int holog_open(const char *dir, const holog_options *opts, holog_store **out_sto
     }
     rc = hg_fork_watch(io);
     (*out_store)->io_is_ours = 1;
+    (*out_store)->calibration = calibration;
     if (rc < 0) {
         (void)holog_close(*out_store); /* the first cause is told */
         *out_store = NULL;

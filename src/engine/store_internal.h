@@ -29,7 +29,9 @@
  *   keep.c       a condition beside the rules of retention
  *   stats.c      counters, histograms
  *   reader.c     read-only handles; what the store takes on disk
+ *   health.c     what a handle can still do
  *   info.c       machine, choices, settings
+ *   calibration.c  what a calibration has chosen; made by calibrate.c
  *   maintain.c   verify, repair
  *
  * Lock ranks: 0 s->keep_lock, 1 log->lock (the commit lock: sequenced state, versions), 2 the log's
@@ -42,6 +44,7 @@
 #include "base/epoch.h"
 #include "engine/apply.h"
 #include "engine/cache.h"
+#include "engine/calibration.h"
 #include "engine/checkpoint.h"
 #include "engine/index.h"
 #include "engine/past.h"
@@ -122,6 +125,7 @@ struct hg_keeper {
     struct hg_checkpoint next;
     uint64_t bytes; /* of the log when the last one was described */
     hg_pos covers;  /* what the newest one has; 0: there is none */
+    int failed;     /* atomic: the last one could not be written */
 };
 
 /* A run that a thread of its own puts into the index; nobody else's while there is one. */
@@ -157,6 +161,7 @@ struct holog_store {
     int pid;
     uint32_t fork_generation;
     int io_is_ours; /* close destroys io */
+    struct hg_calibration calibration;
     int event_fd;
 #define HG_IDLE_TXNS 16u
     holog_txn *idle_txns[HG_IDLE_TXNS]; /* each by atomic exchange */
@@ -228,6 +233,8 @@ HG_MUST_CHECK int hg_struct_check(const void *out, const char *name);
 void hg_struct_fill(void *out, const void *from, size_t from_size);
 /* Defaults filled in, everything checked. */
 HG_MUST_CHECK int hg_options_resolve(const holog_options *in, holog_options *out);
+/* NULL: it does not say, or nobody listens (holog.h). */
+const char *hg_environment(const char *name);
 HG_MUST_CHECK int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *value,
                                  size_t value_len);
 

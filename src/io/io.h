@@ -148,6 +148,7 @@ struct hg_io {
     const struct hg_io_ops *ops;
     const char *why_world; /* why this world was chosen ("io_uring refused: EPERM"), or "" */
     char root[256];        /* for messages: the directory, cut to fit */
+    int buffered; /* HG_OPEN_DIRECT is not done: somebody has chosen the page cache; set after open */
 };
 
 /* The head of every world's own file struct. `ops` via io. */

@@ -30,6 +30,7 @@
 
 struct hg_outside {
     struct hg_beneath root;
+    unsigned file_mode; /* 0: MODE_FILE less the umask */
 };
 
 /* ---- names ---------------------------------------------------------------------------------------------*/
@@ -118,6 +119,11 @@ int hg_outside_open(const char *root_dir, int create, struct hg_outside **out)
     }
     *out = o;
     return HOLOG_OK;
+}
+
+void hg_outside_set_mode(struct hg_outside *o, unsigned file_mode)
+{
+    o->file_mode = file_mode;
 }
 
 void hg_outside_close(struct hg_outside *o)
@@ -273,7 +279,12 @@ int hg_outside_write(struct hg_outside *o, const char *name, const void *const *
     rc = create_temp(dir, name, temp, &fd);
     if (rc < 0)
         goto out;
-    rc = write_parts(fd, name, parts, lens, n, flags);
+    if (o->file_mode != 0 && fchmod(fd, o->file_mode) != 0) {
+        rc = hg_io_fail(errno, "set the mode of", name);
+        (void)close(fd); /* nothing is in it */
+    } else {
+        rc = write_parts(fd, name, parts, lens, n, flags);
+    }
     if (rc == HOLOG_OK)
         rc = give_name(dir, temp, base, name, flags);
     if (rc < 0)

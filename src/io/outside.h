@@ -34,6 +34,8 @@ struct hg_outside;
 
 /* root_dir may be reached through symlinks; `create`: made when missing (its parents are not). */
 HG_MUST_CHECK int hg_outside_open(const char *root_dir, int create, struct hg_outside **out);
+/* Of files that are written from now on, whatever the umask; 0: the umask decides. Before others use o. */
+void hg_outside_set_mode(struct hg_outside *o, unsigned file_mode);
 void hg_outside_close(struct hg_outside *o); /* NULL is fine; syncs nothing */
 
 /*

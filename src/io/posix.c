@@ -297,7 +297,9 @@ static int px_open(struct hg_io *io, const char *name, unsigned flags, struct hg
         rc = hg_io_fail(errno, "set the mode of", name); /* the umask had taken bits away */
         goto out;
     }
-    if ((flags & HG_OPEN_DIRECT) != 0)
+    if ((flags & HG_OPEN_DIRECT) != 0 && io->buffered)
+        f->why_buffered = "the page cache was chosen";
+    else if ((flags & HG_OPEN_DIRECT) != 0)
         try_direct(f);
     *out_file = &f->base;
     f = NULL;

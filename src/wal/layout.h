@@ -17,13 +17,14 @@
 #define HG_FEATURE_ARRAYS   UINT64_C(4) /* node components; 2 stays one that no holog knows */
 #define HG_FEATURES_KNOWN   (HG_FEATURE_VERSIONS | HG_FEATURE_ARRAYS)
 
-#define HG_SUPER_NAME     "SUPER"
-#define HG_LOCK_NAME      "LOCK"
-#define HG_CTL_NAME       "ctl"
-#define HG_SEG_DIR        "seg"
-#define HG_CHK_DIR        "chk"
-#define HG_CHK_TMP        "new.tmp" /* in it */
-#define HG_QUARANTINE_DIR "quarantine"
+#define HG_SUPER_NAME       "SUPER"
+#define HG_CALIBRATION_NAME "calibration.json" /* no part of the log; verify knows it */
+#define HG_LOCK_NAME        "LOCK"
+#define HG_CTL_NAME         "ctl"
+#define HG_SEG_DIR          "seg"
+#define HG_CHK_DIR          "chk"
+#define HG_CHK_TMP          "new.tmp" /* in it */
+#define HG_QUARANTINE_DIR   "quarantine"
 
 enum hg_segment_kind {
     HG_KIND_FRAMES = 1,  /* .hlog */

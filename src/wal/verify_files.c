@@ -100,8 +100,9 @@ static int report_stray(struct hg_verifier *v, const char *dir, const char *name
 
 static int is_ours(const char *name)
 {
-    static const char *const ours[] = { HG_SUPER_NAME,  HG_LOCK_NAME,   HG_CTL_NAME,
-                                        HG_SEG_DIR "/", HG_CHK_DIR "/", HG_QUARANTINE_DIR "/" };
+    static const char *const ours[] = { HG_SUPER_NAME,      HG_LOCK_NAME,   HG_CTL_NAME,
+                                        HG_SEG_DIR "/",     HG_CHK_DIR "/", HG_QUARANTINE_DIR "/",
+                                        HG_CALIBRATION_NAME };
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
         if (strcmp(name, ours[i]) == 0)

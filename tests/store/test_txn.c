@@ -1037,6 +1037,28 @@ Test(txn, messages_and_metadata_have_limits)
 
 /* ---- settings and counters -------------------------------------------------------------------------*/
 
+static int count_conservation(void *ctx, const char *key, const char *value)
+{
+    (void)value;
+    *(unsigned *)ctx += strcmp(key, "conservation") == 0;
+    return 0;
+}
+
+Test(txn, each_setting_is_listed_once_whether_somebody_has_set_it_or_not)
+{
+    char value[16];
+
+    for (int round = 0; round < 2; round++) {
+        unsigned n = 0;
+        OK(holog_config_list(box.store, count_conservation, &n));
+        cr_assert_eq(n, 1);
+        OK(holog_config(box.store, "conservation", "off", NULL, 0));
+        box_same_after_reopen(&box);
+    }
+    OK(holog_config(box.store, "conservation", NULL, value, sizeof value));
+    cr_assert_str_eq(value, "off");
+}
+
 static int count_keys(void *ctx, const char *key, const char *value)
 {
     cr_assert_neq(key[0], 0);

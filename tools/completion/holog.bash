@@ -26,13 +26,14 @@ _holog_options() {
         export) echo "--format --at --json" ;;
         import) echo "--replace --skip-damaged --message --json" ;;
         bench) echo "--dir --seconds --json" ;;
+        calibrate) echo "--sample --dry-run --json" ;;
         stat) echo "--at --json" ;;
         dump | config | info) echo "--json" ;;
     esac
 }
 
 _holog_verbs="init save load ls stat delta rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info \
-stats serve export import bench help --help --version"
+calibrate stats serve export import bench help --help --version"
 
 # Words that are no options, before the one being completed: the verb comes first.
 _holog_operands() {
@@ -47,7 +48,7 @@ _holog_operands() {
                 -m | -o | -n | -d | --message | --output | --limit | --depth | --range | --prefix | \
                     --at | --steps | --keep | --older | --delete | --after | --before | --if-seq | --mode | --dir | --seconds | --segment-size | \
                     --extent-segment-size | --inline-max | --max-space-amp | --port | --bind | --path | --token | \
-                    --max-body | --max-connections | --format) skip=1 ;;
+                    --max-body | --max-connections | --format | --sample) skip=1 ;;
             esac
         else
             _holog_words+=("$word")
@@ -105,7 +106,7 @@ _holog() {
     local verb=${_holog_words[0]-} count=${#_holog_words[@]}
 
     case $before in
-        -o | --output | --token) _holog_files "$typed"; return ;;
+        -o | --output | --token | --sample) _holog_files "$typed"; return ;;
         --dir) _holog_directories "$typed"; return ;;
         --mode) _holog_list "point-in-time salvage" "$typed"; return ;;
         --path) _holog_paths "${_holog_words[1]-}" "$typed"; return ;;

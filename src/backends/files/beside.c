@@ -216,6 +216,8 @@ static int files_open(const holog_backend_options *opts, void **out_self)
         rc = f->root_dir == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a backend")
                                  : hg_outside_open(opts->root, 1, &f->root);
     }
+    if (rc == HOLOG_OK)
+        hg_outside_set_mode(f->root, opts->file_mode);
     if (rc < 0)
         (void)files_close(f);
     else
