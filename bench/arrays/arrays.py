@@ -209,6 +209,13 @@ class AcquirePlanes:
         sync_disk(self.where)
         return time.perf_counter() - start
 
+    def compare(self, planes):
+        import zarr
+        array = zarr.open_array(self.where, mode="r")
+        for i in (0, len(planes) - 1):
+            if not np.array_equal(array[i], planes[i]):
+                raise RuntimeError(f"acquire-zarr: plane {i} is another")
+
 
 KINDS = {"holog": HologPlanes, "numpy": NpyPlanes, "h5py": H5Planes, "zarr": ZarrPlanes,
          "tensorstore": TensorStorePlanes, "acquire-zarr": AcquirePlanes}
@@ -358,6 +365,8 @@ def bench_planes(lib, args, report):
             report.add("save-planes", kind.name, planes.nbytes / 1e6 / peer.save(planes))
             if kind is not AcquirePlanes:
                 load_rows(peer, planes, out, args, report)
+            elif there["zarr"]:
+                peer.compare(planes)
             if kind is not AcquirePlanes and args.cold:
                 one_plane(peer, planes, report)
             if kind is HologPlanes and args.cold:
