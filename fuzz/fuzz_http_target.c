@@ -21,6 +21,8 @@ static void check_key(const char *key)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char raw[TARGET_MAX + 16];
+    static char parts[TARGET_MAX + 16];
+    static char parts_again[TARGET_MAX + 16];
     static struct target target;
     static struct target again;
 
@@ -28,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(raw, data, size);
     raw[size] = '\0';
-    target_parse(raw, &target);
+    target_parse(raw, parts, &target);
     if (target.kind != TARGET_LIVE && target.kind != TARGET_NUMBER && target.kind != TARGET_REF)
         return 0;
     check_key(target.key);
@@ -38,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(text);
         return 0;
     }
-    target_parse(text, &again);
+    target_parse(text, parts_again, &again);
     FUZZ_CHECK(again.kind == (target.kind == TARGET_LIVE ? TARGET_LIVE : TARGET_NUMBER));
     FUZZ_CHECK(again.number == target.number && again.twin == target.twin);
     FUZZ_CHECK(strcmp(again.key, target.key) == 0 && again.list == target.list);

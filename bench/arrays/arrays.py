@@ -1,18 +1,26 @@
 #!/usr/bin/env python3
-"""Arrays in holog beside arrays elsewhere: planes of a microscope saved, loaded, picked out; chunks committed.
+"""Arrays in holog beside arrays elsewhere: planes of a microscope saved, loaded, picked out.
 
-    arrays.py LIBHOLOG.SO [--dir DIR] [--planes N] [--rounds N] [--only ROW,...] [--json FILE]
+    arrays.py LIBHOLOG.SO [--dir DIR] [--planes N] [--warm-planes N] [--rounds N] [--json FILE]
 
 Everything is measured in one run on one disk, in interleaved rounds (A B C, A B C, ...), after a sync, with the
 page cache dropped where a row says cold (that needs root; without it such rows are left out, and it is said).
-Printed are the median, the spread (max - min) / median, and holog's ratio to the best peer of the same round.
+Printed are the median, the spread (max - min) / median, and holog's ratio to each of the others in the same round.
 Peers write raw chunks, as holog does: data do not compress. Durable means: on the disk when the clock stops.
+
+  save-planes           all planes, as one array in chunks of a plane; durable when the clock stops: holog by its
+                        commit, TensorStore by the syncs of its file driver, the others by a sync of the disk at
+                        the end (acquire-zarr appends plane by plane; it only writes)
+  load-planes-cold      all of them, PIECE at a time, into memory that is there
+  load-planes-warm      the first --warm-planes of them once more
+  load-planes-in-place  as many planes, each an array of its own, as whoever has them in memory gives them out
+                        without a copy (holog_array_load; a mapped .npy file); a word of each cache line is read
+  one-plane-cold        one of all planes; a median of nine
+  plane-of-batch        one plane out of the batch, and in turn that plane saved alone, cold: the ratio of the pair
 """
 
 import argparse
-import ctypes
 import gc
-import json
 import os
 import shutil
 import statistics
@@ -20,113 +28,17 @@ import sys
 import time
 
 import numpy as np
+from common import Holog, Lib, Report, drop_caches, machine, raw_rates, sync_disk, verdict, versions
 
 SIDE = 2048
-U64 = ctypes.c_uint64
+PIECE = 100  # planes that are read at once: memory for all of them twice there may not be
+LINE = 8     # words in a cache line
+UNITS = {"save-planes": ("MB/s, durable", True), "load-planes-cold": ("MB/s", True),
+         "load-planes-warm": ("MB/s", True), "load-planes-in-place": ("MB/s", True),
+         "one-plane-cold": ("us", False), "plane-of-batch": ("us", False)}
 
 
-# ---- holog, by its C interface -------------------------------------------------------------------
-
-
-class Options(ctypes.Structure):
-    _fields_ = [("struct_size", ctypes.c_uint32), ("flags", ctypes.c_uint32),
-                ("rest", ctypes.c_uint8 * 1016)]
-
-
-class Spec(ctypes.Structure):
-    _fields_ = [("struct_size", ctypes.c_uint32), ("dtype", ctypes.c_uint32),
-                ("item_size", ctypes.c_uint32), ("rank", ctypes.c_uint32),
-                ("shape", ctypes.POINTER(U64)), ("chunk", ctypes.POINTER(U64)),
-                ("fill", ctypes.c_void_p), ("names", ctypes.c_void_p),
-                ("attributes", ctypes.c_char_p), ("codec", ctypes.c_uint32),
-                ("level", ctypes.c_int32)]
-
-
-class Slice(ctypes.Structure):
-    _fields_ = [("start", U64), ("count", U64), ("step", U64)]
-
-
-class Detail(ctypes.Structure):
-    _fields_ = [("code", ctypes.c_int), ("sys_errno", ctypes.c_int), ("has_position", ctypes.c_int),
-                ("segment", ctypes.c_uint32), ("offset", U64), ("path", ctypes.c_char * 256),
-                ("message", ctypes.c_char * 512)]
-
-
-class Lib:
-    def __init__(self, path):
-        self.lib = ctypes.CDLL(path)
-
-    def call(self, name, *args):
-        rc = getattr(self.lib, name)(*args)
-        if rc != 0:
-            detail = Detail()
-            self.lib.holog_last_error(ctypes.byref(detail))
-            raise RuntimeError(f"{name}: {detail.message.decode()}")
-
-
-def numbers(values):
-    return (U64 * len(values))(*values)
-
-
-class Holog:
-    """A store in a directory; arrays are uint16."""
-
-    name = "holog"
-
-    def __init__(self, lib, where):
-        self.lib = lib
-        self.where = where
-        self.store = ctypes.c_void_p()
-        self.lib.call("holog_open", where.encode(), None, ctypes.byref(self.store))
-
-    def close(self):
-        self.lib.call("holog_close", self.store)
-
-    def save(self, path, data, shape, chunk):
-        spec = Spec(struct_size=ctypes.sizeof(Spec), dtype=7, rank=len(shape),
-                    shape=numbers(shape), chunk=numbers(chunk))
-        pointer = data.ctypes.data_as(ctypes.c_void_p) if data is not None else None
-        name = "holog_array_save" if data is not None else "holog_array_create"
-        args = [self.store, path.encode(), ctypes.byref(spec)]
-        if data is not None:
-            args += [pointer, None]
-        self.lib.call(name, *args, ctypes.c_uint(3), None)
-
-    def save_one_value(self, path, value, shape, chunk):
-        """Every element the same, by strides of 0; in zstd."""
-        spec = Spec(struct_size=ctypes.sizeof(Spec), dtype=7, rank=len(shape),
-                    shape=numbers(shape), chunk=numbers(chunk), codec=1, level=1)
-        element = ctypes.c_uint16(value)
-        strides = (ctypes.c_int64 * len(shape))()
-        self.lib.call("holog_array_save", self.store, path.encode(), ctypes.byref(spec),
-                      ctypes.byref(element), strides, ctypes.c_uint(3), None)
-
-    def open_array(self, path):
-        array = ctypes.c_void_p()
-        self.lib.call("holog_array_open", self.store, path.encode(), ctypes.byref(array))
-        return array
-
-    def read(self, array, slices, out):
-        region = (Slice * len(slices))(*[Slice(*s) for s in slices]) if slices else None
-        self.lib.call("holog_array_read", array, region, out.ctypes.data_as(ctypes.c_void_p), None)
-
-    def close_array(self, array):
-        self.lib.lib.holog_array_close(array)
-
-    def update(self, path, slices, data):
-        region = (Slice * len(slices))(*[Slice(*s) for s in slices])
-        self.lib.call("holog_array_update", self.store, path.encode(), region,
-                      data.ctypes.data_as(ctypes.c_void_p), None, None)
-
-
-# ---- the same for all: planes --------------------------------------------------------------------
-
-
-def sync_disk(path):
-    fd = os.open(path, os.O_RDONLY)
-    os.fsync(fd)
-    os.close(fd)
-    os.sync()
+# ---- the same for all ----------------------------------------------------------------------------
 
 
 class HologPlanes:
@@ -138,7 +50,7 @@ class HologPlanes:
     def save(self, planes):
         store = Holog(self.lib, self.where)
         start = time.perf_counter()
-        store.save("well", planes, planes.shape, (1, SIDE, SIDE))
+        store.save("well", planes, (1, SIDE, SIDE))
         spent = time.perf_counter() - start
         store.close()
         return spent
@@ -147,11 +59,8 @@ class HologPlanes:
         self.store = Holog(self.lib, self.where)
         self.array = self.store.open_array("well")
 
-    def load(self, out):
-        self.store.read(self.array, None, out)
-
-    def plane(self, i, out):
-        self.store.read(self.array, [(i, 1, 1), (0, SIDE, 1), (0, SIDE, 1)], out)
+    def load(self, first, out):
+        self.store.read(self.array, [(first, len(out), 1), (0, SIDE, 1), (0, SIDE, 1)], out)
 
     def close(self):
         self.store.close_array(self.array)
@@ -180,19 +89,16 @@ class NpyPlanes:
     def open(self):
         pass
 
-    def load(self, out):
-        for i in range(len(out)):
-            out[i] = np.load(self.file(i))
-
-    def plane(self, i, out):
-        out[0] = np.load(self.file(i))
+    def load(self, first, out):
+        for i, plane in enumerate(out):
+            plane[:] = np.load(self.file(first + i))
 
     def close(self):
         pass
 
 
 class H5Planes:
-    name = "HDF5"
+    name = "h5py"
 
     def __init__(self, _, where):
         self.where = where
@@ -211,18 +117,15 @@ class H5Planes:
         self.f = h5py.File(os.path.join(self.where, "a.h5"), "r")
         self.array = self.f["well"]
 
-    def load(self, out):
-        self.array.read_direct(out)
-
-    def plane(self, i, out):
-        self.array.read_direct(out, np.s_[i:i + 1])
+    def load(self, first, out):
+        self.array.read_direct(out, np.s_[first:first + len(out)])
 
     def close(self):
         self.f.close()
 
 
 class ZarrPlanes:
-    name = "zarr-python"
+    name = "zarr"
 
     def __init__(self, _, where):
         self.where = where
@@ -240,11 +143,8 @@ class ZarrPlanes:
         import zarr
         self.array = zarr.open_array(self.where, mode="r")
 
-    def load(self, out):
-        out[:] = self.array[:]
-
-    def plane(self, i, out):
-        out[0] = self.array[i]
+    def load(self, first, out):
+        out[:] = self.array[first:first + len(out)]
 
     def close(self):
         pass
@@ -276,126 +176,83 @@ class TensorStorePlanes:
         import tensorstore as ts
         self.array = ts.open(self.spec(), open=True).result()
 
-    def load(self, out):
-        self.array.read().result()  # it has memory of its own
-        del out
-
-    def plane(self, i, out):
-        out[0] = self.array[i].read().result()
+    def load(self, first, out):
+        import tensorstore as ts
+        ts.array(out).write(self.array[first:first + len(out)]).result()
 
     def close(self):
         del self.array
 
 
-# ---- running --------------------------------------------------------------------------------------
+class AcquirePlanes:
+    """A stream of planes, each a shard with one chunk; what it has not synced when it is closed, we sync. It
+    only writes."""
+
+    name = "acquire-zarr"
+
+    def __init__(self, _, where):
+        self.where = where
+
+    def save(self, planes):
+        import acquire_zarr as az
+        space = az.DimensionType.SPACE
+        dimensions = [az.Dimension(name=name, kind=kind, array_size_px=size, chunk_size_px=chunk,
+                                   shard_size_chunks=1)
+                      for name, kind, size, chunk in (("t", az.DimensionType.TIME, 0, 1),
+                                                      ("y", space, SIDE, SIDE), ("x", space, SIDE, SIDE))]
+        start = time.perf_counter()
+        stream = az.ZarrStream(az.StreamSettings(store_path=self.where, arrays=[az.ArraySettings(
+            dimensions=dimensions, data_type=az.DataType.UINT16)]))
+        for plane in planes:
+            stream.append(plane)
+        stream.close()
+        sync_disk(self.where)
+        return time.perf_counter() - start
+
+    def compare(self, planes):
+        import zarr
+        array = zarr.open_array(self.where, mode="r")
+        for i in (0, len(planes) - 1):
+            if not np.array_equal(array[i], planes[i]):
+                raise RuntimeError(f"acquire-zarr: plane {i} is another")
 
 
-def drop_caches():
-    os.sync()
-    try:
-        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as f:
-            f.write("3")
-        return True
-    except OSError:
-        return False
+KINDS = {"holog": HologPlanes, "numpy": NpyPlanes, "h5py": H5Planes, "zarr": ZarrPlanes,
+         "tensorstore": TensorStorePlanes, "acquire-zarr": AcquirePlanes}
 
 
-def raw_rates(where, size):
-    """MB/s of the disk itself: 8 MiB O_DIRECT transfers, one at a time, and a sync."""
-    import mmap
-    piece = mmap.mmap(-1, 8 << 20)
-    piece.write(os.urandom(1 << 20) * 8)
-    name = os.path.join(where, "raw")
-    fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_DIRECT, 0o600)
-    os.posix_fallocate(fd, 0, size)
+# ---- rows ----------------------------------------------------------------------------------------
+
+
+def load_all(peer, count, out):
+    """Seconds, for the first `count` planes."""
     start = time.perf_counter()
-    for at in range(0, size, 8 << 20):
-        os.pwrite(fd, piece, at)
-    os.fsync(fd)
-    write = size / (time.perf_counter() - start) / 1e6
-    start = time.perf_counter()
-    for at in range(0, size, 8 << 20):
-        os.preadv(fd, [piece], at)
-    read = size / (time.perf_counter() - start) / 1e6
-    os.close(fd)
-    os.unlink(name)
-    return write, read
+    for first in range(0, count, len(out)):
+        peer.load(first, out[:min(len(out), count - first)])
+    return time.perf_counter() - start
 
 
-class Report:
-    def __init__(self):
-        self.rows = {}
-
-    def add(self, row, who, value):
-        self.rows.setdefault(row, {}).setdefault(who, []).append(value)
-        print(f"  {row:<22} {who:<14} {value:12.1f}", flush=True)
-
-    def show(self, units):
-        print()
-        for row, all_of in self.rows.items():
-            unit, more = units[row]
-            print(f"{row}  ({unit}, {'more' if more else 'less'} is better)")
-            peers = [w for w in all_of if w not in ("holog", "disk")]
-            best = None
-            if peers and "holog" in all_of:
-                pick = max if more else min
-                best = pick(peers, key=lambda w: statistics.median(all_of[w]))
-            for who, values in all_of.items():
-                median = statistics.median(values)
-                spread = (max(values) - min(values)) / median if median else 0
-                note = ""
-                if who == "holog" and best:
-                    ratios = [(a / b if more else b / a) for a, b in zip(values, all_of[best])]
-                    note += f"  {statistics.median(ratios):.2f}x {best}"
-                if who == "holog" and "disk" in all_of:
-                    ratios = [a / b for a, b in zip(values, all_of["disk"])]
-                    note += f"  {statistics.median(ratios):.2f}x the disk"
-                print(f"  {who:<14} {median:12.1f}  spread {spread:4.0%}{note}")
+def load_rows(peer, planes, out, args, report):
+    if args.cold:
+        drop_caches()
+        peer.open()
+        spent = load_all(peer, len(planes), out)
+        report.add("load-planes-cold", peer.name, planes.nbytes / 1e6 / spent)
+        peer.close()
+    count = min(args.warm_planes, len(planes))
+    peer.open()
+    load_all(peer, count, out)
+    report.add("load-planes-warm", peer.name, planes[:count].nbytes / 1e6 / load_all(peer, count, out))
+    for first in range(0, count, len(out)):
+        part = out[:min(len(out), count - first)]
+        peer.load(first, part)
+        if not np.array_equal(part, planes[first:first + len(part)]):
+            raise RuntimeError(f"{peer.name}: planes from {first} on are others")
+    peer.close()
 
 
-def bench_planes(lib, args, report):
-    kinds = [HologPlanes, NpyPlanes, H5Planes, ZarrPlanes, TensorStorePlanes]
-    planes = np.random.default_rng(1).integers(0, 65536, (args.planes, SIDE, SIDE), dtype=np.uint16)
-    out = np.empty_like(planes)
-    out[:] = 0  # its pages are there
-    megabytes = planes.nbytes / 1e6
-    cold = drop_caches()
-    if not cold:
-        print("not root: cold rows are left out")
-    for round_ in range(args.rounds):
-        write, read = raw_rates(args.dir, min(planes.nbytes, 2 << 30) >> 23 << 23)
-        report.add("save-planes", "disk", write)
-        if cold:
-            report.add("load-planes-cold", "disk", read)
-        for kind in kinds:
-            where = os.path.join(args.dir, f"planes-{round_}")
-            peer = kind(lib, where)
-            os.sync()
-            report.add("save-planes", kind.name, megabytes / peer.save(planes))
-            if cold:
-                drop_caches()
-                peer.open()
-                start = time.perf_counter()
-                peer.load(out)
-                report.add("load-planes-cold", kind.name, megabytes / (time.perf_counter() - start))
-                peer.close()
-            peer.open()
-            peer.load(out)
-            start = time.perf_counter()
-            peer.load(out)
-            report.add("load-planes-warm", kind.name, megabytes / (time.perf_counter() - start))
-            if kind is not TensorStorePlanes:
-                assert np.array_equal(out, planes), kind.name
-            peer.close()
-            one_plane(peer, planes, report, cold)
-            gc.collect()
-            shutil.rmtree(where)
-
-
-def one_plane(peer, planes, report, cold):
-    """Of all planes one, cold, in microseconds; the disk's own time is that of 8 MiB."""
-    if not cold:
-        return
+def one_plane(peer, planes, report):
+    """Of all planes one, cold."""
     times = []
     one = np.zeros((1, SIDE, SIDE), np.uint16)
     for k in range(9):
@@ -403,40 +260,121 @@ def one_plane(peer, planes, report, cold):
         peer.open()
         i = (k * 7919 + 13) % len(planes)
         start = time.perf_counter()
-        peer.plane(i, one)
+        peer.load(i, one)
         times.append((time.perf_counter() - start) * 1e6)
-        assert np.array_equal(one[0], planes[i])
+        if not np.array_equal(one[0], planes[i]):
+            raise RuntimeError(f"{peer.name}: plane {i} is another")
         peer.close()
     report.add("one-plane-cold", peer.name, statistics.median(times))
 
 
-CHUNK = 32700  # uint16: 64 KiB less a little, so that zstd of noise is not more than that
+def touch(plane):
+    return int(plane.reshape(-1).view(np.uint64)[::LINE].sum(dtype=np.uint64))
 
 
-def bench_chunks(lib, args, report):
-    """A durable commit of one chunk of 64 KiB of noise into an array of N chunks, all of which are there: the
-    others are of one value and zstd makes them small, or they would be 64 GiB."""
-    noise = np.random.default_rng(2).integers(1, 65536, (1, CHUNK), dtype=np.uint16)
+def in_place_holog(lib, where, planes, want):
+    store = Holog(lib, where)
+    store.save_each("in-place", planes)
+    for _ in range(2):  # the first time fills what keeps them
+        start = time.perf_counter()
+        total = 0
+        for i in range(len(planes)):
+            data, value = store.load(f"in-place/{i}")
+            total += touch(data)
+            del data
+            store.release(value)
+        spent = time.perf_counter() - start
+        if total != want:
+            raise RuntimeError("holog: the planes are others")
+    store.close()
+    return spent
+
+
+def in_place_npy(where, planes, want):
+    os.makedirs(where)
+    for i, plane in enumerate(planes):
+        np.save(os.path.join(where, f"{i}.npy"), plane)
+    for _ in range(2):  # the first time fills what keeps them
+        start = time.perf_counter()
+        total = sum(touch(np.load(os.path.join(where, f"{i}.npy"), mmap_mode="r"))
+                    for i in range(len(planes)))
+        spent = time.perf_counter() - start
+        if total != want:
+            raise RuntimeError("npy files: the planes are others")
+    return spent
+
+
+def in_place(lib, planes, args, report):
+    planes = planes[:args.warm_planes]
+    want = sum(map(touch, planes))
+    where = os.path.join(args.dir, "in-place")
+    report.add("load-planes-in-place", "holog", planes.nbytes / 1e6 / in_place_holog(lib, where, planes, want))
+    shutil.rmtree(where)
+    report.add("load-planes-in-place", "npy, mapped", planes.nbytes / 1e6 / in_place_npy(where, planes, want))
+    shutil.rmtree(where)
+
+
+def timed_plane(lib, where, path, slices):
+    drop_caches()
+    store = Holog(lib, where)
+    array = store.open_array(path)
+    out = np.zeros((SIDE, SIDE), np.uint16)
+    start = time.perf_counter()
+    store.read(array, slices, out)
+    spent = time.perf_counter() - start
+    store.close_array(array)
+    store.close()
+    return spent * 1e6, out
+
+
+def plane_of_batch(lib, where, planes, args, report):
+    """Pairs, one after the other in turn, of one plane of the array "well" and the same plane saved alone."""
+    indexes = [(k * 7919 + 13) % len(planes) for k in range(args.pairs)]
+    store = Holog(lib, where)
+    for i in set(indexes):
+        store.save(f"alone/{i}", planes[i], (SIDE, SIDE))
+    store.close()
+    pairs = []
+    for k, i in enumerate(indexes):
+        ways = [("well", [(i, 1, 1), (0, SIDE, 1), (0, SIDE, 1)]), (f"alone/{i}", None)]
+        got = [timed_plane(lib, where, *way) for way in (ways if k % 2 == 0 else ways[::-1])]
+        if any(not np.array_equal(out, planes[i]) for _, out in got):
+            raise RuntimeError(f"plane {i} is another")
+        pairs.append([spent for spent, _ in (got if k % 2 == 0 else got[::-1])])
+    report.add("plane-of-batch", "holog", statistics.median(of for of, _ in pairs))
+    report.add("plane-of-batch", "(saved alone)", statistics.median(alone for _, alone in pairs))
+    return [of / alone for of, alone in pairs]
+
+
+def bench_planes(lib, args, report):
+    there = versions("numpy", "h5py", "zarr", "tensorstore", "acquire-zarr")
+    kinds = [kind for name, kind in KINDS.items() if name == "holog" or there[name]]
+    planes = np.random.default_rng(1).integers(0, 65536, (args.planes, SIDE, SIDE), dtype=np.uint16)
+    out = np.zeros((min(PIECE, args.planes), SIDE, SIDE), np.uint16)
+    out[:] = 1  # its pages are there
+    ratios = []
     for round_ in range(args.rounds):
-        for chunks in COUNTS:
-            where = os.path.join(args.dir, f"chunks-{round_}-{chunks}")
-            store = Holog(lib, where)
-            store.save_one_value("a", 1, (chunks, CHUNK), (1, CHUNK))
-            times = []
-            for i in range(220):
-                start = time.perf_counter()
-                store.update("a", [((i * 7919 + 5) % chunks, 1, 1), (0, CHUNK, 1)], noise)
-                times.append((time.perf_counter() - start) * 1e6)
-            report.add(f"commit-chunk-{chunks}", "holog", statistics.median(times[20:]))
-            store.close()
+        write, read = raw_rates(args.dir, min(planes.nbytes, 2 << 30) >> 23 << 23)
+        report.add("save-planes", "disk", write)
+        if args.cold:
+            report.add("load-planes-cold", "disk", read)
+        for kind in kinds:
+            where = os.path.join(args.dir, f"planes-{round_}")
+            peer = kind(lib, where)
+            os.sync()
+            report.add("save-planes", kind.name, planes.nbytes / 1e6 / peer.save(planes))
+            if kind is not AcquirePlanes:
+                load_rows(peer, planes, out, args, report)
+            elif there["zarr"]:
+                peer.compare(planes)
+            if kind is not AcquirePlanes and args.cold:
+                one_plane(peer, planes, report)
+            if kind is HologPlanes and args.cold:
+                ratios += plane_of_batch(lib, where, planes, args, report)
+            gc.collect()
             shutil.rmtree(where)
-
-
-COUNTS = (2000, 50000, 1000000)
-UNITS = {"save-planes": ("MB/s, durable", True), "load-planes-cold": ("MB/s", True),
-         "load-planes-warm": ("MB/s", True), "one-plane-cold": ("us", False)}
-for n in COUNTS:
-    UNITS[f"commit-chunk-{n}"] = (f"us, durable, one of {n} chunks", False)
+        in_place(lib, planes, args, report)
+    return ratios
 
 
 def main():
@@ -444,23 +382,24 @@ def main():
     p.add_argument("library")
     p.add_argument("--dir", default="bench-scratch")
     p.add_argument("--planes", type=int, default=1000)
+    p.add_argument("--warm-planes", type=int, default=200, help="of them, for rows that are warm")
+    p.add_argument("--pairs", type=int, default=15, help="of plane-of-batch, in each round")
     p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--only", default="planes,chunks")
     p.add_argument("--json")
     args = p.parse_args()
     args.dir = os.path.abspath(args.dir)
     os.makedirs(args.dir, exist_ok=True)
-    report = Report()
-    lib = Lib(args.library)
-    print(f"{os.uname().nodename}: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    if "planes" in args.only:
-        bench_planes(lib, args, report)
-    if "chunks" in args.only:
-        bench_chunks(lib, args, report)
-    report.show(UNITS)
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as f:
-            json.dump(report.rows, f, indent=1)
+    args.cold = drop_caches()
+    print("{machine}: {cores} cores, load {load:.1f}".format(**machine()))
+    if not args.cold:
+        print("not root: cold rows are left out")
+    report = Report(UNITS)
+    ratios = bench_planes(Lib(args.library), args, report)
+    report.show()
+    if ratios:
+        verdict("one plane out of the batch by the plane alone, median of pairs,",
+                statistics.median(ratios), 1.2, False)
+    report.write(args.json, plane_of_batch_ratios=ratios)
     return 0
 
 

@@ -72,6 +72,10 @@ HOLOG_API int holog_zarr_stat(holog_zarr *zarr, const char *key, holog_zarr_info
 /* All its bytes, verified. HOLOG_E_NOENT: there is no such key (a prefix has no bytes). Release with
  * holog_value_release. */
 HOLOG_API int holog_zarr_get(holog_zarr *zarr, const char *key, holog_value **out_value);
+/* Both, for little more than one of them costs: what holog_zarr_stat says, and the bytes. Of what is no key
+ * *out_value is NULL, and that is no error. */
+HOLOG_API int holog_zarr_stat_get(holog_zarr *zarr, const char *key, holog_zarr_info *out_info,
+                                  holog_value **out_value);
 /* Bytes [offset, offset + len) of it; *out_n: how many these are, less than len at the end. HOLOG_E_RANGE:
  * offset is behind the end. */
 HOLOG_API int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, void *buf,

@@ -463,6 +463,23 @@ Test(zarr, a_version_has_one_etag_and_another_version_another)
     cr_assert_arr_neq(before[0], before[1], sizeof now);
 }
 
+Test(zarr, asked_for_at_once_a_key_is_what_it_is_one_by_one)
+{
+    static const char *const keys[] = {
+        "g/a/c/1/2", "g/a/zarr.json", "h/blob", "zarr.json", "",
+        "g/a/c",     "g/a/c/1/2/",    "g",      "nothing",   "h/no"
+    };
+
+    make_tree();
+    for (int again = 0; again < 2; again++) {
+        holog_zarr *z = open_zarr();
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+            both_agree(z, keys[i]);
+        close_zarr(z);
+        box_reopen(&box);
+    }
+}
+
 Test(zarr, a_read_only_handle_reads_and_writes_nothing)
 {
     holog_options o = box.opts;
@@ -511,6 +528,7 @@ Test(zarr, a_damaged_chunk_is_not_a_missing_one)
     uint8_t *file = NULL;
     uint8_t *at;
     char name[64];
+    holog_zarr_info info = { .struct_size = sizeof info };
     holog_zarr *z;
     holog_value *v = NULL;
     char buf[8];
@@ -526,6 +544,9 @@ Test(zarr, a_damaged_chunk_is_not_a_missing_one)
     box_open(&box);
     z = open_zarr();
     FAILS(HOLOG_E_CORRUPT, holog_zarr_get(z, "a/c/0/0", &v), "a/c/0/0");
+    FAILS(HOLOG_E_CORRUPT, holog_zarr_stat_get(z, "a/c/0/0", &info, &v), "a/c/0/0");
+    cr_assert_null(v);
+    cr_assert_eq(info.kind, HOLOG_ZARR_MISSING, "nothing is said of what could not be read");
     FAILS(HOLOG_E_CORRUPT, holog_zarr_get_range(z, "a/c/0/0", 0, buf, sizeof buf, NULL), "a/c/0/0");
     FAILS(HOLOG_E_NOENT, holog_zarr_get(z, "a/c/0/1", &v), "a/c/0/1");
     close_zarr(z);
@@ -557,6 +578,10 @@ static int read_all(void)
         rc = holog_zarr_stat(z, "a/c/0/0", &info);
     if (rc == HOLOG_OK)
         rc = holog_zarr_get(z, "a/c/0/0", &value);
+    holog_value_release(value);
+    value = NULL;
+    if (rc == HOLOG_OK)
+        rc = holog_zarr_stat_get(z, "b/c/0/0", &info, &value);
     holog_value_release(value);
     if (rc == HOLOG_OK)
         rc = holog_zarr_get_range(z, "a/c/0/0", 1, told, 70, NULL);
@@ -684,6 +709,7 @@ Test(zarr, hostile_keys_are_refused)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         FAILS(HOLOG_E_BADPATH, holog_zarr_get(z, bad[i], &v), NULL);
         FAILS(HOLOG_E_BADPATH, holog_zarr_stat(z, bad[i], &info), NULL);
+        FAILS(HOLOG_E_BADPATH, holog_zarr_stat_get(z, bad[i], &info, &v), NULL);
         FAILS(HOLOG_E_BADPATH, holog_zarr_list(z, bad[i], append_key, told), NULL);
         FAILS(HOLOG_E_BADPATH, holog_zarr_list_dir(z, bad[i], append_name, told), NULL);
         FAILS(HOLOG_E_BADPATH, set_text(bad[i], "x"), NULL);
@@ -694,6 +720,8 @@ Test(zarr, hostile_keys_are_refused)
     FAILS(HOLOG_E_NAMETOOLONG, set_text(endless, "x"), NULL);
     FAILS(HOLOG_E_INVAL, holog_zarr_get(z, NULL, &v), NULL);
     FAILS(HOLOG_E_INVAL, holog_zarr_get(NULL, "a", &v), NULL);
+    FAILS(HOLOG_E_INVAL, holog_zarr_stat_get(z, "a", &info, NULL), NULL);
+    FAILS(HOLOG_E_INVAL, holog_zarr_stat_get(z, "a", NULL, &v), NULL);
     close_zarr(z);
     free(endless);
 }

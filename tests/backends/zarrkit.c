@@ -213,6 +213,28 @@ void drop_prefix(const char *prefix)
     OK(holog_commit(t, NULL));
 }
 
+void both_agree(holog_zarr *z, const char *key)
+{
+    holog_zarr_info one = { .struct_size = sizeof one };
+    holog_zarr_info both = { .struct_size = sizeof both };
+    holog_value *value = NULL;
+    holog_value *whole = NULL;
+
+    OK(holog_zarr_stat(z, key, &one));
+    OK(holog_zarr_stat_get(z, key, &both, &value));
+    cr_assert_arr_eq(&one, &both, sizeof one, "%s", key);
+    cr_assert_eq(value != NULL, one.kind == HOLOG_ZARR_KEY, "%s", key);
+    if (value != NULL) {
+        OK(holog_zarr_get(z, key, &whole));
+        cr_assert_eq(holog_value_size(value), holog_value_size(whole), "%s", key);
+        if (holog_value_size(value) > 0)
+            cr_assert_arr_eq(holog_value_data(value), holog_value_data(whole),
+                             holog_value_size(whole), "%s", key);
+    }
+    holog_value_release(value);
+    holog_value_release(whole);
+}
+
 /* The result of getting it; the same by stat and by ranges of every kind. */
 int get_key(holog_zarr *z, const char *key, char *out, size_t cap, size_t *out_len)
 {
@@ -232,6 +254,7 @@ int get_key(holog_zarr *z, const char *key, char *out, size_t cap, size_t *out_l
     OK(holog_zarr_stat(z, key, &info));
     cr_assert_eq(info.kind, HOLOG_ZARR_KEY, "%s", key);
     cr_assert_eq(info.size_bytes, n, "%s", key);
+    both_agree(z, key);
     *out_len = n;
     return HOLOG_OK;
 }
@@ -286,6 +309,7 @@ unsigned kind_of(const char *key)
     holog_zarr *z = open_zarr();
 
     OK(holog_zarr_stat(z, key, &info));
+    both_agree(z, key);
     close_zarr(z);
     return info.kind;
 }

@@ -28,6 +28,8 @@ int set_text(const char *key, const char *text);
 void drop(const char *key);
 void drop_prefix(const char *prefix);
 
+/* holog_zarr_stat_get gives what holog_zarr_stat and holog_zarr_get give, of whatever it is. */
+void both_agree(holog_zarr *z, const char *key);
 /* The key's bytes, and that stat tells their size; NUL behind them. */
 int get_key(holog_zarr *z, const char *key, char *out, size_t cap, size_t *out_len);
 const char *text_of(const char *key); /* or the name of the failure */

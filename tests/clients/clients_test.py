@@ -1,6 +1,6 @@
 """Programs that know nothing of holog read a store that `holog serve` serves, and write into one.
 
-    clients_test.py zarr-python | tensorstore | zarrita | zarr-2 | gdal
+    clients_test.py zarr-python | tensorstore | zarrita | icechunk | zarr-2 | gdal
 
 One client a run. Every element that it reads is compared with what was stored: some clients answer with zeros
 and say that all went well. What a client cannot do is said in the tables below, and it is a failure when it can
@@ -43,6 +43,8 @@ KINDS = {
                     "needs": "tensorstore from tests/clients/requirements.txt"},
     "zarrita": {"command": ["node", "zarrita.mjs"], "formats": (3, 2), "writes": "http",
                 "needs": "node, and zarrita from tests/clients/package-lock.json"},
+    "icechunk": {"command": [VENV, "-B", "ice_chunk.py"], "formats": (3,), "writes": None,
+                 "needs": "icechunk from tests/clients/requirements.txt"},
     "zarr-2": {"command": [DEBIAN, "-B", "zarr_2.py"], "formats": (2,), "writes": None,
                "needs": "Debian's python3-zarr, python3-fsspec and python3-aiohttp"},
     "gdal": {"command": [DEBIAN, "-B", "gdal_vsicurl.py"], "formats": (2,), "writes": None,
@@ -52,6 +54,7 @@ KINDS = {
 # (client, format, what arrays: "dtype ...", "codec ..." or "path ..."): why it refuses them.
 REFUSES = [
     ("zarr-python", 3, "dtype r16", "has no raw bits"),
+    ("icechunk", 3, "dtype r16", "is read with zarr-python"),
     ("tensorstore", 3, "dtype r16", "has no raw bits"),
     ("tensorstore", 3, "codec .*(lz4|shuffle)", "has no codecs of numcodecs"),
     ("tensorstore", 2, "codec .*(lz4|shuffle)", "has no LZ4 and no filters"),
@@ -237,13 +240,13 @@ class Read(Serve):
         with open(out, "rb") as f:
             return said, f.read()
 
-    def check(self, base, form, array):
+    def check(self, base, form, array, **more):
         """What is wrong with how the client reads it, in a list."""
         name = self.client.name
         where = f"{array['path']} as v{form}"
         parts = regions(array)
         want = b"".join(cut(array["data"], array["itemsize"], array["shape"], part) for part in parts)
-        said, got = self.elements(base, form, array, parts)
+        said, got = self.elements(base, form, array, parts, **more)
         refuses, wrong = listed(REFUSES, name, form, array), listed(WRONG, name, form, array)
         if array["dtype"] in self.client.lacks:
             refuses = "says that it lacks the type"
@@ -365,6 +368,42 @@ class AtRest(Read):
                 self.assertEqual(got, bytes(len(array["data"])), "it says so by now: SILENT is not true")
             else:
                 self.assertIn("500", said.get("error", ""), got)
+
+    def test_chunks_that_a_repository_refers_to(self):
+        if self.client.name != "icechunk":
+            self.skipTest("has no such references")
+        arrays = self.make()
+        self.serve()
+        state = self.newest()  # it has read the log
+        damaged = next(a for a in arrays if a["path"] == "saved/plane")
+        self.flip(damaged["data"][5000:5032])
+        bad = []
+        for array in arrays:
+            if array is not damaged:
+                bad += self.check(self.base(state, 3), 3, array, way="refer")
+        self.assertEqual(bad, [], "\n".join(bad))
+        said, _ = self.elements(self.base(state, 3), 3, damaged, regions(damaged), way="refer")
+        self.assertIn("500", said.get("error", ""), "what is damaged was read")
+
+    def test_a_group_as_a_dataset(self):
+        if self.client.name != "zarr-python":
+            self.skipTest("is not what xarray reads with")
+        arrays = [a for a in self.make() if a["path"].startswith("dataset/")]
+        self.assertEqual(len(arrays), 5)
+        self.serve()
+        for state in ("live", self.newest()):
+            for base in (self.base(state, 3), self.base(state, 3) + "/v3", self.base(state, 2)):
+                said = self.client.ask(do="dataset", base=base, group="dataset", out=self.path("client", "out"))
+                self.assertNotIn("error", said, base)
+                self.assertEqual(said["sizes"], {"t": 3, "y": 20, "x": 30})
+                self.assertEqual(said["coordinates"], ["t", "x", "y"])
+                self.assertEqual(said["attributes"], {"of": "the dataset"})
+                with open(self.path("client", "out"), "rb") as f:
+                    got = f.read()
+                for array in arrays:
+                    at, size, names = said["variables"][array["path"].split("/")[1]]
+                    self.assertEqual(got[at:at + size], array["data"], (base, array["path"]))
+                    self.assertEqual(names, array["names"])
 
     def test_a_url_as_people_write_it(self):
         if self.client.name != "zarr-python":
@@ -538,7 +577,7 @@ class Written(Read):
     def test_what_it_writes_is_what_holog_reads(self):
         how = KINDS[self.client.name]["writes"]
         if how is None:
-            self.skipTest("writes Zarr v2")
+            self.skipTest("writes no Zarr v3 elsewhere")
         self.assertEqual(self.serve("--writable", "--token", self.token()), "writable")
         written = []
         for job, data in itertools.chain(self.jobs(), self.variants()):

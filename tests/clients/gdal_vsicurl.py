@@ -17,7 +17,8 @@ def read(job):
         where = "/vsicurl/" + where
     data = gdal.OpenEx(f'ZARR:"{where}"', gdal.OF_MULTIDIM_RASTER)
     group = data.GetRootGroup()
-    array = group.OpenMDArray(group.GetMDArrayNames()[0])
+    name = job["path"].rsplit("/", 1)[-1]  # coordinates of its axes may be there, too
+    array = group.OpenMDArray(name)
     shape = [axis.GetSize() for axis in array.GetDimensions()]
     attributes = {a.GetName(): json.loads(json.dumps(a.Read())) for a in array.GetAttributes()}
     parts = []

@@ -487,6 +487,44 @@ static void groups(void)
     whole("groups/deep/er/a b+\xc3\xa9", spec);
 }
 
+/* A group as xarray wants it: axes have names, and arrays of these names are their coordinates. */
+static void dataset(void)
+{
+    static const char group[] = "{\"zarr_format\": 3, \"node_type\": \"group\", "
+                                "\"attributes\": {\"of\": \"the dataset\"}}";
+    static const uint64_t shape[3] = { 3, 20, 30 };
+    static const uint64_t chunk[3] = { 1, 16, 16 };
+    static const char *const names[3] = { "t", "y", "x" };
+    holog_array_spec spec = { .dtype = HOLOG_UINT16,
+                              .rank = 3,
+                              .shape = shape,
+                              .chunk = chunk,
+                              .dimension_names = names,
+                              .codec = HOLOG_CODEC_ZSTD };
+    holog_txn *txn = NULL;
+    char path[64];
+
+    OK(holog_begin(store, &txn));
+    OK(holog_txn_zarr_set(txn, "/", "dataset/zarr.json", group, sizeof group - 1));
+    OK(holog_commit(txn, NULL));
+    whole("dataset/image", spec);
+    spec.dtype = HOLOG_UINT8;
+    spec.rank = 2;
+    spec.shape = shape + 1;
+    spec.chunk = chunk + 1;
+    spec.dimension_names = names + 1;
+    whole("dataset/mask", spec);
+    spec.dtype = HOLOG_INT32;
+    spec.rank = 1;
+    for (size_t i = 0; i < 3; i++) {
+        spec.shape = shape + i;
+        spec.chunk = chunk + i;
+        spec.dimension_names = names + i;
+        (void)snprintf(path, sizeof path, "dataset/%s", names[i]);
+        whole(path, spec);
+    }
+}
+
 /* ---- commits while others read ----------------------------------------------------------------------- */
 
 static const uint64_t busy_shape[3] = { PLANES, 40, 60 };
@@ -572,6 +610,7 @@ static void make_all(void)
     fills();
     changes();
     groups();
+    dataset();
     (void)fputs("\n]\n", list);
     if (fclose(list) != 0) {
         perror(name);

@@ -4,6 +4,7 @@ import client
 import fsspec
 import numcodecs
 import numpy
+import xarray
 import zarr
 import zarr.codecs
 import zarr.storage
@@ -34,6 +35,19 @@ def members(job):
                             zarr_format=job["format"])
     return {"members": {name: list(getattr(node, "shape", [])) if isinstance(node, zarr.Array) else None
                         for name, node in group.members(max_depth=None)}}
+
+
+def dataset(job):
+    """A group as xarray reads it: arrays by name, with where their elements stand in the file, and their axes."""
+    found = xarray.open_zarr(f"{job['base']}/{job['group']}", consolidated=False, decode_cf=False, chunks=None)
+    variables = {}
+    with open(job["out"], "wb") as f:
+        for name, variable in sorted(found.variables.items()):
+            data = variable.to_numpy().tobytes()
+            variables[name] = [f.tell(), len(data), list(variable.dims)]
+            f.write(data)
+    return {"variables": variables, "sizes": dict(found.sizes), "coordinates": sorted(found.coords),
+            "attributes": found.attrs}
 
 
 def url(job):
@@ -89,5 +103,7 @@ VARIANTS = {
 
 
 if __name__ == "__main__":
-    client.main(f"zarr {zarr.__version__}, fsspec {fsspec.__version__}, numcodecs {numcodecs.__version__}",
-                {"read": client.read_with(read), "members": members, "url": url, "write": write})
+    client.main(f"zarr {zarr.__version__}, fsspec {fsspec.__version__}, numcodecs {numcodecs.__version__}, "
+                f"xarray {xarray.__version__}",
+                {"read": client.read_with(read), "members": members, "url": url, "dataset": dataset,
+                 "write": write})

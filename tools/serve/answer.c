@@ -28,6 +28,7 @@ struct reading {
     struct lease *lease; /* NULL: a stream has it */
     uint64_t number;     /* of its state */
     holog_zarr_info info;
+    holog_value *value; /* all of it, where that was asked for at once; else NULL */
     char etag[ETAG_ROOM];
 };
 
@@ -177,15 +178,18 @@ static int copy_part(const struct reading *r, unsigned status, uint64_t offset, 
 static int send_part(struct reading *r, unsigned status, uint64_t offset, uint64_t len_bytes,
                      struct reply *out)
 {
-    holog_value *value = NULL;
+    holog_value *value = r->value;
+    int rc = HOLOG_OK;
 
     if (len_bytes <= COPY_MAX && len_bytes < r->info.size_bytes)
         return copy_part(r, status, offset, (size_t)len_bytes, out);
-    int rc = holog_zarr_get(r->lease->zarr, r->request->target.key, &value);
+    if (value == NULL)
+        rc = holog_zarr_get(r->lease->zarr, r->request->target.key, &value);
     if (rc == HOLOG_E_BUDGET || rc == HOLOG_E_NOMEM)
         return stream_reply(r, status, offset, len_bytes, out);
     if (rc < 0)
         return rc;
+    r->value = NULL; /* the reply's, or released here */
     if (holog_value_size(value) != r->info.size_bytes) {
         holog_value_release(value);
         return HOLOG_E_CORRUPT; /* of one view both are the same */
@@ -335,13 +339,38 @@ static struct reply lead_into(const struct request *request)
     return redirect(target_link(t, t->number, !t->bare));
 }
 
+/* Nothing stands in the way of sending all of it: one look-up will do. */
+static bool wants_all(const struct request *request)
+{
+    static const char *const unless[] = { MHD_HTTP_HEADER_RANGE, MHD_HTTP_HEADER_IF_NONE_MATCH,
+                                          MHD_HTTP_HEADER_IF_MATCH };
+
+    for (size_t i = 0; i < sizeof unless / sizeof unless[0]; i++) {
+        if (request_header(request, unless[i]) != NULL)
+            return false;
+    }
+    return request->method == METHOD_GET;
+}
+
+static int look_up(struct reading *r)
+{
+    const char *key = r->request->target.key;
+    int rc = HOLOG_E_BUDGET;
+
+    r->info = (holog_zarr_info){ .struct_size = sizeof r->info };
+    if (wants_all(r->request))
+        rc = holog_zarr_stat_get(r->lease->zarr, key, &r->info, &r->value);
+    if (rc == HOLOG_E_BUDGET || rc == HOLOG_E_NOMEM) /* it will be read piece by piece */
+        rc = holog_zarr_stat(r->lease->zarr, key, &r->info);
+    return rc;
+}
+
 static struct reply read_key(struct reading *r)
 {
     const char *key = r->request->target.key;
     size_t len = strlen(key);
+    int rc = look_up(r);
 
-    r->info = (holog_zarr_info){ .struct_size = sizeof r->info };
-    int rc = holog_zarr_stat(r->lease->zarr, key, &r->info);
     if (rc == HOLOG_E_STALE)
         return stale(r);
     if (rc < 0)
@@ -374,6 +403,7 @@ static struct reply read_state(struct request *request)
         return reply_code(rc, false);
     r.number = r.lease->number;
     struct reply reply = read_key(&r);
+    holog_value_release(r.value);
     views_return(views, r.lease);
     return reply;
 }

@@ -54,7 +54,7 @@ struct request { /* the connection's thread only */
     int body_failed;        /* 0, or the status to answer when it has all come */
     uint64_t body_dropped;  /* bytes after that */
     struct target target;
-    char *raw; /* the target as sent, for the log */
+    char raw[]; /* the target as sent, for the log; behind it, what the target's parts point into */
 };
 
 /* A header, NULL: it is not there. */

@@ -100,21 +100,19 @@ static enum method method_of(const char *name)
 static void *request_new(void *ctx, const char *target, struct MHD_Connection *connection)
 {
     struct server *server = ctx;
-    struct request *request = malloc(sizeof *request);
-    char *raw = strdup(target);
+    size_t room = strlen(target) + 1;
+    struct request *request = malloc(sizeof *request + 2 * room);
 
     atomic_fetch_add(&server->metrics.requests_open, 1);
-    if (request == NULL || raw == NULL) {
-        free(request);
-        free(raw);
+    if (request == NULL)
         return NULL; /* the handler closes the connection */
-    }
-    memset(request, 0, offsetof(struct request, target)); /* the rest is filled below */
-    request->server = server;
-    request->connection = connection;
-    request->start_ns = now_ns();
-    request->raw = raw;
-    target_parse(target, &request->target);
+    *request = (struct request){
+        .server = server,
+        .connection = connection,
+        .start_ns = now_ns(),
+    };
+    memcpy(request->raw, target, room);
+    target_parse(target, request->raw + room, &request->target);
     return request;
 }
 
@@ -268,7 +266,6 @@ static void request_done(void *ctx, struct MHD_Connection *connection, void **co
         if (server->settings->verbose)
             put_log(request, took_ns, whole);
         change_ends(request);
-        free(request->raw);
         free(request);
     }
     if (request == NULL || !whole)

@@ -185,7 +185,7 @@ static void name_it(struct target *t, char *path)
         take_key(t, rest);
 }
 
-void target_parse(const char *raw, struct target *out)
+void target_parse(const char *raw, char *text, struct target *out)
 {
     size_t len = 0;
 
@@ -204,11 +204,10 @@ void target_parse(const char *raw, struct target *out)
     if (path == NULL)
         return;
     size_t path_len = strcspn(path, "?#");
-    if (!decode(path, path_len, out->text, &len) || !is_utf8(out->text) ||
-        !segments_are_sound(out->text + 1))
+    if (!decode(path, path_len, text, &len) || !is_utf8(text) || !segments_are_sound(text + 1))
         return;
     out->list = path[path_len] == '?' && query_has_list(path + path_len + 1);
-    name_it(out, out->text + 1);
+    name_it(out, text + 1);
 }
 
 #define STATE_ROOM 32 /* "live", or '@' and a number */

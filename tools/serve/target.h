@@ -40,16 +40,16 @@ enum target_twin {
 struct target {
     enum target_kind kind;
     enum target_twin twin;
-    uint64_t number;           /* of NUMBER */
-    bool bare;                 /* "/live" without the '/' behind it: key is "" */
-    bool list;                 /* ?list */
-    const char *ref;           /* of REF, NUL-terminated */
-    const char *key;           /* of LIVE, NUMBER and REF: without the twin, "" is the root */
-    char text[TARGET_MAX + 1]; /* what ref and key point into */
+    uint64_t number; /* of NUMBER */
+    bool bare;       /* "/live" without the '/' behind it: key is "" */
+    bool list;       /* ?list */
+    const char *ref; /* of REF, NUL-terminated */
+    const char *key; /* of LIVE, NUMBER and REF: without the twin, "" is the root */
 };
 
-/* raw: as it stood in the request line, NUL-terminated. */
-void target_parse(const char *raw, struct target *out);
+/* raw: as it stood in the request line, NUL-terminated. text: strlen(raw) + 1 bytes, which ref and key point into
+ * afterwards. */
+void target_parse(const char *raw, char *text, struct target *out);
 
 /* A link to what the target names, with its twin and ?list, escaped: /live/KEY, or for all others
  * /@NUMBER/KEY. directory: a '/' comes behind the key. malloc'd; NULL: no memory. */

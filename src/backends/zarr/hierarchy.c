@@ -226,59 +226,74 @@ static int range_shard(holog_zarr *z, const char *key, const struct hg_zarr_plac
 
 /* ---- what tells versions apart -------------------------------------------------------------------*/
 
-static void begin_etag(const holog_store *s, struct hg_hash_stream *h)
+#define ETAG_OF_STORE 24u /* id, salt */
+#define ETAG_OF_ENTRY 40u
+
+static void put_store(const holog_store *s, uint8_t *out)
 {
-    hg_hash_stream_begin(h);
-    hg_hash_stream_add(h, s->recovered.super.uuid, sizeof s->recovered.super.uuid);
-    hg_hash_stream_add(h, &s->recovered.super.salt, sizeof s->recovered.super.salt);
+    memcpy(out, s->recovered.super.uuid, 16);
+    memcpy(out + 16, &s->recovered.super.salt, 8);
 }
 
 /* Place and number would do, were it not for commits that were lost because nobody wanted them durable: others
  * may have taken both. */
-static void add_to_etag(struct hg_hash_stream *h, const struct hg_locator *loc, uint32_t slot)
+static void put_entry(const struct hg_locator *loc, uint32_t slot, uint8_t *out)
 {
-    uint8_t b[40];
-
-    hg_put_le32(b, loc->segment);
-    hg_put_le32(b + 4, loc->offset);
-    hg_put_le64(b + 8, loc->number);
-    hg_put_le64(b + 16, loc->size);
-    hg_put_le64(b + 24, loc->check);
-    hg_put_le64(b + 32, slot);
-    hg_hash_stream_add(h, b, sizeof b);
+    hg_put_le32(out, loc->segment);
+    hg_put_le32(out + 4, loc->offset);
+    hg_put_le64(out + 8, loc->number);
+    hg_put_le64(out + 16, loc->size);
+    hg_put_le64(out + 24, loc->check);
+    hg_put_le64(out + 32, slot);
 }
 
-static void end_etag(const struct hg_hash_stream *h, uint64_t *etag)
+static void set_etag(uint64_t *etag, struct hg_hash128 hash)
 {
-    struct hg_hash128 hash = hg_hash_stream_end(h);
-
     etag[0] = hash.lo;
     etag[1] = hash.hi;
+}
+
+static void etag_of_entry(const holog_store *s, const struct hg_locator *loc, uint64_t *etag)
+{
+    uint8_t b[ETAG_OF_STORE + ETAG_OF_ENTRY];
+
+    put_store(s, b);
+    put_entry(loc, 0, b + ETAG_OF_STORE);
+    set_etag(etag, hg_hash128(b, sizeof b));
+}
+
+static void etag_of_shard(const holog_store *s, const struct hg_stored *shards,
+                          const struct hg_buf *inner, uint64_t *etag)
+{
+    const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)inner->data;
+    uint8_t b[ETAG_OF_STORE + 8];
+    struct hg_hash_stream h;
+
+    put_store(s, b);
+    hg_put_le32(b + ETAG_OF_STORE, shards->chunks);
+    hg_put_le32(b + ETAG_OF_STORE + 4, (uint32_t)(shards->index_first * 2 + shards->has_crc));
+    hg_hash_stream_begin(&h);
+    hg_hash_stream_add(&h, b, sizeof b);
+    for (size_t i = 0; i < inner->len / sizeof *c; i++) {
+        uint8_t entry[ETAG_OF_ENTRY];
+        put_entry(&c[i].loc, c[i].chunk.slot, entry);
+        hg_hash_stream_add(&h, entry, sizeof entry);
+    }
+    set_etag(etag, hg_hash_stream_end(&h));
 }
 
 static int measure_shard(holog_zarr *z, const struct hg_zarr_place *p, uint64_t *out_size,
                          uint64_t *etag)
 {
     struct hg_buf inner = { 0 };
-    struct hg_hash_stream h;
     int rc = hg_zarr_inner_chunks(&z->tree, &p->array_at.key, &p->array, p->index, &inner);
 
     if (rc == HOLOG_OK && inner.len == 0)
         rc = HOLOG_E_NOENT;
     if (rc == HOLOG_OK)
         *out_size = hg_zarr_shard_size(&p->array, &inner);
-    if (rc == HOLOG_OK && etag != NULL) {
-        const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)inner.data;
-        uint8_t layout[8];
-        begin_etag(z->tree.store, &h);
-        hg_put_le32(layout, p->array.shards.chunks);
-        hg_put_le32(layout + 4,
-                    (uint32_t)(p->array.shards.index_first * 2 + p->array.shards.has_crc));
-        hg_hash_stream_add(&h, layout, sizeof layout);
-        for (size_t i = 0; i < inner.len / sizeof *c; i++)
-            add_to_etag(&h, &c[i].loc, c[i].chunk.slot);
-        end_etag(&h, etag);
-    }
+    if (rc == HOLOG_OK && etag != NULL)
+        etag_of_shard(z->tree.store, &p->array.shards, &inner, etag);
     hg_buf_release(&inner);
     return rc;
 }
@@ -289,17 +304,12 @@ static int measure_made(holog_zarr *z, const struct hg_zarr_place *p, uint64_t *
                         uint64_t *etag)
 {
     struct hg_buf b = { 0 };
-    struct hg_hash128 hash;
     int rc = hg_zarr_make(z, p, &b);
 
-    if (rc == HOLOG_OK) {
-        hash = hg_hash128(b.data, b.len);
+    if (rc == HOLOG_OK)
         *out_size = b.len;
-        if (etag != NULL) {
-            etag[0] = hash.lo;
-            etag[1] = hash.hi;
-        }
-    }
+    if (rc == HOLOG_OK && etag != NULL)
+        set_etag(etag, hg_hash128(b.data, b.len));
     hg_buf_release(&b);
     return rc;
 }
@@ -321,8 +331,6 @@ static int is_document(const struct hg_zarr_place *p)
 int hg_zarr_measure(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
                     uint64_t *out_size, uint64_t *etag)
 {
-    struct hg_hash_stream h;
-
     HG_UNUSED(key);
     if (p->what == HG_ZARR_SHARD)
         return measure_shard(z, p, out_size, etag);
@@ -331,10 +339,25 @@ int hg_zarr_measure(holog_zarr *z, const char *key, const struct hg_zarr_place *
     if (!has_value(p))
         return HOLOG_E_NOENT;
     *out_size = p->loc.size;
-    if (etag != NULL) {
-        begin_etag(z->tree.store, &h);
-        add_to_etag(&h, &p->loc, 0);
-        end_etag(&h, etag);
+    if (etag != NULL)
+        etag_of_entry(z->tree.store, &p->loc, etag);
+    return HOLOG_OK;
+}
+
+/* What the key names, and where that is. */
+static int describe(holog_zarr *z, const char *key, struct hg_zarr_place *p, holog_zarr_info *info)
+{
+    int rc = hg_zarr_find(&z->tree, key, 0, p);
+
+    if (rc == HOLOG_OK)
+        rc = hg_zarr_measure(z, key, p, &info->size_bytes, info->etag);
+    if (rc < 0 && rc != HOLOG_E_NOENT)
+        return rc;
+    if (rc == HOLOG_OK) {
+        info->kind = HOLOG_ZARR_KEY;
+        info->is_document = (uint32_t)is_document(p);
+    } else if (p->what == HG_ZARR_DIRECTORY || p->what == HG_ZARR_CHUNKS) {
+        info->kind = HOLOG_ZARR_PREFIX;
     }
     return HOLOG_OK;
 }
@@ -348,20 +371,10 @@ int holog_zarr_stat(holog_zarr *zarr, const char *key, holog_zarr_info *out_info
     if (rc == HOLOG_OK)
         rc = hg_struct_check(out_info, "holog_zarr_info");
     if (rc == HOLOG_OK)
-        rc = hg_zarr_find(&zarr->tree, key, 0, &p);
-    if (rc != HOLOG_OK)
-        return rc;
-    rc = hg_zarr_measure(zarr, key, &p, &info.size_bytes, info.etag);
-    if (rc < 0 && rc != HOLOG_E_NOENT)
-        return rc;
-    if (rc == HOLOG_OK) {
-        info.kind = HOLOG_ZARR_KEY;
-        info.is_document = (uint32_t)is_document(&p);
-    } else if (p.what == HG_ZARR_DIRECTORY || p.what == HG_ZARR_CHUNKS) {
-        info.kind = HOLOG_ZARR_PREFIX;
-    }
-    hg_struct_fill(out_info, &info, sizeof info);
-    return HOLOG_OK;
+        rc = describe(zarr, key, &p, &info);
+    if (rc == HOLOG_OK)
+        hg_struct_fill(out_info, &info, sizeof info);
+    return rc;
 }
 
 static int get_made(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
@@ -399,6 +412,18 @@ static int get(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
     return rc;
 }
 
+/* With what was asked at t0. */
+static int get_counted(holog_zarr *z, const char *key, const struct hg_zarr_place *p, uint64_t t0,
+                       holog_value **out_value)
+{
+    holog_store *s = z->tree.store;
+    int rc = get(z, key, p, out_value);
+
+    if (rc == HOLOG_OK)
+        hg_store_count_load(s, s->io->ops->now_ns(s->io) - t0, (*out_value)->len);
+    return rc;
+}
+
 int holog_zarr_get(holog_zarr *zarr, const char *key, holog_value **out_value)
 {
     struct hg_zarr_place p;
@@ -411,13 +436,33 @@ int holog_zarr_get(holog_zarr *zarr, const char *key, holog_value **out_value)
         return rc;
     t0 = zarr->tree.store->io->ops->now_ns(zarr->tree.store->io);
     rc = hg_zarr_find(&zarr->tree, key, 0, &p);
+    return rc < 0 ? rc : get_counted(zarr, key, &p, t0, out_value);
+}
+
+int holog_zarr_stat_get(holog_zarr *zarr, const char *key, holog_zarr_info *out_info,
+                        holog_value **out_value)
+{
+    holog_zarr_info info = { .struct_size = sizeof info };
+    holog_value *value = NULL;
+    struct hg_zarr_place p;
+    uint64_t t0;
+    int rc = hg_zarr_check(zarr);
+
+    if (rc == HOLOG_OK && out_value == NULL)
+        rc = hg_error(HOLOG_E_INVAL, "out_value is NULL");
     if (rc == HOLOG_OK)
-        rc = get(zarr, key, &p, out_value);
-    if (rc == HOLOG_OK)
-        hg_store_count_load(zarr->tree.store,
-                            zarr->tree.store->io->ops->now_ns(zarr->tree.store->io) - t0,
-                            (*out_value)->len);
-    return rc;
+        rc = hg_struct_check(out_info, "holog_zarr_info");
+    if (rc < 0)
+        return rc;
+    t0 = zarr->tree.store->io->ops->now_ns(zarr->tree.store->io);
+    rc = describe(zarr, key, &p, &info);
+    if (rc == HOLOG_OK && info.kind == HOLOG_ZARR_KEY)
+        rc = get_counted(zarr, key, &p, t0, &value);
+    if (rc < 0)
+        return rc;
+    hg_struct_fill(out_info, &info, sizeof info);
+    *out_value = value;
+    return HOLOG_OK;
 }
 
 static int range_made(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
