@@ -103,7 +103,9 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_VERBOSE]       = { "verbose", 'v', KIND_FLAG, NULL, "a line on stderr for each request" },
     [OPT_FORMAT]        = { "format", 0, KIND_TEXT, "FORMAT", "zarr3 (default) or zarr2" },
     [OPT_SKIP_DAMAGED]  = { "skip-damaged", 0, KIND_FLAG, NULL,
-                            "go on without what cannot be taken; exit status 3" },
+                            "go on without what is damaged; exit status 3" },
+    [OPT_SKIP_UNSUPPORTED] = { "skip-unsupported", 0, KIND_FLAG, NULL,
+                            "go on without what one side has no words for" },
     [OPT_PURGE]         = { "purge", 0, KIND_LATER, NULL, NULL },
     [OPT_MAP]           = { "map", 0, KIND_LATER, NULL, NULL },
 };
