@@ -114,6 +114,26 @@ int hg_outside_open(const char *root_dir, int create, struct hg_outside **out)
     return HOLOG_OK;
 }
 
+int hg_outside_enter(struct hg_outside *o, const char *name, struct hg_outside **out)
+{
+    struct hg_outside *below;
+    int rc = hg_outside_check_name(name);
+
+    if (rc < 0)
+        return rc;
+    below = hg_calloc(1, sizeof *below);
+    if (below == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to open %s", name);
+    below->root.fd = hg_beneath_open(&o->root, name, O_RDONLY | O_DIRECTORY, 0);
+    if (below->root.fd < 0) {
+        rc = hg_io_fail(errno, "open directory", name);
+        hg_free(below);
+        return rc;
+    }
+    *out = below;
+    return HOLOG_OK;
+}
+
 void hg_outside_close(struct hg_outside *o)
 {
     if (o == NULL)
@@ -279,6 +299,21 @@ int hg_outside_write(struct hg_outside *o, const char *name, const void *const *
 out:
     (void)close(dir);
     return rc;
+}
+
+int hg_outside_create(struct hg_outside *o, const char *name, const void *data, size_t len)
+{
+    int rc = hg_outside_check_name(name);
+    int fd;
+
+    if (rc == HOLOG_OK && strchr(name, '/') != NULL)
+        rc = hg_error(HOLOG_E_BADPATH, "%s: is not one name", name);
+    if (rc < 0)
+        return rc;
+    fd = hg_high_fd(
+        openat(o->root.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, MODE_FILE));
+    return fd < 0 ? hg_io_fail(errno, "create", name)
+                  : write_parts(fd, name, &data, &len, 1, HG_OUTSIDE_LAZY);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------*/

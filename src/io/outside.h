@@ -47,6 +47,12 @@ HG_MUST_CHECK int hg_outside_write(struct hg_outside *o, const char *name, const
                                    const size_t *lens, unsigned n, unsigned flags);
 /* A directory with its parents; nothing happens when it is there. Of the flags, HG_OUTSIDE_LAZY. */
 HG_MUST_CHECK int hg_outside_mkdir(struct hg_outside *o, const char *name, unsigned flags);
+/* The directory beneath it, as one of its own. */
+HG_MUST_CHECK int hg_outside_enter(struct hg_outside *o, const char *name, struct hg_outside **out);
+/* A new file right in the directory (one component), in place and lazily: for many, where nobody else looks before
+ * all are there. A failure may leave a part of it. HOLOG_E_EXIST. */
+HG_MUST_CHECK int hg_outside_create(struct hg_outside *o, const char *name, const void *data,
+                                    size_t len);
 /* Append a whole file to *out, which is untouched on failure. HOLOG_E_TOOBIG: more than `max` bytes. */
 HG_MUST_CHECK int hg_outside_read(struct hg_outside *o, const char *name, uint64_t max,
                                   struct hg_buf *out);

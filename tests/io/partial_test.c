@@ -170,9 +170,9 @@ static pid_t maker(int is_dir)
         (void)pause();
     }
     cr_assert_gt(pid, 0);
-    cr_assert_eq(read(ready[0], &byte, 1), 1);
-    (void)close(ready[0]);
     (void)close(ready[1]);
+    cr_assert_eq(read(ready[0], &byte, 1), 1, "it has failed");
+    (void)close(ready[0]);
     return pid;
 }
 

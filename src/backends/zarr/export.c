@@ -23,7 +23,8 @@ struct export
     struct hg_partial *partial;
     int is_zip;
     struct hg_zip_writer zip;
-    char dir[HG_ZARR_KEY_MAX + 1]; /* of the last file, in a directory: it is there */
+    char dir[HG_ZARR_KEY_MAX + 1]; /* of the last file */
+    struct hg_outside *in_dir;     /* that; NULL: the top */
     struct hg_buf documents;       /* their keys, each with a NUL */
     unsigned n_documents;
     int only_data; /* documents are known, and written */
@@ -41,19 +42,31 @@ static int is_document(const char *key)
     return hg_zarr_name_of(name, strlen(name)) != HG_ZARR_PLAIN;
 }
 
+/* The directory of a key, made if need be. Those of neighbours are the same. */
+static int enter(struct export *e, const char *key, size_t dir_len)
+{
+    struct hg_outside *top = hg_partial_dir(e->partial);
+    int rc;
+
+    if (strncmp(key, e->dir, dir_len) == 0 && e->dir[dir_len] == 0)
+        return HOLOG_OK;
+    hg_outside_close(e->in_dir);
+    e->in_dir = NULL;
+    memcpy(e->dir, key, dir_len);
+    e->dir[dir_len] = 0;
+    rc = dir_len > 0 ? hg_outside_mkdir(top, e->dir, HG_OUTSIDE_LAZY) : HOLOG_OK;
+    return rc < 0 || dir_len == 0 ? rc : hg_outside_enter(top, e->dir, &e->in_dir);
+}
+
 static int put_file(struct export *e, const char *key, const void *data, size_t len)
 {
-    struct hg_outside *out = hg_partial_dir(e->partial);
     const char *slash = strrchr(key, '/');
-    size_t dir_len = slash != NULL ? (size_t)(slash - key) : 0;
-    int rc = HOLOG_OK;
+    int rc = enter(e, key, slash != NULL ? (size_t)(slash - key) : 0);
 
-    if (strncmp(key, e->dir, dir_len) != 0 || e->dir[dir_len] != 0) {
-        memcpy(e->dir, key, dir_len);
-        e->dir[dir_len] = 0;
-        rc = dir_len > 0 ? hg_outside_mkdir(out, e->dir, HG_OUTSIDE_LAZY) : HOLOG_OK;
-    }
-    return rc < 0 ? rc : hg_outside_write(out, key, &data, &len, 1, HG_OUTSIDE_LAZY);
+    if (rc < 0)
+        return rc;
+    return hg_outside_create(e->in_dir != NULL ? e->in_dir : hg_partial_dir(e->partial),
+                             slash != NULL ? slash + 1 : key, data, len);
 }
 
 static int first_key(void *ctx, const char *key, uint64_t size)
@@ -203,7 +216,10 @@ static int export_files(struct export *e)
 
     if (rc == HOLOG_OK)
         rc = hg_outside_sync(hg_partial_dir(e->partial));
-    return rc < 0 ? rc : write_documents_last(e);
+    if (rc == HOLOG_OK)
+        rc = write_documents_last(e);
+    hg_outside_close(e->in_dir);
+    return rc;
 }
 
 static int append(void *ctx, const void *data, size_t len)
