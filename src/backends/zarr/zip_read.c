@@ -427,7 +427,10 @@ static int check_all(const struct hg_zip *z)
         if (i + 1 == z->n)
             break;
         if (strcmp(name, name_of(z, e + 1)) == 0)
-            return hg_error(HOLOG_E_CORRUPT, "entry \"%.80s\": is there twice", name);
+            return hg_error(HOLOG_E_CORRUPT,
+                            "entry \"%.80s\": is there twice, and which one counts nobody "
+                            "can tell: unpack it, and import the directory",
+                            name);
         if (is_below(name_of(z, e + 1), name, e->name_len))
             return hg_error(HOLOG_E_CORRUPT,
                             "entry \"%.80s\": is a file, and \"%.80s\" is to be in it", name,
