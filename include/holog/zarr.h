@@ -21,8 +21,9 @@
  * bytes that are not UTF-8, with HOLOG_E_BADPATH, and names over 255 bytes with HOLOG_E_NAMETOOLONG.
  *
  * With HOLOG_ZARR_V2 the same entries have the keys and documents of Zarr v2: P/.zgroup, P/.zattrs, P/.zarray,
- * P/0.1 or P/0/1. Only arrays whose chunks are the same bytes in both versions are there: HOLOG_E_NOTSUP on
- * the documents and chunks of another, and listings leave them out. Names of axes are the attribute
+ * P/0.1 or P/0/1. Only arrays whose chunks are the same bytes in both versions are there: HOLOG_E_NOTSUP, with the
+ * reason, on the documents of another and on its chunks, and listings leave them out. Arrays of types that holog
+ * does not know are kept whole; they are there as v2 if that is what they came as. Names of axes are the attribute
  * _ARRAY_DIMENSIONS.
  * Consolidated metadata is made up, never stored: .zmetadata at the root of a v2 hierarchy; of a v3 one, in the
  * root group's zarr.json with HOLOG_ZARR_CONSOLIDATED. (Without that flag a document that was set with its own is
