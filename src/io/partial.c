@@ -87,6 +87,22 @@ static void remove_it(int parent, int fd, int is_dir, const char *base)
 
 /* ---- what others left --------------------------------------------------------------------------------*/
 
+static int is_empty(int dir)
+{
+    _Alignas(struct dirent64) char buf[1024];
+    ssize_t n;
+
+    while ((n = getdents64(dir, buf, sizeof buf)) > 0) {
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *e = (const struct dirent64 *)(const void *)(buf + at);
+            at += e->d_reclen;
+            if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+                return 0;
+        }
+    }
+    return n == 0;
+}
+
 /* Of a lock that has just been taken: is the file still called so? Another process may have removed it. */
 static int is_still(int parent, const char *base, int fd)
 {
@@ -97,6 +113,7 @@ static int is_still(int parent, const char *base, int fd)
            named.st_dev == open.st_dev && named.st_ino == open.st_ino;
 }
 
+/* An empty directory may be one that had no time to get its mark; who loses it loses nothing. */
 static int is_ours(int fd)
 {
     char head[4];
@@ -105,7 +122,7 @@ static int is_ours(int fd)
     if (fstat(fd, &st) != 0)
         return 0;
     if (S_ISDIR(st.st_mode))
-        return fstatat(fd, HG_PARTIAL_MARK, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        return fstatat(fd, HG_PARTIAL_MARK, &st, AT_SYMLINK_NOFOLLOW) == 0 || is_empty(fd);
     return S_ISREG(st.st_mode) && st.st_nlink == 1 &&
            (st.st_size == 0 || (pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head &&
                                 memcmp(head, "PK\3\4", sizeof head) == 0));
@@ -197,9 +214,8 @@ static int create_locked(const struct hg_partial *p, int is_dir, int *out_fd)
                             p->temp);
         if (fd < 0)
             return hg_io_fail(errno, "create", p->temp);
-        if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-            rc = HOLOG_E_BUSY;
-        else if (!is_still(p->parent->root.fd, p->temp, fd))
+        if ((flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) ||
+            !is_still(p->parent->root.fd, p->temp, fd))
             rc = HOLOG_E_BUSY;
         else if (is_dir)
             rc = mark(fd, p->temp);
@@ -315,9 +331,10 @@ static int sync_all(struct hg_partial *p)
         rc = flush(p);
         return rc < 0 ? rc : hg_outside_sync_fd(p->fd, "sync", p->temp);
     }
-    if (unlinkat(p->dir.root.fd, HG_PARTIAL_MARK, 0) != 0)
-        return hg_io_fail(errno, "remove the mark in", p->temp);
-    return hg_outside_sync(&p->dir);
+    rc = hg_outside_sync(&p->dir);
+    if (rc == HOLOG_OK && unlinkat(p->dir.root.fd, HG_PARTIAL_MARK, 0) != 0)
+        rc = hg_io_fail(errno, "remove the mark in", p->temp);
+    return rc < 0 ? rc : hg_outside_sync_fd(p->dir.root.fd, "sync", p->temp);
 }
 
 int hg_partial_finish(struct hg_partial *p)

@@ -3,11 +3,12 @@
  *
  * While it is made it is locked (flock), and the lock ends with the process, however that ends. So what is there
  * under such a name and can be locked is what a process left that died: who makes NAME next removes it. Only that
- * which is ours beyond doubt: a directory with MARK in it, or a file that begins as a zip does; and nothing where
- * the file system has no such locks. What a cut leaves:
+ * which is ours beyond doubt: a directory with HG_PARTIAL_MARK or nothing in it, or a file that begins as a zip
+ * does or is empty; and nothing where the file system has no such locks. What a cut leaves:
  *
  *   begun, written    NAME.partial-PID, of any of its bytes
- *   synced            the same, all of its bytes; a directory without its mark, which nobody removes but its user
+ *   synced            the same, all of its bytes
+ *   mark removed      the same; nobody removes it but its user
  *   renamed           the one name or the other
  *   directory synced  NAME
  *

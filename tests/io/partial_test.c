@@ -204,6 +204,17 @@ Test(partial_killed, what_a_dead_process_left_goes_with_the_next_and_what_a_livi
     }
 }
 
+Test(partial, an_empty_one_of_a_dead_process_goes_too)
+{
+    struct hg_partial *p = NULL;
+
+    cr_assert_eq(mkdir(path_of("x.partial-1"), 0700), 0);
+    cr_assert_geq(close(open(path_of("x.partial-2"), O_CREAT | O_WRONLY, 0600)), 0);
+    OK(hg_partial_begin(out, "x", 1, &p));
+    cr_assert(!is_there("x.partial-1") && !is_there("x.partial-2"));
+    hg_partial_abandon(p);
+}
+
 Test(partial, what_only_looks_like_ours_stays)
 {
     static const char *const theirs[] = { "x.partial-1/keep", "x.partial-/" HG_PARTIAL_MARK,

@@ -310,7 +310,7 @@ static int check_options(const holog_zarr_export_options *in, holog_zarr_export_
 
 int holog_zarr_export(holog_zarr *zarr, const char *to, const holog_zarr_export_options *options)
 {
-    holog_zarr_export_options o;
+    holog_zarr_export_options o = { 0 };
     struct export *e;
     int rc = hg_zarr_check(zarr);
 

@@ -329,7 +329,7 @@ static int check_options(const holog_zarr_import_options *in, holog_zarr_import_
 int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *from,
                           const holog_zarr_import_options *options)
 {
-    holog_zarr_import_options o;
+    holog_zarr_import_options o = { 0 };
     struct import *m;
     int rc = txn == NULL || from == NULL ? hg_error(HOLOG_E_INVAL, "txn or from is NULL")
                                          : hg_store_check_write(txn->store);

@@ -170,8 +170,10 @@ static int bad_entry(int code, const struct central *c, const char *why)
     char shown[SHOWN + 1];
     size_t len = HG_MIN(c->name_len, (size_t)SHOWN);
 
+    memset(shown, '?', len);
     for (size_t i = 0; i < len; i++)
-        shown[i] = (uint8_t)c->name[i] < 0x20 || c->name[i] == 0x7f ? '?' : c->name[i];
+        if ((uint8_t)c->name[i] >= 0x20 && c->name[i] != 0x7f)
+            shown[i] = c->name[i];
     shown[len] = 0;
     return hg_error(code, "entry \"%s\": %s", shown, why);
 }

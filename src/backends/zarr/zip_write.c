@@ -7,6 +7,11 @@
 #include "base/byteorder.h"
 #include "base/error.h"
 
+#define LOCAL        0x04034b50u /* 'P', 'K', 3, 4 */
+#define CENTRAL      0x02014b50u
+#define END64        0x06064b50u
+#define LOCATOR      0x07064b50u
+#define END          0x06054b50u
 #define LOCAL_SIZE   (30 + 20) /* with the extra field */
 #define CENTRAL_SIZE (46 + 28)
 #define END_SIZE     (56 + 20 + 22)
@@ -69,7 +74,7 @@ static int put_local(struct hg_zip_writer *w, const char *name, uint32_t crc, si
     uint8_t h[LOCAL_SIZE];
     int rc;
 
-    memcpy(h, "PK\3\4", 4);
+    hg_put_le32(h, LOCAL);
     encode_common(h + 4, name, crc, 20);
     encode_extra(h + 30, 20, len);
     rc = put(w, h, 30);
@@ -81,9 +86,10 @@ static int put_local(struct hg_zip_writer *w, const char *name, uint32_t crc, si
 static int add_central(struct hg_zip_writer *w, const char *name, uint32_t crc, size_t len,
                        uint64_t offset)
 {
-    uint8_t h[CENTRAL_SIZE] = { 'P', 'K', 1, 2 };
+    uint8_t h[CENTRAL_SIZE] = { 0 };
     int rc;
 
+    hg_put_le32(h, CENTRAL);
     hg_put_le16(h + 4, UNIX | VERSION);
     encode_common(h + 6, name, crc, 28);
     hg_put_le32(h + 38, MODE);
@@ -123,7 +129,7 @@ int hg_zip_end(struct hg_zip_writer *w, const char *comment)
     uint16_t few = w->entries < UINT16_MAX ? (uint16_t)w->entries : UINT16_MAX;
     int rc = put(w, w->dir.data, w->dir.len);
 
-    memcpy(e, "PK\6\6", 4);
+    hg_put_le32(e, END64);
     hg_put_le64(e + 4, 56 - 12);
     hg_put_le16(e + 12, UNIX | VERSION);
     hg_put_le16(e + 14, VERSION);
@@ -131,10 +137,10 @@ int hg_zip_end(struct hg_zip_writer *w, const char *comment)
     hg_put_le64(e + 32, w->entries);
     hg_put_le64(e + 40, w->dir.len);
     hg_put_le64(e + 48, dir_at);
-    memcpy(locator, "PK\6\7", 4);
+    hg_put_le32(locator, LOCATOR);
     hg_put_le64(locator + 8, w->at);
     hg_put_le32(locator + 16, 1);
-    memcpy(end, "PK\5\6", 4);
+    hg_put_le32(end, END);
     hg_put_le16(end + 8, few);
     hg_put_le16(end + 10, few);
     hg_put_le32(end + 12, in_32_bits(w->dir.len));
