@@ -114,7 +114,7 @@ typedef struct holog_zarr_export_options {
  * Synced, and only then is it called so: until then it is TO.partial-PID, which a failure removes; what a killed
  * process has left of it, the next export to the same name removes. A key that is also what others begin with
  * (a blob a/c beside chunks a/c/0) can be no file: HOLOG_E_EXIST, which names both. options NULL: all zeros.
- * Memory: a value, and of a zip file some 150 bytes for each key. */
+ * Memory beside the store's own: a value, and of a zip file some 150 bytes for each key. */
 HOLOG_API int holog_zarr_export(holog_zarr *zarr, const char *to,
                                 const holog_zarr_export_options *options);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -161,6 +162,7 @@ static pid_t maker(int is_dir)
     pid = fork();
     if (pid == 0) {
         struct hg_partial *p = NULL;
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
         if (hg_partial_begin(out, "x", is_dir, &p) < 0)
             _exit(1);
         fill(p, is_dir);
