@@ -91,6 +91,7 @@ enum option_id {
     OPT_FORMAT,
     OPT_SKIP_DAMAGED,
     OPT_SAMPLE,
+    OPT_SKIP_UNSUPPORTED,
     OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_MAP,
     OPT_COUNT

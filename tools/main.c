@@ -130,16 +130,17 @@ static const struct command commands[] = {
       "SIGINT or SIGTERM ends it when requests on their way are answered.", 1, 1,
       { OPT_PORT, OPT_BIND, OPT_PATH, OPT_WRITABLE, OPT_TOKEN, OPT_MAX_BODY, OPT_MAX_CONNECTIONS,
         OPT_VERBOSE }, verb_serve },
-    { "export", "STORE PATH DIR", "Write what is at or below PATH to a new directory that Zarr programs read.",
-      "Chunks first, documents last, synced, and only then called DIR: an export that was cut short\n"
-      "never looks complete. Every byte is verified. Of zarr2 only arrays are there whose chunks are\n"
-      "the same bytes in both versions.", 3, 3,
-      { OPT_FORMAT, OPT_AT, OPT_JSON }, verb_export },
-    { "import", "STORE PATH DIR", "Take in a directory that a Zarr program (version 3 or 2) has written.",
-      "All of it in one commit, chunks byte for byte, whatever their codecs are. What cannot be taken (a\n"
-      "shard that was torn when its writer was killed, an array of text) is named and ends it, unless\n"
-      "--skip-damaged is given.", 3, 3,
-      { OPT_REPLACE, OPT_SKIP_DAMAGED, OPT_MESSAGE, OPT_JSON }, verb_import },
+    { "export", "STORE PATH TO", "Write what is at or below PATH for Zarr programs: a directory, or one file.",
+      "TO ends in .ozx or .zip: one zip file, entries stored, documents first (.ozx: Zarr 3, as OME-NGFF's\n"
+      "RFC-9 has it); else a new directory, chunks first, documents last. Synced, and only then called TO:\n"
+      "an export that was cut short never looks complete. Every byte is verified. What Zarr 2 has no words\n"
+      "for (shards, some codecs and types) is named and ends it, unless --skip-unsupported is given.", 3, 3,
+      { OPT_FORMAT, OPT_AT, OPT_SKIP_UNSUPPORTED, OPT_JSON }, verb_export },
+    { "import", "STORE PATH FROM", "Take in what a Zarr program (version 3 or 2) has written: a directory, a zip file.",
+      "All of it in one commit, chunks byte for byte, whatever their codecs and types are. What is damaged\n"
+      "(a shard that was torn when its writer was killed) is named and ends it, unless --skip-damaged is\n"
+      "given; what holog has no such thing as (a grid that is not regular), unless --skip-unsupported is.", 3, 3,
+      { OPT_REPLACE, OPT_SKIP_DAMAGED, OPT_SKIP_UNSUPPORTED, OPT_MESSAGE, OPT_JSON }, verb_import },
     { "bench", "[WORKLOAD ...]", "Measure this machine with a scratch store, which is removed after.",
       "  disk     the disk itself: 8 MiB writes past the page cache, one sync at the end\n"
       "  sync     the disk itself: 4 KiB writes in place, each durable\n"

@@ -21,8 +21,9 @@
  * bytes that are not UTF-8, with HOLOG_E_BADPATH, and names over 255 bytes with HOLOG_E_NAMETOOLONG.
  *
  * With HOLOG_ZARR_V2 the same entries have the keys and documents of Zarr v2: P/.zgroup, P/.zattrs, P/.zarray,
- * P/0.1 or P/0/1. Only arrays whose chunks are the same bytes in both versions are there: HOLOG_E_NOTSUP on
- * the documents and chunks of another, and listings leave them out. Names of axes are the attribute
+ * P/0.1 or P/0/1. Only arrays whose chunks are the same bytes in both versions are there: HOLOG_E_NOTSUP, with the
+ * reason, on the documents of another and on its chunks, and listings leave them out. Arrays of types that holog
+ * does not know are kept whole; they are there as v2 if that is what they came as. Names of axes are the attribute
  * _ARRAY_DIMENSIONS.
  * Consolidated metadata is made up, never stored: .zmetadata at the root of a v2 hierarchy; of a v3 one, in the
  * root group's zarr.json with HOLOG_ZARR_CONSOLIDATED. (Without that flag a document that was set with its own is
@@ -95,11 +96,31 @@ HOLOG_API int holog_zarr_list(holog_zarr *zarr, const char *prefix,
                               int (*each)(void *ctx, const char *key, uint64_t size_bytes),
                               void *ctx);
 
-/* All keys as files below `dir`, which is made, and must not be there (HOLOG_E_EXIST): chunks first, then the
- * documents, the root's last; synced, and only then is it called so: until then, and after a failure, what there
- * is of it is called DIR.partial-PID. `progress` may be NULL; its unit is "keys". */
-HOLOG_API int holog_zarr_export(holog_zarr *zarr, const char *dir, holog_progress_fn progress,
-                                void *progress_ctx);
+/* ---- out and in ---- */
+
+enum holog_zarr_export_flags {
+    HOLOG_ZARR_EXPORT_ZIP = 1 /* one zip file, not a directory */
+};
+typedef struct holog_zarr_export_options {
+    uint32_t struct_size;
+    uint32_t flags; /* enum holog_zarr_export_flags */
+    /* An array that has no documents of Zarr v2, with the reason: 0 to go on without it. NULL, or any other
+     * answer: the export ends with that code, and nothing is written. */
+    int (*left_out)(void *ctx, const char *path, int code, const char *message);
+    void *left_out_ctx;
+    holog_progress_fn progress; /* or NULL; its unit is "keys" */
+    void *progress_ctx;
+} holog_zarr_export_options;
+/* All keys as files below the directory `to`, which is made, and must not be there (HOLOG_E_EXIST): chunks first,
+ * then the documents, the root's last. Or as one zip file of that name, after RFC-9 of OME-NGFF (".ozx"): zip64,
+ * every entry stored, documents first, the root's before the others and those by their depth, and, of Zarr v3, a
+ * comment that says so; the same state makes the same bytes.
+ * Synced, and only then is it called so: until then it is TO.partial-PID, which a failure removes; what a killed
+ * process has left of it, the next export to the same name removes. A key that is also what others begin with
+ * (a blob a/c beside chunks a/c/0) can be no file: HOLOG_E_EXIST, which names both. options NULL: all zeros.
+ * Memory beside the store's own: a value, and of a zip file some 150 bytes for each key. */
+HOLOG_API int holog_zarr_export(holog_zarr *zarr, const char *to,
+                                const holog_zarr_export_options *options);
 
 /* Changes, in a transaction; v3 keys, relative to directory `path`, which is made if missing, as all parents
  * are. What is there gives way, but for a directory of the key's name (HOLOG_E_ISDIR).
@@ -118,17 +139,29 @@ HOLOG_API int holog_txn_zarr_delete(holog_txn *txn, const char *path, const char
 /* All keys that begin with the prefix and a '/'; "": all. Of a symlink the link goes, not what it leads to. */
 HOLOG_API int holog_txn_zarr_delete_prefix(holog_txn *txn, const char *path, const char *prefix);
 
-/* The hierarchy in directory `dir` as it stands: whatever its codecs are, chunks keep their bytes, and their keys;
- * documents of Zarr v2 become those of v3, and consolidated metadata is left out, since it is made when it is
- * asked for. What
- * cannot be taken (a torn shard, an array of a type that holog has not) is told to `damaged`, which returns 0 to go on without it; NULL, or any
- * other answer: the import ends with that error. Symlinks and what is neither file nor directory are passed over.
- * HOLOG_E_INVAL: there is no zarr.json, .zgroup or .zarray. Progress in "bytes". It may be larger than memory. */
-HOLOG_API int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *dir,
-                                    int (*damaged)(void *ctx, const char *key, int code,
-                                                   const char *message),
-                                    void *damaged_ctx, holog_progress_fn progress,
-                                    void *progress_ctx);
+typedef struct holog_zarr_import_options {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* What cannot be taken: 0 to go on without it. HOLOG_E_NOTSUP: holog has no such thing; any other code: it is
+     * damaged. NULL, or any other answer: the import ends with that error. */
+    int (*left_out)(void *ctx, const char *key, int code, const char *message);
+    void *left_out_ctx;
+    /* What was taken, but not as it stands. NULL: nobody is told. */
+    void (*noted)(void *ctx, const char *key, const char *message);
+    void *noted_ctx;
+    holog_progress_fn progress; /* or NULL; its unit is "bytes" */
+    void *progress_ctx;
+} holog_zarr_import_options;
+/* The hierarchy in a directory, or in a zip file (entries stored or, with the plug-in holog-gzip.so, deflated), as
+ * it stands: whatever its codecs and types are, chunks keep their bytes, and their keys; documents of Zarr v2 become
+ * those of v3, and consolidated metadata is left out, since it is made when it is asked for. NaN and Infinity, which
+ * are no JSON and which some write nevertheless, become the strings "NaN", "Infinity" and "-Infinity", and are noted.
+ * In a directory symlinks and what is neither file nor directory are passed over; a zip file is refused for them,
+ * and for all else that it should not have, before anything is taken (src/backends/zarr/zip.h has the codes).
+ * HOLOG_E_INVAL: there is no zarr.json, .zgroup or .zarray at its root. options NULL: all zeros. It may be larger
+ * than memory: a file at a time is there, and of a zip file its directory. */
+HOLOG_API int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *from,
+                                    const holog_zarr_import_options *options);
 
 #ifdef __cplusplus
 }

@@ -167,6 +167,10 @@ int hg_chain_create(const struct hg_document *d, struct hg_chain **out)
                                   .codecs = d->codecs,
                                   .n_codecs = d->n_codecs };
 
+    if (d->type.dtype == HG_OPAQUE)
+        return hg_error(HOLOG_E_NOTSUP,
+                        "elements of type \"%.40s\", which holog keeps as they are and cannot read",
+                        d->type_name);
     return hg_chain_make(&plan, out);
 }
 

@@ -3,6 +3,7 @@
  */
 #include "array/document.h"
 
+#include <math.h>
 #include <string.h>
 
 #include <json-c/json_tokener.h>
@@ -151,12 +152,11 @@ static int read_type(struct hg_document *d)
 
     if (name[0] == 0)
         return bad("data_type", "is missing or has no name");
-    if (configuration != NULL && json_object_object_length(configuration) != 0)
-        return hg_error(HOLOG_E_NOTSUP,
-                        "the metadata of the array: a data_type \"%.40s\" with a "
-                        "configuration",
-                        name);
-    return hg_type_from_v3(name, &d->type);
+    d->type_name = name;
+    if ((configuration != NULL && json_object_object_length(configuration) != 0) ||
+        hg_type_from_v3(name, &d->type) < 0)
+        d->type = hg_type_of(HG_OPAQUE, 0);
+    return HOLOG_OK;
 }
 
 static int read_fill(struct hg_document *d)
@@ -165,7 +165,7 @@ static int read_fill(struct hg_document *d)
 
     if (!json_object_object_get_ex(d->root, "fill_value", &value))
         return bad("fill_value", "is missing");
-    return hg_fill_from_json(d->type, value, d->fill);
+    return d->type.dtype == HG_OPAQUE ? HOLOG_OK : hg_fill_from_json(d->type, value, d->fill);
 }
 
 /* ---- codecs --------------------------------------------------------------------------------------*/
@@ -384,7 +384,8 @@ static size_t find_word(const char *json, size_t len)
     return SIZE_MAX;
 }
 
-static int parse(const char *what, const char *json, size_t len, struct json_object **out)
+/* As strictly as json-c can be asked to be. */
+static int parse_words(const char *what, const char *json, size_t len, struct json_object **out)
 {
     struct json_tokener *t;
     enum json_tokener_error error;
@@ -397,10 +398,6 @@ static int parse(const char *what, const char *json, size_t len, struct json_obj
     if (end != SIZE_MAX)
         return hg_error(HOLOG_E_INVAL, "the %s: an integer of more than 64 bits at byte %zu", what,
                         end);
-    end = find_word(json, len);
-    if (end != SIZE_MAX)
-        return hg_error(HOLOG_E_INVAL, "the %s: no JSON: a word that is none of it at byte %zu",
-                        what, end);
     t = json_tokener_new_ex(DEPTH_MAX);
     if (t == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory to read metadata");
@@ -421,6 +418,92 @@ static int parse(const char *what, const char *json, size_t len, struct json_obj
                     : error == json_tokener_continue ? "it is cut short"
                                                      : json_tokener_error_desc(error),
                     end);
+}
+
+static int parse(const char *what, const char *json, size_t len, struct json_object **out)
+{
+    size_t at = len > HG_DOCUMENT_MAX ? SIZE_MAX : find_word(json, len);
+
+    return at == SIZE_MAX
+               ? parse_words(what, json, len, out)
+               : hg_error(HOLOG_E_INVAL, "the %s: no JSON: a word that is none of it at byte %zu",
+                          what, at);
+}
+
+/* ---- what is no number ---------------------------------------------------------------------------*/
+
+/* A string for a number that JSON has not; or NULL: it is something else. */
+static const char *word_of(struct json_object *value)
+{
+    double d = json_object_is_type(value, json_type_double) ? json_object_get_double(value) : 0;
+
+    return isnan(d) ? "NaN" : isinf(d) ? (d > 0 ? "Infinity" : "-Infinity") : NULL;
+}
+
+static int mend_value(struct json_object *value, unsigned *words);
+
+static int mend_list(struct json_object *list, unsigned *words)
+{
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; rc == HOLOG_OK && i < json_object_array_length(list); i++) {
+        struct json_object *value = json_object_array_get_idx(list, i);
+        const char *word = word_of(value);
+        if (word == NULL)
+            rc = mend_value(value, words);
+        else if (json_object_array_put_idx(list, i, json_object_new_string(word)) != 0)
+            rc = hg_error(HOLOG_E_NOMEM, "no memory for metadata");
+        *words += word != NULL;
+    }
+    return rc;
+}
+
+/* Replacing a member leaves its place. */
+static int mend_object(struct json_object *o, unsigned *words)
+{
+    int rc = HOLOG_OK;
+
+    json_object_object_foreach(o, name, value) {
+        const char *word = word_of(value);
+        if (rc == HOLOG_OK && word == NULL)
+            rc = mend_value(value, words);
+        else if (rc == HOLOG_OK &&
+                 json_object_object_add(o, name, json_object_new_string(word)) != 0)
+            rc = hg_error(HOLOG_E_NOMEM, "no memory for metadata");
+        *words += word != NULL;
+    }
+    return rc;
+}
+
+/* DEPTH_MAX levels at most: json-c has counted them. */
+static int mend_value(struct json_object *value, unsigned *words)
+{
+    if (json_object_is_type(value, json_type_object))
+        return mend_object(value, words);
+    return json_object_is_type(value, json_type_array) ? mend_list(value, words) : HOLOG_OK;
+}
+
+int hg_document_mend(const void *json, size_t len, struct hg_buf *out, unsigned *out_words)
+{
+    struct json_object *root = NULL;
+    const char *text = NULL;
+    int rc;
+
+    *out_words = 0;
+    if (len <= HG_DOCUMENT_MAX && find_word(json, len) == SIZE_MAX)
+        return HOLOG_OK;
+    rc = parse_words("metadata", json, len, &root);
+    if (rc == HOLOG_OK)
+        rc = mend_value(root, out_words);
+    if (rc == HOLOG_OK && *out_words > 0) {
+        text =
+            json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+                                                     JSON_C_TO_STRING_NOSLASHESCAPE);
+        rc = text == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for metadata")
+                          : hg_buf_append(out, text, strlen(text));
+    }
+    json_object_put(root);
+    return rc;
 }
 
 int hg_document_json(const void *json, size_t len, struct json_object **out)

@@ -7,7 +7,8 @@
  *   zarr_format          3
  *   node_type            "array"
  *   shape                [0 to 2^49-1, ...], at most 32 axes; none is a single value
- *   data_type            array/dtype.h
+ *   data_type            array/dtype.h; another one makes the array opaque: its chunks are kept, nobody here
+ *                        reads their elements, and its fill value is whatever stands there
  *   chunk_grid           "regular", chunk_shape [1 to 2^49-1, ...]; an edge chunk is as large as any
  *   chunk_key_encoding   "default" (c/0/1; separator "/" or ".") or "v2" (0.1)
  *   fill_value           array/fill.h
@@ -60,7 +61,8 @@ struct hg_codec {
 
 struct hg_document {
     struct json_object *root; /* the whole of it */
-    struct hg_type type;
+    struct hg_type type;      /* HG_OPAQUE: of a type that holog does not know */
+    const char *type_name;
     unsigned rank;
     uint64_t shape[HG_RANK_MAX];
     uint64_t chunk[HG_RANK_MAX];
@@ -80,6 +82,12 @@ HG_MUST_CHECK int hg_document_read(const void *json, size_t len, struct hg_docum
 void hg_document_release(struct hg_document *d);
 /* Any JSON, as strictly as that of a document; the caller's. HOLOG_E_INVAL, HOLOG_E_TOOBIG. */
 HG_MUST_CHECK int hg_document_json(const void *json, size_t len, struct json_object **out);
+
+/* JSON in which NaN, Infinity or -Infinity stand for numbers, as Python and JavaScript write them: *out_words of
+ * them, and the same with strings in their place appended to out; 0: there are none, and nothing is appended.
+ * HOLOG_E_INVAL, HOLOG_E_TOOBIG: it is no JSON even so. */
+HG_MUST_CHECK int hg_document_mend(const void *json, size_t len, struct hg_buf *out,
+                                   unsigned *out_words);
 
 /* A list of codecs, such as sharding has two of: out (HG_CODECS_MAX) borrows from it. `member` is what
  * messages call it. HOLOG_E_INVAL: there is no list, or no chain of codecs; HOLOG_E_NOTSUP: too many. */

@@ -14,6 +14,7 @@
 #include "base/assert.h"
 
 enum hg_dtype {
+    HG_OPAQUE = 0, /* another one; nobody knows its size */
     HG_BOOL = 1,
     HG_INT8,
     HG_INT16,
@@ -35,7 +36,7 @@ enum hg_dtype {
 
 struct hg_type {
     enum hg_dtype dtype;
-    uint32_t size; /* bytes of an element: 1 to HG_ITEM_MAX */
+    uint32_t size; /* bytes of an element: 1 to HG_ITEM_MAX; 0: opaque */
 };
 
 /* HG_RAW: `size` bytes; of others it is ignored. */

@@ -245,6 +245,7 @@ static int one_from_json(struct hg_type t, const struct json_object *value, uint
     uint64_t bits = 0;
 
     switch (t.dtype) {
+    case HG_OPAQUE: return 0;
     case HG_BOOL:
         if (json_object_get_type(value) != json_type_boolean)
             return 0;
@@ -319,6 +320,7 @@ static struct json_object *one_to_json(struct hg_type t, const uint8_t *element)
     unsigned unused = 64 - HG_MIN(t.size, 8u) * 8;
 
     switch (t.dtype) {
+    case HG_OPAQUE: return NULL;
     case HG_BOOL: return json_object_new_boolean(element[0] != 0);
     case HG_FLOAT16:
     case HG_FLOAT32:

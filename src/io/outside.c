@@ -4,8 +4,6 @@
  * The directory that holds a file is opened once, beneath the root; then only names of one component are
  * used in it, which lead nowhere else whatever happens to the way there.
  */
-#include "io/outside.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +16,8 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "io/beneath.h"
 #include "io/common.h"
+#include "io/outside_internal.h"
 
 #define NAME_MAX_BYTES 4095
 #define MODE_FILE      0666 /* other people's files: the umask decides */
@@ -28,14 +26,9 @@
 #define WRITE_MAX      (1u << 30) /* bytes of one call */
 #define TEMP_ROOM      (sizeof HG_OUTSIDE_TEMP + 16)
 
-struct hg_outside {
-    struct hg_beneath root;
-    unsigned file_mode; /* 0: MODE_FILE less the umask */
-};
-
 /* ---- names ---------------------------------------------------------------------------------------------*/
 
-static int check_name(const char *name)
+int hg_outside_check_name(const char *name)
 {
     if (strlen(name) > NAME_MAX_BYTES)
         return hg_error(HOLOG_E_NAMETOOLONG, "file name of over %d bytes", NAME_MAX_BYTES);
@@ -83,7 +76,7 @@ static int demand_regular(mode_t mode, const char *name)
     return hg_error(HOLOG_E_TYPE, "%s is no regular file", name);
 }
 
-static int sync_fd(int fd, const char *what, const char *name)
+int hg_outside_sync_fd(int fd, const char *what, const char *name)
 {
     int tries = 0;
 
@@ -126,6 +119,27 @@ void hg_outside_set_mode(struct hg_outside *o, unsigned file_mode)
     o->file_mode = file_mode;
 }
 
+int hg_outside_enter(struct hg_outside *o, const char *name, struct hg_outside **out)
+{
+    struct hg_outside *below;
+    int rc = hg_outside_check_name(name);
+
+    if (rc < 0)
+        return rc;
+    below = hg_calloc(1, sizeof *below);
+    if (below == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to open %s", name);
+    below->file_mode = o->file_mode;
+    below->root.fd = hg_beneath_open(&o->root, name, O_RDONLY | O_DIRECTORY, 0);
+    if (below->root.fd < 0) {
+        rc = hg_io_fail(errno, "open directory", name);
+        hg_free(below);
+        return rc;
+    }
+    *out = below;
+    return HOLOG_OK;
+}
+
 void hg_outside_close(struct hg_outside *o)
 {
     if (o == NULL)
@@ -145,8 +159,9 @@ static int step_into(int *dir, const char *base, const char *name, unsigned flag
     int rc = HOLOG_OK;
 
     if (mkdirat(*dir, base, MODE_DIR) == 0)
-        rc = (flags & HG_OUTSIDE_LAZY) == 0 ? sync_fd(*dir, "sync the directory of", name)
-                                            : HOLOG_OK;
+        rc = (flags & HG_OUTSIDE_LAZY) == 0
+                 ? hg_outside_sync_fd(*dir, "sync the directory of", name)
+                 : HOLOG_OK;
     else if (errno != EEXIST)
         rc = hg_io_fail(errno, "create directory", name);
     if (rc < 0)
@@ -162,7 +177,7 @@ static int step_into(int *dir, const char *base, const char *name, unsigned flag
 int hg_outside_mkdir(struct hg_outside *o, const char *name, unsigned flags)
 {
     char base[HG_IO_NAME_MAX + 1];
-    int rc = check_name(name);
+    int rc = hg_outside_check_name(name);
 
     if (rc < 0)
         return rc;
@@ -184,8 +199,9 @@ int hg_outside_mkdir(struct hg_outside *o, const char *name, unsigned flags)
 
 /* ---- writing -------------------------------------------------------------------------------------------*/
 
-static int write_all(int fd, const uint8_t *data, size_t len, const char *name)
+int hg_outside_write_all(int fd, const void *bytes, size_t len, const char *name)
 {
+    const uint8_t *data = bytes;
     int tries = 0;
 
     while (len > 0) {
@@ -224,13 +240,13 @@ static int create_temp(int dir, const char *name, char *out_temp, int *out_fd)
 }
 
 /* Where the file system has no rename that refuses, a link refuses as well. */
-static int rename_new(int dir, const char *temp, const char *base)
+int hg_outside_rename_new(int dir, const char *from, const char *to)
 {
-    if (renameat2(dir, temp, dir, base, RENAME_NOREPLACE) == 0)
+    if (renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return -1;
-    return linkat(dir, temp, dir, base, 0) == 0 ? unlinkat(dir, temp, 0) : -1;
+    return linkat(dir, from, dir, to, 0) == 0 ? unlinkat(dir, from, 0) : -1;
 }
 
 /* A symlink or a device in its place would go with the rename and do no harm; it is not ours to remove. */
@@ -244,7 +260,7 @@ static int give_name(int dir, const char *temp, const char *base, const char *na
             return rc;
     }
     int failed = (flags & HG_OUTSIDE_REPLACE) != 0 ? renameat(dir, temp, dir, base)
-                                                   : rename_new(dir, temp, base);
+                                                   : hg_outside_rename_new(dir, temp, base);
     return failed == 0 ? HOLOG_OK : hg_io_fail(errno, "create", name);
 }
 
@@ -254,9 +270,9 @@ static int write_parts(int fd, const char *name, const void *const *parts, const
     int rc = HOLOG_OK;
 
     for (unsigned i = 0; rc == HOLOG_OK && i < n; i++)
-        rc = write_all(fd, parts[i], lens[i], name);
+        rc = hg_outside_write_all(fd, parts[i], lens[i], name);
     if (rc == HOLOG_OK && (flags & HG_OUTSIDE_LAZY) == 0)
-        rc = sync_fd(fd, "sync", name);
+        rc = hg_outside_sync_fd(fd, "sync", name);
     /* Never again after EINTR: the descriptor is gone, and its number may be somebody else's. */
     if (close(fd) != 0 && errno != EINTR && rc == HOLOG_OK)
         rc = hg_io_fail(errno, "close", name);
@@ -270,7 +286,7 @@ int hg_outside_write(struct hg_outside *o, const char *name, const void *const *
     const char *base = name;
     int dir = -1;
     int fd = -1;
-    int rc = check_name(name);
+    int rc = hg_outside_check_name(name);
 
     if (rc == HOLOG_OK)
         rc = open_parent(o, name, &dir, &base);
@@ -290,35 +306,25 @@ int hg_outside_write(struct hg_outside *o, const char *name, const void *const *
     if (rc < 0)
         (void)unlinkat(dir, temp, 0); /* rc already tells the first cause */
     else if ((flags & HG_OUTSIDE_LAZY) == 0)
-        rc = sync_fd(dir, "sync the directory of", name);
+        rc = hg_outside_sync_fd(dir, "sync the directory of", name);
 out:
     (void)close(dir);
     return rc;
 }
 
-int hg_outside_rename(struct hg_outside *o, const char *from, const char *to)
+int hg_outside_create(struct hg_outside *o, const char *name, const void *data, size_t len)
 {
-    const char *from_base = from;
-    const char *to_base = strrchr(to, '/') != NULL ? strrchr(to, '/') + 1 : to;
-    int dir = -1;
-    int rc = check_name(from);
+    int rc = hg_outside_check_name(name);
+    int fd;
 
-    if (rc == HOLOG_OK)
-        rc = check_name(to);
-    if (rc == HOLOG_OK && (from_base = strrchr(from, '/')) != NULL &&
-        (from_base - from != to_base - 1 - to ||
-         strncmp(from, to, (size_t)(from_base - from)) != 0))
-        return hg_error(HOLOG_E_INVAL, "%s and %s are not in one directory", from, to);
-    if (rc == HOLOG_OK)
-        rc = open_parent(o, from, &dir, &from_base);
+    if (rc == HOLOG_OK && strchr(name, '/') != NULL)
+        rc = hg_error(HOLOG_E_BADPATH, "%s: is not one name", name);
     if (rc < 0)
         return rc;
-    if (renameat2(dir, from_base, dir, to_base, RENAME_NOREPLACE) != 0)
-        rc = hg_io_fail(errno, "rename", to);
-    else
-        rc = sync_fd(dir, "sync the directory of", to);
-    (void)close(dir);
-    return rc;
+    fd = hg_high_fd(
+        openat(o->root.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, MODE_FILE));
+    return fd < 0 ? hg_io_fail(errno, "create", name)
+                  : write_parts(fd, name, &data, &len, 1, HG_OUTSIDE_LAZY);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------*/
@@ -353,7 +359,7 @@ int hg_outside_read(struct hg_outside *o, const char *name, uint64_t max, struct
 {
     struct stat st;
     size_t begin = out->len;
-    int rc = check_name(name);
+    int rc = hg_outside_check_name(name);
 
     if (rc < 0)
         return rc;
@@ -407,7 +413,7 @@ int hg_outside_list(struct hg_outside *o, const char *dir,
     _Alignas(struct dirent64) char buf[4096];
     struct list l = { each, ctx };
     ssize_t n;
-    int stop = dir[0] != '\0' ? check_name(dir) : HOLOG_OK;
+    int stop = dir[0] != '\0' ? hg_outside_check_name(dir) : HOLOG_OK;
 
     if (stop < 0)
         return stop;
@@ -457,7 +463,7 @@ int hg_outside_stat(struct hg_outside *o, const char *name, struct hg_outside_in
 
     if (name[0] == '\0')
         return stat_in(o->root.fd, ".", "the directory", out);
-    rc = check_name(name);
+    rc = hg_outside_check_name(name);
     if (rc == HOLOG_OK)
         rc = open_parent(o, name, &dir, &base);
     if (rc < 0)
@@ -517,7 +523,7 @@ int hg_outside_remove(struct hg_outside *o, const char *name, unsigned flags)
     struct hg_outside_info info = { 0 };
     const char *base = name;
     int dir = -1;
-    int rc = check_name(name);
+    int rc = hg_outside_check_name(name);
 
     if (rc == HOLOG_OK)
         rc = open_parent(o, name, &dir, &base);
@@ -529,7 +535,7 @@ int hg_outside_remove(struct hg_outside *o, const char *name, unsigned flags)
     else if (rc == HOLOG_OK && unlinkat(dir, base, 0) != 0)
         rc = hg_io_fail(errno, "remove", name);
     if (rc == HOLOG_OK && (flags & HG_OUTSIDE_LAZY) == 0)
-        rc = sync_fd(dir, "sync the directory of", name);
+        rc = hg_outside_sync_fd(dir, "sync the directory of", name);
     (void)close(dir);
     return rc;
 }

@@ -49,9 +49,12 @@ HG_MUST_CHECK int hg_outside_write(struct hg_outside *o, const char *name, const
                                    const size_t *lens, unsigned n, unsigned flags);
 /* A directory with its parents; nothing happens when it is there. Of the flags, HG_OUTSIDE_LAZY. */
 HG_MUST_CHECK int hg_outside_mkdir(struct hg_outside *o, const char *name, unsigned flags);
-/* A file or a directory, with what is in it, gets another name in the same directory, which nothing has:
- * HOLOG_E_EXIST. On return the name is durable; what it names is what hg_outside_sync has made of it. */
-HG_MUST_CHECK int hg_outside_rename(struct hg_outside *o, const char *from, const char *to);
+/* The directory beneath it, as one of its own. */
+HG_MUST_CHECK int hg_outside_enter(struct hg_outside *o, const char *name, struct hg_outside **out);
+/* A new file right in the directory (one component), in place and lazily: for many, where nobody else looks before
+ * all are there. A failure may leave a part of it. HOLOG_E_EXIST. */
+HG_MUST_CHECK int hg_outside_create(struct hg_outside *o, const char *name, const void *data,
+                                    size_t len);
 /* Append a whole file to *out, which is untouched on failure. HOLOG_E_TOOBIG: more than `max` bytes. */
 HG_MUST_CHECK int hg_outside_read(struct hg_outside *o, const char *name, uint64_t max,
                                   struct hg_buf *out);
@@ -72,6 +75,15 @@ HG_MUST_CHECK int hg_outside_stat(struct hg_outside *o, const char *name,
 /* A regular file, or a directory with nothing in it but unfinished files, which go too: for good when it
  * returns, or, HG_OUTSIDE_LAZY, after hg_outside_sync. HOLOG_E_NOENT, HOLOG_E_NOTEMPTY, and as of a stat. */
 HG_MUST_CHECK int hg_outside_remove(struct hg_outside *o, const char *name, unsigned flags);
+/* A regular file anywhere, to be read in pieces; `path` may lead through symlinks. HOLOG_E_ISDIR. */
+struct hg_outside_file;
+HG_MUST_CHECK int hg_outside_file_open(const char *path, struct hg_outside_file **out);
+uint64_t hg_outside_file_size(const struct hg_outside_file *f);
+/* All of them: HOLOG_E_IO when the file ends before. */
+HG_MUST_CHECK int hg_outside_file_read(struct hg_outside_file *f, uint64_t offset, void *out,
+                                       size_t len);
+void hg_outside_file_close(struct hg_outside_file *f); /* NULL is fine */
+
 /* Everything that was written lazily, and with it all of its file system. */
 HG_MUST_CHECK int hg_outside_sync(struct hg_outside *o);
 

@@ -96,8 +96,8 @@ int hg_plugin_gzip(const struct hg_plugin_gzip **out)
     entry_fn entry = NULL;
 
     if (table == NULL) {
-        int rc =
-            load(HG_PLUGIN_GZIP_FILE, HG_PLUGIN_GZIP_SYMBOL, "gzip", "zlib (zlib1g-dev)", &entry);
+        int rc = load(HG_PLUGIN_GZIP_FILE, HG_PLUGIN_GZIP_SYMBOL, "gzip or deflate",
+                      "zlib (zlib1g-dev)", &entry);
         if (rc == HOLOG_OK) {
             table = entry();
             rc = check(HG_PLUGIN_GZIP_FILE, table->version, table->struct_size, sizeof *table);

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HG_PLUGIN_VERSION 1
+#define HG_PLUGIN_VERSION 2
 #define HG_PLUGIN_WHY     256 /* room for a reason, with the NUL */
 
 /* Pages of rows of pixels of samples. Elements are little-endian, samples of a pixel stand together. */
@@ -51,6 +51,9 @@ struct hg_plugin_gzip {
     /* All members, one behind the other, into out, `cap` bytes at most. HOLOG_E_CORRUPT: they are damaged, or
      * more than that. */
     int (*decode)(const void *in, size_t len, void *out, size_t cap, size_t *out_len);
+    /* A deflate stream without a frame (RFC 1951), as zip files have it, that makes exactly `size` bytes.
+     * HOLOG_E_CORRUPT: it is damaged, makes less or more, or something follows it. */
+    int (*inflate)(const void *in, size_t len, void *out, size_t size);
     /* Bytes of a member at most, for encode's cap. */
     size_t (*bound)(size_t len);
     int (*encode)(const void *in, size_t len, int level, void *out, size_t cap, size_t *out_len);

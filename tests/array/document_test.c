@@ -122,13 +122,8 @@ Test(document, what_is_missing_or_of_another_kind_is_named)
     REFUSED(HOLOG_E_INVAL,
             HEAD "\"shape\":[10,18446744073709551615]," TYPE GRID KEYS FILL CODECS "}", "shape");
     REFUSED(HOLOG_E_INVAL, HEAD SHAPE GRID KEYS FILL CODECS "}", "data_type");
-    REFUSED(HOLOG_E_NOTSUP, HEAD SHAPE "\"data_type\":\"string\"," GRID KEYS FILL CODECS "}",
-            "string");
-    REFUSED(HOLOG_E_NOTSUP,
-            HEAD SHAPE
-            "\"data_type\":{\"name\":\"numpy.datetime64\",\"configuration\":{\"unit\":\"s\"}}," GRID
-                KEYS FILL CODECS "}",
-            "numpy.datetime64");
+    REFUSED(HOLOG_E_INVAL, HEAD SHAPE "\"data_type\":{\"names\":7}," GRID KEYS FILL CODECS "}",
+            "data_type");
     REFUSED(HOLOG_E_INVAL, HEAD SHAPE TYPE KEYS FILL CODECS "}", "chunk_grid");
     REFUSED(HOLOG_E_NOTSUP,
             HEAD SHAPE TYPE "\"chunk_grid\":{\"name\":\"rectangular\"}," KEYS FILL CODECS "}",
@@ -436,4 +431,61 @@ Test(document, what_could_not_be_read_is_not_written)
     cr_assert_eq(hg_document_write(&plan, &b), HOLOG_E_INVAL, "there is no second axis");
     cr_assert_eq(b.len, 0);
     hg_buf_release(&b);
+}
+
+/* ---- what others have ----------------------------------------------------------------------------*/
+
+Test(document, of_a_type_that_is_not_known_all_but_the_elements_is)
+{
+    static const char *const types[] = {
+        "\"string\"", "\"r12\"",
+        "{\"name\":\"numpy.datetime64\",\"configuration\":{\"unit\":\"s\",\"scale_factor\":1}}",
+        "{\"name\":\"uint16\",\"configuration\":{\"of\":\"somebody\"}}"
+    };
+    static const char *const fills[] = { "null", "\"\"", "{\"any\":1}" };
+
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        for (size_t k = 0; k < sizeof fills / sizeof fills[0]; k++) {
+            char json[600];
+            struct hg_document d;
+            int n = snprintf(json, sizeof json,
+                             HEAD SHAPE GRID KEYS CODECS ",\"data_type\":%s,\"fill_value\":%s}",
+                             types[i], fills[k]);
+            cr_assert_eq(hg_document_read(json, (size_t)n, &d), HOLOG_OK, "%s", json);
+            cr_assert(d.type.dtype == HG_OPAQUE && d.type.size == 0 && d.rank > 0, "%s", json);
+            cr_assert_not_null(strstr(types[i], d.type_name));
+            hg_document_release(&d);
+        }
+    }
+}
+
+static const char *mended(const char *json, unsigned *out_words)
+{
+    static char text[400];
+    struct hg_buf b = { 0 };
+    int rc = hg_document_mend(json, strlen(json), &b, out_words);
+
+    (void)snprintf(text, sizeof text, "%s%.*s", rc < 0 ? holog_error_name(rc) : "", (int)b.len,
+                   b.data != NULL ? (const char *)b.data : "");
+    hg_buf_release(&b);
+    for (char *c = text; (c = strpbrk(c, " \n")) != NULL;)
+        memmove(c, c + 1, strlen(c));
+    return text;
+}
+
+Test(document, numbers_that_json_has_not_become_strings_and_nothing_else_changes)
+{
+    unsigned words = 0;
+
+    cr_assert_str_eq(mended("{\"a\":[1.50,NaN,{\"b\":-Infinity}],\"Infinity\":Infinity,"
+                            "\"n\":18446744073709551615,\"t\":\"NaN\"}",
+                            &words),
+                     "{\"a\":[1.50,\"NaN\",{\"b\":\"-Infinity\"}],\"Infinity\":\"Infinity\","
+                     "\"n\":18446744073709551615,\"t\":\"NaN\"}");
+    cr_assert_eq(words, 3);
+    cr_assert_str_eq(mended("{\"t\":\"NaN\"}", &words), "");
+    cr_assert_eq(words, 0, "it is JSON as it stands");
+    cr_assert_str_eq(mended("{\"a\":NaNny}", &words), "HOLOG_E_INVAL");
+    cr_assert_str_eq(mended("{\"a\":NaN", &words), "HOLOG_E_INVAL");
+    cr_assert_str_eq(mended("{\"a\":[NaN,18446744073709551616]}", &words), "HOLOG_E_INVAL");
 }

@@ -12,6 +12,8 @@ STORES = {}
 
 def store_of(job):
     base = job["base"]
+    if base.endswith(".zip"):
+        return STORES.setdefault(base, zarr.storage.ZipStore(base, mode="r"))
     if not base.startswith("http:"):
         return zarr.storage.NestedDirectoryStore(base) if job.get("nested") else zarr.storage.DirectoryStore(base)
     if base not in STORES:
@@ -51,12 +53,17 @@ VARIANTS = {
 def write(job):
     with open(job["file"], "rb") as f:
         data = numpy.frombuffer(f.read(), job["dtype"]).reshape(job["shape"])
-    group = zarr.open_group(store_of(job), mode="a")
+    packed = job["base"].endswith(".zip")
+    store = zarr.storage.ZipStore(job["base"], mode="w", compression=8 if job["deflate"] else 0) if packed \
+        else store_of(job)
+    group = zarr.open_group(store, mode="a")
     group.attrs["of"] = "the group"
     array = group.create_dataset(job["path"], shape=data.shape, dtype=data.dtype, chunks=tuple(job["chunk"]),
                                  fill_value=7, **VARIANTS[job["variant"]])
     array.attrs["by"] = "zarr \u00e9"
     array[...] = data
+    if packed:
+        store.close()
     return {}
 
 

@@ -497,3 +497,23 @@ Test(outside, without_memory_nothing_stays_open)
     hg_alloc_set_fault(NULL, NULL);
     cr_assert_null(o);
 }
+
+Test(outside, a_file_in_place_is_new_and_right_in_its_directory)
+{
+    struct hg_outside *below = NULL;
+
+    OK(hg_outside_mkdir(out, "a/b", HG_OUTSIDE_LAZY));
+    OK(hg_outside_enter(out, "a/b", &below));
+    OK(hg_outside_create(below, "f", "bytes", 5));
+    demand("a/b/f", "bytes");
+    FAILS(HOLOG_E_EXIST, hg_outside_create(below, "f", "other", 5));
+    demand("a/b/f", "bytes");
+    FAILS(HOLOG_E_BADPATH, hg_outside_create(below, "../f", "x", 1));
+    FAILS(HOLOG_E_BADPATH, hg_outside_create(below, "c/f", "x", 1));
+    FAILS(HOLOG_E_BADPATH, hg_outside_create(below, HG_OUTSIDE_TEMP "1", "x", 1));
+    hg_outside_close(below);
+    cr_assert_eq(symlink("/etc", path_of("root/etc")), 0);
+    cr_assert_lt(hg_outside_enter(out, "etc", &below), 0);
+    FAILS(HOLOG_E_NOENT, hg_outside_enter(out, "none", &below));
+    FAILS(HOLOG_E_BADPATH, hg_outside_enter(out, "..", &below));
+}

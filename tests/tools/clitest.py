@@ -49,10 +49,10 @@ class Case(unittest.TestCase):
     def path(self, *names):
         return os.path.join(self.dir, *names)
 
-    def holog(self, *args, input=b"", status=DONE):
-        """Run the command; status None takes any but a signal."""
+    def holog(self, *args, input=b"", status=DONE, env=None):
+        """Run the command; status None takes any but a signal; env is put on top of ours."""
         done = subprocess.run([BIN, *args], input=input, capture_output=True, cwd=self.dir,
-                              timeout=TIMEOUT_S, check=False)
+                              timeout=TIMEOUT_S, check=False, env={**os.environ, **(env or {})})
         said = f"holog {args}\nstdout: {done.stdout[:2000]!r}\nstderr: {done.stderr.decode()}"
         self.assertGreaterEqual(done.returncode, 0, "killed by a signal: " + said)
         if status is not None:

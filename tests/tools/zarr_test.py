@@ -1,11 +1,16 @@
-"""export and import: directories that Zarr programs read and write."""
+"""export and import: directories and zip files that Zarr programs read and write."""
 
 import json
 import os
 import shutil
+import signal
+import stat
 import struct
+import subprocess
+import unittest
+import zipfile
 
-from clitest import DAMAGE, FAILED, USAGE, Case, main
+from clitest import BIN, DAMAGE, FAILED, USAGE, Case, main
 from array_test import npy, numbers
 
 DOCUMENT = {
@@ -16,7 +21,7 @@ DOCUMENT = {
 }
 
 
-class Zarr(Case):
+class ZarrCase(Case):
     def setUp(self):
         super().setUp()
         self.init()
@@ -38,6 +43,8 @@ class Zarr(Case):
         self.put("a.npy", npy("<u2", (3, 40, 50), numbers(6000)))
         self.holog("save", "--parents", self.store, "plate/a", self.path("a.npy"))
 
+
+class Zarr(ZarrCase):
     def test_what_is_exported_is_what_zarr_says_it_is(self):
         self.some_array()
         self.holog("export", self.store, "plate", self.path("out.zarr"))
@@ -164,6 +171,199 @@ class Zarr(Case):
         self.put("in.zarr/zarr.json", b"[" * 100000)
         self.holog("import", self.store, "x", self.path("in.zarr"), status=FAILED)
         shutil.rmtree(self.path("in.zarr"))
+
+    def test_a_type_that_nobody_knows_is_stat_and_kept(self):
+        document = dict(DOCUMENT, data_type="string", fill_value="", codecs=[{"name": "vlen-utf8"}])
+        self.put("in.zarr/zarr.json", json.dumps(document).encode())
+        self.put("in.zarr/c/0", b"texts, in some way")
+        self.holog("import", self.store, "x", self.path("in.zarr"))
+        done = self.holog("load", self.store, "x", "--raw", status=FAILED)
+        self.assertIn("string", done.message)
+        self.holog("export", self.store, "x", self.path("back.ozx"))
+        with zipfile.ZipFile(self.path("back.ozx")) as z:
+            self.assertEqual(z.read("zarr.json"), self.get("in.zarr/zarr.json"))
+            self.assertEqual(z.read("c/0"), b"texts, in some way")
+
+    def test_what_is_unsupported_has_an_option_of_its_own(self):
+        self.put("in.zarr/zarr.json", b'{"zarr_format": 3, "node_type": "group"}')
+        odd = dict(DOCUMENT, chunk_grid={"name": "rectangular"})
+        self.put("in.zarr/odd/zarr.json", json.dumps(odd).encode())
+        self.put("in.zarr/good/zarr.json", json.dumps(DOCUMENT).encode())
+        done = self.holog("import", self.store, "x", self.path("in.zarr"), "--skip-damaged", status=FAILED)
+        self.assertIn("rectangular", done.message)
+        self.assertIn("--skip-unsupported", done.message)
+        self.missing("x")
+        done = self.holog("import", "--json", self.store, "x", self.path("in.zarr"), "--skip-unsupported")
+        self.assertEqual((done.json()["unsupported"], done.json()["damaged"]), (1, 0))
+
+    def test_what_version_2_has_no_words_for_is_named(self):
+        self.some_array()
+        checked = dict(DOCUMENT, codecs=DOCUMENT["codecs"] + [{"name": "crc32c"}])
+        self.put("in.zarr/zarr.json", json.dumps(checked).encode())
+        self.holog("import", self.store, "plate/checked", self.path("in.zarr"))
+        done = self.holog("export", self.store, "plate", self.path("two.zarr"), "--format", "zarr2", status=FAILED)
+        self.assertIn("plate/checked", done.message)
+        self.assertIn("crc32c", done.message)
+        self.assertIn("--skip-unsupported", done.message)
+        done = self.holog("export", "--json", self.store, "plate", self.path("two.zarr"), "--format", "zarr2",
+                          "--skip-unsupported")
+        self.assertEqual(done.json()["left_out"], 1)
+        self.assertIn("crc32c", done.message)
+        self.assertEqual(self.tree("two.zarr")[-4:], ["a/.zarray", "a/0/0/0", "a/1/0/0", "a/2/0/0"])
+
+    def test_a_name_for_two_things_is_told(self):
+        self.some_array()
+        self.put("note", b"x")
+        self.holog("save", self.store, "plate/a/c", self.path("note"))
+        for to in ("out.zarr", "out.ozx"):
+            done = self.holog("export", self.store, "plate", self.path(to), status=FAILED)
+            self.assertIn("a/c", done.message)
+            self.assertIn("a/c/0/0/0", done.message)
+            self.assertNotIn("holog-tmp", done.message)
+        self.assertEqual([n for n in os.listdir(self.dir) if n.startswith("out")], [])
+
+
+class Zip(ZarrCase):
+    """As one file."""
+
+    def export(self, name, *more, path="plate"):
+        self.holog("export", self.store, path, self.path(name), *more)
+        return zipfile.ZipFile(self.path(name))
+
+    def test_it_is_what_rfc_9_asks_for(self):
+        self.some_array()
+        self.holog("cp", self.store, "plate/a", "plate/deep/er/b", "--parents")
+        with self.export("out.ozx") as z:
+            names = [i.filename for i in z.infolist()]
+            documents = [n for n in names if n.endswith("zarr.json")]
+            self.assertEqual(documents, ["zarr.json", "a/zarr.json", "deep/zarr.json", "deep/er/zarr.json",
+                                         "deep/er/b/zarr.json"])
+            self.assertEqual(names[:5], documents)
+            self.assertEqual([i.filename for i in sorted(z.infolist(), key=lambda i: i.header_offset)], names)
+            self.assertEqual({(i.compress_type, i.extract_version) for i in z.infolist()}, {(0, 45)})
+            self.assertEqual(json.loads(z.comment), {"ome": {"version": "0.5", "zipFile": {
+                "centralDirectory": {"jsonFirst": True}}}})
+            self.assertIsNone(z.testzip())
+            self.assertEqual(b"".join(z.read(f"a/c/{i}/0/0") for i in range(3)), numbers(6000))
+        self.assertIn(b"PK\6\6", self.get("out.ozx"), "zip64, though it is small")
+
+    def test_other_programs_unpack_it(self):
+        self.some_array()
+        self.export("out.ozx").close()
+        self.holog("export", self.store, "plate", self.path("out.zarr"))
+        tried = 0
+        for program in (["unzip", "-q", "../out.ozx"], ["bsdtar", "-xf", "../out.ozx"]):
+            if shutil.which(program[0]) is None:
+                continue
+            os.mkdir(self.path("unpacked"))
+            subprocess.run(program, cwd=self.path("unpacked"), check=True)
+            self.assertEqual(self.tree("unpacked"), self.tree("out.zarr"), program)
+            for name in self.tree("out.zarr"):
+                self.assertEqual(self.get("unpacked/" + name), self.get("out.zarr/" + name), program)
+            shutil.rmtree(self.path("unpacked"))
+            tried += 1
+        if tried == 0:
+            self.skipTest("neither unzip nor bsdtar is here")
+
+    def test_the_version_of_ome_is_that_of_the_root(self):
+        self.put("in.zarr/zarr.json", json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {
+            "ome": {"version": "0.6"}}}).encode())
+        self.holog("import", self.store, "image", self.path("in.zarr"))
+        with self.export("out.ozx", path="image") as z:
+            self.assertEqual(json.loads(z.comment)["ome"]["version"], "0.6")
+
+    def test_version_2_is_a_zip_file_without_a_claim(self):
+        self.some_array()
+        self.holog("export", self.store, "plate", self.path("out.ozx"), "--format", "zarr2", status=USAGE)
+        with self.export("out.zip", "--format", "zarr2") as z:
+            names = z.namelist()
+            self.assertEqual(names[:3], [".zgroup", ".zmetadata", "a/.zarray"])
+            self.assertEqual(z.comment, b"")
+        self.holog("import", self.store, "back", self.path("out.zip"))
+        self.assertEqual(self.load("back/a", "--raw"), numbers(6000))
+
+    def test_what_others_packed_is_taken_or_refused(self):
+        document = json.dumps(DOCUMENT)
+        chunk = struct.pack("<4H", 1, 2, 3, 4)
+
+        def pack(name, *entries, **how):
+            with zipfile.ZipFile(self.path(name), "w", **how) as z:
+                z.writestr("zarr.json", document)
+                z.writestr("c/0", chunk)
+                for entry, data in entries:
+                    z.writestr(entry, data)
+
+        pack("good.zip")
+        self.holog("import", self.store, "good", self.path("good.zip"))
+        self.assertEqual(self.load("good", "--raw"), struct.pack("<6H", 1, 2, 3, 4, 9, 9))
+        link = zipfile.ZipInfo("link")
+        link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+        for says, entries in (("../up", [("../up", b"x")]), ("/etc", [("/etc", b"x")]), ("backslash", [("a\\b", b"x")]),
+                              ("link", [(link, "/etc/passwd")]), ("notes/a", [("notes", b""), ("notes/a", b"")])):
+            pack("bad.zip", *entries)
+            done = self.holog("import", self.store, "x", self.path("bad.zip"), status=None)
+            self.assertNotEqual(done.status, 0, says)
+            self.assertIn("bad.zip", done.message)
+            self.assertIn(says, done.message)
+            self.missing("x")
+
+    def test_a_bomb_is_refused_before_it_is_unpacked(self):
+        with zipfile.ZipFile(self.path("bomb.zip"), "w", zipfile.ZIP_DEFLATED) as z:
+            z.writestr("zarr.json", json.dumps(DOCUMENT))
+            z.writestr("c/0", bytes(64 << 20))  # of a chunk of eight bytes
+        done = self.holog("import", self.store, "x", self.path("bomb.zip"), status=None)
+        self.assertIn("c/0", done.message)
+        self.assertIn("at most", done.message)
+        self.missing("x")
+
+    @unittest.skipUnless(os.environ.get("HOLOG_HAVE_GZIP") == "1", "needs the plug-in with zlib")
+    def test_deflated_entries_are_taken(self):
+        with zipfile.ZipFile(self.path("in.zip"), "w", zipfile.ZIP_DEFLATED) as z:
+            z.writestr("zarr.json", json.dumps(DOCUMENT))
+            z.writestr("c/0", struct.pack("<4H", 1, 2, 3, 4))
+        self.holog("import", self.store, "x", self.path("in.zip"))
+        self.assertEqual(self.load("x", "--raw"), struct.pack("<6H", 1, 2, 3, 4, 9, 9))
+
+    def test_deflated_entries_without_the_plug_in_say_what_is_missing(self):
+        with zipfile.ZipFile(self.path("in.zip"), "w", zipfile.ZIP_DEFLATED) as z:
+            z.writestr("zarr.json", json.dumps(DOCUMENT))
+        os.mkdir(self.path("nothing"))
+        done = self.holog("import", self.store, "x", self.path("in.zip"), status=None,
+                          env={"HOLOG_PLUGIN_PATH": self.path("nothing")})
+        if done.status != 0:  # unless holog is installed
+            self.assertIn("zlib", done.message)
+            self.missing("x")
+
+
+class Killed(ZarrCase):
+    def test_a_killed_export_never_looks_complete_and_the_next_removes_it(self):
+        self.put("a.npy", npy("|u1", (300, 100, 100), bytes(3000000)))
+        self.holog("save", self.store, "a", self.path("a.npy"))
+        seen = 0
+        for to in ("out.zarr", "out.ozx"):
+            for after in range(1, 12):
+                run = subprocess.Popen([BIN, "export", self.store, "a", self.path(to)],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                while run.poll() is None and not any(n.startswith(to + ".partial") for n in os.listdir(self.dir)):
+                    pass
+                for _ in range(after * 300):  # a little further each time
+                    pass
+                run.send_signal(signal.SIGKILL)
+                run.wait()
+                left = [n for n in os.listdir(self.dir) if n.startswith(to)]
+                if left == [to]:  # it was faster
+                    self.holog("import", "--replace", self.store, "b", self.path(to))
+                    (shutil.rmtree if os.path.isdir(self.path(to)) else os.remove)(self.path(to))
+                    continue
+                seen += any(n.startswith(to + ".partial") for n in left)
+                self.assertNotIn(to, left)
+            self.holog("export", self.store, "a", self.path(to))
+            self.assertIn(to, os.listdir(self.dir))
+            for name in os.listdir(self.dir):  # one that was killed right before it got its name is all there
+                if name.startswith(to + ".partial"):
+                    self.assertTrue(os.path.isdir(self.path(name)), name)
+                    self.assertEqual(self.tree(name), self.tree(to))
+        self.assertGreater(seen, 0)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ _holog_options() {
         repair) echo "--mode --dry-run --json" ;;
         stats) echo "--json --prometheus" ;;
         serve) echo "--port --bind --path --writable --token --max-body --max-connections --verbose" ;;
-        export) echo "--format --at --json" ;;
-        import) echo "--replace --skip-damaged --message --json" ;;
+        export) echo "--format --at --skip-unsupported --json" ;;
+        import) echo "--replace --skip-damaged --skip-unsupported --message --json" ;;
         bench) echo "--dir --seconds --json" ;;
         calibrate) echo "--sample --dry-run --json" ;;
         stat) echo "--at --json" ;;

@@ -40,12 +40,20 @@ static struct json_object *member(struct json_object *o, const char *name)
     return json_object_object_get_ex(o, name, &value) ? value : NULL;
 }
 
+/* Of opaque ones what stands there. */
+static int same_type_and_fill(const struct hg_document *a, const struct hg_document *b)
+{
+    if (a->type.dtype != HG_OPAQUE)
+        return memcmp(a->fill, b->fill, a->type.size) == 0;
+    return json_object_equal(member(a->root, "data_type"), member(b->root, "data_type")) &&
+           json_object_equal(member(a->root, "fill_value"), member(b->root, "fill_value"));
+}
+
 static int same(const struct hg_document *a, const struct hg_document *b)
 {
     return a->type.dtype == b->type.dtype && a->type.size == b->type.size && a->rank == b->rank &&
            memcmp(a->chunk, b->chunk, a->rank * sizeof a->chunk[0]) == 0 &&
-           memcmp(a->fill, b->fill, a->type.size) == 0 && a->separator == b->separator &&
-           a->v2_keys == b->v2_keys &&
+           same_type_and_fill(a, b) && a->separator == b->separator && a->v2_keys == b->v2_keys &&
            json_object_equal(member(a->root, "codecs"), member(b->root, "codecs"));
 }
 

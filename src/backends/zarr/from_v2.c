@@ -97,7 +97,8 @@ static int finish_blosc(struct json_object *configuration, struct hg_type type)
         return bad("compressor", "has a shuffle that is none of -1, 0, 1 and 2");
     rc = hg_twin_put(configuration, "shuffle", json_object_new_string(names[how]));
     if (rc == HOLOG_OK)
-        rc = hg_twin_put(configuration, "typesize", json_object_new_int((int)type.size));
+        rc =
+            hg_twin_put(configuration, "typesize", json_object_new_int((int)HG_MAX(type.size, 1u)));
     if (rc == HOLOG_OK && member(configuration, "blocksize") == NULL)
         rc = hg_twin_put(configuration, "blocksize", json_object_new_int(0));
     return rc;
@@ -259,6 +260,10 @@ static int put_fill(struct json_object *o, struct json_object *v2, struct hg_typ
     struct json_object *fill = member(v2, "fill_value");
     struct json_object *value;
 
+    if (type.dtype == HG_OPAQUE)
+        return json_object_object_add(o, "fill_value", json_object_get(fill)) == 0
+                   ? HOLOG_OK
+                   : hg_error(HOLOG_E_NOMEM, "no memory for metadata");
     if (fill == NULL) {
         value = zero_of(type);
     } else if (type.dtype == HG_RAW && json_object_is_type(fill, json_type_string)) {
@@ -286,14 +291,39 @@ static int put_keys(struct json_object *o, struct json_object *v2)
                        extension("v2", "separator", json_object_new_string(text)));
 }
 
+/* Texts, dates, fields, objects: there is no name in v3 for all of them, so the v2 one is kept. */
+static int read_type(struct json_object *v2, struct hg_type *type, int *swapped)
+{
+    struct json_object *dtype = member(v2, "dtype");
+
+    if (!json_object_is_type(dtype, json_type_string) &&
+        !json_object_is_type(dtype, json_type_array))
+        return bad("dtype", "is missing, or neither a string nor a list");
+    if (hg_type_from_numpy(text_of(dtype), type, swapped) < 0) {
+        *type = hg_type_of(HG_OPAQUE, 0);
+        *swapped = 0;
+    }
+    return HOLOG_OK;
+}
+
+static int put_type(struct json_object *o, struct json_object *v2, struct hg_type type)
+{
+    char name[HG_DTYPE_NAME_MAX];
+
+    if (type.dtype == HG_OPAQUE)
+        return hg_twin_put(o, "data_type",
+                           extension(HG_TWIN_TYPE, "dtype", json_object_get(member(v2, "dtype"))));
+    hg_type_to_v3(type, name);
+    return hg_twin_put(o, "data_type", json_object_new_string(name));
+}
+
 static int make_array(struct json_object *v2, struct json_object *o)
 {
     struct json_object *codecs = json_object_new_array();
     struct json_object *chunks = member(v2, "chunks");
-    char name[HG_DTYPE_NAME_MAX];
-    struct hg_type type;
+    struct hg_type type = { 0 };
     int swapped = 0;
-    int rc = hg_type_from_numpy(text_of(member(v2, "dtype")), &type, &swapped);
+    int rc = read_type(v2, &type, &swapped);
 
     if (rc == HOLOG_OK)
         rc = hg_twin_put(o, "zarr_format", json_object_new_int(3));
@@ -301,10 +331,8 @@ static int make_array(struct json_object *v2, struct json_object *o)
         rc = hg_twin_put(o, "node_type", json_object_new_string("array"));
     if (rc == HOLOG_OK)
         rc = hg_twin_put(o, "shape", json_object_get(member(v2, "shape")));
-    if (rc == HOLOG_OK) {
-        hg_type_to_v3(type, name);
-        rc = hg_twin_put(o, "data_type", json_object_new_string(name));
-    }
+    if (rc == HOLOG_OK)
+        rc = put_type(o, v2, type);
     if (rc == HOLOG_OK)
         rc = hg_twin_put(o, "chunk_grid",
                          extension("regular", "chunk_shape", json_object_get(chunks)));

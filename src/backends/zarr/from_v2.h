@@ -4,6 +4,7 @@
  *   .zarray               zarr.json
  *   shape, chunks         shape, chunk_grid
  *   dtype "<u2"           data_type "uint16", and the order of bytes of the codec "bytes"
+ *   any other dtype       data_type HG_TWIN_TYPE (twin.h), and the fill value as it stands
  *   order "F"             the codec "transpose", all axes turned round
  *   filters               numcodecs.ID, before "bytes" where they take elements, behind it where they take bytes
  *   compressor            zstd, gzip, blosc, numcodecs.lz4; any other id: numcodecs.ID, which keeps its bytes
@@ -22,7 +23,7 @@
 #include "base/buf.h"
 
 /* zattrs may be NULL. Appended to out. HOLOG_E_INVAL: it is no such document, the message names the member;
- * HOLOG_E_NOTSUP: a type or something else that v3 has no word for. */
+ * HOLOG_E_NOTSUP: something that v3 has no word for. */
 HG_MUST_CHECK int hg_zarr_array_from_v2(const void *zarray, size_t len, const void *zattrs,
                                         size_t zattrs_len, struct hg_buf *out);
 /* Of a group. zattrs may be NULL. */

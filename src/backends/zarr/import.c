@@ -1,5 +1,5 @@
 /*
- * Files of a hierarchy into a store, in one transaction: of each directory its document first, since what it says
+ * Files of a hierarchy, in a directory or a zip file, into a store, in one transaction: of each directory its document first, since what it says
  * tells chunks from other names, then files, then the directories below. Documents of Zarr v2 become those of v3
  * (from_v2.h); chunks keep their keys and bytes.
  */
@@ -9,23 +9,27 @@
 
 #include "array/document.h"
 #include "backends/zarr/from_v2.h"
+#include "backends/zarr/incoming.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "engine/store_internal.h"
 #include "holog/zarr.h"
-#include "io/outside.h"
 
 #define FILE_MAX ((uint64_t)1 << 36) /* of a chunk or a shard */
+#define DEFLATED_MAX \
+    ((uint64_t)1 << 30) /* of what a zip file says to be so large, and nobody else does */
+/* What chunks of N bytes may have when they are encoded: numbers as text are some 6 N, the index of a shard of
+ * single elements 16 N. */
+#define ENCODED_MAX(n) ((n) < FILE_MAX / 32 - (1u << 15) ? 32 * (n) + (1u << 20) : FILE_MAX)
 
 struct import {
     holog_txn *txn;
     const char *path;
-    struct hg_outside *in;
-    int (*damaged)(void *ctx, const char *key, int code, const char *message);
-    void *damaged_ctx;
-    holog_progress_fn progress;
-    void *progress_ctx;
+    holog_zarr_import_options options;
+    struct hg_incoming in;
     uint64_t done;
+    uint64_t
+        chunk_max; /* of files below the arrays around what is at hand, where it was deflated */
     char key[HG_PATH_MAX + 1];
 };
 
@@ -68,7 +72,8 @@ static int judge(struct import *m, int rc)
     if (!is_of_the_file(rc))
         return rc;
     hg_error_get(&why);
-    if (m->damaged != NULL && m->damaged(m->damaged_ctx, m->key, rc, why.message) == 0)
+    if (m->options.left_out != NULL &&
+        m->options.left_out(m->options.left_out_ctx, m->key, rc, why.message) == 0)
         return HOLOG_OK;
     return hg_error(rc, "%s: %s", m->key, why.message);
 }
@@ -86,7 +91,43 @@ static int read_named(struct import *m, size_t dir_len, const char *name, struct
 {
     int rc = name_key(m, dir_len, name);
 
-    return rc < 0 ? rc : hg_outside_read(m->in, m->key, FILE_MAX, out);
+    return rc < 0 ? rc : hg_incoming_read(&m->in, m->key, FILE_MAX, HG_DOCUMENT_MAX, out);
+}
+
+/* What its document says of the chunks of the array that the directory is. */
+static void note_array(struct import *m, const struct hg_buf *json)
+{
+    struct hg_document d;
+    uint64_t bytes = HG_ITEM_MAX;
+
+    if (hg_document_read(json->data, json->len, &d) == HOLOG_OK) {
+        bytes = d.type.size > 0 ? d.type.size : bytes;
+        for (unsigned i = 0; i < d.rank; i++)
+            bytes = bytes < FILE_MAX / d.chunk[i] ? bytes * d.chunk[i] : FILE_MAX;
+        m->chunk_max = m->chunk_max == DEFLATED_MAX ? ENCODED_MAX(bytes)
+                                                    : HG_MAX(m->chunk_max, ENCODED_MAX(bytes));
+    }
+    hg_document_release(&d);
+}
+
+/* What some write for numbers that JSON has not. */
+static void mend(struct import *m, struct hg_buf *file)
+{
+    struct hg_buf mended = { 0 };
+    unsigned words = 0;
+    char message[120];
+    int rc = hg_document_mend(file->data, file->len, &mended, &words);
+
+    if (rc < 0 || words == 0) {
+        hg_buf_release(&mended);
+        return; /* who takes it says what is wrong with it */
+    }
+    hg_buf_release(file);
+    *file = mended;
+    (void)snprintf(message, sizeof message,
+                   "NaN or Infinity, which JSON has not, taken as strings: %u", words);
+    if (m->options.noted != NULL)
+        m->options.noted(m->options.noted_ctx, m->key, message);
 }
 
 /* .zarray or .zgroup, with .zattrs, as zarr.json. */
@@ -98,11 +139,18 @@ static int import_v2(struct import *m, size_t dir_len, const struct names *n)
     int has_attributes = has(n, ".zattrs");
     int is_array = has(n, ".zarray");
     int rc = has_attributes ? read_named(m, dir_len, ".zattrs", &zattrs) : HOLOG_OK;
-    const void *attributes = has_attributes ? (const void *)zattrs.data : NULL;
+    const void *attributes;
 
+    if (rc == HOLOG_OK && has_attributes)
+        mend(m, &zattrs);
+    attributes = has_attributes ? (const void *)zattrs.data : NULL;
     if (rc == HOLOG_OK && is_array)
         rc = read_named(m, dir_len, ".zarray", &zarray);
-    if (rc == HOLOG_OK) {
+    if (rc == HOLOG_OK && is_array)
+        mend(m, &zarray);
+    if (rc < 0)
+        rc = judge(m, rc);
+    else {
         rc = is_array
                  ? hg_zarr_array_from_v2(zarray.data, zarray.len, attributes, zattrs.len, &json)
                  : hg_zarr_group_from_v2(attributes, zattrs.len, &json);
@@ -110,6 +158,8 @@ static int import_v2(struct import *m, size_t dir_len, const struct names *n)
             rc = name_key(m, dir_len, "zarr.json");
         if (rc == HOLOG_OK)
             rc = holog_txn_zarr_set(m->txn, m->path, m->key, json.data, json.len);
+        if (rc == HOLOG_OK && is_array)
+            note_array(m, &json);
         rc = judge(m, rc);
     }
     m->key[dir_len] = 0;
@@ -149,20 +199,33 @@ static int may_be_consolidated(const char *key)
     return strcmp(slash != NULL ? slash + 1 : key, "zarr.json") == 0;
 }
 
-static int import_file(struct import *m)
+/* A file that is there, but not all right. */
+static int take_file(struct import *m, int is_metadata)
 {
     struct hg_buf file = { 0 };
-    int rc = hg_outside_read(m->in, m->key, FILE_MAX, &file);
+    int rc = hg_incoming_read(&m->in, m->key, FILE_MAX,
+                              is_metadata ? HG_DOCUMENT_MAX : m->chunk_max, &file);
 
-    if (rc == HOLOG_OK && may_be_consolidated(m->key))
+    if (rc == HOLOG_OK && is_metadata)
+        mend(m, &file);
+    if (rc == HOLOG_OK && is_metadata)
         rc = drop_consolidated(&file);
-    if (rc == HOLOG_OK) {
-        rc = judge(m, holog_txn_zarr_set(m->txn, m->path, m->key, file.data, file.len));
-        m->done += file.len;
-    }
+    if (rc == HOLOG_OK)
+        rc = holog_txn_zarr_set(m->txn, m->path, m->key, file.data, file.len);
+    if (rc == HOLOG_OK && is_metadata)
+        note_array(m, &file);
+    m->done += file.len;
     hg_buf_release(&file);
-    if (rc == HOLOG_OK && m->progress != NULL &&
-        m->progress(m->progress_ctx, m->done, 0, "bytes") != 0)
+    return judge(m, rc);
+}
+
+static int import_file(struct import *m)
+{
+    const holog_zarr_import_options *o = &m->options;
+    int rc = take_file(m, may_be_consolidated(m->key));
+
+    if (rc == HOLOG_OK && o->progress != NULL &&
+        o->progress(o->progress_ctx, m->done, 0, "bytes") != 0)
         rc = hg_error(HOLOG_E_CANCELED, "the import was stopped");
     return rc;
 }
@@ -215,7 +278,8 @@ static int import_document(struct import *m, size_t dir_len, const struct names 
 static int import_dir(struct import *m, size_t dir_len)
 {
     struct names n = { 0 };
-    int rc = hg_outside_list(m->in, m->key, collect, &n);
+    uint64_t chunk_max = m->chunk_max;
+    int rc = hg_incoming_list(&m->in, m->key, collect, &n);
 
     if (rc == HOLOG_OK)
         rc = n.rc;
@@ -229,18 +293,49 @@ static int import_dir(struct import *m, size_t dir_len)
         rc = import_some(m, dir_len, &n, 'f');
     if (rc == HOLOG_OK)
         rc = import_some(m, dir_len, &n, 'd');
+    m->chunk_max = chunk_max;
     hg_buf_release(&n.text);
     return rc;
 }
 
-int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *dir,
-                          int (*damaged)(void *ctx, const char *key, int code, const char *message),
-                          void *damaged_ctx, holog_progress_fn progress, void *progress_ctx)
+static int import_all(struct import *m, const char *from)
 {
-    struct import *m;
-    int rc = txn == NULL || dir == NULL ? hg_error(HOLOG_E_INVAL, "txn or dir is NULL")
-                                        : hg_store_check_write(txn->store);
+    struct holog_error_detail why;
+    int rc = hg_incoming_open(&m->in, from);
 
+    if (rc < 0)
+        return rc;
+    m->chunk_max = DEFLATED_MAX;
+    rc = import_dir(m, 0);
+    if (rc < 0 && m->in.dir == NULL) {
+        hg_error_get(&why);
+        rc = hg_error(rc, "%s: %s", from, why.message);
+    }
+    return rc;
+}
+
+static int check_options(const holog_zarr_import_options *in, holog_zarr_import_options *out)
+{
+    int rc = in == NULL ? HOLOG_OK : hg_struct_check(in, "holog_zarr_import_options");
+
+    *out = (holog_zarr_import_options){ .struct_size = sizeof *out };
+    if (rc == HOLOG_OK && in != NULL)
+        memcpy(out, in, HG_MIN((size_t)in->struct_size, sizeof *out));
+    if (rc == HOLOG_OK && out->reserved != 0)
+        rc = hg_error(HOLOG_E_INVAL, "reserved of an import is not 0");
+    return rc;
+}
+
+int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *from,
+                          const holog_zarr_import_options *options)
+{
+    holog_zarr_import_options o = { 0 };
+    struct import *m;
+    int rc = txn == NULL || from == NULL ? hg_error(HOLOG_E_INVAL, "txn or from is NULL")
+                                         : hg_store_check_write(txn->store);
+
+    if (rc == HOLOG_OK)
+        rc = check_options(options, &o);
     if (rc < 0)
         return rc;
     m = hg_calloc(1, sizeof *m);
@@ -248,14 +343,9 @@ int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *dir,
         return hg_error(HOLOG_E_NOMEM, "no memory to import");
     m->txn = txn;
     m->path = path;
-    m->damaged = damaged;
-    m->damaged_ctx = damaged_ctx;
-    m->progress = progress;
-    m->progress_ctx = progress_ctx;
-    rc = hg_outside_open(dir, 0, &m->in);
-    if (rc == HOLOG_OK)
-        rc = import_dir(m, 0);
-    hg_outside_close(m->in);
+    m->options = o;
+    rc = import_all(m, from);
+    hg_incoming_close(&m->in);
     hg_free(m);
     return rc;
 }

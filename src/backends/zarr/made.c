@@ -44,22 +44,35 @@ static int from_text(const char *json, struct json_object **out)
     return hg_document_json(json, strlen(json), out);
 }
 
+/* Of an array: it has documents of v2 too, or HOLOG_E_NOTSUP and why not. */
+static int check_twin(holog_zarr *z, const struct hg_zarr_place *p, const holog_value *v)
+{
+    struct hg_zarr_array array;
+    struct holog_error_detail why;
+    int rc = hg_zarr_array_at(&z->tree, &p->loc, p->at.path, &array);
+
+    if (rc < 0 || array.has_twin)
+        return rc;
+    rc = hg_twin_check(v->data, v->len);
+    hg_error_get(&why);
+    return rc != HOLOG_E_NOTSUP
+               ? rc
+               : hg_error_path(rc, p->at.path, (uint32_t)p->at.path_len, "%s: not in Zarr v2: %s",
+                               p->at.path_len == 0 ? "/" : p->at.path, why.message);
+}
+
 /* Of an entry that has one. */
 static int from_stored(holog_zarr *z, const struct hg_zarr_place *p, struct json_object **out)
 {
     holog_value *v = NULL;
-    struct hg_zarr_array array = { .has_twin = 1 };
-    int rc = HOLOG_OK;
+    int rc = hg_zarr_value(&z->tree, &p->loc, p->at.path, &v);
 
-    if (z->tree.is_v2 && p->what == HG_ZARR_ARRAY_DOCUMENT)
-        rc = hg_zarr_array_at(&z->tree, &p->loc, p->at.path, &array);
-    if (rc == HOLOG_OK && !array.has_twin)
-        rc = hg_error_path(HOLOG_E_NOTSUP, p->at.path, (uint32_t)p->at.path_len,
-                           "%s: the array's chunks are other bytes in Zarr v2", p->at.path);
-    if (rc == HOLOG_OK)
-        rc = hg_zarr_value(&z->tree, &p->loc, p->at.path, &v);
-    if (rc != HOLOG_OK)
+    if (rc == HOLOG_OK && z->tree.is_v2 && p->what == HG_ZARR_ARRAY_DOCUMENT)
+        rc = check_twin(z, p, v);
+    if (rc != HOLOG_OK) {
+        holog_value_release(v);
         return rc;
+    }
     if (!z->tree.is_v2)
         rc = hg_document_json(v->data, v->len, out);
     else if (p->name == HG_ZARR_ZARRAY)

@@ -12,11 +12,14 @@
 
 /* ---- JSON ----------------------------------------------------------------------------------------*/
 
+/* NULL: there is none, or no object to have one. */
 static struct json_object *member(struct json_object *o, const char *name)
 {
     struct json_object *value = NULL;
 
-    return json_object_object_get_ex(o, name, &value) ? value : NULL;
+    return json_object_is_type(o, json_type_object) && json_object_object_get_ex(o, name, &value)
+               ? value
+               : NULL;
 }
 
 static int is_text(struct json_object *value, const char *text)
@@ -107,20 +110,67 @@ static int is_big(const struct hg_document *d)
     return 0;
 }
 
-int hg_twin_is_possible(const struct hg_document *d)
+/* As v2 has named the type; NULL: it has not. */
+static struct json_object *type_of_v2(const struct hg_document *d)
+{
+    return d->type.dtype == HG_OPAQUE && strcmp(d->type_name, HG_TWIN_TYPE) == 0
+               ? member(member(member(d->root, "data_type"), "configuration"), "dtype")
+               : NULL;
+}
+
+/* What has no place in v2: why, and the name of the codec or type. NULL: all of it has one. */
+static const char *obstacle_of(const struct hg_document *d, const char **out_name)
 {
     int at = 0;
     int has_bytes = 0;
 
+    *out_name = d->type_name;
+    if (d->type.dtype == HG_OPAQUE && type_of_v2(d) == NULL)
+        return "holog does not know what the type is in Zarr v2";
+
     for (unsigned i = 0; i < d->n_codecs; i++) {
         const struct hg_codec *c = &d->codecs[i];
         int place = place_of(c->id);
-        if (place <= at || (c->id == HG_CODEC_TRANSPOSE && !turns_round(d, c)))
-            return 0;
+        *out_name = c->name;
+        if (c->id == HG_CODEC_SHARDING)
+            return "Zarr v2 has no shards";
+        if (place == 0)
+            return "Zarr v2 has none of that name, or its bytes would be others";
+        if (place <= at)
+            return "in Zarr v2 it comes before the one in front of it";
+        if (c->id == HG_CODEC_TRANSPOSE && !turns_round(d, c))
+            return "Zarr v2 has no order of axes but C and F";
         has_bytes |= c->id == HG_CODEC_BYTES;
         at = place;
     }
-    return has_bytes;
+    *out_name = "bytes";
+    return has_bytes ? NULL : "is missing, and Zarr v2 always has it";
+}
+
+int hg_twin_is_possible(const struct hg_document *d)
+{
+    const char *name = NULL;
+
+    return obstacle_of(d, &name) == NULL;
+}
+
+static int check(const struct hg_document *d)
+{
+    const char *name = NULL;
+    const char *why = obstacle_of(d, &name);
+
+    return why == NULL ? HOLOG_OK : hg_error(HOLOG_E_NOTSUP, "\"%.40s\": %s", name, why);
+}
+
+int hg_twin_check(const void *json, size_t len)
+{
+    struct hg_document d;
+    int rc = hg_document_read(json, len, &d);
+
+    if (rc == HOLOG_OK)
+        rc = check(&d);
+    hg_document_release(&d);
+    return rc;
 }
 
 static int put_blosc(struct json_object *o, struct json_object *configuration)
@@ -247,6 +297,11 @@ static int put_fill(struct json_object *o, const struct hg_document *d)
     struct json_object *value = NULL;
     int rc;
 
+    if (d->type.dtype == HG_OPAQUE)
+        return json_object_object_add(o, "fill_value",
+                                      json_object_get(member(d->root, "fill_value"))) == 0
+                   ? HOLOG_OK
+                   : hg_error(HOLOG_E_NOMEM, "no memory for metadata");
     if (d->type.dtype == HG_RAW) {
         to_base64(d->fill, d->type.size, text);
         return hg_twin_put(o, "fill_value", json_object_new_string(text));
@@ -265,21 +320,29 @@ static int put_fill(struct json_object *o, const struct hg_document *d)
 
 /* ---- documents -----------------------------------------------------------------------------------*/
 
-static int fill_array(struct json_object *o, const struct hg_document *d)
+static int put_type(struct json_object *o, const struct hg_document *d)
 {
     char type[HG_DTYPE_NAME_MAX];
-    const char separator[2] = { d->separator, 0 };
-    int rc = hg_twin_put(o, "zarr_format", json_object_new_int(2));
 
+    if (d->type.dtype == HG_OPAQUE)
+        return hg_twin_put(o, "dtype", json_object_get(type_of_v2(d)));
     hg_type_to_numpy(d->type, type);
     if (is_big(d))
         type[0] = '>';
+    return hg_twin_put(o, "dtype", json_object_new_string(type));
+}
+
+static int fill_array(struct json_object *o, const struct hg_document *d)
+{
+    const char separator[2] = { d->separator, 0 };
+    int rc = hg_twin_put(o, "zarr_format", json_object_new_int(2));
+
     if (rc == HOLOG_OK)
         rc = put_numbers(o, "shape", d->shape, d->rank);
     if (rc == HOLOG_OK)
         rc = put_numbers(o, "chunks", d->chunk, d->rank);
     if (rc == HOLOG_OK)
-        rc = hg_twin_put(o, "dtype", json_object_new_string(type));
+        rc = put_type(o, d);
     if (rc == HOLOG_OK)
         rc = put_fill(o, d);
     if (rc == HOLOG_OK)
@@ -293,8 +356,8 @@ int hg_twin_array(const void *json, size_t len, struct json_object **out)
     struct hg_document d;
     int rc = hg_document_read(json, len, &d);
 
-    if (rc == HOLOG_OK && !hg_twin_is_possible(&d))
-        rc = hg_error(HOLOG_E_NOTSUP, "the array's chunks are other bytes in Zarr v2");
+    if (rc == HOLOG_OK)
+        rc = check(&d);
     if (rc == HOLOG_OK) {
         o = json_object_new_object();
         rc = fill_array(o, &d);

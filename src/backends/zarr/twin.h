@@ -6,6 +6,7 @@
  *   bytes, of either order or of single bytes       dtype "<..", ">.." or "|.."
  *   numcodecs.shuffle                               filter "shuffle"
  *   nothing, zstd, gzip, blosc, numcodecs.lz4       compressor
+ *   data_type HG_TWIN_TYPE                          dtype, as it stands there
  * in this order, and none of it twice. A fill value that is a NaN of its own is a NaN; one of raw bits is in
  * base64. Names of axes are the attribute _ARRAY_DIMENSIONS, as xarray has them.
  *
@@ -16,7 +17,13 @@
 
 #include "array/document.h"
 
+/* What holog has no type for, as v2 has named it: {"name": "holog.numpy", "configuration": {"dtype": ..}}. The fill
+ * value is that of v2 too. */
+#define HG_TWIN_TYPE "holog.numpy"
+
 int hg_twin_is_possible(const struct hg_document *d);
+/* HOLOG_E_NOTSUP: it is not, and the message says why; and as hg_document_read. */
+HG_MUST_CHECK int hg_twin_check(const void *json, size_t len);
 /* .zarray of the v3 document. HOLOG_E_NOTSUP: there is none; and as hg_document_read. */
 HG_MUST_CHECK int hg_twin_array(const void *json, size_t len, struct json_object **out);
 /* .zattrs of the v3 document of an array or a group. HOLOG_E_NOENT without a message: it has no attributes. */
