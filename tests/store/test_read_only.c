@@ -286,7 +286,7 @@ static void read_zarr(holog_store *s)
         holog_value_release(v);
     }
     (void)snprintf(dir, sizeof dir, "%s/%d.zarr", other_dir, exports++);
-    OK(holog_zarr_export(z, dir, NULL, NULL));
+    OK(holog_zarr_export(z, dir, NULL));
     holog_zarr_close(z);
     holog_view_close(view);
 }
