@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -180,4 +181,25 @@ void json_add_array(json_object *doc, holog_view *view, const char *path)
         json_add(doc, "attributes", json_tokener_parse(holog_array_attributes(array)));
     }
     holog_array_close(array);
+}
+
+bool array_describe(holog_view *view, const char *path, uint64_t *out_bytes, char *out, size_t size)
+{
+    holog_array_info info = { .struct_size = sizeof info };
+    holog_array *array = NULL;
+    bool known = holog_view_array(view, path, &array) == HOLOG_OK &&
+                 holog_array_get_info(array, &info) == HOLOG_OK;
+    size_t n;
+
+    if (known) {
+        *out_bytes = info.size_bytes;
+        n = (size_t)snprintf(out, size, "%s (", holog_dtype_name(info.dtype));
+        for (uint32_t i = 0; i < info.rank && n < size; i++)
+            n +=
+                (size_t)snprintf(out + n, size - n, "%s%" PRIu64, i > 0 ? ", " : "", info.shape[i]);
+        if (n < size)
+            (void)snprintf(out + n, size - n, ")");
+    }
+    holog_array_close(array);
+    return known;
 }

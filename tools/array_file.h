@@ -14,5 +14,9 @@ int load_array_file(const struct args *args, holog_view *view, uint32_t format, 
                     const char *name);
 /* What `stat` says of an array: bytes of all elements, dtype, shape, chunk_shape, attributes. */
 void json_add_array(json_object *doc, holog_view *view, const char *path);
+/* Its dtype and shape, as "uint16 (3, 4)", cut where there is no room; *out_bytes of all elements. False: it cannot
+ * be opened. */
+bool array_describe(holog_view *view, const char *path, uint64_t *out_bytes, char *out,
+                    size_t size);
 
 #endif

@@ -10,6 +10,8 @@
 #include "array_file.h"
 #include "verbs.h"
 
+#define ARRAY_TEXT_MAX 200
+
 struct listing {
     const struct args *args;
     holog_view *view;
@@ -43,6 +45,8 @@ static json_object *entry_json(const struct listing *list, const holog_entry *en
     json_add(out, "commit", json_number(entry->number));
     if (list->args->given[OPT_LONG])
         json_add(out, "time_ns", json_number(time_of(list, entry->path)));
+    if (list->args->given[OPT_LONG] && entry->type == HOLOG_ARRAY)
+        json_add_array(out, list->view, entry->path);
     if (entry->type == HOLOG_SYMLINK && read_target(list->view, entry->path, target))
         json_add(out, "target", json_text(target));
     return out;
@@ -59,17 +63,23 @@ static void put_shown(const struct listing *list, const char *text)
 static void put_entry(const struct listing *list, const holog_entry *entry)
 {
     bool is_long = list->args->given[OPT_LONG];
+    uint64_t bytes = entry->size_bytes;
+    char array[ARRAY_TEXT_MAX] = "";
     char target[HOLOG_PATH_MAX + 1];
     char when[HUMAN_MAX];
 
+    if (is_long && entry->type == HOLOG_ARRAY)
+        (void)array_describe(list->view, entry->path, &bytes, array, sizeof array);
     if (is_long)
-        (void)printf("%c %14" PRIu64 " %10" PRIu64 " %24s ", type_letter(entry->type),
-                     entry->size_bytes, entry->number, iso_time(time_of(list, entry->path), when));
+        (void)printf("%c %14" PRIu64 " %10" PRIu64 " %24s ", type_letter(entry->type), bytes,
+                     entry->number, iso_time(time_of(list, entry->path), when));
     put_shown(list, list->args->given[OPT_RECURSIVE] ? entry->path : entry->name);
     if (is_long && entry->type == HOLOG_SYMLINK && read_target(list->view, entry->path, target)) {
         (void)fputs(" -> ", stdout);
         put_shown(list, target);
     }
+    if (array[0] != 0 && !list->args->given[OPT_NUL])
+        (void)printf("  %s", array);
     (void)putchar(list->args->given[OPT_NUL] ? '\0' : '\n');
 }
 

@@ -48,6 +48,14 @@ class Arrays(Case):
         self.save_file("c", "b.npy", back)
         self.assertEqual(self.elements("c"), data)
 
+    def test_a_long_listing_says_how_large_an_array_is_and_what(self):
+        self.save_file("d/a", "a.npy", npy("<u2", (6, 50, 70), numbers(6 * 50 * 70)), "-p")
+        line = self.holog("ls", "-l", self.store, "d").text.split()
+        self.assertEqual((line[0], line[1]), ("a", "42000"))
+        self.assertEqual(" ".join(line[4:]), "a uint16 (6, 50, 70)")
+        entry = self.holog("ls", "-l", "--json", self.store, "d").json()["entries"][0]
+        self.assertEqual((entry["bytes"], entry["shape"]), (42000, [6, 50, 70]))
+
     def test_big_endian_and_fortran_order_are_turned_round(self):
         want = numbers(12)
         self.save_file("b", "b.npy", npy(">u2", (3, 4), numbers(12, ">H")))
