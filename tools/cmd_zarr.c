@@ -125,7 +125,9 @@ static int import_dir(const struct args *args, holog_txn *txn, struct taken *tak
     progress_end(&progress);
     if (rc < 0 && taken->refused)
         cli_note(args, "with --skip-damaged all else is taken");
-    return rc < 0 ? cli_fail(args, rc, dir) : EXIT_DONE;
+    if (rc < 0)
+        return cli_fail(args, rc, dir);
+    return args->given[OPT_CHECK] ? ome_check_import(args, txn, path) : EXIT_DONE;
 }
 
 int verb_import(const struct args *args)
