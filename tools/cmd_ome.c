@@ -499,6 +499,8 @@ int verb_pyramid(const struct args *args)
     progress_end(&progress);
     if (rc < 0)
         status = cli_fail(args, rc, path);
+    if (rc == HOLOG_E_NOTSUP && !args->given[OPT_LEVELS])
+        cli_note(args, "with --levels N levels that holog can write take the place of those");
     if (args->given[OPT_JSON]) {
         doc = json_object_new_object();
         json_add(doc, "store", json_text(args->operands[0]));

@@ -137,7 +137,8 @@ HOLOG_API int holog_txn_ome_pyramid_update(holog_txn *txn, const char *path,
 HOLOG_API int holog_ome_pyramid_update(holog_store *store, const char *path,
                                        const holog_slice *region, holog_progress_fn progress,
                                        void *progress_ctx, uint64_t *out_number);
-/* All levels but the first go, and others come: so many in all, made so. Of `multiscales` the first. */
+/* All levels but the first go, and others come: so many in all, made so (method DEFAULT: as before, if that is known),
+ * stored as level 0 is, but zstd where holog does not write its codec. Labels get as many. Of `multiscales` the first. */
 HOLOG_API int holog_txn_ome_pyramid_make(holog_txn *txn, const char *path, uint32_t levels,
                                          uint32_t method, uint32_t halve_z,
                                          holog_progress_fn progress, void *progress_ctx);

@@ -171,6 +171,33 @@ static int put_names(struct json_object *o, const struct hg_ome_plan *p)
     return rc;
 }
 
+/* What holog reads and does not write is zstd in levels that holog makes, in shards too. */
+static int replace_blosc(struct json_object *codecs)
+{
+    size_t n = json_object_is_type(codecs, json_type_array) ? json_object_array_length(codecs) : 0;
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; rc == HOLOG_OK && i < n; i++) {
+        struct json_object *codec = json_object_array_get_idx(codecs, i);
+        struct json_object *inner =
+            hg_json_get(hg_json_get(codec, "configuration"), "codecs"); /* of sharding_indexed */
+        struct json_object *level = json_object_new_object();
+        if (hg_json_is(hg_json_get(codec, "name"), "blosc")) {
+            rc = hg_json_put(level, "level", json_object_new_int(3));
+            if (rc == HOLOG_OK)
+                rc = hg_json_put(level, "checksum", json_object_new_boolean(0));
+            if (rc == HOLOG_OK)
+                rc = hg_json_put_text(codec, "name", "zstd");
+            if (rc == HOLOG_OK)
+                rc = hg_json_put(codec, "configuration", json_object_get(level));
+        } else if (inner != NULL) {
+            rc = replace_blosc(inner);
+        }
+        json_object_put(level);
+    }
+    return rc;
+}
+
 /* The document of level 0 becomes that of level k; chunks that are no shards are no longer than the level is. */
 static int turn_into(struct json_object *document, const struct hg_ome_plan *p, unsigned k)
 {
@@ -182,6 +209,8 @@ static int turn_into(struct json_object *document, const struct hg_ome_plan *p, 
         chunk[i] = HG_MIN(p->chunk[i], HG_MAX(p->shape[k][i], UINT64_C(1)));
     if (rc == HOLOG_OK && !p->is_sharded)
         rc = put_numbers(grid, "chunk_shape", p->rank, chunk);
+    if (rc == HOLOG_OK)
+        rc = replace_blosc(hg_json_get(document, "codecs"));
     json_object_object_del(document, "attributes"); /* they are of level 0 */
     return rc < 0 ? rc : put_names(document, p);
 }

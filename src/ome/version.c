@@ -88,21 +88,38 @@ int hg_ome_to_v04(struct json_object *attributes)
     return rc;
 }
 
-static int is_v04(struct json_object *o)
+/* `version` should be there, and need not: then `is_like`, which 0.1 to 0.3 had not. */
+static int is_v04(struct json_object *o, int is_like)
 {
-    return hg_json_is(hg_json_get(o, "version"), V04);
+    struct json_object *version = hg_json_get(o, "version");
+
+    return version != NULL ? hg_json_is(version, V04) : is_like;
 }
 
-/* Something of 0.4: by its version, or, without one, by where it is. */
+/* The first element, if there is one and it is an object. */
+static struct json_object *first_of(struct json_object *list)
+{
+    struct json_object *first =
+        json_object_is_type(list, json_type_array) && json_object_array_length(list) > 0
+            ? json_object_array_get_idx(list, 0)
+            : NULL;
+
+    return json_object_is_type(first, json_type_object) ? first : NULL;
+}
+
+/* Axes are objects since 0.4, wells have indexes, and wells themselves, a list of images, have not changed. */
 static int has_v04(struct json_object *attributes, const char *name)
 {
     struct json_object *list = hg_json_get(attributes, "multiscales");
-    int is_list = json_object_is_type(list, json_type_array) && json_object_array_length(list) > 0;
+    struct json_object *plate = hg_json_get(attributes, "plate");
+    struct json_object *well = hg_json_get(attributes, "well");
+    struct json_object *first = first_of(list);
 
     if (list != NULL)
-        return is_list && is_v04(json_object_array_get_idx(list, 0));
-    if (is_v04(hg_json_get(attributes, "plate")) || is_v04(hg_json_get(attributes, "well")) ||
-        is_v04(hg_json_get(attributes, "image-label")))
+        return is_v04(first, first_of(hg_json_get(first, "axes")) != NULL);
+    if (is_v04(plate, hg_json_get(first_of(hg_json_get(plate, "wells")), "rowIndex") != NULL) ||
+        is_v04(well, first_of(hg_json_get(well, "images")) != NULL) ||
+        is_v04(hg_json_get(attributes, "image-label"), 0))
         return 1;
     return (strcmp(name, "labels") == 0 &&
             json_object_is_type(hg_json_get(attributes, "labels"), json_type_array)) ||

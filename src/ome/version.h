@@ -8,7 +8,8 @@
  *     image-label, plate, well, series,
  *     bioformats2raw.layout}
  *   ome.{anything else}                        ome.{anything else}
- *   ome of another version                     as it is, and so are 0.1 to 0.3 on the right
+ *   ome of another version                     as it is, and so are 0.1 to 0.3 on the right; without a version
+ *                                              0.4 is known by what it brought
  *
  * Sources: OME-NGFF 0.5.2, 0.4/index.bs and 0.5/index.bs.
  */

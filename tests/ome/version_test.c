@@ -83,6 +83,18 @@ Test(version, lists_without_a_version_are_known_by_their_place)
     becomes_v04("{\"ome\":{\"version\":\"0.5\",\"labels\":[\"a\"]}}", labels);
 }
 
+Test(version, what_has_no_version_is_known_by_what_0_4_brought)
+{
+    becomes_v05("any", "{\"multiscales\":[{\"axes\":[{\"name\":\"y\"}]}]}",
+                "{\"ome\":{\"version\":\"0.5\",\"multiscales\":[{\"axes\":[{\"name\":\"y\"}]}]}}");
+    becomes_v05(
+        "any", "{\"plate\":{\"wells\":[{\"rowIndex\":0}]}}",
+        "{\"ome\":{\"version\":\"0.5\",\"plate\":{\"wells\":[{\"rowIndex\":0}],\"version\":\"0.5\"}}}");
+    becomes_v05(
+        "any", "{\"well\":{\"images\":[{\"path\":\"0\"}]}}",
+        "{\"ome\":{\"version\":\"0.5\",\"well\":{\"images\":[{\"path\":\"0\"}],\"version\":\"0.5\"}}}");
+}
+
 Test(version, others_stay_as_they_are)
 {
     static const char *const same[] = {
@@ -91,6 +103,8 @@ Test(version, others_stay_as_they_are)
         "{\"ome\":{\"version\":5}}",
         "{\"multiscales\":[{\"version\":\"0.3\"}]}",
         "{\"multiscales\":[]}",
+        "{\"multiscales\":[{\"axes\":[\"y\",\"x\"]}]}",
+        "{\"plate\":{\"wells\":[{\"path\":\"A/1\"}]}}",
         "{\"multiscales\":[7]}",
         "{\"multiscales\":7}",
         "{\"plate\":7,\"well\":null}",
