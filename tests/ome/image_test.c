@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "holog/zarr.h"
 #include "omekit.h"
 
@@ -357,4 +358,74 @@ Test(image, what_is_there_is_told_and_what_is_not_is_refused)
     FAILS(HOLOG_E_TYPE, holog_ome_open(view, "blob", &ome), "blob");
     FAILS(HOLOG_E_NOENT, holog_ome_open(view, "none", &ome), "none");
     holog_view_close(view);
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------*/
+
+struct nth {
+    long at, seen;
+};
+
+static int fail_nth(size_t size, void *ctx)
+{
+    struct nth *n = ctx;
+
+    (void)size;
+    return ++n->seen == n->at;
+}
+
+/* A plate with a field and its labels. */
+static int make_all(holog_txn *txn, const uint16_t *data)
+{
+    const holog_ome_axis axes[2] = { { .name = "y", .size = 20, .chunk = 8 },
+                                     { .name = "x", .size = 20, .chunk = 8 } };
+    const holog_ome_spec spec = { .struct_size = sizeof spec,
+                                  .dtype = HOLOG_UINT16,
+                                  .n_axes = 2,
+                                  .axes = axes,
+                                  .codec = HOLOG_CODEC_ZSTD };
+    const holog_ome_label_spec label = { .struct_size = sizeof label, .dtype = HOLOG_UINT8 };
+    const holog_ome_plate_spec plate = { .struct_size = sizeof plate, .n_rows = 1, .n_columns = 1 };
+    int rc = holog_txn_ome_plate_create(txn, "p", &plate, 0);
+
+    if (rc == HOLOG_OK)
+        rc = holog_txn_ome_field_create(txn, "p", "A", "1", -1, &spec, NULL);
+    if (rc == HOLOG_OK)
+        rc = holog_txn_ome_image_save(txn, "p/A/1/0", &spec, data, NULL, HOLOG_REPLACE);
+    if (rc == HOLOG_OK)
+        rc = holog_txn_ome_label_create(txn, "p/A/1/0", "cells", &label, 0);
+    if (rc == HOLOG_OK)
+        rc = holog_txn_ome_pyramid_make(txn, "p/A/1/0", 4, HOLOG_OME_MODE, 0, NULL, NULL);
+    return rc < 0 ? rc : holog_txn_ome_validate(txn, "p", NULL, NULL);
+}
+
+Test(image, every_allocation_that_fails_is_reported_and_the_transaction_goes_on)
+{
+    const long step = test_level() == 0 ? 29 : test_level() == 1 ? 3 : 1;
+    uint16_t data[20 * 20];
+    long failed = 0;
+
+    some_elements(HOLOG_UINT16, 1, 20 * 20, data);
+    for (long at = 1;; at += step) {
+        struct nth n = { .at = at };
+        holog_txn *txn = NULL;
+        int rc;
+        OK(holog_begin(box.store, &txn));
+        hg_alloc_set_fault(fail_nth, &n);
+        rc = make_all(txn, data);
+        hg_alloc_set_fault(NULL, NULL);
+        if (rc == HOLOG_OK) {
+            cr_assert_lt(n.seen, at, "nobody said that allocation %ld failed", at);
+            OK(holog_commit(txn, NULL));
+            break;
+        }
+        cr_assert_eq(rc, HOLOG_E_NOMEM, "fault at allocation %ld gave %s", at,
+                     holog_error_name(rc));
+        OK(holog_txn_save(txn, "beside", data, 10, HOLOG_REPLACE));
+        OK(holog_commit(txn, NULL));
+        OK(holog_delete_all(box.store, "/", NULL));
+        failed++;
+    }
+    cr_assert_gt(failed, 5);
+    is_valid(&box, "p");
 }
