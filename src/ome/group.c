@@ -20,7 +20,7 @@ int hg_ome_join(const char *path, const char *below, char out[HG_PATH_MAX + 1])
     size_t more = strlen(below);
     int rc = hg_user_path(path, out, &len);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     for (const char *at = below;; at++) {
         size_t n = strcspn(at, "/");
@@ -67,6 +67,7 @@ static int lookup_of(const struct hg_ome_source *s, struct hg_lookup *out)
         hg_txn_lookup_reading(s->txn, out);
         return rc;
     }
+    HG_ASSERT(s->view != NULL);
     rc = hg_view_check(s->view);
     if (rc == HOLOG_OK)
         hg_lookup_version(s->view->store, s->view->version, out);
@@ -81,7 +82,7 @@ static int find_nodes(const struct hg_ome_source *s, const char *path, struct hg
 
     if (rc == HOLOG_OK)
         rc = hg_resolve_user(&l, path, 1, &r);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     if (r.loc.type == 0)
         return hg_error_path(HOLOG_E_NOENT, r.path, (uint32_t)r.path_len, "%s: no such entry",
@@ -101,7 +102,7 @@ static int load_json(struct hg_nodes *n, const char *node, struct json_object **
 
     if (rc == HOLOG_OK)
         rc = hg_nodes_load(n, &loc, &v);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = hg_document_json(holog_value_data(v), holog_value_size(v), out);
     holog_value_release(v);
@@ -115,7 +116,7 @@ int hg_ome_group_load(const struct hg_ome_source *s, const char *path, struct js
     struct hg_nodes n;
     int rc = find_nodes(s, path, &n);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = hg_nodes_find(&n, HG_NODE_ARRAY, sizeof HG_NODE_ARRAY - 1, &loc);
     if (rc == HOLOG_OK)
@@ -132,14 +133,14 @@ int hg_ome_array_load(const struct hg_ome_source *s, const char *path, struct hg
     holog_value *v = NULL;
     int rc = find_nodes(s, path, &n);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = hg_nodes_find(&n, HG_NODE_ARRAY, sizeof HG_NODE_ARRAY - 1, &loc);
     if (rc == HOLOG_E_NOENT)
         return hg_error(HOLOG_E_TYPE, "%s: is no array", path);
     if (rc == HOLOG_OK)
         rc = hg_nodes_load(&n, &loc, &v);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = hg_document_read(holog_value_data(v), holog_value_size(v), out);
     if (rc < 0)
@@ -160,7 +161,7 @@ static int save(holog_txn *txn, const char *path, const char *node, struct json_
     int rc =
         json == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for metadata") : find_nodes(&s, path, &n);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     if (strlen(json) > HG_DOCUMENT_MAX)
         return hg_error(HOLOG_E_TOOBIG, "%s: its metadata would have %zu bytes; %u are possible",
@@ -221,7 +222,7 @@ int hg_ome_check(holog_txn *txn, unsigned flags)
     int rc = txn == NULL ? hg_error(HOLOG_E_INVAL, "the transaction is NULL")
                          : hg_store_check_write(txn->store);
 
-    return rc < 0 ? rc : hg_txn_check_call(txn, HG_OP_SAVE, flags);
+    return rc != HOLOG_OK ? rc : hg_txn_check_call(txn, HG_OP_SAVE, flags);
 }
 
 /* The root is always there: as long as it is no image, plate or array it can become one. */
@@ -254,7 +255,7 @@ int hg_ome_clear(holog_txn *txn, const char *path, unsigned flags)
         return hg_error_path(HOLOG_E_EXIST, path, (uint32_t)strlen(path), "%s: exists", path);
     if (rc == HOLOG_OK && info.type != HOLOG_MISSING)
         rc = holog_txn_delete_all(txn, path);
-    return rc < 0 ? rc : holog_txn_mkdir(txn, path, flags & HOLOG_PARENTS);
+    return rc != HOLOG_OK ? rc : holog_txn_mkdir(txn, path, flags & HOLOG_PARENTS);
 }
 
 int hg_ome_undo(holog_txn *txn, uint32_t savepoint, int rc)

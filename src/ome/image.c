@@ -72,7 +72,7 @@ static int fill_channel(struct json_object *o, const holog_ome_channel *c, uint3
         rc = hg_json_put_text(o, "color", color);
     if (rc == HOLOG_OK && c->label != NULL)
         rc = hg_json_put_text(o, "label", c->label);
-    return rc < 0 ? rc : put_window(o, c, dtype);
+    return rc != HOLOG_OK ? rc : put_window(o, c, dtype);
 }
 
 static int put_channels(struct json_object *ome, const holog_ome_spec *spec)
@@ -212,7 +212,7 @@ static int turn_into(struct json_object *document, const struct hg_ome_plan *p, 
     if (rc == HOLOG_OK)
         rc = replace_blosc(hg_json_get(document, "codecs"));
     json_object_object_del(document, "attributes"); /* they are of level 0 */
-    return rc < 0 ? rc : put_names(document, p);
+    return rc != HOLOG_OK ? rc : put_names(document, p);
 }
 
 static int create_level(holog_txn *txn, const char *path, const struct hg_ome_plan *p, unsigned k,
@@ -246,7 +246,7 @@ int hg_ome_levels_create(holog_txn *txn, const char *path, const struct hg_ome_p
 
     if (rc == HOLOG_OK)
         rc = hg_ome_array_load(&s, at, &first);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     for (unsigned k = 1; rc == HOLOG_OK && k < p->n_levels; k++)
         rc = create_level(txn, path, p, k, first.root);
@@ -277,7 +277,7 @@ static int create_first(holog_txn *txn, const char *path, const holog_ome_spec *
         names[i] = p->axis[i].name;
         inner[i] = p->axis[i].inner_chunk;
     }
-    return rc < 0 ? rc : holog_txn_array_create(txn, at, &array, 0);
+    return rc != HOLOG_OK ? rc : holog_txn_array_create(txn, at, &array, 0);
 }
 
 /* ---- images ----------------------------------------------------------------------------------------*/
@@ -310,8 +310,9 @@ static int take(const holog_ome_spec *spec, holog_ome_spec *out, struct hg_ome_p
         rc = hg_ome_plan_axes(out->axes, out->n_axes, p);
     if (rc == HOLOG_OK)
         rc = check_channels(out, p);
-    return rc < 0 ? rc
-                  : hg_ome_plan_levels(p, out->levels, out->method, out->halve_z, out->dtype, 0);
+    return rc != HOLOG_OK
+               ? rc
+               : hg_ome_plan_levels(p, out->levels, out->method, out->halve_z, out->dtype, 0);
 }
 
 int holog_txn_ome_image_create(holog_txn *txn, const char *path, const holog_ome_spec *spec,
@@ -329,7 +330,7 @@ int holog_txn_ome_image_create(holog_txn *txn, const char *path, const holog_ome
         rc = take(spec, &known, &p);
     if (rc == HOLOG_OK)
         rc = holog_txn_savepoint(txn, &savepoint);
-    return rc < 0 ? rc : hg_ome_undo(txn, savepoint, create(txn, at, &known, &p, flags));
+    return rc != HOLOG_OK ? rc : hg_ome_undo(txn, savepoint, create(txn, at, &known, &p, flags));
 }
 
 static int write_first(holog_txn *txn, const char *path, const void *data, const int64_t *strides)
@@ -356,7 +357,7 @@ int holog_txn_ome_image_save(holog_txn *txn, const char *path, const holog_ome_s
 
     if (rc == HOLOG_OK)
         rc = holog_txn_savepoint(txn, &savepoint);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = holog_txn_ome_image_create(txn, path, spec, flags);
     if (rc == HOLOG_OK)
@@ -373,7 +374,7 @@ int holog_ome_image_save(holog_store *store, const char *path, const holog_ome_s
     holog_txn *txn = NULL;
     int rc = holog_begin(store, &txn);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = holog_txn_ome_image_save(txn, path, spec, data, strides, flags);
     if (rc == HOLOG_OK)
@@ -444,7 +445,7 @@ static int move_down(holog_txn *txn, const char *path)
         rc = holog_txn_mkdir(txn, path, 0);
     if (rc == HOLOG_OK)
         rc = hg_ome_join(path, "0", at);
-    return rc < 0 ? rc : holog_txn_move(txn, beside, at, 0);
+    return rc != HOLOG_OK ? rc : holog_txn_move(txn, beside, at, 0);
 }
 
 static int name_axes(holog_txn *txn, const char *path, const struct hg_ome_plan *p)
@@ -456,7 +457,7 @@ static int name_axes(holog_txn *txn, const char *path, const struct hg_ome_plan 
 
     if (rc == HOLOG_OK)
         rc = hg_ome_array_load(&s, at, &d);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = put_names(d.root, p);
     if (rc == HOLOG_OK)
@@ -495,12 +496,12 @@ static int plan_from(const holog_array *a, holog_ome_spec *spec, struct hg_ome_p
         rc = hg_error(HOLOG_E_INVAL, "%s: raw bytes are no pixels", a->path);
     if (rc == HOLOG_OK)
         rc = hg_ome_plan_axes(axes, a->doc.rank, p);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     spec->dtype = a->doc.type.dtype;
     p->is_sharded = hg_chain_shard(a->outer) != NULL;
     rc = check_channels(spec, p);
-    return rc < 0
+    return rc != HOLOG_OK
                ? rc
                : hg_ome_plan_levels(p, spec->levels, spec->method, spec->halve_z, spec->dtype, 0);
 }

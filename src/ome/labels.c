@@ -23,7 +23,7 @@ int hg_ome_labels_load(const struct hg_ome_source *s, const char *image,
         rc = hg_ome_group_load(s, at, &document);
     if (rc == HOLOG_E_NOENT)
         return HOLOG_OK;
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     list = hg_json_get(hg_ome_of(document), "labels");
     if (list == NULL) { /* a group that lists nothing */
@@ -260,7 +260,7 @@ static int take_spec(const holog_ome_label_spec *spec, const char *name, holog_o
 {
     int rc = hg_struct_check(spec, "holog_ome_label_spec");
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     *out = (holog_ome_label_spec){ 0 };
     memcpy(out, spec, HG_MIN((size_t)spec->struct_size, sizeof *out));
@@ -318,5 +318,6 @@ int holog_txn_ome_label_create(holog_txn *txn, const char *image, const char *na
         rc = take_spec(spec, name, &known);
     if (rc == HOLOG_OK)
         rc = holog_txn_savepoint(txn, &savepoint);
-    return rc < 0 ? rc : hg_ome_undo(txn, savepoint, create(txn, image, name, &known, flags));
+    return rc != HOLOG_OK ? rc
+                          : hg_ome_undo(txn, savepoint, create(txn, image, name, &known, flags));
 }

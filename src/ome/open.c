@@ -29,7 +29,7 @@ static int load_level(holog_ome *o, const struct hg_ome_source *s, const char *p
 
     if (rc == HOLOG_OK)
         rc = hg_ome_array_load(s, at, &d);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     if (d.rank != o->image.rank)
         rc =
@@ -53,7 +53,7 @@ static int load_image(holog_ome *o, const struct hg_ome_source *s, const char *p
     rc = hg_ome_verdict(&r);
     for (unsigned k = 0; rc == HOLOG_OK && k < o->image.n_levels; k++)
         rc = load_level(o, s, path, k);
-    return rc < 0 ? rc : hg_ome_labels_load(s, path, &o->labels_document, &o->labels);
+    return rc != HOLOG_OK ? rc : hg_ome_labels_load(s, path, &o->labels_document, &o->labels);
 }
 
 static int load(holog_ome *o, const struct hg_ome_source *s, const char *path)
@@ -61,7 +61,7 @@ static int load(holog_ome *o, const struct hg_ome_source *s, const char *path)
     struct hg_ome_report r = { 0 };
     int rc = hg_ome_group_load(s, path, &o->document);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     o->ome = hg_ome_of(o->document);
     o->kind = hg_json_get(o->ome, "plate") != NULL         ? HOLOG_OME_PLATE
@@ -90,7 +90,7 @@ int holog_ome_open(holog_view *view, const char *path, holog_ome **out_ome)
         rc = hg_error(HOLOG_E_INVAL, "out_ome is NULL");
     if (rc == HOLOG_OK)
         rc = hg_ome_path(path, at);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     o = hg_calloc(1, sizeof *o);
     if (o == NULL)
@@ -177,7 +177,7 @@ int holog_ome_get_info(const holog_ome *ome, holog_ome_info *out_info)
     int rc = ome == NULL ? hg_error(HOLOG_E_INVAL, "ome is NULL")
                          : hg_struct_check(out_info, "holog_ome_info");
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     info.kind = ome->kind;
     info.name = name_of(ome);

@@ -158,7 +158,7 @@ static int take_spec(const holog_ome_plate_spec *spec, holog_ome_plate_spec *out
 {
     int rc = hg_struct_check(spec, "holog_ome_plate_spec");
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     *out = (holog_ome_plate_spec){ 0 };
     memcpy(out, spec, HG_MIN((size_t)spec->struct_size, sizeof *out));
@@ -231,7 +231,7 @@ int holog_txn_ome_plate_create(holog_txn *txn, const char *path, const holog_ome
         rc = take_spec(spec, &known);
     if (rc == HOLOG_OK)
         rc = holog_txn_savepoint(txn, &savepoint);
-    return rc < 0 ? rc : hg_ome_undo(txn, savepoint, create_plate(txn, at, &known, flags));
+    return rc != HOLOG_OK ? rc : hg_ome_undo(txn, savepoint, create_plate(txn, at, &known, flags));
 }
 
 /* ---- fields ----------------------------------------------------------------------------------------*/
@@ -268,7 +268,7 @@ static int load_plate(struct field *f, const char *row, const char *column)
     int64_t at_row, at_column;
     int rc = hg_ome_group_load(&s, f->plate_path, &f->plate_document);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     f->plate = hg_json_get(hg_ome_of(f->plate_document), "plate");
     if (!json_object_is_type(hg_json_get(f->plate, "wells"), json_type_array))
@@ -431,7 +431,7 @@ int holog_txn_ome_field_create(holog_txn *txn, const char *plate, const char *ro
         rc = hg_error(HOLOG_E_INVAL, "row or column is NULL, or acquisition below -1");
     if (rc == HOLOG_OK)
         rc = holog_txn_savepoint(txn, &savepoint);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = hg_ome_undo(txn, savepoint, create_field(&f, row, column, spec, out_path));
     json_object_put(f.plate_document);

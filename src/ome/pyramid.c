@@ -91,7 +91,7 @@ static int make_piece(struct pyramid *p, holog_array *from, const struct box *ti
     holog_slice slices[HG_OME_RANK];
     int64_t stride[HG_OME_RANK];
     int64_t at = 0;
-    struct box source;
+    struct box source = { { 0 }, { 0 } };
     uint64_t bytes;
     int rc;
 
@@ -101,7 +101,7 @@ static int make_piece(struct pyramid *p, holog_array *from, const struct box *ti
     rc = make_room(&p->in, &p->in_bytes, bytes);
     if (rc == HOLOG_OK)
         rc = holog_array_read(from, slices, p->in, NULL);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     hg_strides_of(r->rank, tile->count, r->type.size, stride);
     for (unsigned i = 0; i < r->rank; i++)
@@ -116,7 +116,7 @@ static int make_piece(struct pyramid *p, holog_array *from, const struct box *ti
 /* Halves the outermost axes of a piece until what it is made of is not too much. */
 static void cut_piece(const struct hg_reduction *r, const uint64_t *whole, uint64_t *out)
 {
-    uint64_t source[HG_OME_RANK];
+    uint64_t source[HG_OME_RANK] = { 0 };
     unsigned axis = 0;
 
     memcpy(out, whole, r->rank * sizeof *out);
@@ -155,10 +155,10 @@ static int make_tile(struct pyramid *p, holog_array *from, holog_array *to, cons
 {
     const struct hg_reduction *r = &p->reduction;
     holog_slice slices[HG_OME_RANK];
-    uint64_t step[HG_OME_RANK];
+    uint64_t step[HG_OME_RANK] = { 0 };
     struct hg_region region;
     struct hg_parts w;
-    struct box piece;
+    struct box piece = { { 0 }, { 0 } };
     int rc = make_room(&p->out, &p->out_bytes, bytes_of(r->rank, tile->count, r->type.size));
 
     cut_piece(r, tile->count, step);
@@ -168,7 +168,7 @@ static int make_tile(struct pyramid *p, holog_array *from, holog_array *to, cons
         part_of(&w, tile, &piece);
         rc = make_piece(p, from, tile, &piece);
     }
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     slices_of(r->rank, tile, slices);
     return holog_array_write(to, slices, p->out, NULL);
@@ -178,7 +178,7 @@ static int make_tile(struct pyramid *p, holog_array *from, holog_array *to, cons
 static void choose_tile(const struct hg_reduction *r, const holog_array *to, const struct box *b,
                         uint64_t *out)
 {
-    uint64_t source[HG_OME_RANK];
+    uint64_t source[HG_OME_RANK] = { 0 };
 
     for (unsigned i = 0; i < r->rank; i++) {
         out[i] = to->grid[i];
@@ -200,10 +200,10 @@ static void choose_tile(const struct hg_reduction *r, const holog_array *to, con
 /* The box of level `to`, from the level before. */
 static int make_box(struct pyramid *p, holog_array *from, holog_array *to, const struct box *b)
 {
-    uint64_t step[HG_OME_RANK];
+    uint64_t step[HG_OME_RANK] = { 0 };
     struct hg_region region;
     struct hg_parts w;
-    struct box tile;
+    struct box tile = { { 0 }, { 0 } };
     int rc;
 
     choose_tile(&p->reduction, to, b, step);
@@ -287,7 +287,7 @@ static int update_level(struct pyramid *p, unsigned k, holog_array *from, holog_
 
     if (rc == HOLOG_OK)
         rc = fit_level(p, from, to);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     next_box(&p->reduction, b);
     return make_box(p, from, to, b);
@@ -323,10 +323,10 @@ static uint64_t count_bytes(const struct pyramid *p, const struct box *b)
 static int update_levels(struct pyramid *p, const holog_slice *region)
 {
     holog_array *from = NULL;
-    struct box b;
+    struct box b = { { 0 }, { 0 } };
     int rc = open_level(p, 0, &from);
 
-    if (rc < 0) {
+    if (rc != HOLOG_OK) {
         holog_array_close(from);
         return rc;
     }
@@ -386,8 +386,9 @@ int holog_txn_ome_pyramid_update(holog_txn *txn, const char *path, const holog_s
 
     if (rc == HOLOG_OK)
         rc = holog_txn_savepoint(txn, &savepoint);
-    return rc < 0 ? rc
-                  : hg_ome_undo(txn, savepoint, update(txn, path, region, progress, progress_ctx));
+    return rc != HOLOG_OK
+               ? rc
+               : hg_ome_undo(txn, savepoint, update(txn, path, region, progress, progress_ctx));
 }
 
 static int update_once(holog_store *store, const char *path, const holog_slice *region,
@@ -396,7 +397,7 @@ static int update_once(holog_store *store, const char *path, const holog_slice *
     holog_txn *txn = NULL;
     int rc = holog_begin(store, &txn);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = holog_txn_ome_pyramid_update(txn, path, region, progress, progress_ctx);
     if (rc == HOLOG_OK)
@@ -479,7 +480,7 @@ static int make_levels(holog_txn *txn, const char *path, uint32_t levels, uint32
     char first[HG_PATH_MAX + 1];
     int rc = hg_ome_image_load(&s, path, &document, &m);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = plan_levels(txn, path, &m, levels, method == HOLOG_OME_DEFAULT ? m.method : method,
                      halve_z, &p);
@@ -536,7 +537,7 @@ int holog_txn_ome_pyramid_make(holog_txn *txn, const char *path, uint32_t levels
         rc = hg_ome_check_method(method, halve_z);
     if (rc == HOLOG_OK)
         rc = holog_txn_savepoint(txn, &savepoint);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     rc = make_levels(txn, path, levels, method, halve_z, &made);
     if (rc == HOLOG_OK)

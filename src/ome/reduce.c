@@ -47,7 +47,8 @@ ROUNDED(rounded_wide, wide)
 #define MEAN_OF_INTEGERS(name, type, wide_type, round)                        \
     static void name(const struct rows *r, uint8_t *out)                      \
     {                                                                         \
-        type *to = (type *)(void *)out;                                       \
+        typedef type element;                                                 \
+        element *to = (element *)(void *)out;                                 \
         for (size_t begin = 0; begin < r->length; begin = end_of(r, begin)) { \
             size_t end = end_of(r, begin);                                    \
             wide_type sum = 0;                                                \
@@ -175,6 +176,7 @@ static void mode(const struct rows *r, uint8_t *out)
         for (size_t k = 0; k < r->count; k++)
             for (size_t i = begin; i < end_of(r, begin); i++)
                 element[n++] = r->at[k] + i * r->size;
+        HG_ASSERT(n > 0);
         memcpy(out, most_frequent(element, n, r->size), r->size);
     }
 }

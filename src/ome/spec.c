@@ -26,7 +26,7 @@ int hg_ome_spec_take(const holog_ome_spec *spec, holog_ome_spec *out)
 {
     int rc = hg_struct_check(spec, "holog_ome_spec");
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     *out = (holog_ome_spec){ 0 };
     memcpy(out, spec, HG_MIN((size_t)spec->struct_size, sizeof *out));
@@ -120,7 +120,7 @@ int hg_ome_plan_axes(const holog_ome_axis *axes, uint32_t n_axes, struct hg_ome_
     out->rank = n_axes;
     for (unsigned i = 0; rc == HOLOG_OK && i < n_axes; i++)
         rc = take_axis(&axes[i], i, out);
-    return rc < 0 ? rc : check_order(out);
+    return rc != HOLOG_OK ? rc : check_order(out);
 }
 
 /* ---- levels ----------------------------------------------------------------------------------------*/
@@ -205,7 +205,7 @@ int hg_ome_plan_levels(struct hg_ome_plan *p, uint32_t levels, uint32_t method, 
     int large = 1;
     int rc = take_chunks(p);
 
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     p->method = method_for(method, dtype, is_label);
     p->n_levels = 1;

@@ -206,7 +206,8 @@ static void check_multiscales(struct check *c, const char *path, struct json_obj
     *out_levels = 0;
     if (m == NULL)
         c->rc = hg_error(HOLOG_E_NOMEM, "no memory to check an image");
-    for (size_t i = 0; list != NULL && i < json_object_array_length(list) && !ended(c); i++) {
+    for (size_t i = 0; m != NULL && list != NULL && i < json_object_array_length(list) && !ended(c);
+         i++) {
         uint64_t last[HG_OME_RANK] = { 0 };
         hg_ome_image_parse(ome, i, path, m, &c->report);
         for (unsigned k = 0; k < m->n_levels && !ended(c); k++)
@@ -523,7 +524,7 @@ int holog_ome_validate(holog_view *view, const char *path,
     const struct hg_ome_source s = { .view = view };
     int rc = hg_view_check(view);
 
-    return rc < 0 ? rc : validate(&s, path, each, ctx);
+    return rc != HOLOG_OK ? rc : validate(&s, path, each, ctx);
 }
 
 int holog_txn_ome_validate(holog_txn *txn, const char *path,
@@ -532,5 +533,5 @@ int holog_txn_ome_validate(holog_txn *txn, const char *path,
     const struct hg_ome_source s = { .txn = txn };
     int rc = hg_ome_check(txn, 0);
 
-    return rc < 0 ? rc : validate(&s, path, each, ctx);
+    return rc != HOLOG_OK ? rc : validate(&s, path, each, ctx);
 }

@@ -143,7 +143,7 @@ int hg_ome_from_v04(struct json_object *attributes, const char *name)
         rc = hg_json_put_text(ome, "version", V05);
     if (rc == HOLOG_OK)
         rc = change_versions(attributes, V05, NULL);
-    return rc < 0 ? rc : move_members(attributes, ome);
+    return rc != HOLOG_OK ? rc : move_members(attributes, ome);
 }
 
 /* ---- names of axes ---------------------------------------------------------------------------------*/
@@ -158,7 +158,7 @@ static int name_level(holog_txn *txn, const char *path, const struct hg_ome_imag
 
     if (rc == HOLOG_OK)
         rc = hg_ome_array_load(&s, at, &d);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc == HOLOG_E_NOENT || rc == HOLOG_E_TYPE || rc == HOLOG_E_NOTDIR ? HOLOG_OK : rc;
     if (d.names == NULL && d.rank == m->rank) {
         names = json_object_new_array();
