@@ -92,6 +92,13 @@ enum option_id {
     OPT_SKIP_DAMAGED,
     OPT_SAMPLE,
     OPT_SKIP_UNSUPPORTED,
+    OPT_CHECK,
+    OPT_LEVELS,
+    OPT_METHOD,
+    OPT_HALVE_Z,
+    OPT_AXES,
+    OPT_SCALE,
+    OPT_UNIT,
     OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_MAP,
     OPT_COUNT

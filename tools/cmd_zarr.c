@@ -186,7 +186,9 @@ static int import_from(const struct args *args, holog_txn *txn, struct taken *ta
     progress_end(&progress);
     if (rc < 0 && taken->refused != NULL)
         cli_note(args, "with %s all else is taken", taken->refused);
-    return rc < 0 ? cli_fail(args, rc, from) : EXIT_DONE;
+    if (rc < 0)
+        return cli_fail(args, rc, from);
+    return args->given[OPT_CHECK] ? ome_check_import(args, txn, path) : EXIT_DONE;
 }
 
 int verb_import(const struct args *args)

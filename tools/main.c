@@ -139,8 +139,20 @@ static const struct command commands[] = {
     { "import", "STORE PATH FROM", "Take in what a Zarr program (version 3 or 2) has written: a directory, a zip file.",
       "All of it in one commit, chunks byte for byte, whatever their codecs and types are. What is damaged\n"
       "(a shard that was torn when its writer was killed) is named and ends it, unless --skip-damaged is\n"
-      "given; what holog has no such thing as (a grid that is not regular), unless --skip-unsupported is.", 3, 3,
-      { OPT_REPLACE, OPT_SKIP_DAMAGED, OPT_SKIP_UNSUPPORTED, OPT_MESSAGE, OPT_JSON }, verb_import },
+      "given; what holog has no such thing as (a grid that is not regular), unless --skip-unsupported is.\n"
+      "OME metadata of version 0.4 becomes 0.5; with --check only what is as OME-NGFF says is taken.", 3, 3,
+      { OPT_REPLACE, OPT_SKIP_DAMAGED, OPT_SKIP_UNSUPPORTED, OPT_CHECK, OPT_MESSAGE, OPT_JSON }, verb_import },
+    { "ome", "STORE [PATH]", "Show an OME-NGFF image, its labels, a plate or a well; or check it.",
+      "Of an image its axes, and of each level shape, chunks and the size of a pixel; of a plate a map\n"
+      "(# has images, . has none). With --check instead what is not as the specification says that it\n"
+      "must be, in all that lies below PATH too, one line for each.", 1, 2,
+      { OPT_CHECK, OPT_AT, OPT_JSON }, verb_ome },
+    { "pyramid", "STORE PATH", "Make an OME-NGFF image of an array, or compute its levels again.",
+      "An array becomes level 0 of an image at PATH, in place; axes are those that it names, or --axes,\n"
+      "or the last ones of tczyx. The levels of an image are computed from level 0; with --levels,\n"
+      "--method or --halve-z others take their place. One commit.", 2, 2,
+      { OPT_LEVELS, OPT_METHOD, OPT_HALVE_Z, OPT_AXES, OPT_SCALE, OPT_UNIT, OPT_MESSAGE, OPT_JSON },
+      verb_pyramid },
     { "bench", "[WORKLOAD ...]", "Measure this machine with a scratch store, which is removed after.",
       "  disk     the disk itself: 8 MiB writes past the page cache, one sync at the end\n"
       "  sync     the disk itself: 4 KiB writes in place, each durable\n"

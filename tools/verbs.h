@@ -34,6 +34,11 @@ int verb_stats(const struct args *args);
 int verb_serve(const struct args *args);
 int verb_export(const struct args *args);
 int verb_import(const struct args *args);
+int verb_ome(const struct args *args);
+int verb_pyramid(const struct args *args);
 int verb_bench(const struct args *args);
+
+/* Of an import, before it commits: what is wrong with its OME metadata. The exit status. */
+int ome_check_import(const struct args *args, holog_txn *txn, const char *path);
 
 #endif

@@ -64,27 +64,28 @@ static uint64_t bits_of_float(float s)
     return bits;
 }
 
-/* The nearest half, ties to even; too large ones become infinity. d is finite. */
-static uint64_t half_of(double d)
+uint16_t hg_half_of(double d)
 {
-    uint64_t sign = signbit(d) ? 0x8000u : 0;
+    uint32_t sign = signbit(d) ? 0x8000u : 0;
     double magnitude = fabs(d);
     int exponent = 0;
 
     if (magnitude >= 65520.0)
-        return sign | 0x7c00u;
+        return (uint16_t)(sign | 0x7c00u);
     if (magnitude < 0x1p-14) /* subnormal: steps of 2^-24 */
-        return sign | (uint64_t)nearbyint(magnitude * 0x1p24);
+        return (uint16_t)(sign | (uint32_t)nearbyint(magnitude * 0x1p24));
     (void)frexp(magnitude, &exponent); /* magnitude in [2^(exponent-1), 2^exponent) */
-    uint64_t steps = (uint64_t)nearbyint(ldexp(magnitude, 11 - exponent)); /* 1024 to 2048 */
-    return sign | (((uint64_t)(exponent + 13) << 10) + steps);
+    uint32_t steps = (uint32_t)nearbyint(ldexp(magnitude, 11 - exponent)); /* 1024 to 2048 */
+    return (uint16_t)(sign | (((uint32_t)(exponent + 13) << 10) + steps));
 }
 
-static double double_of_half(uint64_t bits)
+double hg_half_to_double(uint16_t bits)
 {
     double mantissa = (double)(bits & 0x3ffu);
     int exponent = (int)(bits >> 10 & 0x1fu);
-    double d = exponent == 0 ? ldexp(mantissa, -24) : ldexp(mantissa + 1024.0, exponent - 25);
+    double d = exponent == 0    ? ldexp(mantissa, -24)
+               : exponent == 31 ? (mantissa == 0 ? (double)INFINITY : (double)NAN)
+                                : ldexp(mantissa + 1024.0, exponent - 25);
 
     return (bits & 0x8000u) != 0 ? -d : d;
 }
@@ -97,7 +98,7 @@ static uint64_t bits_of_text(const struct format *f, const char *text)
     double d = strtod(text, NULL);
     if (f == &whole)
         return bits_of_double(d);
-    return isinf(d) ? infinity_bits(f) | (signbit(d) ? sign_bit(f) : 0) : half_of(d);
+    return hg_half_of(d);
 }
 
 static int read_hex(const struct format *f, const char *text, uint64_t *out)
@@ -158,7 +159,7 @@ static struct json_object *float_to_json(const struct format *f, uint64_t bits)
     }
     memcpy(&s, &low, sizeof s);
     memcpy(&d, &bits, sizeof d);
-    d = f == &half ? double_of_half(bits) : f == &single ? (double)s : d;
+    d = f == &half ? hg_half_to_double((uint16_t)bits) : f == &single ? (double)s : d;
     (void)snprintf(text, sizeof text, "%.*g", f->digits, d);
     if (strpbrk(text, ".e") == NULL) /* "-0" would be read as an integer, without its sign */
         (void)snprintf(text, sizeof text, "%.*g.0", f->digits, d);

@@ -22,6 +22,10 @@
  * Into out (t.size bytes, untouched on failure). HOLOG_E_INVAL: it is no value of that type. */
 HG_MUST_CHECK int hg_fill_from_json(struct hg_type t, const struct json_object *value,
                                     uint8_t *out);
+/* The nearest half (its bits), ties to even; too large ones become infinity. d is no NaN. And back. */
+uint16_t hg_half_of(double d);
+double hg_half_to_double(uint16_t bits);
+
 /* HOLOG_E_NOMEM. The caller's. */
 HG_MUST_CHECK int hg_fill_to_json(struct hg_type t, const uint8_t *element,
                                   struct json_object **out);

@@ -211,12 +211,20 @@ static int load_own(holog_txn *txn, const struct hg_locator *loc, holog_value **
     return HOLOG_OK;
 }
 
+static int load_once(holog_txn *txn, const struct hg_locator *loc, const char *path,
+                     holog_value **out_value)
+{
+    return loc->segment == 0 ? load_own(txn, loc, out_value)
+                             : hg_value_load(txn->store, loc, path, out_value);
+}
+
 int hg_txn_value_load(holog_txn *txn, const struct hg_locator *loc, const char *path,
                       holog_value **out_value)
 {
-    int rc = loc->segment == 0 ? load_own(txn, loc, out_value)
-                               : hg_value_load(txn->store, loc, path, out_value);
+    int rc = load_once(txn, loc, path, out_value);
 
+    if (rc == HOLOG_E_BUDGET && hg_staged_make_way(txn->staged, 0) > 0)
+        rc = load_once(txn, loc, path, out_value);
     if (rc == HOLOG_OK && (*out_value)->number == HG_NUMBER_OWN)
         (*out_value)->number = 0;
     return rc;

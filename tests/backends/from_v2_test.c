@@ -220,7 +220,7 @@ Test(from_v2, attributes_come_along_and_must_be_an_object)
     cr_assert_not_null(strstr(json_object_to_json_string(d.attributes), "18446744073709551615"));
     hg_document_release(&d);
     json.len = 0;
-    cr_assert_eq(hg_zarr_group_from_v2(attributes, strlen(attributes), &json), HOLOG_OK);
-    cr_assert_eq(hg_zarr_group_from_v2("[]", 2, &json), HOLOG_E_INVAL);
+    cr_assert_eq(hg_zarr_group_from_v2("g", attributes, strlen(attributes), &json), HOLOG_OK);
+    cr_assert_eq(hg_zarr_group_from_v2("g", "[]", 2, &json), HOLOG_E_INVAL);
     hg_buf_release(&json);
 }

@@ -31,6 +31,8 @@ EXAMPLES = {
     "txn": (plain, [r"400 moves, \d+ conflicts tried again, 2000 coins\n"]),
     "steps": (plain, [r"(pixel 0 of each plane: 1007 1033 59 85 11 37\n){2}"]),
     "planes": (plain, [r"plane 3 with its mask: 0, beside it 356\nand without: 836\n"]),
+    "plate": (plain, [r"level 0: 64 x 64 at 0.000 um, the corner 0 and 200\nlevel 1: 32 x 32 at 0.163 um, "
+                      r"the corner 0 and 200\nlevel 2: 16 x 16 at 0.488 um, the corner 0 and 201\n"]),
     "demo": (demo, [r"seed 7, 2 kills\n", r"(killed while .*\n(.*\n)*){2}",
                     r"\n end +[\d.]+ +3 +3 +0 +0 ",
                     r"\nOK: 2 kills, 3 of 3 batches at the end, 0 lost, 0 half\n"]),

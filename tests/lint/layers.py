@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Rooms include themselves and what lies left of them:
 
-    base < io < codec < wal < compaction < engine < array < backends < plugins
+    base < io < codec < wal < compaction < engine < array < ome < backends < plugins
 
 src/plugins, which is not linked with the library, includes itself and include/holog, and only
 io, codec and backends may include src/plugins/plugin.h.  include/holog includes libc and itself; tools, bench,
@@ -13,7 +13,7 @@ import os
 
 import lintlib
 
-ROOMS = ["base", "io", "codec", "wal", "compaction", "engine", "array", "backends",
+ROOMS = ["base", "io", "codec", "wal", "compaction", "engine", "array", "ome", "backends",
          "plugins"]
 LIBC = {
     "assert.h", "ctype.h", "errno.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdarg.h",

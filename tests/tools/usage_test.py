@@ -10,7 +10,7 @@ from clitest import BIN, DONE, FAILED, SOURCE, USAGE, Case, main
 from array_test import npy, numbers
 
 VERBS = """init save load ls stat delta rm mkdir mv cp ln batch serve log tag diff rollback gc du verify repair
-    dump config info stats export import bench""".split()
+    dump config info stats export import ome pyramid bench""".split()
 
 
 class Advice(Case):

@@ -24,7 +24,9 @@ _holog_options() {
         stats) echo "--json --prometheus" ;;
         serve) echo "--port --bind --path --writable --token --max-body --max-connections --verbose" ;;
         export) echo "--format --at --skip-unsupported --json" ;;
-        import) echo "--replace --skip-damaged --skip-unsupported --message --json" ;;
+        import) echo "--replace --skip-damaged --skip-unsupported --check --message --json" ;;
+        ome) echo "--check --at --json" ;;
+        pyramid) echo "--levels --method --halve-z --axes --scale --unit --message --json" ;;
         bench) echo "--dir --seconds --json" ;;
         calibrate) echo "--sample --dry-run --json" ;;
         stat) echo "--at --json" ;;
@@ -33,7 +35,7 @@ _holog_options() {
 }
 
 _holog_verbs="init save load ls stat delta rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info \
-calibrate stats serve export import bench help --help --version"
+calibrate stats serve export import ome pyramid bench help --help --version"
 
 # Words that are no options, before the one being completed: the verb comes first.
 _holog_operands() {
@@ -48,7 +50,7 @@ _holog_operands() {
                 -m | -o | -n | -d | --message | --output | --limit | --depth | --range | --prefix | \
                     --at | --steps | --keep | --older | --delete | --after | --before | --if-seq | --mode | --dir | --seconds | --segment-size | \
                     --extent-segment-size | --inline-max | --max-space-amp | --port | --bind | --path | --token | \
-                    --max-body | --max-connections | --format | --sample) skip=1 ;;
+                    --max-body | --max-connections | --format | --sample | --levels | --method | --axes | --scale | --unit) skip=1 ;;
             esac
         else
             _holog_words+=("$word")
@@ -109,6 +111,7 @@ _holog() {
         -o | --output | --token | --sample) _holog_files "$typed"; return ;;
         --dir) _holog_directories "$typed"; return ;;
         --mode) _holog_list "point-in-time salvage" "$typed"; return ;;
+        --method) _holog_list "mean nearest mode" "$typed"; return ;;
         --path) _holog_paths "${_holog_words[1]-}" "$typed"; return ;;
         --bind) _holog_list "127.0.0.1 0.0.0.0 ::1" "$typed"; return ;;
         --at | --delete) _holog_tags "${_holog_words[1]-}" "$typed"; return ;;
@@ -134,7 +137,7 @@ _holog() {
     else
         case $verb in
             save | load | ls | stat | delta | rm | mkdir | mv | cp | ln | log | du | \
-                diff | rollback)
+                diff | rollback | ome | pyramid)
                 _holog_paths "${_holog_words[1]}" "$typed" ;;
         esac
     fi

@@ -11,6 +11,7 @@
 #include "array/document.h"
 #include "backends/zarr/twin.h"
 #include "base/error.h"
+#include "ome/version.h"
 
 static int bad(const char *member, const char *why)
 {
@@ -399,7 +400,8 @@ int hg_zarr_array_from_v2(const void *zarray, size_t len, const void *zattrs, si
     return rc;
 }
 
-int hg_zarr_group_from_v2(const void *zattrs, size_t zattrs_len, struct hg_buf *out)
+int hg_zarr_group_from_v2(const char *name, const void *zattrs, size_t zattrs_len,
+                          struct hg_buf *out)
 {
     struct json_object *o = json_object_new_object();
     int rc = hg_twin_put(o, "zarr_format", json_object_new_int(3));
@@ -408,6 +410,8 @@ int hg_zarr_group_from_v2(const void *zattrs, size_t zattrs_len, struct hg_buf *
         rc = hg_twin_put(o, "node_type", json_object_new_string("group"));
     if (rc == HOLOG_OK)
         rc = put_attributes(o, zattrs, zattrs_len);
+    if (rc == HOLOG_OK)
+        rc = hg_ome_from_v04(member(o, "attributes"), name);
     if (rc == HOLOG_OK)
         rc = append(o, out);
     json_object_put(o);

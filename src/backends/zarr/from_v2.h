@@ -10,7 +10,7 @@
  *   compressor            zstd, gzip, blosc, numcodecs.lz4; any other id: numcodecs.ID, which keeps its bytes
  *   fill_value            the same; null: zeros; of raw bits base64 becomes numbers
  *   dimension_separator   chunk_key_encoding "v2"
- *   .zattrs               attributes
+ *   .zattrs               attributes; OME metadata of 0.4 becomes 0.5
  *
  * Source: Zarr storage specification version 2.
  */
@@ -26,7 +26,8 @@
  * HOLOG_E_NOTSUP: something that v3 has no word for. */
 HG_MUST_CHECK int hg_zarr_array_from_v2(const void *zarray, size_t len, const void *zattrs,
                                         size_t zattrs_len, struct hg_buf *out);
-/* Of a group. zattrs may be NULL. */
-HG_MUST_CHECK int hg_zarr_group_from_v2(const void *zattrs, size_t zattrs_len, struct hg_buf *out);
+/* Of a group of that name, whose OME metadata of version 0.4 becomes 0.5 (ome/version.h). zattrs may be NULL. */
+HG_MUST_CHECK int hg_zarr_group_from_v2(const char *name, const void *zattrs, size_t zattrs_len,
+                                        struct hg_buf *out);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "engine/store_internal.h"
 #include "holog/zarr.h"
+#include "ome/version.h"
 
 #define FILE_MAX ((uint64_t)1 << 36) /* of a chunk or a shard */
 #define DEFLATED_MAX \
@@ -130,20 +131,33 @@ static void mend(struct import *m, struct hg_buf *file)
         m->options.noted(m->options.noted_ctx, m->key, message);
 }
 
+/* Of the directory at hand, which m->key is; of the hierarchy's own where it is imported to. */
+static void dir_name(const struct import *m, char out[HG_NAME_MAX + 1])
+{
+    const char *path = m->key[0] != 0 ? m->key : m->path;
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    size_t len = HG_MIN(strlen(name), (size_t)HG_NAME_MAX);
+
+    memcpy(out, name, len);
+    out[len] = 0;
+}
+
 /* .zarray or .zgroup, with .zattrs, as zarr.json. */
 static int import_v2(struct import *m, size_t dir_len, const struct names *n)
 {
     struct hg_buf zattrs = { 0 };
     struct hg_buf zarray = { 0 };
     struct hg_buf json = { 0 };
+    char name[HG_NAME_MAX + 1];
     int has_attributes = has(n, ".zattrs");
     int is_array = has(n, ".zarray");
-    int rc = has_attributes ? read_named(m, dir_len, ".zattrs", &zattrs) : HOLOG_OK;
-    const void *attributes;
+    int rc;
 
+    dir_name(m, name);
+    rc = has_attributes ? read_named(m, dir_len, ".zattrs", &zattrs) : HOLOG_OK;
     if (rc == HOLOG_OK && has_attributes)
         mend(m, &zattrs);
-    attributes = has_attributes ? (const void *)zattrs.data : NULL;
     if (rc == HOLOG_OK && is_array)
         rc = read_named(m, dir_len, ".zarray", &zarray);
     if (rc == HOLOG_OK && is_array)
@@ -152,8 +166,8 @@ static int import_v2(struct import *m, size_t dir_len, const struct names *n)
         rc = judge(m, rc);
     else {
         rc = is_array
-                 ? hg_zarr_array_from_v2(zarray.data, zarray.len, attributes, zattrs.len, &json)
-                 : hg_zarr_group_from_v2(attributes, zattrs.len, &json);
+                 ? hg_zarr_array_from_v2(zarray.data, zarray.len, zattrs.data, zattrs.len, &json)
+                 : hg_zarr_group_from_v2(name, zattrs.data, zattrs.len, &json);
         if (rc == HOLOG_OK)
             rc = name_key(m, dir_len, "zarr.json");
         if (rc == HOLOG_OK)
@@ -275,6 +289,19 @@ static int import_document(struct import *m, size_t dir_len, const struct names 
     return rc;
 }
 
+/* Levels of an image of v2 get the names of its axes. */
+static int name_axes(struct import *m, size_t dir_len, const struct names *n)
+{
+    char path[HG_PATH_MAX + 1];
+
+    if (has(n, "zarr.json") || has(n, ".zarray") || !has(n, ".zgroup"))
+        return HOLOG_OK;
+    if ((size_t)snprintf(path, sizeof path, "%s%s%.*s", m->path, dir_len > 0 ? "/" : "",
+                         (int)dir_len, m->key) >= sizeof path)
+        return HOLOG_OK; /* it would not have come so far */
+    return hg_ome_name_levels(m->txn, path);
+}
+
 static int import_dir(struct import *m, size_t dir_len)
 {
     struct names n = { 0 };
@@ -293,6 +320,8 @@ static int import_dir(struct import *m, size_t dir_len)
         rc = import_some(m, dir_len, &n, 'f');
     if (rc == HOLOG_OK)
         rc = import_some(m, dir_len, &n, 'd');
+    if (rc == HOLOG_OK)
+        rc = name_axes(m, dir_len, &n);
     m->chunk_max = chunk_max;
     hg_buf_release(&n.text);
     return rc;

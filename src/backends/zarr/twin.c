@@ -7,6 +7,7 @@
 
 #include "array/fill.h"
 #include "base/error.h"
+#include "ome/version.h"
 
 #define BASE64_MAX (4 * ((HG_ITEM_MAX + 2) / 3) + 1)
 
@@ -398,6 +399,8 @@ int hg_twin_attributes(const void *json, size_t len, struct json_object **out)
         if (member(attributes, "_ARRAY_DIMENSIONS") == NULL)
             rc = hg_twin_put(attributes, "_ARRAY_DIMENSIONS", json_object_get(names));
     }
+    if (rc == HOLOG_OK && is_text(member(root, "node_type"), "group"))
+        rc = hg_ome_to_v04(attributes);
     json_object_put(root);
     if (rc == HOLOG_OK && attributes == NULL)
         return HOLOG_E_NOENT;

@@ -8,7 +8,8 @@
  *   nothing, zstd, gzip, blosc, numcodecs.lz4       compressor
  *   data_type HG_TWIN_TYPE                          dtype, as it stands there
  * in this order, and none of it twice. A fill value that is a NaN of its own is a NaN; one of raw bits is in
- * base64. Names of axes are the attribute _ARRAY_DIMENSIONS, as xarray has them.
+ * base64. Names of axes are the attribute _ARRAY_DIMENSIONS, as xarray has them. A group's OME metadata of version 0.5
+ * becomes 0.4 (ome/version.h).
  *
  * Source: Zarr storage specification v2; numcodecs for the configurations.
  */
