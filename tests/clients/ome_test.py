@@ -133,7 +133,9 @@ class Images(Serve):
         images = self.make()
         for form in self.client.formats:
             folder = self.path(f"exported-{form}")
-            self.holog("export", "--format", f"zarr{form}", self.store, "/", folder)
+            # what version 2 has no words for, shards, is left out
+            skip = ["--skip-unsupported"] if form == 2 else []
+            self.holog("export", "--format", f"zarr{form}", *skip, self.store, "/", folder)
             self.check_all(images, folder, form)
 
     def test_what_is_served(self):
