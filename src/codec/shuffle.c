@@ -69,6 +69,28 @@ static uint64_t transpose_bits(uint64_t x)
     return x ^ t ^ (t << 28);
 }
 
+void hg_bitshuffle(const void *in, size_t len, size_t size, void *out)
+{
+    const uint8_t *from = in;
+    uint8_t *to = out;
+    size_t count = size > 0 ? len / size : 0;
+    size_t row = count / 8; /* bytes */
+    uint8_t bytes[8];
+
+    if (count % 8 != 0)
+        count = 0;
+    for (size_t b = 0; count > 0 && b < size; b++) {
+        for (size_t i = 0; i < row; i++) {
+            for (size_t k = 0; k < 8; k++)
+                bytes[k] = from[(i * 8 + k) * size + b];
+            hg_put_le64(bytes, transpose_bits(hg_get_le64(bytes)));
+            for (size_t k = 0; k < 8; k++)
+                to[(b * 8 + k) * row + i] = bytes[k];
+        }
+    }
+    copy_rest(from, len, count * size, to);
+}
+
 void hg_bitunshuffle(const void *in, size_t len, size_t size, void *out)
 {
     const uint8_t *from = in;
