@@ -142,17 +142,20 @@ static unsigned least_k(const uint8_t *sample, size_t n, unsigned width)
     return k;
 }
 
-/* Bits of the sample with k, more or less: with what the entropy of a few numbers lacks (Miller, Madow), and the
- * table of a code, for its share. */
-static uint64_t bits_with(const uint8_t *sample, size_t n, size_t all, unsigned width, unsigned k)
+/* Bits of n numbers with k, more or less: with what the entropy of a few numbers lacks (Miller, Madow), and the table
+ * of a code, for the share that n has of all. */
+static uint64_t bits_with(const uint8_t *v, size_t n, size_t all, unsigned width, unsigned k)
 {
     uint8_t tops[SAMPLE];
     uint32_t count[256] = { 0 };
     uint64_t symbols = 0; /* that come at all */
 
-    hg_split_top(sample, tops, n, k, width);
-    for (size_t i = 0; i < n; i++)
-        count[tops[i]]++;
+    for (size_t at = 0; at < n; at += SAMPLE) {
+        size_t some = HG_MIN(n - at, (size_t)SAMPLE);
+        hg_split_top(v + at * width, tops, some, k, width);
+        for (size_t i = 0; i < some; i++)
+            count[tops[i]]++;
+    }
     for (size_t i = 0; i < 256; i++)
         symbols += count[i] > 0;
     return hg_entropy(count, 256, (uint32_t)n) + n * k +
@@ -160,21 +163,37 @@ static uint64_t bits_with(const uint8_t *sample, size_t n, size_t all, unsigned 
            symbols * 185 / 256; /* log2(e) / 2 */
 }
 
-unsigned hg_split_best(const void *v, size_t n, size_t all, unsigned width, uint64_t *out_bits)
+/* The best k for these. */
+static unsigned judge(const uint8_t *v, size_t n, size_t all, unsigned width, uint64_t *out_bits)
 {
-    uint8_t sample[SAMPLE * 8];
-    size_t taken = take_sample(v, n, width, sample);
-    unsigned first = least_k(sample, taken, width);
+    unsigned first = least_k(v, n, width);
     unsigned best = first;
-    uint64_t least = UINT64_MAX;
 
+    *out_bits = UINT64_MAX;
     for (unsigned k = first; k <= 8 * width - 8 && k < first + TRIED; k++) {
-        uint64_t bits = bits_with(sample, taken, all, width, k);
-        if (bits >= least)
+        uint64_t bits = bits_with(v, n, all, width, k);
+        if (bits >= *out_bits)
             break; /* it goes down, and then up */
-        least = bits;
+        *out_bits = bits;
         best = k;
     }
-    *out_bits = taken == 0 ? 0 : least * n / taken;
     return best;
+}
+
+unsigned hg_split_best(const void *v, size_t n, unsigned width)
+{
+    uint8_t sample[SAMPLE * 8];
+    uint64_t bits;
+
+    HG_ASSERT(n > 0);
+    return judge(sample, take_sample(v, n, width, sample), n, width, &bits);
+}
+
+uint64_t hg_split_bits(const void *v, size_t n, size_t all, unsigned width)
+{
+    uint64_t bits;
+
+    HG_ASSERT(n > 0 && n <= UINT32_MAX);
+    (void)judge(v, n, all, width, &bits);
+    return bits;
 }

@@ -23,8 +23,9 @@ void hg_split_join(void *v, const uint8_t *b, size_t n, unsigned shift, unsigned
 /* Sum of them. */
 uint64_t hg_split_sum(const void *v, size_t n, unsigned width);
 
-/* The k with which n numbers, judged by some of them, take the fewest bits. *out_bits: how many, when they are part of
- * `all` that are coded with one table. */
-unsigned hg_split_best(const void *v, size_t n, size_t all, unsigned width, uint64_t *out_bits);
+/* The k with which n numbers (at least one), judged by some of them, take the fewest bits. */
+unsigned hg_split_best(const void *v, size_t n, unsigned width);
+/* The fewest bits that n numbers take, when they are part of `all` that share the table of a code. */
+uint64_t hg_split_bits(const void *v, size_t n, size_t all, unsigned width);
 
 #endif

@@ -61,8 +61,7 @@ static int put_class(struct hg_coder *c, uint8_t *values, size_t n, unsigned wid
                      struct hg_buf *out)
 {
     struct hg_stream_how zstd = { HG_CODEC_ZSTD, 1, NULL };
-    uint64_t bits;
-    unsigned k = hg_split_best(values, n, n, width, &bits);
+    unsigned k = hg_split_best(values, n, width);
     uint8_t *tops;
     int rc = hg_coder_room(c, HG_ROOM_TOPS, n, &tops);
 
