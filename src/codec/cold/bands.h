@@ -13,7 +13,7 @@
 #include "codec/cold/predict.h"
 #include "codec/cold/unit.h"
 
-#define HG_BANDS_TOGETHER 4096 /* words */
+#define HG_BANDS_TOGETHER 16384 /* words */
 
 /* Returns how many units; `units` has room for HG_UNIT_BOXES. */
 unsigned hg_bands_of(const struct hg_lift *l, unsigned part, struct hg_unit *units);

@@ -23,8 +23,8 @@
 #define HG_COLD_RANK_MAX  4
 #define HG_COLD_PARTS_MAX 8
 #define HG_COLD_LEVELS    (HG_COLD_PARTS_MAX - 1)
-#define HG_COLD_HEAD_MIN  (20 + 12 + 8)
-#define HG_COLD_HEAD_MAX  (20 + 8 + 4 * HG_COLD_RANK_MAX + 12 * HG_COLD_PARTS_MAX + 8)
+#define HG_COLD_HEAD_MIN  40 /* bytes */
+#define HG_COLD_HEAD_MAX  148
 
 enum hg_filter {
     HG_FILTER_NONE = 0,

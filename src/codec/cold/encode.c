@@ -105,12 +105,12 @@ static int put_bitshuffled(struct job *j)
     size_t size = j->head.array.size;
     size_t eights = HG_ALIGN_DOWN(j->head.raw_bytes / size, (size_t)8) * size;
     const uint8_t *from;
-    uint8_t *bits;
+    uint8_t *bits = NULL;
     int rc = hg_cold_load(j->c, &j->head, j->raw, j->aid->base, &from);
 
     if (rc == HOLOG_OK)
         rc = hg_coder_room(j->c, HG_ROOM_WORDS, j->head.raw_bytes, &bits);
-    if (rc < 0)
+    if (rc != HOLOG_OK)
         return rc;
     hg_bitshuffle(from, eights, size, bits);
     memcpy(bits + eights, from + eights, j->head.raw_bytes - eights);

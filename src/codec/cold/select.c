@@ -228,17 +228,22 @@ int hg_cold_compact(struct hg_coder *c, enum hg_profile profile, const struct hg
     struct hg_cold_candidate list[HG_COLD_CANDIDATES];
     struct choice w = { c, profile, a, raw, list, 0 };
     unsigned tried[TRIED];
+    int8_t level = terms_of[profile].pack_level;
     uint64_t best = UINT64_MAX;
     size_t begin = out->len;
     unsigned n;
     int rc = hg_cold_weigh(c, profile, a, raw, list, &w.count);
 
-    n = rc < 0 ? 0 : to_be_tried(list, w.count, tried);
+    if (rc < 0)
+        return rc;
+    if (lz_pays(&w))
+        level = terms_of[profile].rich_level;
+    n = to_be_tried(list, w.count, tried);
     for (unsigned i = 0; rc == HOLOG_OK && i < n; i++) {
         struct hg_cold_plan *p = &list[tried[i]].plan;
         size_t at = out->len;
         if (p->codec != HG_CODEC_LITERALS)
-            p->level = lz_pays(&w) ? terms_of[profile].rich_level : terms_of[profile].pack_level;
+            p->level = level;
         rc = hg_cold_encode(c, a, raw, p, NULL, out);
         if (rc == HOLOG_OK)
             keep_cheaper(out, begin, at, &best, out->len - at + time_cost(&w, p));

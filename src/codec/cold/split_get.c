@@ -14,7 +14,7 @@ static int get_lows(struct hg_coder *c, struct hg_reader *r, uint8_t *values, si
 {
     size_t packed = hg_bits_size(n, k % 8);
     uint8_t *plane;
-    uint8_t *bits;
+    uint8_t *bits = NULL;
     int rc = hg_coder_room(c, HG_ROOM_PLANE, n + 8, &plane);
 
     if (rc == HOLOG_OK)

@@ -21,7 +21,7 @@ static int put_lows(struct hg_coder *c, const uint8_t *values, size_t n, unsigne
     struct hg_stream_how raw = { HG_CODEC_RAW, 0, NULL };
     size_t packed = hg_bits_size(n, k % 8);
     uint8_t *plane;
-    uint8_t *bits;
+    uint8_t *bits = NULL;
     int rc = hg_coder_room(c, HG_ROOM_PLANE, n + 8, &plane);
 
     if (rc == HOLOG_OK)

@@ -32,20 +32,17 @@ static void drop(struct made *m)
 
 static double value_of(const uint8_t *p, const struct hg_cold_array *a)
 {
+    unsigned spare = 64 - 8u * a->size;
     uint64_t v = 0;
-    int64_t s;
     float f;
     double d;
 
     memcpy(&v, p, a->size);
-    memcpy(&f, p, sizeof f);
-    if (a->kind == HG_ELEMENT_FLOAT && a->size == 4)
-        return (double)f;
-    memcpy(&d, p, a->size == 8 ? sizeof d : 0);
+    memcpy(&f, &v, sizeof f);
+    memcpy(&d, &v, sizeof d);
     if (a->kind == HG_ELEMENT_FLOAT)
-        return d;
-    s = (int64_t)(v << (64 - 8 * a->size)) >> (64 - 8 * a->size);
-    return a->kind == HG_ELEMENT_SIGNED ? (double)s : (double)v;
+        return a->size == 4 ? (double)f : d;
+    return a->kind == HG_ELEMENT_SIGNED ? (double)((int64_t)(v << spare) >> spare) : (double)v;
 }
 
 /* Every preview of it is near the mean of what each element stands for, within `off`; parts behind are not there. */
@@ -196,5 +193,23 @@ Test(cold_preview, there_is_none_of_what_has_no_means)
     drop(&m);
     drop(&n);
     drop(&o);
+    hg_coder_destroy(c);
+}
+
+/* Nothing else is left to tell: what all elements are hashed to, a preview does not see. */
+Test(cold_preview, of_a_part_with_a_flipped_bit_is_refused)
+{
+    struct hg_cold_array a = { 2, HG_ELEMENT_UNSIGNED, 2, { 40, 50 } };
+    struct hg_coder *c = kit_coder();
+    struct made m = make(c, a, HG_FILTER_LIFT26, HG_CODEC_LITERALS, KIT_NOISE);
+    uint8_t out[4000];
+
+    for (size_t bit = 8 * m.head.head_bytes; bit < 8 * m.block.len; bit++) {
+        m.block.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        cr_assert_eq(hg_cold_preview(c, &m.head, &m.parts, 0, out, sizeof out), HOLOG_E_CORRUPT,
+                     "bit %zu", bit);
+        m.block.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    drop(&m);
     hg_coder_destroy(c);
 }
