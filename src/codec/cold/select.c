@@ -17,6 +17,7 @@
 /* Nanoseconds to decode a KiB: bench/codec, images of u16 on an EPYC at 3 GHz, of one thread. */
 static const uint32_t lz_ns[HG_FILTERS] = { [HG_FILTER_NONE] = 600,
                                             [HG_FILTER_SHUFFLE] = 500,
+
                                             [HG_FILTER_LORENZO] = 650,
                                             [HG_FILTER_LIFT26] = 700 };
 static const uint32_t lz4_ns[HG_FILTERS] = { [HG_FILTER_NONE] = 250, [HG_FILTER_SHUFFLE] = 200 };
@@ -222,6 +223,18 @@ static unsigned to_be_tried(const struct hg_cold_candidate *list, unsigned count
     return n;
 }
 
+/* A block by this plan behind the one at `begin`, and in its place if it costs less. */
+static int try_plan(const struct choice *w, const struct hg_cold_plan *p, struct hg_buf *out,
+                    size_t begin, uint64_t *best)
+{
+    size_t at = out->len;
+    int rc = hg_cold_encode(w->c, w->a, w->raw, p, NULL, out);
+
+    if (rc == HOLOG_OK)
+        keep_cheaper(out, begin, at, best, out->len - at + time_cost(w, p));
+    return rc;
+}
+
 int hg_cold_compact(struct hg_coder *c, enum hg_profile profile, const struct hg_cold_array *a,
                     const void *raw, struct hg_buf *out)
 {
@@ -239,14 +252,15 @@ int hg_cold_compact(struct hg_coder *c, enum hg_profile profile, const struct hg
     if (lz_pays(&w))
         level = terms_of[profile].rich_level;
     n = to_be_tried(list, w.count, tried);
+    rc = try_plan(&w, &list[0].plan, out, begin,
+                  &best); /* what a writer does: higher levels are not always smaller */
     for (unsigned i = 0; rc == HOLOG_OK && i < n; i++) {
-        struct hg_cold_plan *p = &list[tried[i]].plan;
-        size_t at = out->len;
-        if (p->codec != HG_CODEC_LITERALS)
-            p->level = level;
-        rc = hg_cold_encode(c, a, raw, p, NULL, out);
-        if (rc == HOLOG_OK)
-            keep_cheaper(out, begin, at, &best, out->len - at + time_cost(&w, p));
+        struct hg_cold_plan p = list[tried[i]].plan;
+        if (p.codec == HG_CODEC_LITERALS && i == 0)
+            continue; /* that was it */
+        if (p.codec != HG_CODEC_LITERALS)
+            p.level = level;
+        rc = try_plan(&w, &p, out, begin, &best);
     }
     if (rc < 0)
         out->len = begin;

@@ -2,7 +2,7 @@
  * Which filter and codec a block gets.
  *
  * Two kinds are weighed. Where bytes repeat, LZ finds them: four strips of the block, 16 KiB of whole rows
- * each, are compressed with zstd 1 (lz4 by `fast`) plain and shuffled. Where they are noise around something
+ * each, are compressed with zstd 1 (lz4 by `fast`) plain and with bytes shuffled. Where they are noise around something
  * smooth, entropy tells: four windows of 96 x 96 go through each predictor and lift, and the bits of what is
  * left are counted (split.h); in what Lorenzo and 2/6 leave of the windows LZ is tried, too. Strips that are
  * a sixth of their size or less, plain or shuffled, leave LZ alone: windows miss structure like that.
@@ -17,8 +17,8 @@
 
 enum hg_profile {
     HG_PROFILE_FAST,    /* lz4 alone */
-    HG_PROFILE_DEFAULT, /* zstd 3, 9 when compacted */
-    HG_PROFILE_ARCHIVE, /* time costs nothing; zstd 9, 19, of what repeats a lot the highest */
+    HG_PROFILE_DEFAULT, /* zstd 3; of what repeats a lot 9 when compacted */
+    HG_PROFILE_ARCHIVE, /* time costs nothing; compacted with zstd 9, of what repeats a lot with 22 */
     HG_PROFILES
 };
 
@@ -49,7 +49,8 @@ struct hg_cold_habit {
 HG_MUST_CHECK int hg_cold_write(struct hg_coder *c, enum hg_profile profile,
                                 const struct hg_cold_array *a, const void *raw,
                                 struct hg_cold_habit *habit, struct hg_buf *out);
-/* A compaction's block: the cheapest two plans, and the cheapest LZ, are all tried; the smallest cost is kept. */
+/* A compaction's block: the cheapest plan as a writer has it, and at the levels of a compaction the cheapest two and the
+ * cheapest LZ, are all tried; the smallest cost is kept. */
 HG_MUST_CHECK int hg_cold_compact(struct hg_coder *c, enum hg_profile profile,
                                   const struct hg_cold_array *a, const void *raw,
                                   struct hg_buf *out);
