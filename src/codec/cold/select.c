@@ -175,7 +175,7 @@ static uint32_t ratio_of(const struct hg_cold_array *a, size_t block_bytes)
 int hg_cold_write(struct hg_coder *c, enum hg_profile profile, const struct hg_cold_array *a,
                   const void *raw, struct hg_cold_habit *habit, struct hg_buf *out)
 {
-    struct hg_cold_candidate list[HG_COLD_CANDIDATES];
+    struct hg_cold_candidate list[HG_COLD_CANDIDATES] = { 0 };
     int has_habit = habit != NULL && habit->blocks > 0 && habit->blocks < HG_COLD_HABIT &&
                     is_alike(&habit->of, a);
     size_t begin = out->len;
@@ -238,7 +238,7 @@ static int try_plan(const struct choice *w, const struct hg_cold_plan *p, struct
 int hg_cold_compact(struct hg_coder *c, enum hg_profile profile, const struct hg_cold_array *a,
                     const void *raw, struct hg_buf *out)
 {
-    struct hg_cold_candidate list[HG_COLD_CANDIDATES];
+    struct hg_cold_candidate list[HG_COLD_CANDIDATES] = { 0 };
     struct choice w = { c, profile, a, raw, list, 0 };
     unsigned tried[TRIED];
     int8_t level = terms_of[profile].pack_level;
