@@ -47,6 +47,27 @@ size_t hg_lz4_stated(const void *in, size_t len)
     return len < HEAD ? 0 : hg_get_le32(in);
 }
 
+int hg_lz4_acceleration(int level)
+{
+    return 10 - HG_MAX(1, HG_MIN(level, 9));
+}
+
+size_t hg_lz4_state_size(void)
+{
+    return (size_t)LZ4_sizeofState();
+}
+
+size_t hg_lz4_block_compress(void *state, const void *data, size_t len, int acceleration, void *out,
+                             size_t cap)
+{
+    int n;
+
+    HG_ASSERT(len <= HG_LZ4_RAW_MAX);
+    n = LZ4_compress_fast_extState(state, data, out, (int)len, (int)HG_MIN(cap, (size_t)INT_MAX),
+                                   acceleration);
+    return n > 0 ? (size_t)n : 0;
+}
+
 int hg_lz4_block_decompress(const void *in, size_t len, void *out, size_t raw_bytes)
 {
     if (len > INT_MAX || raw_bytes > INT_MAX)

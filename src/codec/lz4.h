@@ -25,7 +25,14 @@ size_t hg_lz4_stated(const void *in, size_t len);
  * been written to. */
 HG_MUST_CHECK int hg_lz4_decompress(const void *in, size_t len, void *out, size_t cap,
                                     size_t *out_len);
-/* A block alone, of exactly raw_bytes. HOLOG_E_CORRUPT, without detail. */
+/* Blocks alone. acceleration of a level: 1 is the fastest, 9 the smallest, as with every other codec; others
+ * are taken for the nearest. */
+int hg_lz4_acceleration(int level);
+size_t hg_lz4_state_size(void); /* bytes of the memory that a compressor needs, aligned to 8 */
+/* Returns the length, 0 when it would be more than cap. len: HG_LZ4_RAW_MAX at most. */
+size_t hg_lz4_block_compress(void *state, const void *data, size_t len, int acceleration, void *out,
+                             size_t cap);
+/* Of exactly raw_bytes. HOLOG_E_CORRUPT, without detail. */
 HG_MUST_CHECK int hg_lz4_block_decompress(const void *in, size_t len, void *out, size_t raw_bytes);
 
 #endif

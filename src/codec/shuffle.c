@@ -6,6 +6,10 @@
 #include <string.h>
 
 #include "base/byteorder.h"
+#include "codec/simd.h"
+#if HG_HAVE_AVX2
+#include <immintrin.h>
+#endif
 
 /* Inlined with a size that the compiler knows, for those that are common. */
 static inline __attribute__((always_inline)) void spread(const uint8_t *in, size_t count,
@@ -69,24 +73,118 @@ static uint64_t transpose_bits(uint64_t x)
     return x ^ t ^ (t << 28);
 }
 
-void hg_bitunshuffle(const void *in, size_t len, size_t size, void *out)
+/* A plane of bits: those of byte b of `count` elements, in eights. */
+struct plane {
+    size_t size; /* of an element */
+    size_t row;  /* bytes of a row of bits: count / 8 */
+    size_t b;
+};
+
+/* Eights from `first` on. */
+static void take_bits(const struct plane *p, const uint8_t *from, uint8_t *to, size_t first)
 {
-    const uint8_t *from = in;
-    uint8_t *to = out;
-    size_t count = size > 0 ? len / size : 0;
-    size_t row = count / 8; /* bytes */
     uint8_t bytes[8];
+
+    for (size_t i = first; i < p->row; i++) {
+        for (size_t k = 0; k < 8; k++)
+            bytes[k] = from[(i * 8 + k) * p->size + p->b];
+        hg_put_le64(bytes, transpose_bits(hg_get_le64(bytes)));
+        for (size_t k = 0; k < 8; k++)
+            to[(p->b * 8 + k) * p->row + i] = bytes[k];
+    }
+}
+
+static void put_bits(const struct plane *p, const uint8_t *from, uint8_t *to, size_t first)
+{
+    uint8_t bytes[8];
+
+    for (size_t i = first; i < p->row; i++) {
+        for (size_t k = 0; k < 8; k++)
+            bytes[k] = from[(p->b * 8 + k) * p->row + i];
+        hg_put_le64(bytes, transpose_bits(hg_get_le64(bytes)));
+        for (size_t k = 0; k < 8; k++)
+            to[(i * 8 + k) * p->size + p->b] = bytes[k];
+    }
+}
+
+#if HG_HAVE_AVX2
+#define AT_ONCE 4 /* eights */
+
+/* Both return how many eights they have done. */
+HG_AVX2_CODE size_t take_bits_avx2(const struct plane *p, const uint8_t *from, uint8_t *to)
+{
+    uint8_t bytes[32];
+    size_t i = 0;
+
+    for (; i + AT_ONCE <= p->row; i += AT_ONCE) {
+        for (size_t k = 0; k < 32; k++)
+            bytes[k] = from[(i * 8 + k) * p->size + p->b];
+        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)bytes);
+        for (size_t k = 8; k-- > 0;
+             v = _mm256_add_epi8(v, v)) /* the highest bit of each, bit 7 first */
+            hg_put_le32(to + (p->b * 8 + k) * p->row + i, (uint32_t)_mm256_movemask_epi8(v));
+    }
+    return i;
+}
+
+HG_AVX2_CODE size_t put_bits_avx2(const struct plane *p, const uint8_t *from, uint8_t *to)
+{
+    const __m256i which =
+        _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
+    const __m256i bit = _mm256_set1_epi64x((long long)UINT64_C(0x8040201008040201));
+    uint8_t bytes[32];
+    size_t i = 0;
+
+    for (; i + AT_ONCE <= p->row; i += AT_ONCE) {
+        __m256i v = _mm256_setzero_si256();
+        for (size_t k = 8; k-- > 0;) {
+            __m256i m = _mm256_set1_epi32((int)hg_get_le32(from + (p->b * 8 + k) * p->row + i));
+            m = _mm256_and_si256(_mm256_shuffle_epi8(m, which), bit);
+            v = _mm256_sub_epi8(_mm256_add_epi8(v, v), _mm256_cmpeq_epi8(m, bit));
+        }
+        _mm256_storeu_si256((__m256i *)(void *)bytes, v);
+        for (size_t k = 0; k < 32; k++)
+            to[(i * 8 + k) * p->size + p->b] = bytes[k];
+    }
+    return i;
+}
+#endif
+
+typedef void (*turn_bits)(const struct plane *p, const uint8_t *from, uint8_t *to, size_t first);
+typedef size_t (*turn_bits_fast)(const struct plane *p, const uint8_t *from, uint8_t *to);
+
+static void turn_all(turn_bits turn, turn_bits_fast fast, const uint8_t *from, size_t len,
+                     size_t size, uint8_t *to)
+{
+    size_t count = size > 0 ? len / size : 0;
 
     if (count % 8 != 0)
         count = 0;
     for (size_t b = 0; count > 0 && b < size; b++) {
-        for (size_t i = 0; i < row; i++) {
-            for (size_t k = 0; k < 8; k++)
-                bytes[k] = from[(b * 8 + k) * row + i];
-            hg_put_le64(bytes, transpose_bits(hg_get_le64(bytes)));
-            for (size_t k = 0; k < 8; k++)
-                to[(i * 8 + k) * size + b] = bytes[k];
-        }
+        struct plane p = { size, count / 8, b };
+        turn(&p, from, to, fast != NULL ? fast(&p, from, to) : 0);
     }
     copy_rest(from, len, count * size, to);
+}
+
+void hg_bitshuffle(const void *in, size_t len, size_t size, void *out)
+{
+#if HG_HAVE_AVX2
+    if (hg_simd_avx2()) {
+        turn_all(take_bits, take_bits_avx2, in, len, size, out);
+        return;
+    }
+#endif
+    turn_all(take_bits, NULL, in, len, size, out);
+}
+
+void hg_bitunshuffle(const void *in, size_t len, size_t size, void *out)
+{
+#if HG_HAVE_AVX2
+    if (hg_simd_avx2()) {
+        turn_all(put_bits, put_bits_avx2, in, len, size, out);
+        return;
+    }
+#endif
+    turn_all(put_bits, NULL, in, len, size, out);
 }

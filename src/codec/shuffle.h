@@ -15,6 +15,7 @@
 void hg_shuffle(const void *in, size_t len, size_t size, void *out);
 void hg_unshuffle(const void *in, size_t len, size_t size, void *out);
 /* Where there are elements that do not make up eights, nothing is turned over (as Blosc has it). */
+void hg_bitshuffle(const void *in, size_t len, size_t size, void *out);
 void hg_bitunshuffle(const void *in, size_t len, size_t size, void *out);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The one file that knows libzstd.
+ * libzstd as such; see zstd_aided.c for what it does with a dictionary and the like.
  */
 #include "codec/zstd.h"
 

@@ -1,0 +1,184 @@
+/*
+ * The split form, read; see unit.h. Nothing is allocated by what it says: how many words there are, the boxes tell.
+ */
+#include <string.h>
+
+#include "base/error.h"
+#include "codec/cold/bits.h"
+#include "codec/cold/split.h"
+#include "codec/cold/unit.h"
+#include "codec/cold/words.h"
+
+static int get_lows(struct hg_coder *c, struct hg_reader *r, uint8_t *values, size_t n, unsigned k,
+                    unsigned width)
+{
+    size_t packed = hg_bits_size(n, k % 8);
+    uint8_t *plane;
+    uint8_t *bits = NULL;
+    int rc = hg_coder_room(c, HG_ROOM_PLANE, n + 8, &plane);
+
+    if (rc == HOLOG_OK)
+        rc = hg_coder_room(c, HG_ROOM_LOWS, packed, &bits);
+    for (unsigned b = 0; rc == HOLOG_OK && b < k / 8; b++) {
+        rc = hg_stream_get(c, r, NULL, plane, n);
+        if (rc == HOLOG_OK)
+            hg_split_join(values, plane, n, 8 * b, width);
+    }
+    if (rc < 0 || k % 8 == 0)
+        return rc;
+    rc = hg_stream_get(c, r, NULL, bits, packed);
+    if (rc < 0)
+        return rc;
+    hg_bits_unpack(bits, n, k % 8, plane);
+    hg_split_join(values, plane, n, k / 8 * 8, width);
+    return HOLOG_OK;
+}
+
+static size_t count_escapes(const uint8_t *tops, size_t n)
+{
+    const uint8_t *at = tops;
+    size_t count = 0;
+
+    while ((at = memchr(at, HG_SPLIT_ESCAPE, (size_t)(tops + n - at))) != NULL) {
+        count++;
+        at++;
+    }
+    return count;
+}
+
+static int get_escapes(struct hg_coder *c, struct hg_reader *r, uint8_t *values,
+                       const uint8_t *tops, size_t n, unsigned k, unsigned width)
+{
+    size_t count = count_escapes(tops, n);
+    const uint8_t *at = tops;
+    uint8_t *more;
+    int rc;
+
+    if (count == 0)
+        return HOLOG_OK;
+    rc = hg_coder_room(c, HG_ROOM_PLANE, count * width, &more);
+    if (rc == HOLOG_OK)
+        rc = hg_stream_get(c, r, NULL, more, count * width);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t v = 0;
+        uint64_t by = 0;
+        uint8_t *value;
+        at = memchr(at, HG_SPLIT_ESCAPE, (size_t)(tops + n - at));
+        value = values + (size_t)(at - tops) * width;
+        memcpy(&v, value, width);
+        memcpy(&by, more + i * width, width);
+        v += by << k;
+        memcpy(value, &v, width);
+        at++;
+    }
+    return HOLOG_OK;
+}
+
+static int get_class(struct hg_coder *c, struct hg_reader *r, uint8_t *values, size_t n,
+                     unsigned width)
+{
+    const uint8_t *k;
+    uint8_t *tops;
+    int rc = hg_coder_room(c, HG_ROOM_TOPS, n, &tops);
+
+    if (rc < 0)
+        return rc;
+    rc = hg_reader_take(r, 1, &k);
+    if (rc < 0 || *k > 8 * width - 8)
+        return HOLOG_E_CORRUPT;
+    rc = hg_stream_get(c, r, NULL, tops, n);
+    if (rc < 0)
+        return rc;
+    hg_split_set(values, tops, n, *k, width);
+    rc = get_lows(c, r, values, n, *k, width);
+    return rc < 0 ? rc : get_escapes(c, r, values, tops, n, *k, width);
+}
+
+/* ---- classes -------------------------------------------------------------------------------------*/
+
+static unsigned class_of(const uint8_t *map, size_t square)
+{
+    return map[square / 2] >> (4 * (square % 2)) & 15;
+}
+
+/* Words of each class. HOLOG_E_CORRUPT: a class that there is not. */
+static int count_words(const struct hg_unit *u, const uint8_t *map, unsigned classes, size_t *words)
+{
+    struct hg_squares walk;
+    struct hg_square q;
+
+    hg_squares_begin(&walk, u);
+    for (size_t i = 0; hg_squares_next(&walk, &q); i++) {
+        unsigned class = class_of(map, i);
+        if (class >= classes)
+            return HOLOG_E_CORRUPT;
+        words[class] += q.rows * q.cols;
+    }
+    return HOLOG_OK;
+}
+
+static void scatter_squares(const struct hg_unit *u, const uint8_t *map, const size_t *count,
+                            const uint8_t *values, uint8_t *words)
+{
+    const uint8_t *next[HG_UNIT_CLASSES];
+    struct hg_squares walk;
+    struct hg_square q;
+
+    for (unsigned i = 0; i < HG_UNIT_CLASSES; i++) {
+        next[i] = values;
+        values += count[i] * u->width;
+    }
+    hg_squares_begin(&walk, u);
+    for (size_t i = 0; hg_squares_next(&walk, &q); i++) {
+        const uint8_t **from = &next[class_of(map, i)];
+        hg_square_scatter(&q, *from, u->width, words);
+        *from += q.rows * q.cols * u->width;
+    }
+}
+
+static int get_classes(struct hg_coder *c, const struct hg_unit *u, struct hg_reader *r,
+                       unsigned classes, uint8_t *values, void *words)
+{
+    size_t squares = hg_squares_count(u);
+    size_t count[HG_UNIT_CLASSES] = { 0 };
+    size_t at = 0;
+    uint8_t *map;
+    int rc = hg_coder_room(c, HG_ROOM_CLASSES, (squares + 1) / 2, &map);
+
+    if (rc == HOLOG_OK)
+        rc = hg_stream_get(c, r, NULL, map, (squares + 1) / 2);
+    if (rc == HOLOG_OK)
+        rc = count_words(u, map, classes, count);
+    for (unsigned i = 0; rc == HOLOG_OK && i < classes; i++) {
+        if (count[i] > 0)
+            rc = get_class(c, r, values + at, count[i], u->width);
+        at += count[i] * u->width;
+    }
+    if (rc < 0)
+        return rc;
+    hg_words_unzigzag(values, values, hg_unit_words(u), u->width);
+    scatter_squares(u, map, count, values, words);
+    return HOLOG_OK;
+}
+
+int hg_unit_get_split(struct hg_coder *c, const struct hg_unit *u, struct hg_reader *r, void *words)
+{
+    size_t n = hg_unit_words(u);
+    const uint8_t *classes;
+    uint8_t *values;
+    int rc = hg_coder_room(c, HG_ROOM_VALUES, n * u->width, &values);
+
+    if (rc < 0)
+        return rc;
+    rc = hg_reader_take(r, 1, &classes);
+    if (rc < 0 || *classes < 1 || *classes > HG_UNIT_CLASSES)
+        return HOLOG_E_CORRUPT;
+    if (*classes > 1)
+        return get_classes(c, u, r, *classes, values, words);
+    rc = n > 0 ? get_class(c, r, values, n, u->width) : HOLOG_OK;
+    if (rc == HOLOG_OK)
+        hg_unit_scatter(u, values, words);
+    return rc;
+}
