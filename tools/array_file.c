@@ -179,6 +179,10 @@ void json_add_array(json_object *doc, holog_view *view, const char *path)
         json_add(doc, "shape", numbers(info.shape, info.rank));
         json_add(doc, "chunk_shape", numbers(info.chunk, info.rank));
         json_add(doc, "attributes", json_tokener_parse(holog_array_attributes(array)));
+    } else {
+        struct holog_error_detail detail;
+        holog_last_error(&detail);
+        json_add(doc, "unreadable", json_text(detail.message));
     }
     holog_array_close(array);
 }

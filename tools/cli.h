@@ -213,6 +213,8 @@ int file_read(int fd, size_t max_bytes, uint8_t **out_data, size_t *out_len, boo
 int file_load(const char *name, uint8_t **out_data, size_t *out_len);
 /* The whole of buf. 0 or errno. */
 int file_write(int fd, const void *buf, size_t len_bytes);
+/* Whether `file`, which need not be there, is in the store's own directory: it would be, or ruin, a part of it. */
+bool file_is_in_store(const struct args *args, const char *file);
 
 /* ---- text ------------------------------------------------------------------------------------ */
 

@@ -74,6 +74,8 @@ static int open_sink(const struct args *args, struct sink *sink)
         return EXIT_DONE;
     sink->name = file;
     sink->fd = -1;
+    if (file_is_in_store(args, file))
+        return cli_fail_text(args, "%s is in the store's own directory: put it elsewhere", file);
     if (stat(file, &st) != 0) {
         if (lstat(file, &st) == 0 && S_ISLNK(st.st_mode))
             return cli_fail_text(args, "%s is a symlink to nothing: remove it first", file);
@@ -179,11 +181,13 @@ static int copy_array(const struct args *args, holog_view *view, const struct si
 
 static bool is_array(const struct args *args, holog_view *view)
 {
+    holog_stat_info info = { .struct_size = sizeof info };
     holog_array *array = NULL;
-    int rc = holog_view_array(view, args->operands[1], &array);
+    int rc = holog_view_array(view, args->operands[1], &array); /* also through a symlink */
 
     holog_array_close(array);
-    return rc == HOLOG_OK || rc == HOLOG_E_NOTSUP;
+    return rc == HOLOG_OK || (holog_view_stat(view, args->operands[1], &info) == HOLOG_OK &&
+                              info.type == HOLOG_ARRAY);
 }
 
 static int copy_value(const struct args *args, holog_view *view, const struct sink *sink)

@@ -112,6 +112,9 @@ int verb_export(const struct args *args)
     if (flags != 0 && ends_in(args->operands[2], ".ozx"))
         return cli_usage(args,
                          "a file that ends in .ozx is Zarr 3; with --format zarr2 call it .zip");
+    if (file_is_in_store(args, args->operands[2]))
+        return cli_fail_text(args, "%s is in the store's own directory: put it elsewhere",
+                             args->operands[2]);
     status = cli_open(args, OPEN_READ, &store);
     if (status != EXIT_DONE)
         return status;

@@ -87,9 +87,10 @@ static bool takes(const struct args *args, unsigned id)
 }
 
 /* What the command line can do about it; "" where the library's message is all there is to say. */
-static const char *hint_for(const struct args *args, int code, const char *message)
+static const char *hint_for(const struct args *args, const struct holog_error_detail *detail,
+                            const char *message)
 {
-    switch (code) {
+    switch (detail->code) {
     case HOLOG_E_EXIST:
         if (takes(args, OPT_FORCE))
             return "--force moves it";
@@ -127,7 +128,10 @@ static const char *hint_for(const struct args *args, int code, const char *messa
         if (mentions(message, "Read-only file system"))
             return "reading verbs work; to change it, mount it read-write or copy it elsewhere";
         return "";
-    case HOLOG_E_CORRUPT: return "'holog verify STORE' lists all damage, 'holog repair' goes on";
+    case HOLOG_E_CORRUPT: /* of the store: other programs' files have no segments */
+        return detail->has_position
+                   ? "'holog verify STORE' lists all damage, 'holog repair' goes on"
+                   : "";
     default: return "";
     }
 }
@@ -146,7 +150,7 @@ int cli_fail_detail(const struct args *args, const struct holog_error_detail *de
 {
     const char *message =
         detail->message[0] != '\0' ? detail->message : holog_strerror(detail->code);
-    const char *hint = hint_for(args, detail->code, message);
+    const char *hint = hint_for(args, detail, message);
 
     put_head(args);
     if (prefix != NULL)

@@ -3,7 +3,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,4 +86,23 @@ int file_write(int fd, const void *buf, size_t len_bytes)
         len_bytes -= (size_t)n;
     }
     return 0;
+}
+
+bool file_is_in_store(const struct args *args, const char *file)
+{
+    char *store = realpath(args->operands[0], NULL);
+    char *whole = realpath(file, NULL);
+    char *copy = whole == NULL ? strdup(file) : NULL;
+    size_t n;
+    bool in;
+
+    if (copy != NULL)
+        whole = realpath(dirname(copy), NULL);
+    n = store != NULL ? strlen(store) : 0;
+    in = n > 1 && whole != NULL && strncmp(whole, store, n) == 0 &&
+         (whole[n] == '\0' || whole[n] == '/');
+    free(store);
+    free(whole);
+    free(copy);
+    return in;
 }

@@ -127,9 +127,11 @@ enum holog_chunking {
 
 typedef struct holog_backend_options {
     uint32_t struct_size;
-    uint32_t durability;  /* enum holog_durability */
-    holog_store *store;   /* of the built-in ones; must outlive the backend */
-    const char *root;     /* of files: their directory, made if missing (its parent is not) */
+    uint32_t durability; /* enum holog_durability */
+    holog_store *store;  /* of the built-in ones; must outlive the backend */
+    const char *
+        root; /* of files: their directory, made if missing (its parent is not); neither in the store's
+                           * own directory nor above it: HOLOG_E_INVAL */
     const char *config;   /* for backends of others: what they make of it */
     uint64_t max_objects; /* saved through this handle and not yet durable, at most; 0 = 1000 */
     /* A save after which more than this part of max_objects is not durable makes them so before it returns; more

@@ -189,9 +189,9 @@ typedef struct holog_recovery_report {
 HOLOG_API int holog_open(const char *dir, const holog_options *opts, holog_store **out_store);
 HOLOG_API int holog_recovery_info(holog_store *store, holog_recovery_report *out_report);
 
-/* Makes everything durable, writes the index checkpoint, closes. Frees the handle also when it
- * fails. Views, cursors, values, transactions and open arrays
- * of the store are released before. NULL is fine. */
+/* Makes everything durable, writes the index checkpoint, closes. Frees the handle also when it fails, but for
+ * HOLOG_E_BUSY: a transaction is open, nothing was done. Views, cursors, values, transactions and open arrays of
+ * the store are released before. NULL is fine. */
 HOLOG_API int holog_close(holog_store *store);
 
 /* ---- saving and loading: the simple path -------------------------------------------------------*/

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+#define ROW_BYTES    (256u << 10)
 #define STRETCH_MIN  (128u << 10) /* of chunks below this it is not worth it */
 #define AHEAD_CHUNKS 16u
 #define AHEAD_BYTES  ((uint64_t)16 << 20) /* at most, and */
@@ -142,10 +143,70 @@ static int read_stretch(const holog_array *a, const struct hg_array_walk *w, str
     return HOLOG_OK;
 }
 
-static int read_part(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
+/* The elements of one row of the part, from `at` in the chunk, a bounded number at a time. */
+static int read_row(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
+                    const struct hg_locator *loc, uint64_t at, uint8_t *bytes, uint8_t *out)
+{
+    unsigned last = a->doc.rank - 1;
+    size_t size = a->doc.type.size;
+    uint64_t step = (uint64_t)w->chunk_stride[last];
+    uint64_t most = (ROW_BYTES - size) / step + 1;
+    int rc = HOLOG_OK;
+
+    for (uint64_t i = 0, k; rc == HOLOG_OK && i < w->parts.part.count[last]; i += k) {
+        k = HG_MIN(most, w->parts.part.count[last] - i);
+        rc = hg_value_range(a->store, loc, n->path, at + i * step, bytes,
+                            (size_t)((k - 1) * step) + size, NULL);
+        if (rc == HOLOG_OK)
+            hg_copy_strided(1, &k, size, out + (int64_t)i * w->stride[last], &w->stride[last],
+                            bytes, &w->chunk_stride[last]);
+    }
+    return rc;
+}
+
+/* Of a raw chunk, for which there is no room in the budget: row by row, in memory that does not grow with it.
+ * Blocks that several rows lie in are read as often. */
+static int read_rows(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
+                     const struct hg_locator *loc, uint8_t *out)
+{
+    uint64_t index[HG_RANK_MAX] = { 0 };
+    uint8_t *bytes = hg_malloc(ROW_BYTES);
+    int rc = bytes == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to read a part of %s", n->path)
+                           : HOLOG_OK;
+    unsigned axis = a->doc.rank;
+
+    while (rc == HOLOG_OK && axis > 0) {
+        uint64_t at = hg_array_walk_in_chunk(a, w);
+        int64_t to = hg_array_walk_at(w);
+        for (unsigned i = 0; i + 1 < a->doc.rank; i++) {
+            at += index[i] * (uint64_t)w->chunk_stride[i];
+            to += (int64_t)index[i] * w->stride[i];
+        }
+        rc = read_row(a, w, n, loc, at, bytes, out + to);
+        for (axis = a->doc.rank - 1;
+             axis > 0 && ++index[axis - 1] == w->parts.part.count[axis - 1];)
+            index[--axis] = 0;
+    }
+    hg_free(bytes);
+    return rc;
+}
+
+static int load_part(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
                      const struct wanted *c, uint8_t *out)
 {
     holog_value *chunk = NULL;
+    int rc = hg_array_load_chunk(a, n, &c->loc, c->keep, &chunk);
+
+    if (rc < 0)
+        return rc;
+    copy_out(a, w, (const uint8_t *)holog_value_data(chunk) + hg_array_walk_in_chunk(a, w), out);
+    holog_value_release(chunk);
+    return HOLOG_OK;
+}
+
+static int read_part(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
+                     const struct wanted *c, uint8_t *out)
+{
     int rc = c->rc;
 
     if (rc == HOLOG_E_NOENT) {
@@ -153,15 +214,13 @@ static int read_part(const holog_array *a, const struct hg_array_walk *w, struct
                         out + hg_array_walk_at(w), w->stride, a->doc.fill);
         return HOLOG_OK;
     }
-    if (rc == HOLOG_OK && c->stretch)
-        return read_stretch(a, w, n, &c->loc, out);
-    if (rc == HOLOG_OK)
-        rc = hg_array_load_chunk(a, n, &c->loc, c->keep, &chunk);
     if (rc < 0)
         return rc;
-    copy_out(a, w, (const uint8_t *)holog_value_data(chunk) + hg_array_walk_in_chunk(a, w), out);
-    holog_value_release(chunk);
-    return HOLOG_OK;
+    rc = c->stretch ? read_stretch(a, w, n, &c->loc, out) : load_part(a, w, n, c, out);
+    if (rc == HOLOG_E_BUDGET && a->plain && a->doc.rank > 0 && c->loc.segment != 0 &&
+        c->loc.size == a->chunk_bytes)
+        rc = read_rows(a, w, n, &c->loc, out);
+    return rc;
 }
 
 static int read_one(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,

@@ -484,7 +484,8 @@ int hg_budget_take(struct hg_cache *c, uint64_t bytes)
             break;
     }
     (void)hg_error(HOLOG_E_BUDGET,
-                   "%llu bytes of memory wanted, %llu of the budget of %llu are in use",
+                   "%llu bytes of memory wanted, %llu of the budget of %llu are in use; a larger "
+                   "budget_bytes (HOLOG_BUDGET) has room",
                    (unsigned long long)bytes, (unsigned long long)peek64(&c->used),
                    (unsigned long long)c->budget);
     return HOLOG_E_BUDGET;

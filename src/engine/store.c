@@ -874,6 +874,10 @@ int holog_close(holog_store *store)
         hg_free(store); /* the parent's threads, locks and files are not ours to touch */
         return HOLOG_OK;
     }
+    if (__atomic_load_n(&store->open_txns, __ATOMIC_ACQUIRE) > 0)
+        return hg_error(HOLOG_E_BUSY,
+                        "%u transactions are open: commit or abort them, then close the store",
+                        __atomic_load_n(&store->open_txns, __ATOMIC_ACQUIRE));
     hg_fork_unwatch(store->io);
     hg_keeper_stop(store);
     if (store->log != NULL) { /* values acknowledged before they were written */

@@ -156,6 +156,7 @@ struct holog_store {
     struct hg_ctl *ctl;
     struct hg_file *lock_file;
     holog_options opts;
+    uint32_t open_txns; /* atomic; callers' own */
     char dir[512];
     uint32_t inline_max;
     int pid;

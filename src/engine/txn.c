@@ -126,6 +126,8 @@ int hg_txn_begin(holog_store *s, enum hg_txn_kind kind, holog_txn **out_txn)
         return hg_error(HOLOG_E_NOMEM, "no memory for a transaction");
     txn->store = s;
     txn->kind = kind;
+    if (kind == HG_TXN_READING)
+        __atomic_add_fetch(&s->open_txns, 1, __ATOMIC_RELAXED);
     txn->sync = (enum holog_sync)s->opts.sync;
     rc = hg_body_begin(&txn->body, 0, NULL, 0);
     if (rc == HOLOG_OK && kind == HG_TXN_READING) {
@@ -145,6 +147,8 @@ void hg_txn_free(holog_txn *txn)
 {
     if (txn == NULL)
         return;
+    if (txn->kind == HG_TXN_READING)
+        __atomic_sub_fetch(&txn->store->open_txns, 1, __ATOMIC_RELEASE);
     while (txn->children != NULL) {
         struct hg_txn_child *child = txn->children;
         txn->children = child->next;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -112,6 +113,30 @@ int hg_outside_open(const char *root_dir, int create, struct hg_outside **out)
     }
     *out = o;
     return HOLOG_OK;
+}
+
+static int is_below(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+
+    n -= n > 0 && dir[n - 1] == '/'; /* the root */
+    return strncmp(path, dir, n) == 0 && (path[n] == 0 || path[n] == '/');
+}
+
+int hg_outside_overlap(const char *a, const char *b, int *out_overlap)
+{
+    char *real[2] = { realpath(a, NULL), NULL };
+    int rc = real[0] == NULL ? hg_io_fail(errno, "resolve", a) : HOLOG_OK;
+
+    if (rc == HOLOG_OK) {
+        real[1] = realpath(b, NULL);
+        rc = real[1] == NULL ? hg_io_fail(errno, "resolve", b) : HOLOG_OK;
+    }
+    if (rc == HOLOG_OK)
+        *out_overlap = is_below(real[0], real[1]) || is_below(real[1], real[0]);
+    free(real[0]); /* lint-allow(free): realpath's own */
+    free(real[1]); /* lint-allow(free): realpath's own */
+    return rc;
 }
 
 void hg_outside_set_mode(struct hg_outside *o, unsigned file_mode)

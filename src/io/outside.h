@@ -36,6 +36,8 @@ struct hg_outside;
 HG_MUST_CHECK int hg_outside_open(const char *root_dir, int create, struct hg_outside **out);
 /* Of files that are written from now on, whatever the umask; 0: the umask decides. Before others use o. */
 void hg_outside_set_mode(struct hg_outside *o, unsigned file_mode);
+/* *out_overlap: one of two directories that are there is the other, or lies below it. */
+HG_MUST_CHECK int hg_outside_overlap(const char *a, const char *b, int *out_overlap);
 void hg_outside_close(struct hg_outside *o); /* NULL is fine; syncs nothing */
 
 /*

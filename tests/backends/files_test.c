@@ -356,6 +356,26 @@ Test(files, a_file_that_is_not_what_its_name_says_is_damage_when_it_is_read)
     cr_assert_eq(info.size_bytes, 13);
 }
 
+/* Its files would be entries, and saves and deletes would go over them. */
+Test(files, a_directory_that_has_the_store_in_it_or_is_in_it_is_refused)
+{
+    holog_backend_options o = { .struct_size = sizeof o, .store = vfs_box.store };
+    holog_backend *b = NULL;
+    char dir[1000];
+    char *slash;
+
+    o.root = vfs_box.dir;
+    BAD(HOLOG_E_INVAL, holog_backend_open("files", &o, &b), "beside the store");
+    (void)snprintf(dir, sizeof dir, "%s/seg", vfs_box.dir);
+    o.root = dir;
+    BAD(HOLOG_E_INVAL, holog_backend_open("files", &o, &b), "beside the store");
+    (void)snprintf(dir, sizeof dir, "%s", vfs_box.dir);
+    slash = strrchr(dir, '/');
+    slash[slash == dir] = 0;
+    BAD(HOLOG_E_INVAL, holog_backend_open("files", &o, &b), "beside the store");
+    cr_assert_null(b);
+}
+
 Test(files, a_directory_is_needed)
 {
     holog_backend_options o = { .struct_size = sizeof o, .store = vfs_box.store };

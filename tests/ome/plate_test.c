@@ -110,7 +110,8 @@ Test(plate, all_of_1536_wells_are_in_one_commit)
     holog_txn *txn = NULL;
     uint64_t number = 0;
 
-    box_end(&box); /* records of one commit fit one extent segment: 4 MB of them do not fit a test's */
+    /* Records of one commit fit one extent segment: 4 MB of them do not fit a test's. */
+    box_end(&box);
     box_make(&box);
     box.opts.extent_segment_size_max = 16 << 20;
     box_open(&box);

@@ -149,8 +149,8 @@ Test(reduce, floats_keep_what_a_mean_can_lose)
 {
     const double most = DBL_MAX;
     const double minus_zero = -0.0;
-    const double nan = -NAN;
-    const double infinite = INFINITY;
+    const double nan = (double)-NAN;
+    const double infinite = (double)INFINITY;
     const double one = 1;
     const uint64_t quiet = UINT64_C(0x7ff8000000000000);
     double d = 0;

@@ -645,6 +645,53 @@ Test(array, chunks_that_are_kept_decoded_stay_within_the_budget)
     free(data);
 }
 
+/* However far apart its elements lie. */
+Test(array, any_part_of_a_raw_chunk_larger_than_the_budget_can_be_read)
+{
+    const uint64_t shape[2] = { 1024, 4096 };
+    const size_t n = (size_t)1024 * 4096; /* 8 MiB */
+    const holog_slice parts[][2] = {
+        { { 0, 400, 1 }, { 77, 1, 1 } },    { { 0, 18, 60 }, { 0, 8, 1 } },
+        { { 0, 300, 1 }, { 0, 4096, 1 } },  { { 819, 20, 7 }, { 3326, 9, 7 } },
+        { { 1023, 1, 1 }, { 4095, 1, 1 } }, { { 3, 1000, 1 }, { 5, 4, 1000 } },
+        { { 0, 1024, 1 }, { 0, 4096, 1 } },
+    };
+    uint16_t *data = malloc(n * 2);
+    uint16_t *read = malloc(n * 2);
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 2, shape, shape);
+    holog_txn *txn = NULL;
+    holog_array *a = NULL;
+
+    cr_assert(data != NULL && read != NULL);
+    for (size_t i = 0; i < n; i++)
+        data[i] = (uint16_t)(i * 2654435761u >> 11);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    OK(holog_close(box.store));
+    box.opts.budget_bytes = 4 << 20;
+    box_open(&box);
+    a = opened("a");
+    for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+        const holog_slice *y = &parts[k][0];
+        const holog_slice *x = &parts[k][1];
+        OK(holog_array_read(a, parts[k], read, NULL));
+        for (uint64_t i = 0; i < y->count; i++)
+            for (uint64_t j = 0; j < x->count; j++)
+                cr_assert_eq(read[i * x->count + j],
+                             data[(y->start + i * y->step) * 4096 + x->start + j * x->step],
+                             "part %zu at %llu, %llu", k, (unsigned long long)i,
+                             (unsigned long long)j);
+    }
+    holog_array_close(a);
+    OK(holog_begin(box.store, &txn)); /* and as a transaction sees it */
+    OK(holog_txn_array(txn, "a", &a));
+    OK(holog_array_read(a, parts[0], read, NULL));
+    cr_assert_eq(read[399], data[399 * 4096 + 77]);
+    holog_array_close(a);
+    holog_abort(txn);
+    free(data);
+    free(read);
+}
+
 /* ---- the past, and others ------------------------------------------------------------------------*/
 
 Test(array, a_view_reads_what_was_there)

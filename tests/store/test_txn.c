@@ -1163,3 +1163,21 @@ Test(txn, counters_can_be_asked_for_while_others_work)
     __atomic_store_n(&still_counting, 0, __ATOMIC_RELEASE);
     cr_assert_eq(pthread_join(threads[0], NULL), 0);
 }
+
+Test(txn, a_store_with_an_open_transaction_does_not_close)
+{
+    static uint8_t large[1 << 20];
+    holog_txn *txn = NULL;
+
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_save(txn, "large", large, sizeof large, 0)); /* its bytes may be on their way */
+    FAILS(HOLOG_E_BUSY, holog_close(box.store), "transaction");
+    OK(holog_txn_save(txn, "more", "x", 1, 0));
+    OK(holog_commit(txn, NULL));
+    box_reopen(&box);
+    OK(holog_begin(box.store, &txn));
+    FAILS(HOLOG_E_BUSY, holog_close(box.store), "transaction");
+    holog_abort(txn);
+    box_reopen(&box);
+    cr_assert_eq(type_of(box.store, "large"), HOLOG_BLOB);
+}

@@ -198,6 +198,19 @@ static int files_close(void *self)
     return HOLOG_OK;
 }
 
+/* Files that are the store's own would be taken in, written over and removed. */
+static int check_root(const holog_store *store, const char *root)
+{
+    int overlap = 0;
+
+    if (hg_outside_overlap(store->io->root, root, &overlap) < 0 || !overlap)
+        return HOLOG_OK; /* a store that is in no directory */
+    return hg_error(
+        HOLOG_E_INVAL,
+        "%s has the store %s in it, or is in it: give files a directory beside the store", root,
+        store->dir);
+}
+
 static int files_open(const holog_backend_options *opts, void **out_self)
 {
     struct hg_beside *f;
@@ -216,6 +229,8 @@ static int files_open(const holog_backend_options *opts, void **out_self)
         rc = f->root_dir == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a backend")
                                  : hg_outside_open(opts->root, 1, &f->root);
     }
+    if (rc == HOLOG_OK)
+        rc = check_root(f->in.store, opts->root);
     if (rc == HOLOG_OK)
         hg_outside_set_mode(f->root, opts->file_mode);
     if (rc < 0)
