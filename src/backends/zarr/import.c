@@ -237,9 +237,9 @@ static int is_document(const struct names *n, const char *name)
 {
     static const char *const documents[] = { ".zarray", ".zgroup", ".zattrs", ".zmetadata" };
 
-    for (size_t i = 0; !has(n, "zarr.json") && i < sizeof documents / sizeof documents[0]; i++)
+    for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++)
         if (strcmp(name, documents[i]) == 0)
-            return 1;
+            return !has(n, "zarr.json"); /* looks at all of them: not for each chunk */
     return strcmp(name, "zarr.json") == 0;
 }
 
