@@ -131,10 +131,11 @@ static const struct command commands[] = {
       { OPT_PORT, OPT_BIND, OPT_PATH, OPT_WRITABLE, OPT_TOKEN, OPT_MAX_BODY, OPT_MAX_CONNECTIONS,
         OPT_VERBOSE }, verb_serve },
     { "export", "STORE PATH TO", "Write what is at or below PATH for Zarr programs: a directory, or one file.",
-      "TO ends in .ozx or .zip: one zip file, entries stored, documents first (.ozx: Zarr 3, as OME-NGFF's\n"
-      "RFC-9 has it); else a new directory, chunks first, documents last. Synced, and only then called TO:\n"
-      "an export that was cut short never looks complete. Every byte is verified. What Zarr 2 has no words\n"
-      "for (shards, some codecs and types) is named and ends it, unless --skip-unsupported is given.", 3, 3,
+      "TO ends in .ozx or .zip: one zip file (needs libzip), entries stored, documents first (.ozx: Zarr 3,\n"
+      "as OME-NGFF's RFC-9 has it); else a new directory, chunks first, documents last. Synced, and only\n"
+      "then called TO: an export that was cut short never looks complete. Every byte is verified. What\n"
+      "Zarr 2 has no words for (shards, some codecs and types) is named and ends it, unless\n"
+      "--skip-unsupported is given.", 3, 3,
       { OPT_FORMAT, OPT_AT, OPT_SKIP_UNSUPPORTED, OPT_JSON }, verb_export },
     { "import", "STORE PATH FROM", "Take in what a Zarr program (version 3 or 2) has written: a directory, a zip file.",
       "All of it in one commit, chunks byte for byte, whatever their codecs and types are. What is damaged\n"

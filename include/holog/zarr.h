@@ -112,13 +112,15 @@ typedef struct holog_zarr_export_options {
     void *progress_ctx;
 } holog_zarr_export_options;
 /* All keys as files below the directory `to`, which is made, and must not be there (HOLOG_E_EXIST): chunks first,
- * then the documents, the root's last. Or as one zip file of that name, after RFC-9 of OME-NGFF (".ozx"): zip64,
- * every entry stored, documents first, the root's before the others and those by their depth, and, of Zarr v3, a
- * comment that says so; the same state makes the same bytes.
+ * then the documents, the root's last. Or as one zip file of that name, after RFC-9 of OME-NGFF (".ozx"), with the
+ * plug-in holog-zip.so (HOLOG_E_NOTSUP without it): every entry stored, its sizes in 64 bits in front of it,
+ * documents first, the root's before the others and those by their depth, and, of Zarr v3, a comment that says so;
+ * the same state makes the same bytes. The directory and the end have zip64 where they need it: the RFC says SHOULD
+ * of all sizes.
  * Synced, and only then is it called so: until then it is TO.partial-PID, which a failure removes; what a killed
  * process has left of it, the next export to the same name removes. A key that is also what others begin with
  * (a blob a/c beside chunks a/c/0) can be no file: HOLOG_E_EXIST, which names both. options NULL: all zeros.
- * Memory beside the store's own: a value, and of a zip file some 150 bytes for each key. */
+ * Memory beside the store's own: a value, and of a zip file some 500 bytes for each key. */
 HOLOG_API int holog_zarr_export(holog_zarr *zarr, const char *to,
                                 const holog_zarr_export_options *options);
 
@@ -152,14 +154,15 @@ typedef struct holog_zarr_import_options {
     holog_progress_fn progress; /* or NULL; its unit is "bytes" */
     void *progress_ctx;
 } holog_zarr_import_options;
-/* The hierarchy in a directory, or in a zip file (entries stored or, with the plug-in holog-gzip.so, deflated), as
- * it stands: whatever its codecs and types are, chunks keep their bytes, and their keys; documents of Zarr v2 become
+/* The hierarchy in a directory, or in a zip file (with the plug-in holog-zip.so; entries stored or deflated), as it
+ * stands: whatever its codecs and types are, chunks keep their bytes, and their keys; documents of Zarr v2 become
  * those of v3, and consolidated metadata is left out, since it is made when it is asked for. NaN and Infinity, which
  * are no JSON and which some write nevertheless, become the strings "NaN", "Infinity" and "-Infinity", and are noted.
  * In a directory symlinks and what is neither file nor directory are passed over; a zip file is refused for them,
- * and for all else that it should not have, before anything is taken (src/backends/zarr/zip.h has the codes).
+ * and for all else that it should not have, before anything is taken (src/backends/zarr/zip.h has the codes). Of its
+ * entries of one name the last is taken, and that is noted.
  * HOLOG_E_INVAL: there is no zarr.json, .zgroup or .zarray at its root. options NULL: all zeros. It may be larger
- * than memory: a file at a time is there, and of a zip file its directory. */
+ * than memory: a file at a time is there, and of a zip file its directory (some 400 bytes an entry). */
 HOLOG_API int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *from,
                                     const holog_zarr_import_options *options);
 

@@ -31,21 +31,6 @@ int hg_gzip_decompress(const void *in, size_t len, void *out, size_t cap, size_t
     return HOLOG_OK;
 }
 
-int hg_gzip_inflate(const void *in, size_t len, void *out, size_t size)
-{
-    const struct hg_plugin_gzip *plugin;
-    int rc = hg_plugin_gzip(&plugin);
-
-    if (rc < 0)
-        return rc;
-    rc = plugin->inflate(in, len, out, size);
-    return rc == HOLOG_OK
-               ? rc
-               : hg_error(rc, "deflate: %zu bytes %s", len,
-                          rc == HOLOG_E_CORRUPT ? "are damaged, or do not make what is said"
-                                                : "could not be decompressed");
-}
-
 int hg_gzip_compress(const void *data, size_t len, int level, struct hg_buf *out)
 {
     const struct hg_plugin_gzip *plugin;

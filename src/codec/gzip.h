@@ -1,5 +1,5 @@
 /*
- * gzip (RFC 1952) and bare deflate (RFC 1951), by a plug-in (io/plugin.h): holog itself is not linked with a library that knows it.
+ * gzip (RFC 1952), by a plug-in (io/plugin.h): holog itself is not linked with a library that knows it.
  */
 #ifndef HG_CODEC_GZIP_H
 #define HG_CODEC_GZIP_H
@@ -14,8 +14,6 @@
 HG_MUST_CHECK int hg_gzip_check(void);
 HG_MUST_CHECK int hg_gzip_decompress(const void *in, size_t len, void *out, size_t cap,
                                      size_t *out_len);
-/* A deflate stream that makes exactly `size` bytes; else HOLOG_E_CORRUPT. */
-HG_MUST_CHECK int hg_gzip_inflate(const void *in, size_t len, void *out, size_t size);
 /* Append a member. level: 0 to 9. */
 HG_MUST_CHECK int hg_gzip_compress(const void *data, size_t len, int level, struct hg_buf *out);
 

@@ -28,7 +28,8 @@ struct hg_partial {
     struct hg_outside *parent;
     struct hg_outside dir; /* of a directory: itself; else its fd is -1 */
     int fd;                /* of a file; else -1 */
-    struct hg_buf stage;
+    uint64_t flushed;      /* bytes of a file, */
+    struct hg_buf stage;   /* and those behind them */
     char name[HG_IO_NAME_MAX + 1];
     char temp[HG_IO_NAME_MAX + 1];
 };
@@ -291,19 +292,56 @@ static int flush(struct hg_partial *p)
 {
     int rc = hg_outside_write_all(p->fd, p->stage.data, p->stage.len, p->temp);
 
+    p->flushed += p->stage.len;
     p->stage.len = 0;
     return rc;
 }
 
-int hg_partial_append(struct hg_partial *p, const void *data, size_t len)
+static int append(struct hg_partial *p, const void *data, size_t len)
 {
     int rc = HOLOG_OK;
 
     if (p->stage.len + len > STAGE)
         rc = flush(p);
-    if (rc == HOLOG_OK && len > STAGE)
-        return hg_outside_write_all(p->fd, data, len, p->temp);
-    return rc < 0 ? rc : hg_buf_append(&p->stage, data, len);
+    if (rc < 0 || len <= STAGE)
+        return rc < 0 ? rc : hg_buf_append(&p->stage, data, len);
+    p->flushed += len;
+    return hg_outside_write_all(p->fd, data, len, p->temp);
+}
+
+static int move_to(const struct hg_partial *p, uint64_t offset)
+{
+    return lseek(p->fd, (off_t)offset, SEEK_SET) < 0 ? hg_io_fail(errno, "seek in", p->temp)
+                                                     : HOLOG_OK;
+}
+
+/* Over bytes that are all there. */
+static int write_over(struct hg_partial *p, uint64_t offset, const void *data, size_t len)
+{
+    int rc;
+
+    if (offset >= p->flushed) {
+        memcpy(p->stage.data + (offset - p->flushed), data, len);
+        return HOLOG_OK;
+    }
+    rc = flush(p);
+    if (rc == HOLOG_OK)
+        rc = move_to(p, offset);
+    if (rc == HOLOG_OK)
+        rc = hg_outside_write_all(p->fd, data, len, p->temp);
+    return rc < 0 ? rc : move_to(p, p->flushed);
+}
+
+int hg_partial_write(struct hg_partial *p, uint64_t offset, const void *data, size_t len)
+{
+    uint64_t end = p->flushed + p->stage.len;
+    size_t over = (size_t)HG_MIN((uint64_t)len, end - offset);
+    int rc = HOLOG_OK;
+
+    HG_ASSERT(offset <= end);
+    if (over > 0)
+        rc = write_over(p, offset, data, over);
+    return rc < 0 || over == len ? rc : append(p, (const uint8_t *)data + over, len - over);
 }
 
 /* ---- ending ------------------------------------------------------------------------------------------*/

@@ -29,8 +29,9 @@ HG_MUST_CHECK int hg_partial_begin(struct hg_outside *o, const char *name, int i
                                    struct hg_partial **out);
 /* The directory, to be written into. */
 struct hg_outside *hg_partial_dir(struct hg_partial *p);
-/* More of the file. */
-HG_MUST_CHECK int hg_partial_append(struct hg_partial *p, const void *data, size_t len);
+/* More of the file, at its end or over what is there: offset is at most what was written. */
+HG_MUST_CHECK int hg_partial_write(struct hg_partial *p, uint64_t offset, const void *data,
+                                   size_t len);
 /* All of it synced, then NAME. On failure it is removed. Frees p either way. */
 HG_MUST_CHECK int hg_partial_finish(struct hg_partial *p);
 void hg_partial_abandon(struct hg_partial *p); /* removed; NULL is fine */

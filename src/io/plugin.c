@@ -19,6 +19,7 @@
 /* Never unloaded: a second load of the same file by another thread is the same module. */
 static _Atomic(const struct hg_plugin_tiff *) tiff;
 static _Atomic(const struct hg_plugin_gzip *) gzip;
+static _Atomic(const struct hg_plugin_zip *) zip;
 
 /* NULL: not there, or it cannot be loaded, and out_why (`room` bytes) says why. */
 static void *load_from(const char *dir, const char *file, char *out_why, size_t room)
@@ -96,8 +97,8 @@ int hg_plugin_gzip(const struct hg_plugin_gzip **out)
     entry_fn entry = NULL;
 
     if (table == NULL) {
-        int rc = load(HG_PLUGIN_GZIP_FILE, HG_PLUGIN_GZIP_SYMBOL, "gzip or deflate",
-                      "zlib (zlib1g-dev)", &entry);
+        int rc =
+            load(HG_PLUGIN_GZIP_FILE, HG_PLUGIN_GZIP_SYMBOL, "gzip", "zlib (zlib1g-dev)", &entry);
         if (rc == HOLOG_OK) {
             table = entry();
             rc = check(HG_PLUGIN_GZIP_FILE, table->version, table->struct_size, sizeof *table);
@@ -105,6 +106,26 @@ int hg_plugin_gzip(const struct hg_plugin_gzip **out)
         if (rc < 0)
             return rc;
         atomic_store_explicit(&gzip, table, memory_order_release);
+    }
+    *out = table;
+    return HOLOG_OK;
+}
+
+int hg_plugin_zip(const struct hg_plugin_zip **out)
+{
+    const struct hg_plugin_zip *table = atomic_load_explicit(&zip, memory_order_acquire);
+    entry_fn entry = NULL;
+
+    if (table == NULL) {
+        int rc =
+            load(HG_PLUGIN_ZIP_FILE, HG_PLUGIN_ZIP_SYMBOL, "zip", "libzip (libzip-dev)", &entry);
+        if (rc == HOLOG_OK) {
+            table = entry();
+            rc = check(HG_PLUGIN_ZIP_FILE, table->version, table->struct_size, sizeof *table);
+        }
+        if (rc < 0)
+            return rc;
+        atomic_store_explicit(&zip, table, memory_order_release);
     }
     *out = table;
     return HOLOG_OK;

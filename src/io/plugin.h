@@ -15,6 +15,7 @@
  * another version of holog. */
 HG_MUST_CHECK int hg_plugin_tiff(const struct hg_plugin_tiff **out);
 HG_MUST_CHECK int hg_plugin_gzip(const struct hg_plugin_gzip **out);
+HG_MUST_CHECK int hg_plugin_zip(const struct hg_plugin_zip **out);
 
 /* A module of somebody else's, by its path, and the function in it of that name (a pointer to it into *out, of
  * `size` bytes). HOLOG_E_NOENT: no such file; HOLOG_E_NOTSUP: it cannot be loaded; HOLOG_E_VERSION: it has no

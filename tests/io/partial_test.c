@@ -72,7 +72,7 @@ static void fill(struct hg_partial *p, int is_dir)
     const size_t lens[] = { 10 };
 
     if (!is_dir) {
-        OK(hg_partial_append(p, parts[0], lens[0]));
+        OK(hg_partial_write(p, 0, parts[0], lens[0]));
         return;
     }
     OK(hg_outside_mkdir(hg_partial_dir(p), "a/b", HG_OUTSIDE_LAZY));
@@ -102,13 +102,45 @@ Test(partial, large_and_small_pieces_stay_in_order)
 
     memset(big, 'x', sizeof big);
     OK(hg_partial_begin(out, "f", 0, &p));
-    OK(hg_partial_append(p, "PK", 2));
-    OK(hg_partial_append(p, big, sizeof big));
-    OK(hg_partial_append(p, "end", 3));
+    OK(hg_partial_write(p, 0, "PK", 2));
+    OK(hg_partial_write(p, 2, big, sizeof big));
+    OK(hg_partial_write(p, 2 + sizeof big, "end", 3));
     OK(hg_partial_finish(p));
     OK(hg_outside_read(out, "f", 1 << 20, &b));
     cr_assert_eq(b.len, sizeof big + 5);
     cr_assert(memcmp(b.data, "PKx", 3) == 0 && memcmp(b.data + b.len - 4, "xend", 4) == 0);
+    hg_buf_release(&b);
+}
+
+/* Pieces of a file of so many bytes, over others wherever these are: written out, staged, or both. */
+Test(partial, a_piece_may_be_written_over_others)
+{
+    static uint8_t want[700000];
+    struct hg_partial *p = NULL;
+    struct hg_buf b = { 0 };
+    static const size_t over[][2] = { { 0, 4 },           { 299999, 3 },  { 680000, 20000 },
+                                      { 100000, 500000 }, { 699990, 10 }, { 350000, 1 } };
+
+    OK(hg_partial_begin(out, "f", 0, &p));
+    for (size_t at = 0; at < sizeof want; at += 70000) {
+        memset(want + at, 'a' + (int)(at / 70000), 70000);
+        OK(hg_partial_write(p, at, want + at, 70000));
+    }
+    for (size_t i = 0; i < sizeof over / sizeof over[0]; i++) {
+        memset(want + over[i][0], '0' + (int)i, over[i][1]);
+        OK(hg_partial_write(p, over[i][0], want + over[i][0], over[i][1]));
+        if (i % 2 != 0)
+            continue;
+        OK(hg_buf_append(&b, "more", 4)); /* behind all of them */
+        OK(hg_partial_write(p, sizeof want + b.len - 4, "more", 4));
+    }
+    OK(hg_partial_write(p, sizeof want + b.len - 2, "end", 3)); /* half over, half behind */
+    b.len = 0;
+    OK(hg_partial_finish(p));
+    OK(hg_outside_read(out, "f", 1 << 20, &b));
+    cr_assert_eq(b.len, sizeof want + 13);
+    cr_assert(memcmp(b.data, want, sizeof want) == 0);
+    cr_assert(memcmp(b.data + sizeof want, "moremoremoend", 13) == 0);
     hg_buf_release(&b);
 }
 
@@ -166,7 +198,7 @@ static pid_t maker(int is_dir)
         if (hg_partial_begin(out, "x", is_dir, &p) < 0)
             _exit(1);
         fill(p, is_dir);
-        if (!is_dir && hg_partial_append(p, stuff, sizeof stuff) < 0) /* more than is staged */
+        if (!is_dir && hg_partial_write(p, 10, stuff, sizeof stuff) < 0) /* more than is staged */
             _exit(1);
         (void)!write(ready[1], "r", 1);
         (void)pause();

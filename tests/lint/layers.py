@@ -27,7 +27,7 @@ OUTSIDERS = ("tools", "bench", "examples", "python")
 OWNED = {"liburing.h": "io", "lz4.h": "codec", "lz4hc.h": "codec", "zstd.h": "codec",
          "zdict.h": "codec", "zstd_errors.h": "codec", "xxhash.h": "base",
          "xxh_x86dispatch.h": "base", "tiffio.h": "plugins",
-         "zlib.h": "plugins"}
+         "zip.h": "plugins", "zlib.h": "plugins"}
 
 
 def room_of(path):

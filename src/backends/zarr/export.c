@@ -23,6 +23,7 @@ struct export
     struct hg_partial *partial;
     int is_zip;
     struct hg_zip_writer zip;
+    holog_value *value;            /* of the entry that is written */
     char dir[HG_ZARR_KEY_MAX + 1]; /* of the last file */
     struct hg_outside *in_dir;     /* that; NULL: the top */
     struct hg_buf documents;       /* their keys, each with a NUL */
@@ -95,24 +96,37 @@ static int check_alone(struct export *e, const char *key)
     return rc;
 }
 
-static int write_key(struct export *e, const char *key)
+static int read_key(struct export *e, const char *key, holog_value **out)
 {
-    const holog_zarr_export_options *o = &e->options;
-    holog_value *v = NULL;
     int rc = is_document(key) ? HOLOG_OK : check_alone(e, key);
 
-    if (rc == HOLOG_OK)
-        rc = holog_zarr_get(e->zarr, key, &v);
+    return rc < 0 ? rc : holog_zarr_get(e->zarr, key, out);
+}
+
+static int count_key(struct export *e)
+{
+    const holog_zarr_export_options *o = &e->options;
+
+    e->done++;
+    if (o->progress != NULL && o->progress(o->progress_ctx, e->done, 0, "keys") != 0)
+        return hg_error(HOLOG_E_CANCELED, "the export was stopped");
+    return HOLOG_OK;
+}
+
+/* Of a zip file's entry only the name: its bytes are asked for when all names are known. */
+static int write_key(struct export *e, const char *key)
+{
+    holog_value *v = NULL;
+    int rc;
+
+    if (e->is_zip)
+        return hg_zip_add(&e->zip, key);
+    rc = read_key(e, key, &v);
     if (rc < 0)
         return rc;
-    rc = e->is_zip ? hg_zip_add(&e->zip, key, holog_value_data(v), holog_value_size(v))
-                   : put_file(e, key, holog_value_data(v), holog_value_size(v));
+    rc = put_file(e, key, holog_value_data(v), holog_value_size(v));
     holog_value_release(v);
-    e->done++;
-    if (rc == HOLOG_OK && o->progress != NULL &&
-        o->progress(o->progress_ctx, e->done, 0, "keys") != 0)
-        rc = hg_error(HOLOG_E_CANCELED, "the export was stopped");
-    return rc;
+    return rc < 0 ? rc : count_key(e);
 }
 
 /* ---- documents ---------------------------------------------------------------------------------------*/
@@ -222,18 +236,41 @@ static int export_files(struct export *e)
     return rc;
 }
 
-static int append(void *ctx, const void *data, size_t len)
+static int put_zip(void *ctx, uint64_t offset, const void *data, size_t len)
 {
-    return hg_partial_append(ctx, data, len);
+    const struct export *e = ctx;
+
+    return hg_partial_write(e->partial, offset, data, len);
+}
+
+static int begin_entry(void *ctx, const char *name, const void **out, size_t *out_len)
+{
+    struct export *e = ctx;
+    int rc = read_key(e, name, &e->value);
+
+    if (rc < 0)
+        return rc;
+    *out = holog_value_data(e->value);
+    *out_len = holog_value_size(e->value);
+    return count_key(e);
+}
+
+static void end_entry(void *ctx)
+{
+    struct export *e = ctx;
+
+    holog_value_release(e->value);
+    e->value = NULL;
 }
 
 static int export_zip(struct export *e)
 {
+    struct hg_zip_to to = { .put = put_zip, .begin = begin_entry, .end = end_entry, .ctx = e };
     struct hg_buf comment = { 0 };
-    int rc;
+    int rc = hg_zip_begin(&e->zip, &to);
 
-    hg_zip_begin(&e->zip, append, e->partial);
-    rc = walk(e);
+    if (rc == HOLOG_OK)
+        rc = walk(e);
     if (rc == HOLOG_OK)
         rc = write_documents_first(e);
     e->only_data = 1;
@@ -245,6 +282,7 @@ static int export_zip(struct export *e)
         rc = hg_zip_end(&e->zip, (const char *)comment.data);
     hg_buf_release(&comment);
     hg_zip_release(&e->zip);
+    holog_value_release(e->value);
     return rc;
 }
 

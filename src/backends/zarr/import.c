@@ -3,6 +3,7 @@
  * tells chunks from other names, then files, then the directories below. Documents of Zarr v2 become those of v3
  * (from_v2.h); chunks keep their keys and bytes.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,9 +252,9 @@ static int is_document(const struct names *n, const char *name)
 {
     static const char *const documents[] = { ".zarray", ".zgroup", ".zattrs", ".zmetadata" };
 
-    for (size_t i = 0; !has(n, "zarr.json") && i < sizeof documents / sizeof documents[0]; i++)
+    for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++)
         if (strcmp(name, documents[i]) == 0)
-            return 1;
+            return !has(n, "zarr.json"); /* looks at all of them: not for each chunk */
     return strcmp(name, "zarr.json") == 0;
 }
 
@@ -327,6 +328,22 @@ static int import_dir(struct import *m, size_t dir_len)
     return rc;
 }
 
+/* Who changes a zip file writes a document behind the one that is there. */
+static void note_copies(const struct import *m)
+{
+    char message[120];
+
+    for (size_t i = 0; m->options.noted != NULL && i < m->in.zip.n; i++) {
+        const struct hg_zip_entry *e = &m->in.zip.entries[i];
+        if (e->copies == 0)
+            continue;
+        (void)snprintf(message, sizeof message,
+                       "is there %" PRIu32 " times in the zip file; the last of them is taken",
+                       e->copies + 1);
+        m->options.noted(m->options.noted_ctx, e->name, message);
+    }
+}
+
 static int import_all(struct import *m, const char *from)
 {
     struct holog_error_detail why;
@@ -335,6 +352,7 @@ static int import_all(struct import *m, const char *from)
     if (rc < 0)
         return rc;
     m->chunk_max = DEFLATED_MAX;
+    note_copies(m);
     rc = import_dir(m, 0);
     if (rc < 0 && m->in.dir == NULL) {
         hg_error_get(&why);

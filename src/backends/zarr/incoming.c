@@ -15,10 +15,10 @@ static int read_at(void *ctx, uint64_t offset, void *out, size_t len)
 static int open_zip(struct hg_incoming *in, const char *from)
 {
     struct holog_error_detail why;
-    struct hg_zip_source source = { .read = read_at,
-                                    .ctx = in->file,
-                                    .size = hg_outside_file_size(in->file) };
-    int rc = hg_zip_open(&in->zip, &source);
+    struct hg_zip_from file = { .read = read_at,
+                                .ctx = in->file,
+                                .size = hg_outside_file_size(in->file) };
+    int rc = hg_zip_open(&in->zip, &file);
 
     if (rc == HOLOG_OK)
         return rc;

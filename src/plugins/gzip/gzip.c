@@ -1,5 +1,5 @@
 /*
- * gzip and bare deflate with zlib, for codec/gzip.h. Members one behind the
+ * gzip with zlib, for codec/gzip.h. Members one behind the
  * other, to the last byte: what follows them is damage.
  */
 #include <limits.h>
@@ -10,7 +10,6 @@
 #include "plugins/plugin.h"
 
 #define GZIP_WINDOW (15 + 16) /* 32 KiB, and gzip's own frame */
-#define BARE_WINDOW (-15)     /* 32 KiB, and no frame */
 #define MEMORY      8         /* zlib's default */
 #define FRAME       18        /* bytes before and behind what deflate makes */
 
@@ -62,28 +61,6 @@ static int gzip_decode(const void *in, size_t len, void *out, size_t cap, size_t
     return HOLOG_OK;
 }
 
-/* One byte more of room shows whether it makes more than it should. */
-static int bare_inflate(const void *in, size_t len, void *out, size_t size)
-{
-    z_stream z = { 0 };
-    uint8_t more;
-    size_t at = 0;
-    size_t n = 0;
-    size_t extra = 0;
-    int rc;
-
-    if (inflateInit2(&z, BARE_WINDOW) != Z_OK)
-        return HOLOG_E_NOMEM;
-    do
-        rc = n < size ? inflate_some(&z, in, len, &at, out, size, &n)
-                      : inflate_some(&z, in, len, &at, &more, 1, &extra);
-    while (rc == Z_OK && extra == 0);
-    (void)inflateEnd(&z); /* fails only on what is no stream */
-    if (rc == Z_MEM_ERROR)
-        return HOLOG_E_NOMEM;
-    return rc == Z_STREAM_END && n == size && extra == 0 && at == len ? HOLOG_OK : HOLOG_E_CORRUPT;
-}
-
 static size_t gzip_bound(size_t len)
 {
     return deflateBound(NULL, len) + FRAME;
@@ -114,7 +91,6 @@ const struct hg_plugin_gzip *holog_plugin_gzip(void)
     static const struct hg_plugin_gzip table = { .version = HG_PLUGIN_VERSION,
                                                  .struct_size = sizeof table,
                                                  .decode = gzip_decode,
-                                                 .inflate = bare_inflate,
                                                  .bound = gzip_bound,
                                                  .encode = gzip_encode };
     return &table;
