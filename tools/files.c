@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -88,21 +87,33 @@ int file_write(int fd, const void *buf, size_t len_bytes)
     return 0;
 }
 
+/* Its directory, where it is not there itself; NULL: nor is that. */
+static char *place_of(const char *file)
+{
+    char *whole = realpath(file, NULL);
+    const char *slash = strrchr(file, '/');
+    char *dir;
+
+    if (whole != NULL || slash == file)
+        return whole;
+    dir = slash != NULL ? strndup(file, (size_t)(slash - file)) : strdup(".");
+    if (dir != NULL)
+        whole = realpath(dir, NULL);
+    free(dir);
+    return whole;
+}
+
 bool file_is_in_store(const struct args *args, const char *file)
 {
     char *store = realpath(args->operands[0], NULL);
-    char *whole = realpath(file, NULL);
-    char *copy = whole == NULL ? strdup(file) : NULL;
-    size_t n;
-    bool in;
+    char *place = place_of(file);
+    bool in = false;
 
-    if (copy != NULL)
-        whole = realpath(dirname(copy), NULL);
-    n = store != NULL ? strlen(store) : 0;
-    in = n > 1 && whole != NULL && strncmp(whole, store, n) == 0 &&
-         (whole[n] == '\0' || whole[n] == '/');
+    if (store != NULL && place != NULL) {
+        size_t n = strlen(store);
+        in = n > 1 && strncmp(place, store, n) == 0 && (place[n] == '\0' || place[n] == '/');
+    }
     free(store);
-    free(whole);
-    free(copy);
+    free(place);
     return in;
 }

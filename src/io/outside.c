@@ -125,17 +125,16 @@ static int is_below(const char *path, const char *dir)
 
 int hg_outside_overlap(const char *a, const char *b, int *out_overlap)
 {
-    char *real[2] = { realpath(a, NULL), NULL };
-    int rc = real[0] == NULL ? hg_io_fail(errno, "resolve", a) : HOLOG_OK;
+    char *real_a = realpath(a, NULL);
+    int rc = real_a == NULL ? hg_io_fail(errno, "resolve", a) : HOLOG_OK;
+    char *real_b = realpath(b, NULL);
 
-    if (rc == HOLOG_OK) {
-        real[1] = realpath(b, NULL);
-        rc = real[1] == NULL ? hg_io_fail(errno, "resolve", b) : HOLOG_OK;
-    }
-    if (rc == HOLOG_OK)
-        *out_overlap = is_below(real[0], real[1]) || is_below(real[1], real[0]);
-    free(real[0]); /* lint-allow(free): realpath's own */
-    free(real[1]); /* lint-allow(free): realpath's own */
+    if (real_b == NULL && real_a != NULL)
+        rc = hg_io_fail(errno, "resolve", b);
+    if (real_a != NULL && real_b != NULL)
+        *out_overlap = is_below(real_a, real_b) || is_below(real_b, real_a);
+    free(real_a); /* lint-allow(free): realpath's own */
+    free(real_b); /* lint-allow(free): realpath's own */
     return rc;
 }
 

@@ -23,6 +23,15 @@ class Values(Case):
         super().setUp()
         self.init()
 
+    def test_a_file_in_the_store_is_not_written_over(self):
+        self.save("a", b"precious")
+        for name in ("SUPER", "seg/00000001.hlog", "new"):
+            place = os.path.join(self.store, name)
+            self.holog("load", self.store, "a", "-o", place, status=FAILED)
+            self.holog("export", self.store, "/", place, status=FAILED)
+        self.holog("verify", self.store)
+        self.assertEqual(self.load("a"), b"precious")
+
     def test_every_size_comes_back(self):
         for n in (0, 1, 255, 4096, 65535, 65536, 65537, MIB, 3 * MIB + 1):
             value = noise(n, n)
