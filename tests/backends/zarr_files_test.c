@@ -443,6 +443,43 @@ Test(zarr_files, an_array_of_texts_keeps_its_bytes_and_cannot_be_opened)
     cr_assert_eq(all_of("fixed2").sum, all_of("fixed").sum);
 }
 
+/* Readers that meet a type that they do not know there refuse every array of the hierarchy. */
+Test(zarr_files, a_type_that_v3_has_no_word_for_is_not_in_consolidated_metadata)
+{
+    char plain[] =
+        "{\"zarr_format\":2,\"shape\":[4],\"chunks\":[2],\"dtype\":\"<u2\",\"order\":\"C\","
+        "\"compressor\":null,\"filters\":null,\"fill_value\":0}";
+    char dates[] =
+        "{\"zarr_format\":2,\"shape\":[4],\"chunks\":[2],\"dtype\":\"<M8[ns]\",\"order\":\"C\","
+        "\"compressor\":null,\"filters\":null,\"fill_value\":0}";
+    holog_view *view = NULL;
+    holog_zarr *zarr = NULL;
+    holog_value *v = NULL;
+
+    cr_assert_eq(mkdir(place("g.zarr"), 0700), 0);
+    cr_assert_eq(mkdir(place("g.zarr/plain"), 0700), 0);
+    cr_assert_eq(mkdir(place("g.zarr/dates"), 0700), 0);
+    write_outside("g.zarr/.zgroup", "{\"zarr_format\":2}", 17);
+    write_outside("g.zarr/plain/.zarray", plain, sizeof plain - 1);
+    write_outside("g.zarr/dates/.zarray", dates, sizeof dates - 1);
+    OK(import_from("g.zarr", "g"));
+    OK(holog_view_open(box.store, &view));
+    OK(holog_zarr_open(view, "g", HOLOG_ZARR_CONSOLIDATED, &zarr));
+    OK(holog_zarr_get(zarr, "zarr.json", &v));
+    cr_assert_not_null(memmem(holog_value_data(v), holog_value_size(v), "plain", 5));
+    cr_assert_null(memmem(holog_value_data(v), holog_value_size(v), "dates", 5));
+    holog_value_release(v);
+    OK(holog_zarr_get(zarr, "dates/zarr.json", &v));
+    holog_value_release(v);
+    holog_zarr_close(zarr);
+    OK(holog_zarr_open(view, "g", HOLOG_ZARR_V2, &zarr));
+    OK(holog_zarr_get(zarr, ".zmetadata", &v));
+    cr_assert_not_null(memmem(holog_value_data(v), holog_value_size(v), "M8", 2));
+    holog_value_release(v);
+    holog_zarr_close(zarr);
+    holog_view_close(view);
+}
+
 Test(zarr_files, numbers_that_json_has_not_are_taken_as_strings_and_noted)
 {
     static const char group[] = "{\"zarr_format\":3,\"node_type\":\"group\","
