@@ -379,7 +379,7 @@ def bench_planes(lib, args, report):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    p.add_argument("library")
+    p.add_argument("libholog", metavar="LIBHOLOG.SO")
     p.add_argument("--dir", default="bench-scratch")
     p.add_argument("--planes", type=int, default=1000)
     p.add_argument("--warm-planes", type=int, default=200, help="of them, for rows that are warm")
@@ -394,7 +394,7 @@ def main():
     if not args.cold:
         print("not root: cold rows are left out")
     report = Report(UNITS)
-    ratios = bench_planes(Lib(args.library), args, report)
+    ratios = bench_planes(Lib(args.libholog), args, report)
     report.show()
     if ratios:
         verdict("one plane out of the batch by the plane alone, median of pairs,",

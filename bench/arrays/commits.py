@@ -190,7 +190,7 @@ def judge(args, report):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    p.add_argument("library")
+    p.add_argument("libholog", metavar="LIBHOLOG.SO")
     p.add_argument("--dir", default="bench-scratch")
     p.add_argument("--chunks", default="2000,50000,1000000")
     p.add_argument("--icechunk-most", type=int, default=50000)
@@ -206,7 +206,7 @@ def main():
     report = Report({f"commit-{n}-p{p}": (f"us, durable, one of {n} chunks", False)
                      for n in args.chunks for p in (50, 99)})
     try:
-        measure(Lib(args.library), args, report)
+        measure(Lib(args.libholog), args, report)
     finally:
         shutil.rmtree(args.dir)
     report.show()

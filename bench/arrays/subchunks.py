@@ -212,7 +212,7 @@ def measure(kind, lib, args, layout, readers, parts, report):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    p.add_argument("library")
+    p.add_argument("libholog", metavar="LIBHOLOG.SO")
     p.add_argument("--dir", default="bench-scratch")
     p.add_argument("--size", type=int, default=1024)
     p.add_argument("--readers", default="1,8")
@@ -231,7 +231,7 @@ def main():
         print("not root: cold rows are left out")
     there = versions("numpy", "tensorstore", "zarr", "zarrs")
     kinds = [kind for name, of in KINDS.items() for kind in of if name == "holog" or there[name]]
-    lib = Lib(args.library)
+    lib = Lib(args.libholog)
     report = Report({row_of(layout, readers, t): (f"parts/s, {readers} readers, {t}", True)
                      for layout in args.layouts for readers in args.readers for t in ("cold", "warm")})
     try:

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
+
 enum {
     NOT_ASKED,
     PLAIN,
@@ -36,6 +38,14 @@ int hg_simd_avx2(void)
         atomic_store_explicit(&known, now, memory_order_relaxed);
     }
     return now == AVX2;
+}
+
+unsigned hg_simd_kernel(unsigned width)
+{
+    unsigned at = (unsigned)__builtin_ctz(width);
+
+    HG_ASSERT(at < 4 && width == 1u << at);
+    return at + (HG_HAVE_AVX2 && hg_simd_avx2() ? 4u : 0);
 }
 
 void hg_simd_allow(int allowed)

@@ -26,6 +26,10 @@
 #define HG_MAY_ALIAS __attribute__((may_alias))
 
 int hg_simd_avx2(void);
+/* Of a table of kernels for words of 1, 2, 4 and 8 bytes, plain ones and behind them those for AVX2, where there is
+ * code for it: which one runs. */
+#define HG_SIMD_KERNELS (HG_HAVE_AVX2 ? 8 : 4)
+unsigned hg_simd_kernel(unsigned width);
 /* For tests: 0 plain C, 1 what the machine has. Not while another thread is in a codec. */
 void hg_simd_allow(int allowed);
 

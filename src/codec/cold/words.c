@@ -91,20 +91,20 @@ struct each {
 
 static const struct each *each_of(unsigned width)
 {
-    static const struct each *const plain[] = { &each_8_plain, &each_16_plain, &each_32_plain,
-                                                &each_64_plain };
+    static const struct each *const all[HG_SIMD_KERNELS] = {
+        &each_8_plain,
+        &each_16_plain,
+        &each_32_plain,
+        &each_64_plain,
 #if HG_HAVE_AVX2
-    static const struct each *const avx2[] = { &each_8_avx2, &each_16_avx2, &each_32_avx2,
-                                               &each_64_avx2 };
+        &each_8_avx2,
+        &each_16_avx2,
+        &each_32_avx2,
+        &each_64_avx2
 #endif
-    int at = __builtin_ctz(width);
+    };
 
-    HG_ASSERT(at < 4 && width == 1u << at);
-#if HG_HAVE_AVX2
-    if (hg_simd_avx2())
-        return avx2[at];
-#endif
-    return plain[at];
+    return all[hg_simd_kernel(width)];
 }
 
 void hg_words_order_floats(const void *from, void *to, size_t n, unsigned width)
