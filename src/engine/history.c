@@ -123,7 +123,8 @@ static int touches(struct walk *w, const struct hg_record *r)
     int whole = r->type == HG_REC_DELETE_TREE || r->type == HG_REC_MOVE || r->type == HG_REC_COPY ||
                 r->type == HG_REC_ROLLBACK;
 
-    if (r->type == HG_REC_CONFIG || r->type == HG_REC_SEGMENTS || r->ignorable)
+    if (r->type == HG_REC_CONFIG || r->type == HG_REC_SEGMENTS || r->type == HG_REC_EDIT ||
+        r->ignorable)
         return 0;
     if (r->type != HG_REC_COPY && (at_or_below(w, path, len) || (whole && above(w, path, len))))
         goto yes;

@@ -94,6 +94,7 @@ static int find_end(holog_store *s, hg_pos *out_limit)
     if (rc != HOLOG_OK)
         return rc;
     hg_free(r.segments);
+    hg_free(r.left_over);
     *out_limit = r.last_segment == 0
                      ? 0
                      : hg_pos_make(r.last_segment, (uint32_t)HG_ALIGN_UP(r.end, (uint64_t)8));

@@ -250,8 +250,10 @@ static int refuse_init(struct hg_io *io)
     if (!l.leftovers)
         return HOLOG_OK;
     rc = hg_recover(io, &ro, &none, &r); /* is it what a cut during init leaves? */
-    if (rc == HOLOG_OK)
+    if (rc == HOLOG_OK) {
         hg_free(r.segments);
+        hg_free(r.left_over);
+    }
     if (rc == HOLOG_E_NOTSTORE)
         return HOLOG_OK;
     return rc == HOLOG_OK || rc == HOLOG_E_CORRUPT
@@ -362,6 +364,7 @@ static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
     ro->from = 0;
     ro->from_hash = 0;
     ro->from_len = 0;
+    ro->n_known = 0;
     s->keeper.covers = 0;
     s->report.used_checkpoint = 0;
     s->sequenced.sums = (struct hg_sums){ 0 };
@@ -436,6 +439,10 @@ static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_
         rc = take_folds(s, &c.folds);
     if (rc == HOLOG_OK)
         rc = take_settings(s, &c.settings);
+    s->known_segments = c.segments;
+    c.segments = (struct hg_buf){ 0 };
+    ro->known = (const struct hg_segment_entry *)(const void *)s->known_segments.data;
+    ro->n_known = s->known_segments.len / sizeof *ro->known;
     ro->from = c.covered;
     ro->from_hash = c.last_hash;
     ro->from_len = (uint32_t)c.last_len;
@@ -469,6 +476,15 @@ static size_t run_bytes_max(const holog_store *s)
     return (size_t)HG_MIN((uint64_t)RUN_BYTES_MAX, s->opts.budget_bytes / 32);
 }
 
+static void forget_segments(holog_store *s)
+{
+    hg_free(s->recovered.segments);
+    hg_free(s->recovered.left_over);
+    s->recovered.segments = NULL;
+    s->recovered.left_over = NULL;
+    s->recovered.n_segments = s->recovered.n_left_over = 0;
+}
+
 static int recover_log(holog_store *s, const struct hg_recover_options *ro)
 {
     struct hg_replay replay;
@@ -479,9 +495,7 @@ static int recover_log(holog_store *s, const struct hg_recover_options *ro)
     recovered = hg_recover(s->io, ro, &replay, &s->recovered);
     rc = hg_replay_end(s, recovered);
     if (rc < 0 && recovered >= 0) {
-        hg_free(s->recovered.segments);
-        s->recovered.segments = NULL;
-        s->recovered.n_segments = 0;
+        forget_segments(s);
     }
     return rc;
 }
@@ -579,11 +593,27 @@ static int drop_leftover(void *ctx, const char *name, int is_dir)
     return 0;
 }
 
+/* Files of segments that a compaction has replaced, or began to make. */
+static int drop_replaced(holog_store *s)
+{
+    char name[HG_FILE_NAME_MAX];
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < s->recovered.n_left_over && rc == HOLOG_OK; i++) {
+        const struct hg_segment_entry *e = &s->recovered.left_over[i];
+        hg_segment_name(name, e->segment, e->kind);
+        rc = s->io->ops->unlink(s->io, name);
+    }
+    if (rc == HOLOG_OK && s->recovered.n_left_over > 0)
+        rc = s->io->ops->sync_dir(s->io, HG_SEG_DIR);
+    return rc;
+}
+
 static int drop_leftovers(holog_store *s)
 {
     static const char *const dirs[] = { "", HG_SEG_DIR, HG_CHK_DIR, HG_QUARANTINE_DIR };
     struct leftovers l = { .io = s->io };
-    int rc = HOLOG_OK;
+    int rc = drop_replaced(s);
 
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0] && rc == HOLOG_OK; i++) {
         l.dir = dirs[i];
@@ -688,9 +718,8 @@ static int open_parts(holog_store *s)
         rc = hg_keeper_start(s);
     if (read_only && rc == HOLOG_OK)
         rc = hg_reader_segments(s);
-    hg_free(s->recovered.segments);
-    s->recovered.segments = NULL;
-    s->recovered.n_segments = 0;
+    forget_segments(s);
+    hg_buf_release(&s->known_segments);
     return rc;
 }
 
@@ -774,6 +803,7 @@ static int judge_without_super(struct hg_io *io)
     if (rc != HOLOG_OK)
         return rc;
     hg_free(r.segments);
+    hg_free(r.left_over);
     return hg_error(HOLOG_E_NOTSTORE, "%s: no holog store here", io->root);
 }
 

@@ -213,7 +213,8 @@ struct holog_store {
     uint32_t followed_list;        /* the same, of long commits' records; misc_lock */
     uint64_t followed_ended;       /* bytes that commits up to the last one have ended; misc_lock */
     struct hg_followed followed;   /* misc_lock */
-    struct hg_recovered recovered; /* segments list freed after open */
+    struct hg_buf known_segments;  /* while opening: what the checkpoint knew */
+    struct hg_recovered recovered; /* lists of segments are freed after open */
     struct hg_buf reader_segments; /* struct hg_log_segment; misc_lock */
     holog_recovery_report report;
 };

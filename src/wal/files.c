@@ -23,6 +23,7 @@ struct slot {
     uint32_t id; /* fixed while in the table; everything else: fs->lock */
     uint32_t refs;
     int opening;
+    int forgotten;            /* closed when it is idle */
     struct hg_file *file;     /* fixed while refs > 0 and not opening */
     struct hg_file_info info; /* as file */
     struct slot *hash_next;   /* also the list of free slots */
@@ -157,6 +158,7 @@ static int fill_slot(struct hg_files *fs, struct slot *s, uint32_t id, enum hg_s
     s->id = id;
     s->refs = 1;
     s->opening = 1;
+    s->forgotten = 0;
     s->hash_next = *bucket_of(fs, id);
     *bucket_of(fs, id) = s;
     hg_mutex_unlock(fs->io, &fs->lock);
@@ -207,13 +209,41 @@ static int get_slot(struct hg_files *fs, uint32_t id, enum hg_segment_kind kind,
 
 static void put_slot(struct hg_files *fs, struct slot *s)
 {
+    struct hg_file *last = NULL;
+
     hg_mutex_lock(fs->io, &fs->lock);
     HG_ASSERT(s->refs > 0);
-    if (--s->refs == 0) {
+    if (--s->refs == 0 && s->forgotten) {
+        last = s->file;
+        remove_slot(fs, s);
+        give_slot(fs, s);
+    } else if (s->refs == 0) {
         idle_add(fs, s);
         wake_waiters(fs);
     }
     hg_mutex_unlock(fs->io, &fs->lock);
+    if (last != NULL)
+        (void)fs->io->ops->close(last); /* only read from: nothing can be lost */
+}
+
+void hg_files_forget(struct hg_files *fs, uint32_t id)
+{
+    struct hg_file *idle = NULL;
+    struct slot *s;
+
+    hg_mutex_lock(fs->io, &fs->lock);
+    s = find_slot(fs, id);
+    if (s != NULL && s->refs > 0) {
+        s->forgotten = 1;
+    } else if (s != NULL) {
+        idle = s->file;
+        idle_remove(s);
+        remove_slot(fs, s);
+        give_slot(fs, s);
+    }
+    hg_mutex_unlock(fs->io, &fs->lock);
+    if (idle != NULL)
+        (void)fs->io->ops->close(idle); /* only read from: nothing can be lost */
 }
 
 int hg_files_get(struct hg_files *fs, uint32_t id, enum hg_segment_kind kind,

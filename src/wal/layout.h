@@ -15,7 +15,8 @@
 /* Must-understand features (docs/FORMAT.md, section 11). */
 #define HG_FEATURE_VERSIONS UINT64_C(1) /* DELTA, ROLLBACK, TAG, RETENTION, FOLD records */
 #define HG_FEATURE_ARRAYS   UINT64_C(4) /* node components; 2 stays one that no holog knows */
-#define HG_FEATURES_KNOWN   (HG_FEATURE_VERSIONS | HG_FEATURE_ARRAYS)
+#define HG_FEATURE_COLD     UINT64_C(8) /* EDIT records, segments of cold blocks */
+#define HG_FEATURES_KNOWN   (HG_FEATURE_VERSIONS | HG_FEATURE_ARRAYS | HG_FEATURE_COLD)
 
 #define HG_SUPER_NAME       "SUPER"
 #define HG_CALIBRATION_NAME "calibration.json" /* no part of the log; verify knows it */
@@ -29,7 +30,7 @@
 enum hg_segment_kind {
     HG_KIND_FRAMES = 1,  /* .hlog */
     HG_KIND_EXTENTS = 2, /* .hext */
-    HG_KIND_HWP = 3,     /* .hwp, reserved */
+    HG_KIND_HWP = 3,     /* .hwp */
     HG_KIND_COLD = 4,    /* .hlog written by compaction, reserved */
 };
 
@@ -38,6 +39,7 @@ enum hg_segment_kind {
 #define HG_SEGMENT_FIRST      (1u << 20) /* size of a store's first frame segment, if the limit allows */
 #define HG_EXTENT_SEGMENT_MIN (128u << 10) /* header and at least one 64 KiB block */
 #define HG_EXTENT_SEGMENT_MAX (1024u << 20)
+#define HG_HWP_SEGMENT_MAX    (UINT64_C(1) << 40)
 #define HG_FRAME_MAX          (16u << 20)
 #define HG_INLINE_DEFAULT     65536u
 

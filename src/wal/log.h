@@ -39,6 +39,7 @@
 #include "wal/layout.h"
 #include "wal/record.h"
 #include "wal/recover.h"
+#include "wal/segment.h"
 
 struct hg_log;
 
@@ -192,6 +193,26 @@ void hg_log_extents_settle(struct hg_log *log);
  * taken again while nothing stands behind it, else it is garbage. */
 void hg_log_extent_release(struct hg_log *log, const struct hg_piece *p, int keep);
 
+/* ---- edits (lock not held; log_edit.c) ----------------------------------------------------------*/
+
+/* Identity of a new .hwp segment, which the caller writes as seg/<id>.tmp and renames. */
+HG_MUST_CHECK int hg_log_cold_header(struct hg_log *log, uint64_t capacity,
+                                     struct hg_segment_header *out);
+/* 1: somebody writes to this extent segment, or may; what is in it need not be named by a frame yet. */
+int hg_log_extent_busy(struct hg_log *log, uint32_t segment);
+struct hg_edit {
+    const struct hg_segment_entry *added; /* their files are there, durable */
+    size_t n_added;
+    const struct hg_segment_entry *removed; /* of the store so far; nobody writes to them */
+    size_t n_removed;
+};
+/* Durable on return: from now on these segments are of the store, and those are not. Files stay. A failure
+ * before the frame is written has changed nothing; after that the log is poisoned. */
+HG_MUST_CHECK int hg_log_edit(struct hg_log *log, const struct hg_edit *edit);
+/* The files of segments that edits have removed go; durable on return. What fails is tried again by the
+ * next call, or the next open. */
+HG_MUST_CHECK int hg_log_unlink_removed(struct hg_log *log);
+
 /* ---- facts -----------------------------------------------------------------------------------------*/
 
 struct hg_log_state {
@@ -207,7 +228,8 @@ struct hg_log_state {
  * hg_log_sync under no concurrent commits). */
 void hg_log_state(struct hg_log *log, struct hg_log_state *out);
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out);
-/* The segments of the store with their used bytes: for checkpoints and SEGMENTS records. */
+/* The segments of the store with their used bytes, for checkpoints; those that are to be unlinked too, with
+ * HG_SEGMENT_REMOVED. */
 HG_MUST_CHECK int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries);
 /* SUPER as it stands (settings, uuid, salt). */
 const struct hg_super *hg_log_super(const struct hg_log *log);

@@ -85,7 +85,7 @@ static int add_entry(struct hg_log *log, uint32_t segment, uint32_t kind, uint64
     return rc;
 }
 
-static void drop_entry(struct hg_log *log, uint32_t segment)
+void hg_log_drop_entry(struct hg_log *log, uint32_t segment)
 {
     struct hg_segment_entry *e;
 
@@ -146,7 +146,7 @@ void hg_log_drop_segment(struct hg_log *log, uint32_t id, struct hg_file *file)
         (void)log->io->ops->close(file); /* a temporary: the next open deletes it anyway */
     hg_segment_tmp_name(name, id);
     (void)log->io->ops->unlink(log->io, name);
-    drop_entry(log, id);
+    hg_log_drop_entry(log, id);
     hg_error_set(&first);
 }
 
@@ -454,11 +454,26 @@ static int list_to_extent(struct hg_log *log, const struct hg_buf *list, struct 
     return rc;
 }
 
+/* Those that are to be unlinked are of the store no more. */
+static void leave_out_removed(struct hg_buf *entries)
+{
+    struct hg_segment_entry *e = (struct hg_segment_entry *)(void *)entries->data;
+    size_t n = entries->len / sizeof *e;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if ((e[i].kind & HG_SEGMENT_REMOVED) == 0)
+            e[kept++] = e[i];
+    }
+    entries->len = kept * sizeof *e;
+}
+
 static int make_list(struct hg_log *log, struct hg_buf *out_body)
 {
     struct hg_buf entries = { 0 };
     int rc = hg_log_segments(log, &entries);
 
+    leave_out_removed(&entries);
     if (rc == HOLOG_OK)
         rc = hg_body_begin(out_body, log->last_time_ns, NULL, 0);
     if (rc == HOLOG_OK)
@@ -584,7 +599,8 @@ int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r)
 
     for (size_t i = 0; i < r->n_segments && rc == HOLOG_OK; i++) {
         const struct hg_log_segment *s = &r->segments[i];
-        rc = add_entry(log, s->id, s->kind, s->sealed ? s->file_size : s->used);
+        rc = add_entry(log, s->id, s->kind,
+                       s->sealed || s->kind == HG_KIND_HWP ? s->file_size : s->used);
         log->features |= s->header.feat_incompat;
         if (s->id == r->last_segment)
             last = s;

@@ -11,6 +11,7 @@
  *   DELETE         segment u32, path         MOVE, COPY   varint from length, from, to
  *   BODY           segment u32, varint offset / 4096, varint length, hash u64
  *   SEGMENTS       varint count, { segment u32, kind u8, used u64 }*
+ *   EDIT           varint added, varint removed, entries of both as in SEGMENTS
  *   CONFIG         varint key length, key, value
  *   DELTA, FOLD, ROLLBACK, TAG, RETENTION: record_versions.c
  *
@@ -28,13 +29,11 @@
 #include "base/node.h"
 #include "wal/record_parts.h"
 
-#define SEGMENT_ENTRY_SIZE 13u
-#define BLOB_FIXED         (1u + 8u)
-#define LARGE_FIXED        (1u + 16u)
-#define CONFIG_KEY_MAX     255u
-#define TARGET_MAX         HG_REC_PATH_MAX
+#define BLOB_FIXED     (1u + 8u)
+#define LARGE_FIXED    (1u + 16u)
+#define CONFIG_KEY_MAX 255u
+#define TARGET_MAX     HG_REC_PATH_MAX
 
-static_assert(SEGMENT_ENTRY_SIZE == 4 + 1 + 8, "SEGMENTS entry: format v1");
 static_assert(HG_REC_PREFIX_MAX == 1 + 2 * HG_VARINT_MAX, "type and two varints");
 
 int hg_rec_bad(const char *why)
@@ -110,7 +109,8 @@ uint64_t hg_rec_type_needs(uint8_t type)
     return type == HG_REC_DELTA || type == HG_REC_ROLLBACK || type == HG_REC_TAG ||
                    type == HG_REC_RETENTION || type == HG_REC_FOLD
                ? HG_FEATURE_VERSIONS
-               : 0;
+           : type == HG_REC_EDIT ? HG_FEATURE_COLD
+                                 : 0;
 }
 
 uint64_t hg_rec_needs(const struct hg_record *r)
@@ -338,31 +338,6 @@ int hg_rec_config(struct hg_buf *body, const char *key, size_t key_len, const vo
     return HOLOG_OK;
 }
 
-static int segment_entry_sane(const struct hg_segment_entry *e)
-{
-    return e->segment != 0 && e->kind >= HG_KIND_FRAMES && e->kind <= HG_KIND_COLD &&
-           e->used <= HG_EXTENT_SEGMENT_MAX;
-}
-
-int hg_rec_segments(struct hg_buf *body, const struct hg_segment_entry *entries, size_t n,
-                    size_t *out_at)
-{
-    uint8_t *p = NULL;
-    HG_ASSERT(n <= HG_REC_CONTENT_MAX / 2 / SEGMENT_ENTRY_SIZE);
-    int rc =
-        hg_rec_begin(body, HG_REC_SEGMENTS, hg_varint_size(n) + n * SEGMENT_ENTRY_SIZE, &p, out_at);
-    if (rc < 0)
-        return rc;
-    p += hg_put_varint(p, n);
-    for (size_t i = 0; i < n; i++, p += SEGMENT_ENTRY_SIZE) {
-        HG_ASSERT(segment_entry_sane(&entries[i]));
-        hg_put_le32(p, entries[i].segment);
-        p[4] = entries[i].kind;
-        hg_put_le64(p + 5, entries[i].used);
-    }
-    return HOLOG_OK;
-}
-
 /* ---- decoding ---------------------------------------------------------------------------------- */
 
 int hg_rec_head_decode(const uint8_t *in, size_t avail, struct hg_rec_head *out)
@@ -486,43 +461,6 @@ static int decode_config(const uint8_t *in, size_t len, struct hg_record *r)
     return HOLOG_OK;
 }
 
-static void segment_entry_decode(const uint8_t *in, struct hg_segment_entry *e)
-{
-    e->segment = hg_get_le32(in);
-    e->kind = in[4];
-    e->used = hg_get_le64(in + 5);
-}
-
-static int decode_segments(const uint8_t *in, size_t len, struct hg_record *r)
-{
-    struct hg_segment_entry e;
-    uint64_t count = 0;
-    size_t n = hg_get_varint(in, len, &count);
-    if (n == 0 || count > (len - n) / SEGMENT_ENTRY_SIZE || count * SEGMENT_ENTRY_SIZE != len - n)
-        return hg_rec_bad("the number of segments does not fit");
-    for (const uint8_t *p = in + n; p < in + len; p += SEGMENT_ENTRY_SIZE) {
-        segment_entry_decode(p, &e);
-        if (!segment_entry_sane(&e))
-            return hg_rec_bad("an entry of the list of segments is out of range");
-    }
-    r->rest = in;
-    r->rest_len = len;
-    return HOLOG_OK;
-}
-
-int hg_rec_segments_next(const struct hg_record *r, size_t *at, struct hg_segment_entry *out)
-{
-    uint64_t count = 0;
-    if (*at == 0)
-        *at = hg_get_varint(r->rest, r->rest_len, &count);
-    HG_ASSERT(*at > 0 && *at <= r->rest_len); /* decode_segments checked the count */
-    if (r->rest_len - *at < SEGMENT_ENTRY_SIZE)
-        return HOLOG_E_NOENT;
-    segment_entry_decode(r->rest + *at, out);
-    *at += SEGMENT_ENTRY_SIZE;
-    return HOLOG_OK;
-}
-
 int hg_rec_content_decode(uint8_t type_byte, const uint8_t *content, size_t len,
                           struct hg_record *out)
 {
@@ -541,7 +479,8 @@ int hg_rec_content_decode(uint8_t type_byte, const uint8_t *content, size_t len,
     case HG_REC_MOVE:
     case HG_REC_COPY: return decode_transfer(content, len, out);
     case HG_REC_BODY: return decode_body(content, len, out);
-    case HG_REC_SEGMENTS: return decode_segments(content, len, out);
+    case HG_REC_SEGMENTS: return hg_rec_segments_decode(content, len, out);
+    case HG_REC_EDIT: return hg_rec_edit_decode(content, len, out);
     case HG_REC_CONFIG: return decode_config(content, len, out);
     case HG_REC_DELTA:
     case HG_REC_ROLLBACK:

@@ -26,6 +26,7 @@ enum hg_record_type {
     HG_REC_TAG = 17,
     HG_REC_RETENTION = 18,
     HG_REC_SEGMENTS = 24,
+    HG_REC_EDIT = 26,
     HG_REC_CONFIG = 27,
     HG_REC_FOLD = 28,
     HG_REC_BLANK = 63, /* always with bit 7: a record that repair has taken out of a commit */
@@ -122,7 +123,8 @@ struct hg_record {
     uint64_t time_ns;      /* TAG */
     struct hg_piece body;  /* BODY */
     uint64_t body_hash;    /* BODY */
-    const uint8_t *rest;   /* SEGMENTS and unknown ignorable types: the content */
+    uint32_t n_added;      /* EDIT: so many entries of the content are of segments that came */
+    const uint8_t *rest;   /* SEGMENTS, EDIT and unknown ignorable types: the content */
     size_t rest_len;
 };
 
@@ -219,13 +221,22 @@ HG_MUST_CHECK int hg_rec_retention(struct hg_buf *body, uint64_t horizon, size_t
 
 struct hg_segment_entry {
     uint32_t segment;
-    uint8_t kind;
+    uint8_t
+        kind; /* enum hg_segment_kind; in memory and in checkpoints perhaps with the bit below */
     uint64_t used;
 };
+#define HG_SEGMENT_REMOVED 0x80u /* an EDIT has removed it; its file may be there */
 HG_MUST_CHECK int hg_rec_segments(struct hg_buf *body, const struct hg_segment_entry *entries,
                                   size_t n, size_t *out_at);
 HG_MUST_CHECK int hg_rec_segments_next(const struct hg_record *r, size_t *at,
                                        struct hg_segment_entry *out); /* HOLOG_E_NOENT at the end */
+/* EDIT: segments that are of the store from now on, and those that are no more, whose files may be gone. */
+HG_MUST_CHECK int hg_rec_edit(struct hg_buf *body, const struct hg_segment_entry *added,
+                              size_t n_added, const struct hg_segment_entry *removed,
+                              size_t n_removed, size_t *out_at);
+/* The same for both; out_removed: the entry is one of those that went. */
+HG_MUST_CHECK int hg_rec_edit_next(const struct hg_record *r, size_t *at,
+                                   struct hg_segment_entry *out, int *out_removed);
 
 /* Decode the record at in (avail bytes to the end of the body); `back` is what its back field must
  * say (its offset in the body). Every path is checked (canonical, limits). Sets everything but

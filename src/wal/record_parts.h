@@ -1,6 +1,6 @@
 /*
  * What the files of the record codec share: record.c (heads, paths, most types), record_extents.c
- * (pieces, block tables), record_versions.c (deltas, folds, rollbacks, tags). Private to them.
+ * (pieces, block tables), record_segments.c (segments), record_versions.c (deltas, folds, rollbacks, tags). Private to them.
  */
 #ifndef HG_WAL_RECORD_PARTS_H
 #define HG_WAL_RECORD_PARTS_H
@@ -41,6 +41,11 @@ uint8_t *hg_rec_put_extents(uint8_t *p, uint64_t value_len, const struct hg_piec
                             uint32_t n_pieces, const uint8_t *table);
 HG_MUST_CHECK int hg_rec_extents_decode(const uint8_t *in, size_t len, uint8_t csum,
                                         struct hg_record *r);
+
+/* ---- record_segments.c ------------------------------------------------------------------------ */
+
+HG_MUST_CHECK int hg_rec_segments_decode(const uint8_t *in, size_t len, struct hg_record *r);
+HG_MUST_CHECK int hg_rec_edit_decode(const uint8_t *in, size_t len, struct hg_record *r);
 
 /* ---- record_versions.c ------------------------------------------------------------------------ */
 

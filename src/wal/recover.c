@@ -143,6 +143,7 @@ int hg_recover(struct hg_io *io, const struct hg_recover_options *o, const struc
     hg_plan_release(&p);
     if (rc != 0) {
         hg_free(r.segments);
+        hg_free(r.left_over);
         return rc;
     }
     *out = r;

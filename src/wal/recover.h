@@ -64,6 +64,8 @@ struct hg_recover_options {
     uint64_t from_hash; /* header hash of that frame; checked: HOLOG_E_STALE when it is not there,
                            so that the caller drops its checkpoint and starts again */
     uint32_t from_len;
+    const struct hg_segment_entry *known; /* what the checkpoint knew of segments; with `from` */
+    size_t n_known;
     hg_pos limit; /* read-only beside a live writer: the durable end from ctl; nothing behind
                            it is looked at or judged. 0 = no limit */
     holog_progress_fn progress; /* may be NULL */
@@ -93,6 +95,10 @@ struct hg_recovered {
     int cut;                 /* a torn tail: must be cut at (last_segment, end) */
     uint64_t cut_bytes;      /* non-zero bytes behind the cut */
     uint64_t quarantined_bytes;
+    struct hg_segment_entry
+        *left_over; /* files in seg/ that are of the store no more, or never were;
+                                           hg_malloc, the caller's */
+    size_t n_left_over;
     int used_known; /* 1: `used` of extent segments takes in all that frames name */
     uint64_t frames_read, bytes_read;
 };

@@ -100,8 +100,11 @@ static int open_segment(struct hg_extent_reader *x, uint32_t segment)
         return rc;
     hg_segment_name(name, segment, HG_KIND_EXTENTS);
     rc = x->io->ops->open(x->io, name, x->flags, &x->file);
-    if (rc == HOLOG_E_NOENT)
-        return hg_corrupt(segment, 0, "%s is missing, and a commit names bytes in it", name);
+    if (rc == HOLOG_E_NOENT) {
+        rc = hg_corrupt(segment, 0, "%s is missing, and a commit names bytes in it", name);
+        int noted = x->edits == NULL ? HOLOG_OK : hg_edits_missing(x->edits, segment, rc);
+        return noted < 0 ? noted : rc;
+    }
     if (rc < 0)
         return rc;
     x->segment = segment;
@@ -172,12 +175,20 @@ int hg_blocks_verify(const void *data, size_t len, const uint8_t *table, uint64_
     return HOLOG_OK;
 }
 
+/* Its file is not there, and it is noted. */
+static int is_noted(const struct hg_extent_reader *x, uint32_t segment)
+{
+    return x->edits != NULL && hg_edits_is_missing(x->edits, segment);
+}
+
 static int verify_piece(struct hg_extent_reader *x, const struct hg_record *r,
                         const struct hg_piece *p, uint64_t first_block)
 {
     for (uint64_t at = 0; at < p->len; at += READ_BYTES) {
         uint64_t n = HG_MIN(p->len - at, (uint64_t)READ_BYTES);
         int rc = read_piece(x, p->segment, p->offset + at, n, &x->buf);
+        if (rc == HOLOG_E_CORRUPT && is_noted(x, p->segment))
+            return HOLOG_OK;
         if (rc < 0)
             return rc;
         rc = hg_blocks_verify(x->buf.data + (p->offset + at - x->buf.at), (size_t)n, r->table,
@@ -232,6 +243,8 @@ static int verify_record(void *ctx, const struct hg_record *r)
     struct hg_image m = { 0 };
     const uint8_t *body = NULL;
 
+    if (r->type == HG_REC_EDIT && x->edits != NULL)
+        return hg_edits_record(x->edits, r);
     if (r->type != HG_REC_BODY)
         return verify_inner_record(ctx, r);
     int rc = hg_extent_body(x, r, &m, &body);

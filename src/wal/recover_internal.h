@@ -6,6 +6,7 @@
 #define HG_WAL_RECOVER_INTERNAL_H
 
 #include "wal/recover.h"
+#include "wal/recover_edits.h"
 #include "wal/walk.h"
 
 /* ---- what lies behind the end (recover_scan.c) ----------------------------------------------- */
@@ -42,6 +43,8 @@ HG_MUST_CHECK int hg_body_each(const uint8_t *body, size_t len, uint32_t segment
 /* Reads extents, keeping the file of the last one open. Zero but for io and flags to begin. */
 struct hg_extent_reader {
     struct hg_io *io;
+    struct hg_edits
+        *edits; /* not NULL: EDITs are noted there, and what is missing: it may be that it went */
     unsigned flags; /* enum hg_open_flags */
     uint32_t segment;
     struct hg_file *file;
@@ -116,6 +119,8 @@ struct hg_plan {
     int super_rc; /* HOLOG_OK, HOLOG_E_NOENT, HOLOG_E_CORRUPT */
     struct hg_listing list;
     struct hg_extent_reader extents;
+    struct hg_edits
+        edits; /* deep: what is missing may have gone, and is told when it is asked for */
 
     size_t last; /* index of the last frame segment kept; list.n = none */
     uint64_t end;

@@ -561,6 +561,15 @@ static int end_at_damage(struct hg_plan *p)
     return rc;
 }
 
+static int has_edits(const struct hg_plan *p)
+{
+    uint64_t features = p->super_rc == HOLOG_OK ? p->super.feat_incompat : 0;
+
+    for (size_t i = 0; i < p->list.n; i++)
+        features |= p->list.e[i].header_rc == HOLOG_OK ? p->list.e[i].s.header.feat_incompat : 0;
+    return (features & HG_FEATURE_COLD) != 0;
+}
+
 int hg_plan_make(struct hg_plan *p)
 {
     p->extents.io = p->io;
@@ -573,6 +582,8 @@ int hg_plan_make(struct hg_plan *p)
     if (rc < 0)
         return rc;
     p->last = p->list.n;
+    if (p->deep && has_edits(p))
+        p->extents.edits = &p->edits;
     rc = take_all(p);
     if (rc >= 0)
         rc = check_super(p);
@@ -589,6 +600,7 @@ int hg_plan_make(struct hg_plan *p)
 void hg_plan_release(struct hg_plan *p)
 {
     hg_extent_reader_release(&p->extents);
+    hg_edits_release(&p->edits);
     hg_image_release(&p->buf);
     hg_listing_release(&p->list);
 }

@@ -62,6 +62,7 @@ int hg_replay_body(struct hg_extent_reader *x, const struct hg_replay *replay, c
 /* ---- noting what is named -------------------------------------------------------------------- */
 
 struct replayer {
+    struct hg_edits edits;
     struct hg_plan *plan;
     const struct hg_replay *user; /* may be NULL */
     struct hg_recovered *out;
@@ -89,17 +90,21 @@ static struct hg_log_segment *find_segment(const struct hg_recovered *out, uint3
     return low < out->n_segments && out->segments[low].id == id ? &out->segments[low] : NULL;
 }
 
-static int note_piece(const struct replayer *rp, const struct hg_record *r,
-                      const struct hg_piece *piece)
+static int note_piece(struct replayer *rp, const struct hg_record *r, const struct hg_piece *piece)
 {
     struct hg_log_segment *s = find_segment(rp->out, piece->segment);
+    struct holog_error_detail before;
     char name[HG_FILE_NAME_MAX];
 
     if (s == NULL || s->kind != HG_KIND_EXTENTS) {
+        hg_error_get(&before);
         hg_segment_name(name, piece->segment, HG_KIND_EXTENTS);
-        return hg_corrupt(piece->segment, piece->offset,
-                          "%s is missing: the record at %08x:%u names bytes in it", name,
-                          r->segment, r->offset);
+        int rc = hg_corrupt(piece->segment, piece->offset,
+                            "%s is missing: the record at %08x:%u names bytes in it", name,
+                            r->segment, r->offset);
+        rc = hg_edits_missing(&rp->edits, piece->segment, rc);
+        hg_error_set(&before);
+        return rc;
     }
     if (piece->len > s->file_size || piece->offset > s->file_size - piece->len)
         return hg_corrupt(piece->segment, s->file_size,
@@ -109,7 +114,20 @@ static int note_piece(const struct replayer *rp, const struct hg_record *r,
     return HOLOG_OK;
 }
 
-static int note_segments(const struct replayer *rp, const struct hg_record *r)
+/* A list has a segment whose file is not there. Only a full replay knows if anybody names it. */
+static int note_unlisted(struct replayer *rp, const struct hg_record *r, uint32_t segment)
+{
+    struct holog_error_detail before;
+
+    hg_error_get(&before);
+    int rc = hg_error(HOLOG_E_STALE, "extent segment %08x is missing: segment %08x lists it",
+                      segment, r->segment);
+    rc = hg_edits_missing(&rp->edits, segment, rc);
+    hg_error_set(&before);
+    return rc;
+}
+
+static int note_segments(struct replayer *rp, const struct hg_record *r)
 {
     struct hg_segment_entry e;
     size_t at = 0;
@@ -118,21 +136,25 @@ static int note_segments(const struct replayer *rp, const struct hg_record *r)
     rp->out->used_known |= rp->segment == rp->newest; /* all that is older is in the list */
     while ((rc = hg_rec_segments_next(r, &at, &e)) == HOLOG_OK) {
         rp->out->next_segment = HG_MAX(rp->out->next_segment, e.segment + 1);
+        rc = hg_edits_listed(&rp->edits, &e);
+        if (rc < 0)
+            return rc;
         if (e.kind != HG_KIND_EXTENTS)
             continue;
         struct hg_log_segment *s = find_segment(rp->out, e.segment);
         if (s != NULL && s->kind == HG_KIND_EXTENTS) {
             s->used = HG_MAX(s->used, HG_MIN(HG_ALIGN4K(e.used), HG_ALIGN4K(s->file_size)));
             s->cut = HG_ALIGN4K(e.used) > HG_ALIGN4K(s->file_size);
-        } else if (e.used > HG_SEGMENT_HEADER_SIZE && rp->from != 0 && rp->segment == rp->newest)
-            return hg_error(HOLOG_E_STALE, /* only a full replay knows if anybody names it */
-                            "extent segment %08x is missing: segment %08x lists it", e.segment,
-                            r->segment);
+        } else if (e.used > HG_SEGMENT_HEADER_SIZE && rp->from != 0 && rp->segment == rp->newest) {
+            rc = note_unlisted(rp, r, e.segment);
+            if (rc < 0)
+                return rc;
+        }
     }
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }
 
-static int note_record(const struct replayer *rp, const struct hg_record *r)
+static int note_record(struct replayer *rp, const struct hg_record *r)
 {
     struct hg_piece piece;
     size_t at = 0;
@@ -143,6 +165,8 @@ static int note_record(const struct replayer *rp, const struct hg_record *r)
         return rc;
     if (r->type == HG_REC_SEGMENTS)
         return note_segments(rp, r);
+    if (r->type == HG_REC_EDIT)
+        return hg_edits_record(&rp->edits, r);
     if (r->type == HG_REC_BODY)
         return note_piece(rp, r, &r->body);
     while ((rc = hg_pieces_next(r, &at, &piece)) == HOLOG_OK) { /* none, of most types */
@@ -313,6 +337,8 @@ int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
                            .newest = hg_pos_segment(p->link.frame) };
 
     int rc = o->from == 0 ? HOLOG_OK : check_from(p, o);
+    if (rc == HOLOG_OK && o->from != 0)
+        rc = hg_edits_begin(&rp.edits, o->known, o->n_known);
     out->used_known = o->from == 0;
     uint32_t first = o->from == 0 ? 0 : HG_MIN(hg_pos_segment(o->from), rp.newest);
     for (size_t i = hg_listing_next_log(&p->list, 0); rc == 0 && i < p->list.n && i <= p->last;
@@ -323,6 +349,9 @@ int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
         if (rc == 0)
             rc = hg_progress(p->progress, p->progress_ctx, out->bytes_read, 0);
     }
+    if (rc == 0)
+        rc = hg_edits_judge(&rp.edits, out);
+    hg_edits_release(&rp.edits);
     for (size_t i = 0; !out->used_known && i < out->n_segments; i++) {
         struct hg_log_segment *e = &out->segments[i];
         if (e->kind == HG_KIND_EXTENTS)

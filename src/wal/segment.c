@@ -71,7 +71,7 @@ static const char *pred_fault(const struct hg_segment_header *h, uint32_t *out_a
 static const char *header_fault(const struct hg_segment_header *h, uint32_t *out_at)
 {
     *out_at = 12;
-    if (h->kind != HG_KIND_FRAMES && h->kind != HG_KIND_EXTENTS)
+    if (h->kind != HG_KIND_FRAMES && h->kind != HG_KIND_EXTENTS && h->kind != HG_KIND_HWP)
         return "the kind is unknown";
     *out_at = 16;
     if (h->id == 0)
@@ -79,6 +79,9 @@ static const char *header_fault(const struct hg_segment_header *h, uint32_t *out
     *out_at = 200;
     if (h->kind == HG_KIND_EXTENTS) {
         if (h->capacity < HG_EXTENT_SEGMENT_MIN || h->capacity > HG_EXTENT_SEGMENT_MAX)
+            return "the capacity is out of range";
+    } else if (h->kind == HG_KIND_HWP) {
+        if (h->capacity < HG_SEGMENT_HEADER_SIZE || h->capacity > HG_HWP_SEGMENT_MAX)
             return "the capacity is out of range";
     } else if (h->capacity < HG_SEGMENT_MIN || h->capacity > HG_SEGMENT_MAX) {
         return "the capacity is out of range";
@@ -169,7 +172,7 @@ static int understand(const uint8_t *in, const struct hg_segment_header *h, uint
     if (hg_get_le32(in + 84) != 0)
         return hg_error(HOLOG_E_VERSION, "segment %08x is encrypted (cipher %u)" HG_USE_NEWER,
                         (unsigned)id, (unsigned)hg_get_le32(in + 84));
-    if (h->kind == HG_KIND_HWP || h->kind == HG_KIND_COLD)
+    if (h->kind == HG_KIND_COLD)
         return hg_error(HOLOG_E_VERSION, "segment %08x is of kind %u" HG_USE_NEWER, (unsigned)id,
                         (unsigned)h->kind);
     return HOLOG_OK;

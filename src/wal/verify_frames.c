@@ -82,6 +82,8 @@ static int check_record(void *ctx, const struct hg_record *r)
     c->records++;
     if (r->value != NULL && r->type != HG_REC_CONFIG)
         rc = check_value(r);
+    else if (r->type == HG_REC_EDIT)
+        rc = hg_edits_record(&c->v->edits, r);
     else if (r->n_pieces > 0)
         rc = hg_extent_verify_pieces(&c->v->extents, r);
     else if (r->type == HG_REC_BODY && r->segment == c->s->id)

@@ -32,6 +32,7 @@ struct hg_verifier {
     struct holog_error_detail super_error;
     struct hg_listing list;
     struct hg_extent_reader extents;
+    struct hg_edits edits;
     struct hg_image image; /* of the segment that is checked */
     struct hg_ahead ahead;
 

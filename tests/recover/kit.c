@@ -287,6 +287,24 @@ struct kit_frame kit_put_tag(struct kit *k, const char *name, hg_pos version)
     return kit_put_frame(k, HG_FRAME_SYSTEM, &body, 3);
 }
 
+uint32_t kit_cold(struct kit *k)
+{
+    struct kit_file *f = new_file(k, HG_KIND_HWP);
+    put_header(f);
+    return f->id;
+}
+
+struct kit_frame kit_edit(struct kit *k, uint32_t added, uint32_t removed)
+{
+    const struct hg_segment_entry in = { .segment = added, .kind = HG_KIND_HWP, .used = 4096 };
+    const struct hg_segment_entry out = { .segment = removed, .kind = HG_KIND_EXTENTS };
+    struct hg_buf body = { 0 };
+
+    CHECK(hg_body_begin(&body, 1000 + k->number, NULL, 0));
+    CHECK(hg_rec_edit(&body, &in, added != 0, &out, removed != 0, NULL));
+    return kit_put_frame(k, HG_FRAME_SYSTEM, &body, 1);
+}
+
 hg_pos kit_pos(const struct kit *k)
 {
     const struct kit_file *f = &k->file[k->log];
@@ -499,8 +517,12 @@ int kit_recover_io(struct hg_io *io, void *ctx)
         run->rc = hg_recover_seal(io, &run->r);
     if (run->rc < 0)
         holog_last_error(&run->error);
+    run->n_left_over = run->rc < 0 ? 0 : run->r.n_left_over;
+    run->left_over = run->n_left_over > 0 ? run->r.left_over[0].segment : 0;
     hg_free(run->r.segments);
+    hg_free(run->r.left_over);
     run->r.segments = NULL;
+    run->r.left_over = NULL;
     return run->rc;
 }
 

@@ -69,6 +69,10 @@ struct kit_frame kit_commit_delta(struct kit *k, hg_pos base, int in_extent, hg_
 struct kit_frame kit_commit_delta_large(struct kit *k, hg_pos base, size_t len);
 /* A system frame with a tag of the newest commit, a horizon and a fold of `version`. */
 struct kit_frame kit_put_tag(struct kit *k, const char *name, hg_pos version);
+/* A .hwp segment that is a header and nothing else; its id. */
+uint32_t kit_cold(struct kit *k);
+/* A system frame with an EDIT; id 0: of none. */
+struct kit_frame kit_edit(struct kit *k, uint32_t added, uint32_t removed);
 struct kit_frame kit_put_frame(struct kit *k, enum hg_frame_type type, struct hg_buf *body,
                                uint32_t nrec);
 void kit_durable(struct kit *k);            /* all so far is durable: the floor of frames to come */
@@ -103,6 +107,8 @@ struct kit_run {
     size_t n_births;
     size_t lost_bases; /* deltas of what no record before them brought */
     uint64_t value_bytes;
+    size_t n_left_over; /* files that are of the store no more, and the first of them */
+    uint32_t left_over;
     char paths[2048]; /* of values, '+' and that of a delta, '#' and a tag; ';' behind each */
 };
 /* Runs on sim; run->o and run->seal are set by the caller. Segments are freed. */

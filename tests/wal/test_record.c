@@ -377,6 +377,29 @@ Test(record, segments_round_trip)
     }
 }
 
+Test(record, edit_round_trip)
+{
+    struct hg_segment_entry e[] = { { 7, HG_KIND_HWP, UINT64_C(5) << 30 },
+                                    { 1, HG_KIND_EXTENTS, 8192 },
+                                    { 300, HG_KIND_HWP, 4096 } };
+    for (size_t added = 0; added <= 3; added++) {
+        struct one o = one_begin();
+        struct hg_segment_entry got;
+        int removed = -1;
+        size_t at = 0;
+        one_decode(&o, hg_rec_edit(&o.body, e, added, e + added, 3 - added, &o.at));
+        for (size_t i = 0; i < 3; i++) {
+            cr_assert_eq(hg_rec_edit_next(&o.r, &at, &got, &removed), HOLOG_OK);
+            cr_assert_eq(removed, i >= added);
+            cr_assert_eq(got.segment, e[i].segment);
+            cr_assert_eq(got.kind, e[i].kind);
+            cr_assert_eq(got.used, e[i].used);
+        }
+        cr_assert_eq(hg_rec_edit_next(&o.r, &at, &got, &removed), HOLOG_E_NOENT);
+        hg_buf_release(&o.body);
+    }
+}
+
 Test(record, large_round_trip)
 {
     static uint8_t value[3 * HG_HASH_BLOCK + 1];
@@ -531,6 +554,14 @@ CONTENT(segments_entry_without_segment, HG_REC_SEGMENTS, "\x01\0\0\0\0\x01\0\0\0
 CONTENT(segments_entry_of_unknown_kind, HG_REC_SEGMENTS, "\x01" SEG2 "\x05\0\0\0\0\0\0\0\0",
         HOLOG_E_CORRUPT)
 CONTENT(segments_entry_too_large, HG_REC_SEGMENTS, "\x01" SEG2 "\x01\0\0\0\0\x01\0\0\0",
+        HOLOG_E_CORRUPT)
+CONTENT(edit_as_it_should_be, HG_REC_EDIT, "\x00\x01" SEG2 "\x02\0\0\0\0\0\0\0\0", HOLOG_OK)
+CONTENT(edit_without_its_second_count, HG_REC_EDIT, "\x00", HOLOG_E_CORRUPT)
+CONTENT(edit_with_less_than_it_says, HG_REC_EDIT, "\x01\x01" SEG2 "\x02\0\0\0\0\0\0\0\0",
+        HOLOG_E_CORRUPT)
+CONTENT(edit_with_counts_that_overflow, HG_REC_EDIT,
+        "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02" SEG2 "\x02\0\0\0\0\0\0\0\0", HOLOG_E_CORRUPT)
+CONTENT(edit_of_an_unknown_kind, HG_REC_EDIT, "\x00\x01" SEG2 "\x82\0\0\0\0\0\0\0\0",
         HOLOG_E_CORRUPT)
 CONTENT(config_without_a_key, HG_REC_CONFIG, "\x00v", HOLOG_E_CORRUPT)
 CONTENT(config_key_longer_than_it, HG_REC_CONFIG, "\x03kv", HOLOG_E_CORRUPT)

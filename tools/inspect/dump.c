@@ -201,6 +201,7 @@ static const char *record_name(unsigned type)
         [HG_REC_CONFIG] = "CONFIG",       [HG_REC_DELTA] = "DELTA",
         [HG_REC_ROLLBACK] = "ROLLBACK",   [HG_REC_TAG] = "TAG",
         [HG_REC_RETENTION] = "RETENTION", [HG_REC_FOLD] = "FOLD",
+        [HG_REC_EDIT] = "EDIT",
     };
     if (type < sizeof names / sizeof names[0] && names[type] != NULL)
         return names[type];

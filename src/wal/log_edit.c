@@ -1,0 +1,143 @@
+/*
+ * Edits: segments that a compaction brings to the store, and those that go.
+ *   E1  the outputs are whole, synced, renamed, and seg/ is synced: the caller's, before
+ *   E2  everything that was appended so far is durable: frames that name what goes are below a floor
+ *   E3  the EDIT record, in a frame of the log's own, durable
+ *   E4  files that went are unlinked, when nobody reads them any more; seg/ is synced
+ * docs/DURABILITY.md says what a cut after each step leaves.
+ */
+#include "base/error.h"
+#include "base/hash.h"
+#include "wal/log_internal.h"
+
+int hg_log_cold_header(struct hg_log *log, uint64_t capacity, struct hg_segment_header *out)
+{
+    int rc = hg_log_new_header(log, HG_KIND_HWP, capacity, out);
+
+    if (rc == HOLOG_OK)
+        out->feat_incompat = HG_FEATURE_COLD;
+    return rc;
+}
+
+int hg_log_extent_busy(struct hg_log *log, uint32_t segment)
+{
+    const struct hg_ext_seg *e;
+    int busy;
+
+    hg_mutex_lock(log->io, &log->ext_lock);
+    busy = log->ext_growing || log->ext_rest.segment == segment;
+    for (e = log->exts; e != NULL && !busy; e = e->next)
+        busy = e->id == segment;
+    hg_mutex_unlock(log->io, &log->ext_lock);
+    return busy;
+}
+
+static struct hg_segment_entry *entry_of(struct hg_log *log, uint32_t segment)
+{
+    struct hg_segment_entry *e = (struct hg_segment_entry *)(void *)log->segments.data;
+    size_t n = log->segments.len / sizeof *e;
+
+    for (size_t i = 0; i < n; i++) {
+        if (e[i].segment == segment)
+            return &e[i];
+    }
+    return NULL;
+}
+
+/* There is room for those that came. */
+static void take_over(struct hg_log *log, const struct hg_edit *edit)
+{
+    hg_mutex_lock(log->io, &log->ext_lock);
+    for (size_t i = 0; i < edit->n_removed; i++) {
+        struct hg_segment_entry *e = entry_of(log, edit->removed[i].segment);
+        HG_ASSERT(e != NULL);
+        e->kind |= HG_SEGMENT_REMOVED;
+    }
+    int rc = hg_buf_append(&log->segments, edit->added, edit->n_added * sizeof *edit->added);
+    HG_ASSERT(rc == HOLOG_OK);
+    hg_mutex_unlock(log->io, &log->ext_lock);
+}
+
+static int make_room(struct hg_log *log, const struct hg_edit *edit)
+{
+    int rc;
+
+    hg_mutex_lock(log->io, &log->ext_lock);
+    rc = hg_buf_reserve(&log->segments, log->segments.len + edit->n_added * sizeof *edit->added);
+    hg_mutex_unlock(log->io, &log->ext_lock);
+    return rc;
+}
+
+int hg_log_edit(struct hg_log *log, const struct hg_edit *edit)
+{
+    struct hg_buf body = { 0 };
+    struct hg_log_place place;
+    struct hg_ticket ticket = { 0 };
+    int rc = hg_body_begin(&body, 0, NULL, 0);
+
+    if (rc == HOLOG_OK)
+        rc = hg_rec_edit(&body, edit->added, edit->n_added, edit->removed, edit->n_removed, NULL);
+    if (rc == HOLOG_OK)
+        rc = hg_log_sync(log); /* E2 */
+    if (rc == HOLOG_OK) {
+        hg_log_lock(log);
+        rc = hg_log_need(log, HG_FEATURE_COLD);
+        if (rc == HOLOG_OK) /* it lets go of something: a full disk is no reason */
+            rc = hg_log_append_system(log, &body, 1, HOLOG_SYNC_COMMIT, 0, 1, &place, &ticket);
+        if (rc == HOLOG_OK)
+            rc = make_room(log, edit);
+        if (rc == HOLOG_OK) {
+            take_over(log, edit);
+            rc = hg_log_wait(log, &ticket); /* E3; unlocks */
+        } else {
+            hg_log_unlock(log);
+        }
+    }
+    hg_buf_release(&body);
+    return rc;
+}
+
+/* The next one that is to be unlinked; 0: there is none. */
+static int next_removed(struct hg_log *log, uint32_t above, struct hg_segment_entry *out)
+{
+    const struct hg_segment_entry *e;
+    size_t n;
+    int found = 0;
+
+    hg_mutex_lock(log->io, &log->ext_lock);
+    e = (const struct hg_segment_entry *)(const void *)log->segments.data;
+    n = log->segments.len / sizeof *e;
+    for (size_t i = 0; i < n; i++) {
+        if ((e[i].kind & HG_SEGMENT_REMOVED) != 0 && e[i].segment > above &&
+            (!found || e[i].segment < out->segment)) {
+            *out = e[i];
+            found = 1;
+        }
+    }
+    hg_mutex_unlock(log->io, &log->ext_lock);
+    return found;
+}
+
+int hg_log_unlink_removed(struct hg_log *log)
+{
+    struct hg_segment_entry e = { 0 };
+    char name[HG_FILE_NAME_MAX];
+    uint32_t last = 0;
+    int rc = HOLOG_OK;
+
+    while (rc == HOLOG_OK && next_removed(log, last, &e)) {
+        last = e.segment;
+        hg_segment_name(name, e.segment, e.kind & ~HG_SEGMENT_REMOVED);
+        hg_files_forget(log->files, e.segment);
+        rc = log->io->ops->unlink(log->io, name);
+        if (rc == HOLOG_E_NOENT)
+            rc = HOLOG_OK;
+    }
+    if (rc == HOLOG_OK && last != 0)
+        rc = log->io->ops->sync_dir(log->io, HG_SEG_DIR);
+    if (rc < 0 || last == 0)
+        return rc;
+    for (e.segment = 0; next_removed(log, e.segment, &e) && e.segment <= last;)
+        hg_log_drop_entry(log, e.segment);
+    return HOLOG_OK;
+}

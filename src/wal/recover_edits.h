@@ -1,0 +1,37 @@
+/*
+ * What edits have done to the list of segments (docs/FORMAT.md, section 5: EDIT), collected while the log
+ * is replayed or verified. Zero-initialise; release. Private to src/wal.
+ */
+#ifndef HG_WAL_RECOVER_EDITS_H
+#define HG_WAL_RECOVER_EDITS_H
+
+#include "wal/recover.h"
+
+struct hg_missing {
+    uint32_t segment;
+    int rc;
+    struct holog_error_detail why;
+};
+
+struct hg_edits {
+    struct hg_buf removed; /* u32: segments that an EDIT has removed */
+    struct hg_buf cold;    /* u32: .hwp segments that came, those removed since too */
+    struct hg_buf missing; /* struct hg_missing */
+};
+void hg_edits_release(struct hg_edits *e);
+/* What a checkpoint knew (struct hg_recover_options). */
+HG_MUST_CHECK int hg_edits_begin(struct hg_edits *e, const struct hg_segment_entry *known,
+                                 size_t n);
+HG_MUST_CHECK int hg_edits_record(struct hg_edits *e, const struct hg_record *r); /* an EDIT */
+/* A list of all segments has this one. */
+HG_MUST_CHECK int hg_edits_listed(struct hg_edits *e, const struct hg_segment_entry *entry);
+/* A file is not there: damage of this code, with the detail that is set now, unless an EDIT says that it
+ * went. */
+HG_MUST_CHECK int hg_edits_missing(struct hg_edits *e, uint32_t segment, int rc);
+int hg_edits_is_missing(const struct hg_edits *e, uint32_t segment); /* it was noted */
+int hg_edits_removed(const struct hg_edits *e, uint32_t segment);
+/* All of the log has been seen: the first thing that is missing, as it was reported. What is no segment
+ * of the store goes from out->segments to out->left_over. */
+HG_MUST_CHECK int hg_edits_judge(const struct hg_edits *e, struct hg_recovered *out);
+
+#endif

@@ -1,0 +1,138 @@
+/* What edits do to the list of segments: recover_edits.c. */
+#include <string.h>
+
+#include "kit.h"
+
+static struct kit k;
+static struct kit_run run;
+static struct kit_verify v;
+
+/* Segment 1: extents, of which commit 1 has a value; 2: frames, commits 1 and 2, and what `rest` puts there. All is
+ * known durable. */
+static void a_large_value(void (*rest)(void))
+{
+    kit_begin(&k);
+    k.super.feat_incompat = HG_FEATURE_COLD;
+    kit_extents(&k);
+    kit_segment(&k, 0);
+    (void)kit_commit_large(&k, 70000);
+    kit_durable(&k);
+    (void)kit_commit(&k, 10);
+    kit_durable(&k);
+    rest();
+    kit_durable(&k);
+    (void)kit_commit(&k, 10);
+    kit_super(&k, 0, HG_SUPER_OPEN);
+}
+
+static void nothing(void)
+{
+}
+
+static void remove_extents(void)
+{
+    (void)kit_edit(&k, 0, 1);
+}
+
+static void exchange(void)
+{
+    (void)kit_edit(&k, kit_cold(&k), 1);
+}
+
+static void exchange_and_roll(void)
+{
+    exchange();
+    kit_durable(&k);
+    kit_segment(&k, 0);
+}
+
+static void make_cold(void)
+{
+    (void)kit_cold(&k);
+}
+
+static void drop_file(uint32_t id)
+{
+    for (size_t i = 0; i < k.n_files; i++) {
+        if (k.file[i].id == id) {
+            kit_drop(&k, i);
+            return;
+        }
+    }
+    cr_assert_fail("there is no segment %u", id);
+}
+
+static void expect(const char *what, int rc, size_t left_over, uint32_t first)
+{
+    struct hg_sim *sim = kit_disk(&k);
+
+    kit_verify(sim, &v);
+    cr_assert_eq(v.rc, rc, "%s: verify says %d: %s", what, v.rc, v.error.message);
+    kit_open(sim, &run);
+    cr_assert_eq(run.rc, rc, "%s: %s", what, run.error.message);
+    cr_assert_eq(run.n_left_over, left_over, "%s: %zu", what, run.n_left_over);
+    cr_assert_eq(run.left_over, first, "%s", what);
+    if (rc == HOLOG_OK)
+        cr_assert_eq(run.r.last_number, 3u, "%s", what);
+    kit_open(sim, &run); /* sealed now: footers tell it, too */
+    cr_assert_eq(run.rc, rc, "%s, again: %s", what, run.error.message);
+    cr_assert_eq(run.n_left_over, left_over, "%s, again", what);
+    hg_sim_destroy(sim);
+    kit_end(&k);
+}
+
+Test(edits, a_segment_that_went_without_an_edit_is_damage)
+{
+    a_large_value(nothing);
+    drop_file(1);
+    expect("no edit", HOLOG_E_CORRUPT, 0, 0);
+}
+
+Test(edits, a_record_may_name_bytes_in_a_segment_that_an_edit_has_removed)
+{
+    a_large_value(remove_extents);
+    drop_file(1);
+    expect("removed", HOLOG_OK, 0, 0);
+}
+
+Test(edits, the_file_of_a_segment_that_was_removed_is_of_the_store_no_more)
+{
+    a_large_value(remove_extents);
+    expect("not unlinked yet", HOLOG_OK, 1, 1);
+}
+
+Test(edits, the_output_of_a_compaction_without_its_edit_is_not_of_the_store)
+{
+    a_large_value(make_cold);
+    expect("no edit", HOLOG_OK, 1, 3);
+}
+
+Test(edits, a_segment_that_came_by_an_edit_must_be_there)
+{
+    a_large_value(exchange);
+    drop_file(1);
+    drop_file(3);
+    struct hg_sim *sim = kit_disk(&k);
+    kit_open(sim, &run);
+    cr_assert_eq(run.rc, HOLOG_E_CORRUPT);
+    cr_assert(strstr(run.error.message, "seg/00000003.hwp is missing") != NULL, "%s",
+              run.error.message);
+    hg_sim_destroy(sim);
+    kit_end(&k);
+}
+
+Test(edits, what_an_edit_has_done_holds_in_the_segments_after_it)
+{
+    a_large_value(exchange_and_roll);
+    drop_file(1);
+    expect("rolled", HOLOG_OK, 0, 0);
+}
+
+Test(edits, an_edit_that_was_cut_has_done_nothing)
+{
+    a_large_value(nothing);
+    kit_block(&k);
+    struct kit_frame f = kit_edit(&k, kit_cold(&k), 1);
+    kit_at(&k, &f)[70] ^= 1;
+    expect("torn", HOLOG_OK, 1, 3);
+}
