@@ -29,7 +29,7 @@
 enum hg_segment_kind {
     HG_KIND_FRAMES = 1,  /* .hlog */
     HG_KIND_EXTENTS = 2, /* .hext */
-    HG_KIND_HWP = 3,     /* .hwp, reserved */
+    HG_KIND_HWP = 3,     /* .hwp: compressed (src/compaction); no store has one yet */
     HG_KIND_COLD = 4,    /* .hlog written by compaction, reserved */
 };
 
@@ -38,6 +38,8 @@ enum hg_segment_kind {
 #define HG_SEGMENT_FIRST      (1u << 20) /* size of a store's first frame segment, if the limit allows */
 #define HG_EXTENT_SEGMENT_MIN (128u << 10) /* header and at least one 64 KiB block */
 #define HG_EXTENT_SEGMENT_MAX (1024u << 20)
+#define HG_HWP_SEGMENT_MIN    (8u << 10) /* header and footer */
+#define HG_HWP_SEGMENT_MAX    (UINT64_C(4) << 30)
 #define HG_FRAME_MAX          (16u << 20)
 #define HG_INLINE_DEFAULT     65536u
 

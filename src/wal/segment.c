@@ -45,8 +45,8 @@ static const char *pred_fault(const struct hg_segment_header *h, uint32_t *out_a
     }
     if (h->pred_id >= h->id)
         return "the predecessor has a higher id";
-    if (h->kind == HG_KIND_EXTENTS)
-        return "an extent segment names a predecessor";
+    if (h->kind != HG_KIND_FRAMES)
+        return "only frame segments have a predecessor";
     *out_at = 228;
     if (h->pred_last_len != 0 &&
         (h->pred_last_len < HG_FRAME_MIN || h->pred_last_len > HG_FRAME_MAX))
@@ -67,22 +67,27 @@ static const char *pred_fault(const struct hg_segment_header *h, uint32_t *out_a
     return NULL;
 }
 
+static int capacity_fits(const struct hg_segment_header *h)
+{
+    if (h->kind == HG_KIND_EXTENTS)
+        return h->capacity >= HG_EXTENT_SEGMENT_MIN && h->capacity <= HG_EXTENT_SEGMENT_MAX;
+    if (h->kind == HG_KIND_HWP)
+        return h->capacity >= HG_HWP_SEGMENT_MIN && h->capacity <= HG_HWP_SEGMENT_MAX;
+    return h->capacity >= HG_SEGMENT_MIN && h->capacity <= HG_SEGMENT_MAX;
+}
+
 /* What encode asserts and decode checks: NULL, or what is wrong and where. */
 static const char *header_fault(const struct hg_segment_header *h, uint32_t *out_at)
 {
     *out_at = 12;
-    if (h->kind != HG_KIND_FRAMES && h->kind != HG_KIND_EXTENTS)
+    if (h->kind != HG_KIND_FRAMES && h->kind != HG_KIND_EXTENTS && h->kind != HG_KIND_HWP)
         return "the kind is unknown";
     *out_at = 16;
     if (h->id == 0)
         return "the segment id is 0";
     *out_at = 200;
-    if (h->kind == HG_KIND_EXTENTS) {
-        if (h->capacity < HG_EXTENT_SEGMENT_MIN || h->capacity > HG_EXTENT_SEGMENT_MAX)
-            return "the capacity is out of range";
-    } else if (h->capacity < HG_SEGMENT_MIN || h->capacity > HG_SEGMENT_MAX) {
+    if (!capacity_fits(h))
         return "the capacity is out of range";
-    }
     *out_at = 264;
     if (h->highest_number > HG_NUMBER_MAX)
         return "the highest number is out of range";
@@ -150,7 +155,8 @@ static void read_fields(const uint8_t *in, struct hg_segment_header *h)
 }
 
 /* Whether this version can read such a segment at all; the hash has been checked. */
-static int understand(const uint8_t *in, const struct hg_segment_header *h, uint32_t id)
+static int understand(const uint8_t *in, const struct hg_segment_header *h, uint32_t id,
+                      uint32_t known)
 {
     uint32_t version = hg_get_le32(in + 8);
     if (version != HG_FORMAT_VERSION)
@@ -169,14 +175,15 @@ static int understand(const uint8_t *in, const struct hg_segment_header *h, uint
     if (hg_get_le32(in + 84) != 0)
         return hg_error(HOLOG_E_VERSION, "segment %08x is encrypted (cipher %u)" HG_USE_NEWER,
                         (unsigned)id, (unsigned)hg_get_le32(in + 84));
-    if (h->kind == HG_KIND_HWP || h->kind == HG_KIND_COLD)
+    if ((h->kind == HG_KIND_HWP || h->kind == HG_KIND_COLD) && h->kind != known)
         return hg_error(HOLOG_E_VERSION, "segment %08x is of kind %u" HG_USE_NEWER, (unsigned)id,
                         (unsigned)h->kind);
     return HOLOG_OK;
 }
 
-int hg_segment_header_decode(const uint8_t in[HG_SEGMENT_HEADER_SIZE], uint32_t id, uint32_t kind,
-                             struct hg_segment_header *out)
+/* `known`: the one kind among those of later versions that the caller reads; 0: none. */
+static int decode(const uint8_t in[HG_SEGMENT_HEADER_SIZE], uint32_t id, uint32_t kind,
+                  uint32_t known, struct hg_segment_header *out)
 {
     struct hg_segment_header h;
     uint32_t at = 0;
@@ -188,7 +195,7 @@ int hg_segment_header_decode(const uint8_t in[HG_SEGMENT_HEADER_SIZE], uint32_t 
         !hg_hash_matches(hg_get_le64(in + SEGMENT_HASH_AT + 8), hash.hi))
         return hg_corrupt(id, SEGMENT_HASH_AT, "the segment header's hash is wrong");
     read_fields(in, &h);
-    int rc = understand(in, &h, id);
+    int rc = understand(in, &h, id, known);
     if (rc < 0)
         return rc;
     if (h.kind != kind)
@@ -207,4 +214,16 @@ int hg_segment_header_decode(const uint8_t in[HG_SEGMENT_HEADER_SIZE], uint32_t 
         return hg_corrupt(id, at, "%s", fault);
     *out = h;
     return HOLOG_OK;
+}
+
+int hg_segment_header_decode(const uint8_t in[HG_SEGMENT_HEADER_SIZE], uint32_t id, uint32_t kind,
+                             struct hg_segment_header *out)
+{
+    return decode(in, id, kind, 0, out);
+}
+
+int hg_segment_header_decode_hwp(const uint8_t in[HG_SEGMENT_HEADER_SIZE], uint32_t id,
+                                 struct hg_segment_header *out)
+{
+    return decode(in, id, HG_KIND_HWP, HG_KIND_HWP, out);
 }

@@ -45,5 +45,8 @@ void hg_segment_header_encode(const struct hg_segment_header *h,
 /* `id` and `kind` are what the file's name says; a header of another segment is HOLOG_E_CORRUPT. */
 HG_MUST_CHECK int hg_segment_header_decode(const uint8_t in[HG_SEGMENT_HEADER_SIZE], uint32_t id,
                                            uint32_t kind, struct hg_segment_header *out);
+/* The same of a compressed segment, which the other one refuses as of a later version. */
+HG_MUST_CHECK int hg_segment_header_decode_hwp(const uint8_t in[HG_SEGMENT_HEADER_SIZE],
+                                               uint32_t id, struct hg_segment_header *out);
 
 #endif
