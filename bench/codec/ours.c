@@ -28,7 +28,7 @@ static int encode(struct hg_coder *c, const struct tiles *t, enum ours_how how,
         const uint8_t *raw = t->at + i * t->bytes;
         blocks[i].len = 0;
         if (how == OURS_COMPACT)
-            rc = hg_cold_compact(c, HG_PROFILE_ARCHIVE, &t->of, raw, &blocks[i]);
+            rc = hg_cold_compact(c, HG_PROFILE_ARCHIVE, &t->of, raw, NULL, &blocks[i]);
         else
             rc = hg_cold_write(c, how == OURS_FAST ? HG_PROFILE_FAST : HG_PROFILE_DEFAULT, &t->of,
                                raw, &habit, &blocks[i]);

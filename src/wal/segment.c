@@ -45,8 +45,8 @@ static const char *pred_fault(const struct hg_segment_header *h, uint32_t *out_a
     }
     if (h->pred_id >= h->id)
         return "the predecessor has a higher id";
-    if (h->kind == HG_KIND_EXTENTS)
-        return "an extent segment names a predecessor";
+    if (h->kind != HG_KIND_FRAMES)
+        return "only frame segments have a predecessor";
     *out_at = 228;
     if (h->pred_last_len != 0 &&
         (h->pred_last_len < HG_FRAME_MIN || h->pred_last_len > HG_FRAME_MAX))
@@ -67,6 +67,15 @@ static const char *pred_fault(const struct hg_segment_header *h, uint32_t *out_a
     return NULL;
 }
 
+static int capacity_fits(const struct hg_segment_header *h)
+{
+    if (h->kind == HG_KIND_EXTENTS)
+        return h->capacity >= HG_EXTENT_SEGMENT_MIN && h->capacity <= HG_EXTENT_SEGMENT_MAX;
+    if (h->kind == HG_KIND_HWP)
+        return h->capacity >= HG_HWP_SEGMENT_MIN && h->capacity <= HG_HWP_SEGMENT_MAX;
+    return h->capacity >= HG_SEGMENT_MIN && h->capacity <= HG_SEGMENT_MAX;
+}
+
 /* What encode asserts and decode checks: NULL, or what is wrong and where. */
 static const char *header_fault(const struct hg_segment_header *h, uint32_t *out_at)
 {
@@ -77,15 +86,8 @@ static const char *header_fault(const struct hg_segment_header *h, uint32_t *out
     if (h->id == 0)
         return "the segment id is 0";
     *out_at = 200;
-    if (h->kind == HG_KIND_EXTENTS) {
-        if (h->capacity < HG_EXTENT_SEGMENT_MIN || h->capacity > HG_EXTENT_SEGMENT_MAX)
-            return "the capacity is out of range";
-    } else if (h->kind == HG_KIND_HWP) {
-        if (h->capacity < HG_SEGMENT_HEADER_SIZE || h->capacity > HG_HWP_SEGMENT_MAX)
-            return "the capacity is out of range";
-    } else if (h->capacity < HG_SEGMENT_MIN || h->capacity > HG_SEGMENT_MAX) {
+    if (!capacity_fits(h))
         return "the capacity is out of range";
-    }
     *out_at = 264;
     if (h->highest_number > HG_NUMBER_MAX)
         return "the highest number is out of range";

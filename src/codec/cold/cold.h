@@ -116,7 +116,8 @@ struct hg_cold_head {
 
 size_t hg_cold_head_bytes(const struct hg_cold_head *h); /* by its rank, parts and flags */
 void hg_cold_head_encode(const struct hg_cold_head *h, uint8_t *out); /* head_bytes */
-/* All of it bounded and consistent. HOLOG_E_CORRUPT; HOLOG_E_NOTSUP: a filter, codec or flag of a later version. */
+/* All of it bounded and consistent. HOLOG_E_CORRUPT; HOLOG_E_NOTSUP: a filter, codec or flag of a later version: *out
+ * has all the same what the block takes and makes, so that who keeps several can pass over it. */
 HG_MUST_CHECK int hg_cold_head_decode(const void *in, size_t avail, struct hg_cold_head *out);
 
 /* Where the parts are; as many of the first as are there: the others are NULL. */

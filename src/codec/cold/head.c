@@ -161,6 +161,7 @@ int hg_cold_head_decode(const void *in, size_t avail, struct hg_cold_head *out)
 {
     struct hg_cold_head h;
     const uint8_t *at = in;
+    int known;
     int rc =
         avail < HG_COLD_HEAD_MIN ? damaged("too short for a head:", avail) : read_fixed(in, &h);
 
@@ -171,9 +172,6 @@ int hg_cold_head_decode(const void *in, size_t avail, struct hg_cold_head *out)
     if (hg_get_le64(at + h.head_bytes - HASH) != hg_hash64(at, h.head_bytes - HASH) &&
         !ANY_IS_RIGHT)
         return damaged("the hash of its head is not that of its bytes:", h.head_bytes);
-    rc = check_known(&h); /* of a later version: the hash is right */
-    if (rc < 0)
-        return rc;
     if (hg_get_le16(at + 10) != 0)
         return damaged("bytes that are zero are", hg_get_le16(at + 10));
     at += FIXED;
@@ -188,10 +186,11 @@ int hg_cold_head_decode(const void *in, size_t avail, struct hg_cold_head *out)
         return damaged("its shape cannot be; axes:", h.array.rank);
     for (unsigned i = 0; i < h.parts; i++, at += PART)
         h.part[i] = (struct hg_cold_part){ hg_get_le32(at), hg_get_le64(at + 4) };
-    rc = check_sense(&h);
+    known = check_known(&h); /* of a later version: the hash is right */
+    rc = known < 0 ? HOLOG_OK : check_sense(&h);
     if (rc == HOLOG_OK)
         *out = h;
-    return rc;
+    return rc < 0 ? rc : known;
 }
 
 void hg_cold_parts_of(const struct hg_cold_head *h, const void *block, size_t avail,

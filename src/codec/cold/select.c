@@ -172,44 +172,57 @@ static uint32_t ratio_of(const struct hg_cold_array *a, size_t block_bytes)
     return (uint32_t)((uint64_t)block_bytes * 1024 / hg_cold_raw_bytes(a));
 }
 
+static int holds(const struct hg_cold_habit *habit, const struct hg_cold_array *a)
+{
+    return habit != NULL && habit->blocks > 0 && habit->blocks < HG_COLD_HABIT &&
+           is_alike(&habit->of, a);
+}
+
+/* After a block by `plan`, which was judged if `is_new`. */
+static void note_block(struct hg_cold_habit *habit, const struct hg_cold_plan *plan, int is_new,
+                       const struct hg_cold_array *a, size_t block_bytes)
+{
+    uint32_t ratio = ratio_of(a, block_bytes);
+
+    if (is_new)
+        *habit = (struct hg_cold_habit){ *plan, *a, 0, ratio };
+    habit->blocks++;
+    if (ratio > habit->ratio + habit->ratio / DRIFT || ratio + habit->ratio / DRIFT < habit->ratio)
+        habit->blocks = 0; /* the next one is judged */
+}
+
 int hg_cold_write(struct hg_coder *c, enum hg_profile profile, const struct hg_cold_array *a,
                   const void *raw, struct hg_cold_habit *habit, struct hg_buf *out)
 {
     struct hg_cold_candidate list[HG_COLD_CANDIDATES] = { 0 };
-    int has_habit = habit != NULL && habit->blocks > 0 && habit->blocks < HG_COLD_HABIT &&
-                    is_alike(&habit->of, a);
+    int has_habit = holds(habit, a);
+    const struct hg_cold_plan *plan = has_habit ? &habit->plan : &list[0].plan;
     size_t begin = out->len;
     unsigned count = 0;
-    uint32_t ratio;
     int rc = has_habit ? HOLOG_OK : hg_cold_weigh(c, profile, a, raw, list, &count);
 
     if (rc == HOLOG_OK)
-        rc = hg_cold_encode(c, a, raw, has_habit ? &habit->plan : &list[0].plan, NULL, out);
-    if (rc < 0 || habit == NULL)
-        return rc;
-    ratio = ratio_of(a, out->len - begin);
-    if (!has_habit)
-        *habit = (struct hg_cold_habit){ list[0].plan, *a, 0, ratio };
-    habit->blocks++;
-    if (ratio > habit->ratio + habit->ratio / DRIFT || ratio + habit->ratio / DRIFT < habit->ratio)
-        habit->blocks = 0; /* the next one is judged */
-    return HOLOG_OK;
+        rc = hg_cold_encode(c, a, raw, plan, NULL, out);
+    if (rc == HOLOG_OK && habit != NULL)
+        note_block(habit, plan, !has_habit, a, out->len - begin);
+    return rc;
 }
 
 /* ---- a compaction --------------------------------------------------------------------------------*/
 
-/* Block `at` of out replaces the one at `begin` if it costs less. */
-static void keep_cheaper(struct hg_buf *out, size_t begin, size_t at, uint64_t *best, uint64_t cost)
+/* Block `at` of out replaces the one at `begin` if it costs less. 1: it did. */
+static int keep_cheaper(struct hg_buf *out, size_t begin, size_t at, uint64_t *best, uint64_t cost)
 {
     size_t len = out->len - at;
 
-    if (cost < *best) {
-        memmove(out->data + begin, out->data + at, len);
-        *best = cost;
-        out->len = begin + len;
-    } else {
+    if (cost >= *best) {
         out->len = at;
+        return 0;
     }
+    memmove(out->data + begin, out->data + at, len);
+    *best = cost;
+    out->len = begin + len;
+    return 1;
 }
 
 /* The first two, and then the first of LZ that is not among them. */
@@ -223,46 +236,76 @@ static unsigned to_be_tried(const struct hg_cold_candidate *list, unsigned count
     return n;
 }
 
-/* A block by this plan behind the one at `begin`, and in its place if it costs less. */
-static int try_plan(const struct choice *w, const struct hg_cold_plan *p, struct hg_buf *out,
-                    size_t begin, uint64_t *best)
-{
-    size_t at = out->len;
-    int rc = hg_cold_encode(w->c, w->a, w->raw, p, NULL, out);
+struct trial {
+    struct hg_buf *out;
+    size_t begin; /* of the best block so far */
+    uint64_t best; /* its cost, and its plan */
+    struct hg_cold_plan plan;
+};
 
-    if (rc == HOLOG_OK)
-        keep_cheaper(out, begin, at, best, out->len - at + time_cost(w, p));
+/* A block by this plan behind the best, and in its place if it costs less. */
+static int try_plan(const struct choice *w, const struct hg_cold_plan *p, struct trial *t)
+{
+    size_t at = t->out->len;
+    int rc = hg_cold_encode(w->c, w->a, w->raw, p, NULL, t->out);
+
+    if (rc == HOLOG_OK &&
+        keep_cheaper(t->out, t->begin, at, &t->best, t->out->len - at + time_cost(w, p)))
+        t->plan = *p;
     return rc;
 }
 
-int hg_cold_compact(struct hg_coder *c, enum hg_profile profile, const struct hg_cold_array *a,
-                    const void *raw, struct hg_buf *out)
+static int try_plans(struct choice *w, struct trial *t)
 {
-    struct hg_cold_candidate list[HG_COLD_CANDIDATES] = { 0 };
-    struct choice w = { c, profile, a, raw, list, 0 };
     unsigned tried[TRIED];
-    int8_t level = terms_of[profile].pack_level;
-    uint64_t best = UINT64_MAX;
-    size_t begin = out->len;
+    int8_t level = terms_of[w->profile].pack_level;
     unsigned n;
-    int rc = hg_cold_weigh(c, profile, a, raw, list, &w.count);
+    int rc = hg_cold_weigh(w->c, w->profile, w->a, w->raw, w->list, &w->count);
 
     if (rc < 0)
         return rc;
-    if (lz_pays(&w))
-        level = terms_of[profile].rich_level;
-    n = to_be_tried(list, w.count, tried);
-    rc = try_plan(&w, &list[0].plan, out, begin,
-                  &best); /* what a writer does: higher levels are not always smaller */
+    if (lz_pays(w))
+        level = terms_of[w->profile].rich_level;
+    n = to_be_tried(w->list, w->count, tried);
+    rc = try_plan(w, &w->list[0].plan,
+                  t); /* what a writer does: higher levels are not always smaller */
     for (unsigned i = 0; rc == HOLOG_OK && i < n; i++) {
-        struct hg_cold_plan p = list[tried[i]].plan;
+        struct hg_cold_plan p = w->list[tried[i]].plan;
         if (p.codec == HG_CODEC_LITERALS && i == 0)
             continue; /* that was it */
         if (p.codec != HG_CODEC_LITERALS)
             p.level = level;
-        rc = try_plan(&w, &p, out, begin, &best);
+        rc = try_plan(w, &p, t);
+    }
+    return rc;
+}
+
+static int is_const(const struct hg_buf *out, size_t begin)
+{
+    struct hg_cold_head h;
+
+    return hg_cold_head_decode(out->data + begin, out->len - begin, &h) == HOLOG_OK &&
+           h.codec == HG_CODEC_CONST;
+}
+
+int hg_cold_compact(struct hg_coder *c, enum hg_profile profile, const struct hg_cold_array *a,
+                    const void *raw, struct hg_cold_habit *habit, struct hg_buf *out)
+{
+    struct hg_cold_candidate list[HG_COLD_CANDIDATES] = { 0 };
+    struct choice w = { c, profile, a, raw, list, 0 };
+    struct trial t = { .out = out, .begin = out->len, .best = UINT64_MAX };
+    int has_habit = holds(habit, a);
+    int rc;
+
+    if (has_habit) {
+        t.plan = habit->plan;
+        rc = hg_cold_encode(c, a, raw, &t.plan, NULL, out);
+    } else {
+        rc = try_plans(&w, &t);
     }
     if (rc < 0)
-        out->len = begin;
+        out->len = t.begin;
+    else if (habit != NULL && !is_const(out, t.begin)) /* a dark block says nothing of others */
+        note_block(habit, &t.plan, !has_habit, a, out->len - t.begin);
     return rc;
 }

@@ -110,7 +110,7 @@ Test(cold_select, a_writer_is_within_6_percent_of_the_best_of_all_plans_and_a_co
         size_t best = best_of_all(c, &a, raw);
         cr_assert_eq(hg_cold_write(c, HG_PROFILE_DEFAULT, &a, raw, NULL, &block), HOLOG_OK);
         size_t written = check(c, &a, raw, &block);
-        cr_assert_eq(hg_cold_compact(c, HG_PROFILE_ARCHIVE, &a, raw, &block), HOLOG_OK);
+        cr_assert_eq(hg_cold_compact(c, HG_PROFILE_ARCHIVE, &a, raw, NULL, &block), HOLOG_OK);
         size_t packed = check(c, &a, raw, &block);
         if (s == LABELS ||
             s == TEXT) /* a few hundred bytes: windows and strips see little of them */
@@ -164,9 +164,9 @@ Test(cold_select, the_same_bytes_get_the_same_plan_whatever_came_before)
             hg_simd_allow(1);
             cr_assert_eq(hg_cold_write(used, (enum hg_profile)p, &a, raw, NULL, &block[1]),
                          HOLOG_OK);
-            cr_assert_eq(hg_cold_compact(fresh, (enum hg_profile)(p % 2), &a, raw, &block[2]),
+            cr_assert_eq(hg_cold_compact(fresh, (enum hg_profile)(p % 2), &a, raw, NULL, &block[2]),
                          HOLOG_OK);
-            cr_assert_eq(hg_cold_compact(used, (enum hg_profile)(p % 2), &a, raw, &block[3]),
+            cr_assert_eq(hg_cold_compact(used, (enum hg_profile)(p % 2), &a, raw, NULL, &block[3]),
                          HOLOG_OK);
             for (int i = 0; i < 4; i += 2)
                 cr_assert(block[i].len == block[i + 1].len &&
@@ -224,7 +224,7 @@ Test(cold_select, small_and_odd_arrays_are_written_and_packed_too)
                 struct hg_buf block = { 0 };
                 cr_assert_eq(hg_cold_write(c, (enum hg_profile)p, &a, raw, NULL, &block), HOLOG_OK);
                 (void)check(c, &a, raw, &block);
-                cr_assert_eq(hg_cold_compact(c, (enum hg_profile)p, &a, raw, &block), HOLOG_OK);
+                cr_assert_eq(hg_cold_compact(c, (enum hg_profile)p, &a, raw, NULL, &block), HOLOG_OK);
                 (void)check(c, &a, raw, &block);
             }
             free(raw);
