@@ -731,7 +731,7 @@ static int read_segments(struct reader *r, struct hg_checkpoint *out)
         struct hg_segment_entry e = { .segment = hg_get_le32(in),
                                       .kind = in[4],
                                       .used = hg_get_le64(in + 5) };
-        unsigned kind = e.kind & ~HG_SEGMENT_REMOVED;
+        unsigned kind = hg_segment_entry_kind(&e);
         if (e.segment == 0 || kind < HG_KIND_FRAMES || kind > HG_KIND_COLD)
             return hg_corrupt_file(r->name, reader_offset(r) - sizeof in,
                                    "an entry names no segment");

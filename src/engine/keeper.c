@@ -64,7 +64,7 @@ static int describe(holog_store *s, const struct hg_log_state *st, const struct 
     memcpy(c.uuid, hg_log_super(s->log)->uuid, sizeof c.uuid);
     rc = collect_settings(s, &c.settings);
     if (rc == HOLOG_OK)
-        rc = hg_log_segments(s->log, &c.segments);
+        rc = hg_log_segments_flagged(s->log, &c.segments);
     if (rc == HOLOG_OK && moments > 0)
         rc = hg_buf_append(&c.moments, hg_timeline_at(t, 0), moments * sizeof(struct hg_moment));
     if (rc == HOLOG_OK && t->tags.len > 0)

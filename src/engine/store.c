@@ -468,6 +468,25 @@ static int add_segments(holog_store *s)
     return rc;
 }
 
+/* Damage in one of them is the damage of what lies there, and told when that is asked for; but which that is,
+ * its tables say: without them nothing can be told. */
+static int open_cold(holog_store *s)
+{
+    const struct hg_log_segment *g = s->recovered.segments;
+    struct hg_buf ids = { 0 };
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < s->recovered.n_segments && rc == HOLOG_OK; i++) {
+        if (g[i].kind == HG_KIND_HWP)
+            rc = hg_buf_append(&ids, &g[i].id, sizeof g[i].id);
+    }
+    if (rc == HOLOG_OK && ids.len > 0)
+        rc = hg_cold_exchange(s->cold, (const uint32_t *)(const void *)ids.data,
+                              ids.len / sizeof(uint32_t), NULL, 0);
+    hg_buf_release(&ids);
+    return rc;
+}
+
 #define RUN_BYTES_MAX ((size_t)32 << 20) /* some 250,000 puts: ten for each leaf of 1 M paths */
 
 /* Nothing else of the budget is in use yet but the index; there are two runs, of up to twice that. */
@@ -695,6 +714,8 @@ static int open_parts(holog_store *s)
     if (rc == HOLOG_OK)
         rc = hg_ropes_create(s->io, s->opts.budget_bytes, &s->ropes);
     if (rc == HOLOG_OK)
+        rc = hg_cold_create(s, &s->cold);
+    if (rc == HOLOG_OK)
         rc = hg_index_create(s->domain, 0, &s->sequenced.index);
     if (rc == HOLOG_OK)
         rc = hg_index_create(s->domain, 0, &s->sequenced.past);
@@ -708,6 +729,8 @@ static int open_parts(holog_store *s)
         rc = drop_leftovers(s);
     if (rc == HOLOG_OK)
         rc = add_segments(s);
+    if (rc == HOLOG_OK)
+        rc = open_cold(s);
     if (rc == HOLOG_OK)
         rc = first_version(s);
     if (rc == HOLOG_OK && !read_only)
@@ -749,6 +772,7 @@ static void free_store(holog_store *s)
     hg_buf_release(&s->sweep.gone);
     hg_fold_forget(s);
     hg_ropes_destroy(s->ropes);
+    hg_cold_destroy(s->cold);
     if (s->cache != NULL)
         hg_cache_destroy(s->cache);
     hg_side_table_destroy(s->points);

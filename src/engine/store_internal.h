@@ -7,6 +7,7 @@
  *   resolve.c    paths to entries, through symlinks
  *   value.c      entries to bytes: records, blocks, the cache
  *   value_rope.c the same of values that deltas made
+ *   cold.c       values that compactions have moved
  *   rope_load.c  from a version back to what it was made from
  *   fold.c       short spans merged, versions written down again
  *   delta.c      deltas: made ready, met by what is there, judged
@@ -46,6 +47,7 @@
 #include "engine/cache.h"
 #include "engine/calibration.h"
 #include "engine/checkpoint.h"
+#include "engine/cold.h"
 #include "engine/index.h"
 #include "engine/past.h"
 #include "engine/pathkey.h"
@@ -151,12 +153,14 @@ struct holog_store {
     struct hg_epoch_domain *domain;
     struct hg_cache *cache;
     struct hg_ropes *ropes;
+    struct hg_cold *cold;
     struct hg_log *log;     /* NULL when read-only */
     struct hg_staged *left; /* atomic: values that the end of a write was the last to use */
     struct hg_ctl *ctl;
     struct hg_file *lock_file;
     holog_options opts;
-    uint32_t open_txns; /* atomic; callers' own */
+    uint32_t open_txns;  /* atomic; callers' own */
+    uint32_t compacting; /* atomic; 1: somebody is at it */
     char dir[512];
     uint32_t inline_max;
     int pid;
@@ -341,10 +345,14 @@ struct hg_extent_read {
     struct hg_file *file;
     uint32_t segment;
     int used;
-    size_t len; /* bytes wanted */
+    size_t len;  /* bytes wanted */
+    hg_pos cold; /* the value has been moved: it is read when it is waited for; 0: it has not */
+    uint64_t value_at; /* of that: the first byte wanted */
 };
-HG_MUST_CHECK int hg_extent_read_begin(holog_store *s, struct hg_extent_read *r, uint32_t segment,
-                                       uint64_t offset, uint8_t *buf, size_t len);
+/* The bytes are those from value_at on of the value that the record at `birth` names (0: none yet). */
+HG_MUST_CHECK int hg_extent_read_begin(holog_store *s, struct hg_extent_read *r, hg_pos birth,
+                                       uint64_t value_at, uint32_t segment, uint64_t offset,
+                                       uint8_t *buf, size_t len);
 HG_MUST_CHECK int hg_extent_read_end(holog_store *s, struct hg_extent_read *r);
 void hg_extent_read_drop(holog_store *s, struct hg_extent_read *r);
 /* Blocks of a large value from `from`, a multiple of HG_HASH_BLOCK, to `to`, another or the value's end.

@@ -95,7 +95,11 @@ int hg_record_at(holog_store *s, hg_pos at, const char *path, struct hg_record_r
         want = whole;
     }
     rc = hg_rec_decode_at(r->bytes.data, n, &r->back, &r->rec);
-    return rc < 0 ? hg_record_wrong(at, path, "cannot be decoded") : check_hash(at, path, &r->rec);
+    if (rc < 0)
+        return hg_record_wrong(at, path, "cannot be decoded");
+    r->rec.segment = hg_pos_segment(at);
+    r->rec.offset = hg_pos_offset(at);
+    return check_hash(at, path, &r->rec);
 }
 
 int hg_record_read(holog_store *s, const struct hg_locator *loc, const char *path,

@@ -10,16 +10,37 @@
 
 /* ---- one read --------------------------------------------------------------------------------------*/
 
-int hg_extent_read_begin(holog_store *s, struct hg_extent_read *r, uint32_t segment,
-                         uint64_t offset, uint8_t *buf, size_t len)
+/* 1: the bytes have been moved; they are read at the end, which is no later than anybody wants them. */
+static int begin_cold(holog_store *s, struct hg_extent_read *r, hg_pos birth)
+{
+    if (birth == 0 || !hg_cold_has(s->cold, birth))
+        return 0;
+    r->cold = birth;
+    r->used = 1;
+    return 1;
+}
+
+int hg_extent_read_begin(holog_store *s, struct hg_extent_read *r, hg_pos birth, uint64_t value_at,
+                         uint32_t segment, uint64_t offset, uint8_t *buf, size_t len)
 {
     struct hg_req *list[1] = { &r->req };
+    struct holog_error_detail before;
     struct hg_file *file;
-    int rc = hg_files_get(s->files, segment, HG_KIND_EXTENTS, &file);
+    int rc;
 
+    *r = (struct hg_extent_read){ .segment = segment, .len = len, .value_at = value_at };
+    r->req = (struct hg_req){ .buf = buf, .offset = offset };
+    if (begin_cold(s, r, birth))
+        return HOLOG_OK;
+    hg_error_get(&before);
+    rc = hg_files_get(s->files, segment, HG_KIND_EXTENTS, &file);
+    if (rc == HOLOG_E_STALE && begin_cold(s, r, birth)) { /* just now */
+        hg_error_set(&before);
+        return HOLOG_OK;
+    }
     if (rc < 0)
         return rc;
-    *r = (struct hg_extent_read){ .file = file, .segment = segment, .len = len };
+    r->file = file;
     r->req = (struct hg_req){ .op = HG_REQ_READ,
                               .file = file,
                               .buf = buf,
@@ -51,9 +72,12 @@ static int read_to_end(holog_store *s, struct hg_extent_read *r, int rc)
 
 int hg_extent_read_end(holog_store *s, struct hg_extent_read *r)
 {
-    int rc = s->io->ops->wait(s->io, &r->req);
+    int rc;
 
     r->used = 0;
+    if (r->cold != 0)
+        return hg_cold_read(s->cold, r->cold, r->value_at, r->value_at + r->len, r->req.buf);
+    rc = s->io->ops->wait(s->io, &r->req);
     if (rc == HOLOG_E_IO)
         rc = read_to_end(s, r, rc);
     hg_files_put(s->files, r->segment);
@@ -62,8 +86,10 @@ int hg_extent_read_end(holog_store *s, struct hg_extent_read *r)
 
 void hg_extent_read_drop(holog_store *s, struct hg_extent_read *r)
 {
-    if (!r->used)
+    if (!r->used || r->cold != 0) {
+        r->used = 0;
         return;
+    }
     (void)s->io->ops->wait(s->io, &r->req); /* an earlier failure is being reported */
     hg_files_put(s->files, r->segment);
     r->used = 0;
@@ -136,9 +162,10 @@ static int reading_begin_one(holog_store *s, struct hg_value_reading *g)
     in_piece = g->value_at - g->piece_at;
     len = HG_MIN((uint64_t)HG_READ_CHUNK, g->piece.len - in_piece);
     len = HG_MIN(len, g->to - g->value_at);
-    rc = hg_extent_read_begin(s, &g->read[g->begun % HG_READS_IN_FLIGHT], g->piece.segment,
-                              g->piece.offset + in_piece, g->buf + (g->value_at - g->from),
-                              (size_t)len);
+    rc = hg_extent_read_begin(s, &g->read[g->begun % HG_READS_IN_FLIGHT],
+                              hg_pos_make(g->rec->segment, g->rec->offset), g->value_at,
+                              g->piece.segment, g->piece.offset + in_piece,
+                              g->buf + (g->value_at - g->from), (size_t)len);
     if (rc < 0)
         return rc;
     g->value_at += len;

@@ -108,7 +108,7 @@ static int start(struct reader *rd, struct job *j)
     int rc = take_memory(rd, j, len);
 
     if (rc == HOLOG_OK)
-        rc = hg_extent_read_begin(rd->s, &j->read, src->piece.segment,
+        rc = hg_extent_read_begin(rd->s, &j->read, src->birth, j->from, src->piece.segment,
                                   src->piece.offset + (j->from - src->piece_at), j->buf, len);
     return rc;
 }

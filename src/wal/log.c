@@ -723,8 +723,10 @@ void hg_log_state(struct hg_log *log, struct hg_log_state *out)
     n = log->segments.len / sizeof *e;
     for (size_t i = 0; i < n; i++) {
         uint64_t used = e[i].segment == log->active.id ? log->end : e[i].used;
-        if (e[i].kind == HG_KIND_EXTENTS)
+        if (hg_segment_entry_kind(&e[i]) == HG_KIND_EXTENTS)
             out->extent_bytes += used;
+        else if (hg_segment_entry_kind(&e[i]) == HG_KIND_HWP)
+            out->cold_bytes += used;
         else
             out->log_bytes += used;
     }

@@ -221,16 +221,17 @@ struct hg_log_state {
     hg_pos last_frame;
     uint64_t last_hash;
     uint32_t last_len;
-    uint64_t log_bytes, extent_bytes; /* used, all segments */
+    uint64_t log_bytes, extent_bytes, cold_bytes; /* used, all segments */
     uint64_t n_segments;
 };
 /* Lock held. `end` and `last_` are of the log's end when nothing is in flight or filling (after
  * hg_log_sync under no concurrent commits). */
 void hg_log_state(struct hg_log *log, struct hg_log_state *out);
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out);
-/* The segments of the store with their used bytes, for checkpoints; those that are to be unlinked too, with
- * HG_SEGMENT_REMOVED. */
+/* The segments of the store with their used bytes. */
 HG_MUST_CHECK int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries);
+/* With what is known of them (HG_SEGMENT_LISTS), those that are to be unlinked too: for checkpoints. */
+HG_MUST_CHECK int hg_log_segments_flagged(struct hg_log *log, struct hg_buf *out_entries);
 /* SUPER as it stands (settings, uuid, salt). */
 const struct hg_super *hg_log_super(const struct hg_log *log);
 

@@ -127,7 +127,7 @@ int hg_log_unlink_removed(struct hg_log *log)
 
     while (rc == HOLOG_OK && next_removed(log, last, &e)) {
         last = e.segment;
-        hg_segment_name(name, e.segment, e.kind & ~HG_SEGMENT_REMOVED);
+        hg_segment_name(name, e.segment, (enum hg_segment_kind)hg_segment_entry_kind(&e));
         hg_files_forget(log->files, e.segment);
         rc = log->io->ops->unlink(log->io, name);
         if (rc == HOLOG_E_NOENT)

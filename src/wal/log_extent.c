@@ -228,6 +228,8 @@ static uint64_t take(struct hg_log *log, uint64_t want, int contiguous, struct h
     e->used += HG_ALIGN_UP(len, (uint64_t)HG_BLOCK);
     e->users++;
     hg_log_set_used(log, e->id, e->used); /* now: a list written before the release has it */
+    if (contiguous)
+        hg_log_set_lists(log, e->id);
     return len;
 }
 

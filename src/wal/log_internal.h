@@ -256,6 +256,7 @@ int hg_log_new_header(struct hg_log *log, enum hg_segment_kind kind, uint64_t ca
                       struct hg_segment_header *out);
 void hg_log_note(struct hg_log *log, int level, const char *fmt, ...) HG_PRINTF(3, 4);
 void hg_log_drop_entry(struct hg_log *log, uint32_t segment); /* from the list of segments */
+void hg_log_set_lists(struct hg_log *log, uint32_t segment);  /* ext_lock held: it has some */
 void hg_log_set_used(struct hg_log *log, uint32_t segment, uint64_t used); /* ext_lock held */
 
 /* log_extent.c */

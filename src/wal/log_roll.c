@@ -107,7 +107,15 @@ void hg_log_set_used(struct hg_log *log, uint32_t segment, uint64_t used)
     e->used = used;
 }
 
-int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries)
+void hg_log_set_lists(struct hg_log *log, uint32_t segment)
+{
+    struct hg_segment_entry *e = find_entry(log, segment);
+
+    HG_ASSERT(e != NULL);
+    e->kind |= HG_SEGMENT_LISTS;
+}
+
+int hg_log_segments_flagged(struct hg_log *log, struct hg_buf *out_entries)
 {
     int rc;
 
@@ -115,6 +123,29 @@ int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries)
     rc = hg_buf_append(out_entries, log->segments.data, log->segments.len);
     hg_mutex_unlock(log->io, &log->ext_lock);
     return rc;
+}
+
+int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries)
+{
+    size_t before = out_entries->len;
+    int rc = hg_log_segments_flagged(log, out_entries);
+    if (rc < 0)
+        return rc;
+    struct hg_segment_entry *e =
+        (struct hg_segment_entry *)(void *)out_entries->data + before / sizeof *e;
+    size_t n = (out_entries->len - before) / sizeof *e;
+    size_t kept = 0;
+
+    HG_ASSERT(before % sizeof *e == 0);
+    for (size_t i = 0; i < n; i++) {
+        if ((e[i].kind & HG_SEGMENT_REMOVED) != 0)
+            continue;
+        e[kept] = e[i];
+        e[kept].kind = (uint8_t)hg_segment_entry_kind(&e[i]);
+        kept++;
+    }
+    out_entries->len = before + kept * sizeof *e;
+    return HOLOG_OK;
 }
 
 /* ---- making a segment ----------------------------------------------------------------------------------*/
@@ -454,26 +485,11 @@ static int list_to_extent(struct hg_log *log, const struct hg_buf *list, struct 
     return rc;
 }
 
-/* Those that are to be unlinked are of the store no more. */
-static void leave_out_removed(struct hg_buf *entries)
-{
-    struct hg_segment_entry *e = (struct hg_segment_entry *)(void *)entries->data;
-    size_t n = entries->len / sizeof *e;
-    size_t kept = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if ((e[i].kind & HG_SEGMENT_REMOVED) == 0)
-            e[kept++] = e[i];
-    }
-    entries->len = kept * sizeof *e;
-}
-
 static int make_list(struct hg_log *log, struct hg_buf *out_body)
 {
     struct hg_buf entries = { 0 };
     int rc = hg_log_segments(log, &entries);
 
-    leave_out_removed(&entries);
     if (rc == HOLOG_OK)
         rc = hg_body_begin(out_body, log->last_time_ns, NULL, 0);
     if (rc == HOLOG_OK)
@@ -599,7 +615,7 @@ int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r)
 
     for (size_t i = 0; i < r->n_segments && rc == HOLOG_OK; i++) {
         const struct hg_log_segment *s = &r->segments[i];
-        rc = add_entry(log, s->id, s->kind,
+        rc = add_entry(log, s->id, s->kind | (s->lists ? HG_SEGMENT_LISTS : 0),
                        s->sealed || s->kind == HG_KIND_HWP ? s->file_size : s->used);
         log->features |= s->header.feat_incompat;
         if (s->id == r->last_segment)

@@ -221,11 +221,15 @@ HG_MUST_CHECK int hg_rec_retention(struct hg_buf *body, uint64_t horizon, size_t
 
 struct hg_segment_entry {
     uint32_t segment;
-    uint8_t
-        kind; /* enum hg_segment_kind; in memory and in checkpoints perhaps with the bit below */
+    uint8_t kind; /* enum hg_segment_kind; in memory and in checkpoints with bits below */
     uint64_t used;
 };
 #define HG_SEGMENT_REMOVED 0x80u /* an EDIT has removed it; its file may be there */
+#define HG_SEGMENT_LISTS   0x40u /* of extents: frames have their records there */
+static inline unsigned hg_segment_entry_kind(const struct hg_segment_entry *e)
+{
+    return e->kind & ~(HG_SEGMENT_REMOVED | HG_SEGMENT_LISTS);
+}
 HG_MUST_CHECK int hg_rec_segments(struct hg_buf *body, const struct hg_segment_entry *entries,
                                   size_t n, size_t *out_at);
 HG_MUST_CHECK int hg_rec_segments_next(const struct hg_record *r, size_t *at,

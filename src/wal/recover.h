@@ -32,6 +32,7 @@ struct hg_log_segment {
     uint64_t file_size;
     uint64_t used; /* frames: end of the last valid frame (unrounded). extents: end of the last
                       extent that a frame names, rounded up to 4096; 0 = none known */
+    int lists;     /* extents: frames have their records there */
     int cut;       /* extents: the newest list of segments has more in use than the file holds */
 };
 

@@ -39,7 +39,7 @@ int hg_edits_begin(struct hg_edits *e, const struct hg_segment_entry *known, siz
 
     for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
         struct hg_segment_entry entry = known[i];
-        entry.kind &= (uint8_t)~HG_SEGMENT_REMOVED;
+        entry.kind = (uint8_t)hg_segment_entry_kind(&entry);
         rc = take_entry(e, &entry, (known[i].kind & HG_SEGMENT_REMOVED) != 0);
     }
     return rc;

@@ -90,6 +90,14 @@ static struct hg_log_segment *find_segment(const struct hg_recovered *out, uint3
     return low < out->n_segments && out->segments[low].id == id ? &out->segments[low] : NULL;
 }
 
+static void note_list(const struct hg_recovered *out, uint32_t segment)
+{
+    struct hg_log_segment *s = find_segment(out, segment);
+
+    if (s != NULL)
+        s->lists = 1;
+}
+
 static int note_piece(struct replayer *rp, const struct hg_record *r, const struct hg_piece *piece)
 {
     struct hg_log_segment *s = find_segment(rp->out, piece->segment);
@@ -167,8 +175,12 @@ static int note_record(struct replayer *rp, const struct hg_record *r)
         return note_segments(rp, r);
     if (r->type == HG_REC_EDIT)
         return hg_edits_record(&rp->edits, r);
-    if (r->type == HG_REC_BODY)
-        return note_piece(rp, r, &r->body);
+    if (r->type == HG_REC_BODY) {
+        rc = note_piece(rp, r, &r->body);
+        if (rc == HOLOG_OK)
+            note_list(rp->out, r->body.segment);
+        return rc;
+    }
     while ((rc = hg_pieces_next(r, &at, &piece)) == HOLOG_OK) { /* none, of most types */
         rc = note_piece(rp, r, &piece);
         if (rc < 0)
@@ -337,6 +349,10 @@ int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
                            .newest = hg_pos_segment(p->link.frame) };
 
     int rc = o->from == 0 ? HOLOG_OK : check_from(p, o);
+    for (size_t i = 0; rc == HOLOG_OK && o->from != 0 && i < o->n_known; i++) {
+        if ((o->known[i].kind & HG_SEGMENT_LISTS) != 0)
+            note_list(out, o->known[i].segment);
+    }
     if (rc == HOLOG_OK && o->from != 0)
         rc = hg_edits_begin(&rp.edits, o->known, o->n_known);
     out->used_known = o->from == 0;

@@ -1,0 +1,59 @@
+/*
+ * holog/compact.h: making what is stored take less room. Conventions (results, structs, threads) are those of
+ * holog/holog.h.
+ *
+ * A store only ever appends. What was replaced or deleted, and is no longer kept by the rules of retention
+ * (holog/versions.h), by a tag or by an open view, is garbage; a *compaction* gives its space back: segments without
+ * anything that lives go; what lives in others is compressed into a cold segment (.hwp), and then they go. Arrays are
+ * compressed by what they are, and read by the parts that are asked for. Nothing that can be read changes: numbers,
+ * history and tags stay as they are.
+ *
+ * A crash leaves the store as it was before, or after. Other threads go on reading and committing.
+ */
+#ifndef HOLOG_COMPACT_H
+#define HOLOG_COMPACT_H
+
+#include "holog/holog.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum holog_compact_flags {
+    HOLOG_COMPACT_ALL =
+        1, /* everything that is large enough to be moved, not only what has much garbage beside it */
+    HOLOG_COMPACT_DRY_RUN = 2 /* says what would be done */
+};
+
+typedef struct holog_compact_options {
+    uint32_t struct_size;
+    uint32_t flags; /* enum holog_compact_flags */
+    holog_progress_fn
+        progress; /* bytes of values moved, and to be moved; may be NULL. Not 0 ends it: HOLOG_E_CANCELED,
+                                   and the store is as it was */
+    void *progress_ctx;
+} holog_compact_options;
+
+typedef struct holog_compact_report {
+    uint32_t struct_size;
+    uint32_t
+        waiting; /* segments that readers in other processes may still read: their files go later */
+    uint64_t segments_removed; /* dry run: that would be; so all below */
+    uint64_t removed_bytes;    /* their files */
+    uint64_t segments_added;   /* 0 or 1 */
+    uint64_t added_bytes;      /* its file; 0 of a dry run */
+    uint64_t values;           /* moved */
+    uint64_t value_bytes;
+} holog_compact_report;
+
+/* Compacts now. options may be NULL: what has much garbage beside it. out_report may be NULL. HOLOG_E_BUSY: another
+ * compaction is under way. HOLOG_E_NOSPC, HOLOG_E_BUDGET, HOLOG_E_CORRUPT (something that lives cannot be read; where, the
+ * error says) and other errors: nothing has changed. */
+HOLOG_API int holog_compact(holog_store *store, const holog_compact_options *options,
+                            holog_compact_report *out_report);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

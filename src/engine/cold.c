@@ -1,0 +1,232 @@
+#include "engine/cold.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "compaction/hwp.h"
+#include "engine/store_internal.h"
+
+struct segment {
+    struct hg_hwp *hwp;
+    uint32_t id;
+    uint32_t refs; /* sets it is in; the lock */
+};
+
+struct set {
+    uint32_t refs; /* the lock */
+    size_t n;
+    struct segment *of[]; /* the newest first */
+};
+
+struct hg_cold {
+    holog_store *store;
+    struct hg_workspaces *work;
+    struct hg_mutex lock;
+    struct set *now; /* the lock; never NULL */
+    uint32_t n;      /* atomic: segments in it */
+};
+
+struct hg_workspaces *hg_cold_workspaces(struct hg_cold *c)
+{
+    return c->work;
+}
+
+/* ---- sets ----------------------------------------------------------------------------------------*/
+
+static struct set *set_new(size_t room)
+{
+    struct set *set = hg_calloc(1, sizeof *set + room * sizeof set->of[0]);
+
+    if (set != NULL)
+        set->refs = 1;
+    return set;
+}
+
+static struct set *get(struct hg_cold *c)
+{
+    struct set *set;
+
+    hg_mutex_lock(c->store->io, &c->lock);
+    set = c->now;
+    set->refs++;
+    hg_mutex_unlock(c->store->io, &c->lock);
+    return set;
+}
+
+static void close_segment(struct segment *seg)
+{
+    hg_hwp_close(seg->hwp);
+    hg_free(seg);
+}
+
+/* The last one out closes what no set has any more. */
+static void put(struct hg_cold *c, struct set *set)
+{
+    struct set *last = NULL;
+    size_t n = 0;
+
+    hg_mutex_lock(c->store->io, &c->lock);
+    if (--set->refs == 0) {
+        last = set;
+        for (size_t i = 0; i < set->n; i++) {
+            if (--set->of[i]->refs == 0)
+                last->of[n++] = set->of[i];
+        }
+    }
+    hg_mutex_unlock(c->store->io, &c->lock);
+    for (size_t i = 0; i < n; i++)
+        close_segment(last->of[i]);
+    hg_free(last);
+}
+
+static struct segment *find(const struct set *set, hg_pos birth, const struct hg_hwp_value **out)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        *out = hg_hwp_find(set->of[i]->hwp, birth);
+        if (*out != NULL)
+            return set->of[i];
+    }
+    return NULL;
+}
+
+/* ---- segments come and go ------------------------------------------------------------------------*/
+
+static int open_segment(struct hg_cold *c, uint32_t id, struct segment **out)
+{
+    const struct hg_super *super = &c->store->recovered.super;
+    const struct hg_hwp_from from = { .id = id,
+                                      .uuid = super->uuid,
+                                      .salt = super->salt,
+                                      .work = c->work,
+                                      .files = c->store->files };
+    struct segment *seg = hg_calloc(1, sizeof *seg);
+    int rc;
+
+    if (seg == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for segment %08x", id);
+    seg->id = id;
+    rc = hg_hwp_open(&from, &seg->hwp);
+    if (rc < 0) {
+        hg_free(seg);
+        return rc;
+    }
+    *out = seg;
+    return HOLOG_OK;
+}
+
+static int is_among(uint32_t id, const uint32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] == id)
+            return 1;
+    }
+    return 0;
+}
+
+int hg_cold_exchange(struct hg_cold *c, const uint32_t *added, size_t n_added,
+                     const uint32_t *removed, size_t n_removed)
+{
+    struct set *old = get(c);
+    struct set *set = set_new(old->n + n_added);
+    int rc = set == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a list of segments") : HOLOG_OK;
+
+    while (rc == HOLOG_OK && set->n < n_added) {
+        rc = open_segment(c, added[n_added - 1 - set->n], &set->of[set->n]);
+        if (rc == HOLOG_OK)
+            set->n++;
+    }
+    if (rc < 0) {
+        for (size_t i = 0; set != NULL && i < set->n; i++)
+            close_segment(set->of[i]);
+        hg_free(set);
+        put(c, old);
+        return rc;
+    }
+    for (size_t i = 0; i < old->n; i++) {
+        if (!is_among(old->of[i]->id, removed, n_removed))
+            set->of[set->n++] = old->of[i];
+    }
+    hg_mutex_lock(c->store->io, &c->lock);
+    HG_ASSERT(c->now == old); /* one compaction at a time */
+    for (size_t i = 0; i < set->n; i++)
+        set->of[i]->refs++;
+    c->now = set;
+    __atomic_store_n(&c->n, (uint32_t)set->n, __ATOMIC_RELEASE);
+    hg_mutex_unlock(c->store->io, &c->lock);
+    put(c, old); /* ours */
+    put(c, old); /* the store's */
+    return HOLOG_OK;
+}
+
+int hg_cold_create(holog_store *s, struct hg_cold **out)
+{
+    struct hg_cold *c = hg_calloc(1, sizeof *c);
+    int rc;
+
+    if (c == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a store");
+    c->store = s;
+    c->now = set_new(0);
+    rc = c->now == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a store")
+                        : hg_workspaces_create(&c->work);
+    if (rc < 0) {
+        hg_free(c->now);
+        hg_free(c);
+        return rc;
+    }
+    *out = c;
+    return HOLOG_OK;
+}
+
+void hg_cold_destroy(struct hg_cold *c)
+{
+    if (c == NULL)
+        return;
+    HG_ASSERT(c->now->refs == 1);
+    put(c, c->now);
+    hg_workspaces_destroy(c->work);
+    hg_free(c);
+}
+
+/* ---- reading -------------------------------------------------------------------------------------*/
+
+int hg_cold_has(struct hg_cold *c, hg_pos birth)
+{
+    const struct hg_hwp_value *v = NULL;
+    struct set *set;
+    int has;
+
+    if (__atomic_load_n(&c->n, __ATOMIC_ACQUIRE) == 0)
+        return 0; /* nothing has been moved */
+    set = get(c);
+    has = find(set, birth, &v) != NULL;
+    put(c, set);
+    return has;
+}
+
+static int read_base(void *ctx, uint64_t birth, const struct hg_hwp_shape *shape,
+                     const struct hg_hwp_box *box, void *out)
+{
+    const struct hg_hwp_value *v = NULL;
+    struct segment *seg = find(ctx, birth, &v);
+
+    HG_UNUSED(shape);
+    if (seg == NULL)
+        return hg_corrupt(
+            hg_pos_segment(birth), hg_pos_offset(birth),
+            "the value born here is gone, and another is stored as a difference from it");
+    return hg_hwp_region(seg->hwp, v, box, 0, out, NULL);
+}
+
+int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to, void *out)
+{
+    struct set *set = get(c);
+    const struct hg_hwp_bases bases = { .ctx = set, .read = read_base };
+    const struct hg_hwp_value *v = NULL;
+    struct segment *seg = find(set, birth, &v);
+    int rc = seg == NULL ? HOLOG_E_STALE : hg_hwp_read(seg->hwp, v, from, to, out, &bases);
+
+    put(c, set);
+    return rc;
+}

@@ -1,0 +1,35 @@
+/*
+ * Where values lie that compactions have moved: the .hwp segments of the store, and reading from them.
+ *
+ * A value keeps its birth position for ever. Its record may be where it was, while its bytes are no longer in
+ * the extents that the record names: then one of these segments has them, under the record's position. What is
+ * read is checked by the segment's own hashes, and by who asked against the record's block table.
+ *
+ * Any thread may read; segments come and go under a lock of rank 5, inside which nothing is taken. Who reads holds
+ * the segments that there were when it began.
+ */
+#ifndef HG_ENGINE_COLD_H
+#define HG_ENGINE_COLD_H
+
+#include "base/assert.h"
+#include "holog/holog.h"
+#include "wal/layout.h"
+
+struct hg_cold;
+
+HG_MUST_CHECK int hg_cold_create(holog_store *s, struct hg_cold **out);
+void hg_cold_destroy(struct hg_cold *c); /* NULL is fine; nobody reads */
+
+/* Memory for coding, that of all segments. */
+struct hg_workspaces;
+struct hg_workspaces *hg_cold_workspaces(struct hg_cold *c);
+/* These segments are of the store from now on, and those are not. HOLOG_E_CORRUPT and what reading gives: one that comes
+ * cannot be used, and nothing has changed. */
+HG_MUST_CHECK int hg_cold_exchange(struct hg_cold *c, const uint32_t *added, size_t n_added,
+                                   const uint32_t *removed, size_t n_removed);
+/* 1: the value or payload of the record at `birth` has been moved. */
+int hg_cold_has(struct hg_cold *c, hg_pos birth);
+/* Bytes [from, to) of it. HOLOG_E_STALE: it has not been moved. */
+HG_MUST_CHECK int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to,
+                               void *out);
+#endif

@@ -1,0 +1,256 @@
+/*
+ * A compaction from its plan to its edit. What is moved, and how, is compact_move.c.
+ */
+#include "engine/compact.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "compaction/victims.h"
+
+/* ---- C1: what is to go ---------------------------------------------------------------------------*/
+
+static const struct hg_live_segment *marks(const struct hg_compaction *c, size_t *out_n)
+{
+    *out_n = c->segments.len / sizeof(struct hg_live_segment);
+    return (const struct hg_live_segment *)(const void *)c->segments.data;
+}
+
+static uint64_t live_of(const struct hg_live_segment *g)
+{
+    uint64_t live = 0;
+
+    for (int h = 0; h < HG_HOLDERS; h++)
+        live += g->live[h];
+    return live;
+}
+
+/* What is in extents, if nobody writes there, and no frame has its records there. */
+static int can_go(const struct hg_live_segment *g, const struct hg_segment_entry *e, size_t n)
+{
+    while (n > 0 && e->segment != g->segment) {
+        e++;
+        n--;
+    }
+    return n > 0 && e->kind == HG_KIND_EXTENTS && !g->busy;
+}
+
+/* So much should go that what there is is no more than half way to the cap. */
+static uint64_t wanted(const struct hg_compaction *c)
+{
+    double amp = c->store->recovered.super.space_amp_milli / 1000.0;
+    uint64_t used = 0;
+    uint64_t live = 0;
+    uint64_t target;
+    size_t n;
+    const struct hg_live_segment *g = marks(c, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        used += g[i].used;
+        live += live_of(&g[i]) + g[i].own;
+    }
+    target = (uint64_t)((double)live * (1 + (amp - 1) / 2));
+    return used > target ? used - target : 0;
+}
+
+static int take_candidates(struct hg_compaction *c, struct hg_candidate *list, size_t *out_n)
+{
+    size_t n;
+    const struct hg_live_segment *g = marks(c, &n);
+    uint32_t newest = n > 0 ? g[n - 1].segment : 0;
+    struct hg_buf entries = { 0 };
+    size_t count = 0;
+    int rc = hg_log_segments_flagged(c->store->log, &entries);
+
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+        if (can_go(&g[i], (const struct hg_segment_entry *)(const void *)entries.data,
+                   entries.len / sizeof(struct hg_segment_entry)))
+            list[count++] = (struct hg_candidate){ .segment = g[i].segment,
+                                                   .used = g[i].used,
+                                                   .live = live_of(&g[i]),
+                                                   .age = newest - g[i].segment };
+    }
+    hg_buf_release(&entries);
+    *out_n = count;
+    return rc;
+}
+
+static int note_victim(struct hg_compaction *c, const struct hg_candidate *v)
+{
+    struct hg_segment_entry e = { .segment = v->segment, .kind = HG_KIND_EXTENTS, .used = v->used };
+
+    c->report.segments_removed++;
+    c->report.removed_bytes += v->used;
+    return hg_buf_append(&c->victims, &e, sizeof e);
+}
+
+static int choose(struct hg_compaction *c)
+{
+    const struct hg_appetite a = { .reclaim = wanted(c),
+                                   .live_max = c->store->opts.budget_bytes,
+                                   .all = (c->opts->flags & HOLOG_COMPACT_ALL) != 0 };
+    size_t n;
+    const struct hg_live_segment *g = marks(c, &n);
+    struct hg_candidate *list = hg_calloc(n + 1, sizeof *list);
+    int rc = list == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a list of segments")
+                          : take_candidates(c, list, &n);
+
+    HG_UNUSED(g);
+    if (rc == HOLOG_OK)
+        (void)hg_choose_victims(list, n, &a);
+    for (size_t i = 0; rc == HOLOG_OK && i < n; i++) {
+        if (list[i].chosen)
+            rc = note_victim(c, &list[i]);
+    }
+    hg_free(list);
+    return rc;
+}
+
+/* ---- C2: what lives there ------------------------------------------------------------------------*/
+
+static int by_path(const void *a, const void *b)
+{
+    const struct hg_moving *x = a;
+    const struct hg_moving *y = b;
+    int order = 0;
+
+    if (x->path_len > 0 && y->path_len > 0)
+        order = memcmp(x->path, y->path, HG_MIN(x->path_len, y->path_len));
+    if (order == 0 && x->path_len != y->path_len)
+        order = x->path_len < y->path_len ? -1 : 1;
+    if (order == 0 && x->birth != y->birth)
+        order = x->birth > y->birth
+                    ? -1
+                    : 1; /* the newest first: others are stored as differences from it */
+    return order;
+}
+
+/* Of a value in several pieces each names it; what has been moved lies somewhere else. */
+static int gather(struct hg_compaction *c)
+{
+    const struct hg_live_thing *t = (const struct hg_live_thing *)(const void *)c->live.things.data;
+    size_t n = c->live.things.len / sizeof *t;
+    struct hg_moving *m;
+    size_t kept = 0;
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+        struct hg_moving one = { .birth = t[i].birth,
+                                 .len = t[i].value_len,
+                                 .path = t[i].path,
+                                 .path_len = t[i].path_len,
+                                 .is_chunk = t[i].is_chunk };
+        if (t[i].kind != HG_LIVE_PIECE)
+            return hg_error(HOLOG_E_BUSY, "segment %08x holds records", t[i].segment);
+        if (!hg_cold_has(c->store->cold, one.birth))
+            rc = hg_buf_append(&c->moving, &one, sizeof one);
+    }
+    if (rc < 0)
+        return rc;
+    m = (struct hg_moving *)(void *)c->moving.data;
+    n = c->moving.len / sizeof *m;
+    if (n > 1)
+        qsort(m, n, sizeof *m, by_path);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && m[i].birth == m[kept - 1].birth)
+            continue;
+        c->bytes += m[i].len;
+        m[kept++] = m[i];
+    }
+    c->moving.len = kept * sizeof *m;
+    c->report.values = kept;
+    c->report.value_bytes = c->bytes;
+    return HOLOG_OK;
+}
+
+static int find_living(struct hg_compaction *c)
+{
+    const struct hg_segment_entry *v =
+        (const struct hg_segment_entry *)(const void *)c->victims.data;
+    size_t n = c->victims.len / sizeof *v;
+    uint32_t *ids = hg_calloc(n, sizeof *ids);
+    int rc = ids == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a list of segments")
+                         : hg_log_sync(c->store->log); /* what has been appended is published */
+
+    for (size_t i = 0; rc == HOLOG_OK && i < n; i++)
+        ids[i] = v[i].segment;
+    if (rc == HOLOG_OK)
+        rc = hg_live_things(c->store, ids, n, &c->live);
+    hg_free(ids);
+    return rc == HOLOG_OK ? gather(c) : rc;
+}
+
+/* ---- C5 to C7 ------------------------------------------------------------------------------------*/
+
+static int exchange(struct hg_compaction *c)
+{
+    const struct hg_edit edit = {
+        .added = &c->output,
+        .n_added = c->output.segment != 0,
+        .removed = (const struct hg_segment_entry *)(const void *)c->victims.data,
+        .n_removed = c->victims.len / sizeof(struct hg_segment_entry),
+    };
+    uint32_t id = c->output.segment;
+    int rc = hg_log_edit(c->store->log, &edit);
+
+    if (rc == HOLOG_OK && id != 0)
+        rc = hg_cold_exchange(c->store->cold, &id, 1, NULL, 0);
+    return rc;
+}
+
+int hg_compact_unlink(holog_store *s, uint32_t *out_waiting)
+{
+    int held = 0;
+    int rc = s->io->ops->lock_test(s->lock_file, HG_LOCK_READERS, 1, 1, &held);
+
+    *out_waiting = (uint32_t)held;
+    return rc < 0 || held ? rc : hg_log_unlink_removed(s->log);
+}
+
+static int run(struct hg_compaction *c)
+{
+    int dry = (c->opts->flags & HOLOG_COMPACT_DRY_RUN) != 0;
+    int rc = hg_live_mark(c->store, &c->segments);
+
+    if (rc == HOLOG_OK)
+        rc = choose(c);
+    if (rc == HOLOG_OK && c->victims.len > 0)
+        rc = find_living(c);
+    if (rc < 0 || dry)
+        return rc;
+    if (c->moving.len > 0)
+        rc = hg_compact_move(c);
+    if (rc == HOLOG_OK && c->victims.len > 0)
+        rc = exchange(c);
+    return rc == HOLOG_OK ? hg_compact_unlink(c->store, &c->report.waiting) : rc;
+}
+
+int holog_compact(holog_store *s, const holog_compact_options *options,
+                  holog_compact_report *out_report)
+{
+    const holog_compact_options none = { .struct_size = sizeof none };
+    struct hg_compaction c = { .store = s, .opts = options != NULL ? options : &none };
+    uint32_t idle = 0;
+    int rc = hg_store_check_write(s);
+
+    if (rc == HOLOG_OK && options != NULL)
+        rc = hg_struct_check(options, "holog_compact_options");
+    if (rc == HOLOG_OK && out_report != NULL)
+        rc = hg_struct_check(out_report, "holog_compact_report");
+    if (rc < 0)
+        return rc;
+    if (!__atomic_compare_exchange_n(&s->compacting, &idle, 1, 0, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED))
+        return hg_error(HOLOG_E_BUSY, "another compaction of %s is under way", s->dir);
+    rc = run(&c);
+    __atomic_store_n(&s->compacting, 0, __ATOMIC_RELEASE);
+    hg_live_list_release(s, &c.live);
+    hg_buf_release(&c.segments);
+    hg_buf_release(&c.victims);
+    hg_buf_release(&c.moving);
+    if (rc == HOLOG_OK && out_report != NULL)
+        hg_struct_fill(out_report, &c.report, sizeof c.report);
+    return rc;
+}

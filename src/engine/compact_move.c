@@ -1,0 +1,375 @@
+/*
+ * The output of a compaction: values read, compressed by what they are, written, and read back.
+ *
+ * Values come by path, the versions of one path together, the newest first. A version of as many bytes as the newest is
+ * stored as a difference from it; bytes that another value has already brought are stored once.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "compaction/hwp.h"
+#include "engine/compact.h"
+#include "engine/shape.h"
+
+/* Bytes that have been written, to be found again. */
+struct seen {
+    struct hg_hash128 hash; /* of the value's block table */
+    hg_pos birth;
+};
+
+struct mover {
+    struct hg_compaction *c;
+    holog_store *s;
+    struct hg_segment_header header;
+    struct hg_hwp_writer *writer;
+    struct hg_version *version; /* where documents are looked up */
+    struct hg_record_read record;
+    struct hg_mem *raw;  /* of the value at hand */
+    struct hg_mem *base; /* of the newest version of this path; NULL: none, or it is of no use */
+    const struct hg_moving *newest;
+    struct seen *seen; /* by slot, open addressing */
+    size_t slots;
+    char dir[HG_PATH_MAX + 1]; /* of the array whose shape this is */
+    size_t dir_len;
+    uint64_t array_id; /* 0: there has been none */
+    int shaped;
+    struct hg_chunk_shape shape;
+};
+
+/* ---- what a chunk is -----------------------------------------------------------------------------*/
+
+static int find_document(struct mover *m, holog_value **out)
+{
+    char path[HG_PATH_MAX + 1];
+    struct hg_key key;
+    struct hg_locator loc;
+    size_t len = m->dir_len;
+
+    memcpy(path, m->dir, len);
+    if (len > 0)
+        path[len++] = '/';
+    memcpy(path + len, HG_NODE_ARRAY, sizeof HG_NODE_ARRAY);
+    len += sizeof HG_NODE_ARRAY - 1;
+    hg_key_make(path, len, &key);
+    if (hg_root_lookup(m->version->root, key.bytes, key.len, &loc) < 0)
+        return HOLOG_E_NOENT;
+    return hg_value_load_often(m->s, &loc, path, out);
+}
+
+/* Arrays whose document is gone, or says something else now, have chunks that are bytes. */
+static void find_shape(struct mover *m)
+{
+    struct holog_error_detail before;
+    holog_value *doc = NULL;
+
+    m->array_id++;
+    hg_error_get(&before);
+    m->shaped = find_document(m, &doc) == HOLOG_OK &&
+                hg_chunk_shape(holog_value_data(doc), holog_value_size(doc), &m->shape);
+    holog_value_release(doc);
+    hg_error_set(&before);
+}
+
+/* 1: the value's bytes are such elements. */
+static int shape_of(struct mover *m, const struct hg_moving *v)
+{
+    size_t dir = v->path_len;
+
+    if (!v->is_chunk || v->path_len > HG_PATH_MAX)
+        return 0;
+    while (dir > 0 && v->path[dir - 1] != '/')
+        dir--;
+    dir -= dir > 0;
+    if (m->array_id == 0 || dir != m->dir_len || memcmp(m->dir, v->path, dir) != 0) {
+        memcpy(m->dir, v->path, dir);
+        m->dir_len = dir;
+        find_shape(m);
+    }
+    return m->shaped && hg_chunk_bytes(&m->shape) == v->len;
+}
+
+/* ---- the same bytes once -------------------------------------------------------------------------*/
+
+static int make_seen(struct mover *m)
+{
+    size_t n = m->c->moving.len / sizeof(struct hg_moving);
+
+    for (m->slots = 16; m->slots < 2 * n;)
+        m->slots *= 2;
+    m->seen = hg_calloc(m->slots, sizeof *m->seen);
+    return m->seen == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to compact %zu values", n)
+                           : HOLOG_OK;
+}
+
+/* The place of these bytes: birth 0, nobody has brought them yet. */
+static struct seen *find_seen(struct mover *m, const struct hg_hash128 *hash)
+{
+    size_t at = (size_t)hash->lo & (m->slots - 1);
+
+    while (m->seen[at].birth != 0 &&
+           (m->seen[at].hash.lo != hash->lo || m->seen[at].hash.hi != hash->hi))
+        at = (at + 1) & (m->slots - 1);
+    return &m->seen[at];
+}
+
+static int read_value(struct mover *m, hg_pos birth, const char *path, struct hg_mem **out)
+{
+    int rc = hg_record_at(m->s, birth, path, &m->record);
+
+    if (rc == HOLOG_OK && m->record.rec.n_pieces == 0)
+        return hg_record_wrong(birth, path, "names no extents");
+    return rc < 0 ? rc : hg_value_read_large(m->s, &m->record.rec, path, out);
+}
+
+/* Hashes can be the same by chance: 1, they are the same bytes; 0; or an error. */
+static int is_same(struct mover *m, hg_pos other)
+{
+    struct hg_mem *bytes = NULL;
+    int same;
+    int rc = read_value(m, other, "a value", &bytes);
+
+    if (rc < 0)
+        return rc;
+    same = bytes->len == m->raw->len && memcmp(bytes->data, m->raw->data, bytes->len) == 0;
+    hg_mem_put(bytes);
+    return same;
+}
+
+/* ---- writing -------------------------------------------------------------------------------------*/
+
+/* Of another path than the one before: what differences are taken from. */
+static void forget_base(struct mover *m)
+{
+    hg_mem_put(m->base);
+    m->base = NULL;
+    m->newest = NULL;
+}
+
+static int is_version_of(const struct hg_moving *v, const struct hg_moving *newest)
+{
+    return newest != NULL && v->path_len > 0 && newest->len == v->len &&
+           newest->path_len == v->path_len && memcmp(newest->path, v->path, v->path_len) == 0;
+}
+
+static int write_value(struct mover *m, const struct hg_moving *v)
+{
+    int elements = shape_of(m, v);
+    const struct hg_hwp_array array = { .size = m->shape.size,
+                                        .kind = m->shape.kind,
+                                        .rank = m->shape.rank,
+                                        .n = m->shape.n,
+                                        .id = m->array_id };
+    int later = is_version_of(v, m->newest);
+    const struct hg_hwp_base base = { .birth = later ? m->newest->birth : 0,
+                                      .raw = later ? m->base->data : NULL };
+    int rc;
+
+    if (!later)
+        forget_base(m);
+    rc = hg_hwp_add_value(m->writer, v->birth, elements ? &array : NULL, m->raw->data, v->len,
+                          later ? &base : NULL);
+    if (rc == HOLOG_OK && !later && v->path_len > 0) {
+        m->newest = v;
+        m->base = m->raw;
+        m->raw = NULL;
+    }
+    return rc;
+}
+
+static int move_value(struct mover *m, const struct hg_moving *v)
+{
+    const char *path = v->path != NULL ? v->path : "a value";
+    struct hg_hash128 hash;
+    struct seen *seen;
+    int rc = read_value(m, v->birth, path, &m->raw);
+
+    if (rc < 0)
+        return rc;
+    hash = m->record.rec.hash;
+    seen = find_seen(m, &hash);
+    rc = seen->birth != 0 ? is_same(m, seen->birth) : 0;
+    if (rc > 0)
+        rc = hg_hwp_add_same(m->writer, v->birth, seen->birth);
+    else if (rc == 0)
+        rc = write_value(m, v);
+    if (rc == HOLOG_OK && seen->birth == 0)
+        *seen = (struct seen){ .hash = hash, .birth = v->birth };
+    hg_mem_put(m->raw);
+    m->raw = NULL;
+    return rc;
+}
+
+static int tell(struct mover *m, uint64_t bytes)
+{
+    m->c->done += bytes;
+    return hg_progress(m->c->opts->progress, m->c->opts->progress_ctx, m->c->done,
+                       2 * m->c->bytes); /* written, and read back */
+}
+
+static int write_all(struct mover *m)
+{
+    const struct hg_moving *v = (const struct hg_moving *)(const void *)m->c->moving.data;
+    size_t n = m->c->moving.len / sizeof *v;
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+        rc = move_value(m, &v[i]);
+        if (rc == HOLOG_OK)
+            rc = tell(m, v[i].len);
+    }
+    return rc;
+}
+
+static int write_sources(struct mover *m)
+{
+    const struct hg_segment_entry *v =
+        (const struct hg_segment_entry *)(const void *)m->c->victims.data;
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < m->c->victims.len / sizeof *v && rc == HOLOG_OK; i++) {
+        const struct hg_hwp_source source = { .id = v[i].segment, .kind = v[i].kind };
+        rc = hg_hwp_add_source(m->writer, &source);
+    }
+    return rc;
+}
+
+/* ---- reading back --------------------------------------------------------------------------------*/
+
+/* The values as they were saved, by the tables of their records; through the .tmp. */
+static int check_value(struct mover *m, struct hg_hwp *h, const struct hg_moving *v, uint8_t *buf,
+                       size_t room)
+{
+    const struct hg_hwp_value *value = hg_hwp_find(h, v->birth);
+    int rc = hg_record_at(m->s, v->birth, "a value", &m->record);
+
+    if (rc == HOLOG_OK && value == NULL)
+        rc = hg_corrupt(m->header.id, 0, "a value that was written is not there");
+    for (uint64_t at = 0; rc == HOLOG_OK && at < v->len; at += room) {
+        uint64_t to = HG_MIN(at + room, v->len);
+        rc = hg_hwp_read(h, value, at, to, buf, NULL);
+        if (rc == HOLOG_OK)
+            rc = hg_blocks_verify(buf, (size_t)(to - at), m->record.rec.table, at / HG_HASH_BLOCK,
+                                  m->header.id, 0);
+    }
+    return rc;
+}
+
+#define CHECK_BYTES ((size_t)8 << 20)
+_Static_assert(CHECK_BYTES % HG_HASH_BLOCK == 0, "reads hold whole hash blocks");
+
+static int check_all(struct mover *m, struct hg_hwp *h)
+{
+    const struct hg_moving *v = (const struct hg_moving *)(const void *)m->c->moving.data;
+    size_t n = m->c->moving.len / sizeof *v;
+    uint8_t *buf = hg_malloc(CHECK_BYTES);
+    int rc = buf == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to read back a segment") : HOLOG_OK;
+
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+        rc = check_value(m, h, &v[i], buf, CHECK_BYTES);
+        if (rc == HOLOG_OK)
+            rc = tell(m, v[i].len);
+    }
+    hg_free(buf);
+    return rc;
+}
+
+static int read_back(struct mover *m)
+{
+    const struct hg_hwp_from from = { .id = m->header.id,
+                                      .uuid = m->header.uuid,
+                                      .salt = m->header.salt,
+                                      .work = hg_cold_workspaces(m->s->cold),
+                                      .io = m->s->io };
+    struct hg_hwp *h = NULL;
+    int rc = hg_hwp_open(&from, &h);
+
+    if (rc == HOLOG_OK)
+        rc = check_all(m, h);
+    hg_hwp_close(h);
+    return rc;
+}
+
+/* ---- all of it -----------------------------------------------------------------------------------*/
+
+static uint64_t capacity_for(uint64_t bytes)
+{
+    return HG_ALIGN_UP(bytes + bytes / 8 + (UINT64_C(16) << 20), (uint64_t)HG_BLOCK);
+}
+
+static int write_segment(struct mover *m, struct hg_hwp_info *info)
+{
+    int rc = hg_log_cold_header(m->s->log, capacity_for(m->c->bytes), &m->header);
+
+    if (rc == HOLOG_OK)
+        rc = hg_hwp_create(m->s->io, &m->header, HG_PROFILE_DEFAULT, &m->writer);
+    if (rc == HOLOG_OK)
+        rc = write_all(m);
+    if (rc == HOLOG_OK)
+        rc = write_sources(m);
+    if (rc < 0) {
+        hg_hwp_abort(m->writer);
+        return rc;
+    }
+    return hg_hwp_finish(m->writer, info);
+}
+
+/* C4. What fails leaves a file that nobody names. */
+static int name_segment(struct mover *m)
+{
+    char tmp[HG_FILE_NAME_MAX];
+    char name[HG_FILE_NAME_MAX];
+    int rc;
+
+    hg_segment_tmp_name(tmp, m->header.id);
+    hg_segment_name(name, m->header.id, HG_KIND_HWP);
+    rc = m->s->io->ops->rename(m->s->io, tmp, name);
+    return rc == HOLOG_OK ? m->s->io->ops->sync_dir(m->s->io, HG_SEG_DIR) : rc;
+}
+
+static void remove_segment(struct mover *m)
+{
+    struct holog_error_detail first;
+    char name[HG_FILE_NAME_MAX];
+
+    hg_error_get(&first);
+    hg_segment_tmp_name(name, m->header.id);
+    (void)m->s->io->ops->unlink(m->s->io, name); /* the next open does it otherwise */
+    hg_segment_name(name, m->header.id, HG_KIND_HWP);
+    (void)m->s->io->ops->unlink(m->s->io, name);
+    hg_error_set(&first);
+}
+
+int hg_compact_move(struct hg_compaction *c)
+{
+    struct mover m = { .c = c, .s = c->store };
+    struct hg_hwp_info info = { 0 };
+    int rc;
+
+    m.version = hg_version_get_published(c->store);
+    rc = m.version == NULL ? hg_error(HOLOG_E_AGAIN, "too many threads read the store at once")
+                           : make_seen(&m);
+    if (rc == HOLOG_OK)
+        rc = write_segment(&m, &info);
+    forget_base(&m);
+    if (rc == HOLOG_OK) {
+        rc = read_back(&m);
+        if (rc == HOLOG_OK)
+            rc = name_segment(&m);
+        if (rc < 0)
+            remove_segment(&m);
+    }
+    if (rc == HOLOG_OK) {
+        c->output = (struct hg_segment_entry){ .segment = m.header.id,
+                                               .kind = HG_KIND_HWP,
+                                               .used = info.size };
+        c->report.segments_added = 1;
+        c->report.added_bytes = info.size;
+    }
+    hg_mem_put(m.raw);
+    hg_version_put(c->store, m.version);
+    hg_record_release(&m.record);
+    hg_free(m.seen);
+    return rc;
+}
