@@ -62,16 +62,20 @@ int hg_digest_next(const struct hg_digest *d, size_t *at, struct hg_ref *out);
 struct hg_ref_reader {
     holog_store *s;
     uint32_t segment;
-    int list;    /* the segment is one of extents */
-    uint64_t at; /* of what is in the window */
+    int list;     /* the segment is one of extents */
+    uint64_t end; /* nothing at or behind it is read */
+    uint64_t at;  /* of what is in the window */
     struct hg_buf window;
     struct hg_buf pieces;
 };
-void hg_ref_reader_begin(struct hg_ref_reader *r, holog_store *s, uint32_t segment, int list);
+void hg_ref_reader_begin(struct hg_ref_reader *r, holog_store *s, uint32_t segment, int list,
+                         uint64_t end);
 void hg_ref_reader_end(struct hg_ref_reader *r);
+/* What out borrows is good until the next call. */
 HG_MUST_CHECK int hg_ref_read(struct hg_ref_reader *r, uint32_t offset, struct hg_ref *out);
-/* The first record of the frame at offset. HOLOG_E_NOENT, without a message: it has none. */
-HG_MUST_CHECK int hg_ref_read_first(struct hg_ref_reader *r, uint32_t frame, struct hg_ref *out);
+/* The first record of a frame. HOLOG_E_NOENT, without a message: it has none. */
+HG_MUST_CHECK int hg_ref_read_first(struct hg_ref_reader *r, const struct hg_ref_frame *frame,
+                                    struct hg_ref *out);
 
 /* The span table of the FOLD at `fold`, which describes `version`: struct hg_span, birth 0 for its own
  * bytes, appended to out. */

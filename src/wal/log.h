@@ -192,11 +192,16 @@ void hg_log_extents_settle(struct hg_log *log);
  * taken again while nothing stands behind it, else it is garbage. */
 void hg_log_extent_release(struct hg_log *log, const struct hg_piece *p, int keep);
 
+/* Ids (uint32_t) of the extent segments that room has been taken in and not released, or will be taken
+ * in next, appended to out: what no frame names there may be named soon. */
+HG_MUST_CHECK int hg_log_extents_busy(struct hg_log *log, struct hg_buf *out);
+
 /* ---- facts -----------------------------------------------------------------------------------------*/
 
 struct hg_log_state {
     uint32_t active_segment;
-    uint64_t end; /* of the last frame appended */
+    uint64_t end;      /* of the last frame appended */
+    uint64_t appended; /* the same, also when it is in flight */
     hg_pos last_frame;
     uint64_t last_hash;
     uint32_t last_len;
