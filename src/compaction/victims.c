@@ -32,7 +32,7 @@ uint64_t hg_choose_victims(struct hg_candidate *c, size_t n, const struct hg_app
     uint64_t live = 0;
 
     for (size_t i = 0; i < n; i++) {
-        c[i].chosen = a->all || c[i].live == 0;
+        c[i].chosen = (a->all && (!c[i].compact || is_worth(&c[i]))) || c[i].live == 0;
         gained += c[i].chosen ? c[i].used - HG_MIN(c[i].live, c[i].used) : 0;
         live += c[i].chosen ? c[i].live : 0;
     }

@@ -13,7 +13,8 @@ struct hg_candidate {
     uint64_t used; /* bytes that go when it goes */
     uint64_t live; /* of these, what has to be written somewhere else */
     uint64_t age;  /* how long ago it was written, in any unit: what has lived long will live on */
-    int chosen;    /* out */
+    int compact; /* it has been compacted before: nothing is gained by doing that again, but for garbage */
+    int chosen; /* out */
 };
 
 struct hg_appetite {

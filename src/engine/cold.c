@@ -189,6 +189,56 @@ void hg_cold_destroy(struct hg_cold *c)
     hg_free(c);
 }
 
+/* ---- what lies where -----------------------------------------------------------------------------*/
+
+static struct hg_cold_run run_of(const struct segment *seg, const struct hg_hwp_value *v)
+{
+    const struct hg_hwp_group *g = hg_hwp_tables(seg->hwp)->group + v->group;
+    struct hg_cold_run run = { .segment = seg->id };
+
+    if (v->groups > 0)
+        run.offset = g->offset;
+    for (uint32_t i = 0; i < v->groups; i++)
+        run.len += hg_hwp_group_stored(&g[i]); /* one behind the other */
+    return run;
+}
+
+unsigned hg_cold_runs(struct hg_cold *c, hg_pos birth, struct hg_cold_run out[2])
+{
+    const struct hg_hwp_value *v = NULL;
+    struct segment *seg;
+    struct set *set;
+    unsigned n = 0;
+
+    if (__atomic_load_n(&c->n, __ATOMIC_ACQUIRE) == 0)
+        return 0;
+    set = get(c);
+    seg = find(set, birth, &v);
+    if (seg != NULL) {
+        uint64_t other = v->other;
+        out[n++] = run_of(seg, v);
+        seg = other != 0 ? find(set, other, &v) : NULL;
+        if (seg != NULL)
+            out[n++] = run_of(seg, v);
+    }
+    put(c, set);
+    return n;
+}
+
+uint64_t hg_cold_own(struct hg_cold *c, uint32_t segment)
+{
+    struct set *set = get(c);
+    uint64_t own = 0;
+
+    for (size_t i = 0; i < set->n; i++) {
+        const struct hg_hwp_footer *f = hg_hwp_footer(set->of[i]->hwp);
+        if (set->of[i]->id == segment)
+            own = f->size - f->stored;
+    }
+    put(c, set);
+    return own;
+}
+
 /* ---- reading -------------------------------------------------------------------------------------*/
 
 int hg_cold_has(struct hg_cold *c, hg_pos birth)

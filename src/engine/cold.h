@@ -29,6 +29,16 @@ HG_MUST_CHECK int hg_cold_exchange(struct hg_cold *c, const uint32_t *added, siz
                                    const uint32_t *removed, size_t n_removed);
 /* 1: the value or payload of the record at `birth` has been moved. */
 int hg_cold_has(struct hg_cold *c, hg_pos birth);
+/* Where that lies: its blocks, and those of the value that it is stored as a difference from, or has the bytes of.
+ * Returns how many runs; 0: it has not been moved. */
+struct hg_cold_run {
+    uint32_t segment;
+    uint64_t offset;
+    uint64_t len;
+};
+unsigned hg_cold_runs(struct hg_cold *c, hg_pos birth, struct hg_cold_run out[2]);
+/* Bytes of a segment that are no value's: header, tables, footer. 0: there is no such segment. */
+uint64_t hg_cold_own(struct hg_cold *c, uint32_t segment);
 /* Bytes [from, to) of it. HOLOG_E_STALE: it has not been moved. */
 HG_MUST_CHECK int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to,
                                void *out);

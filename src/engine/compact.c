@@ -10,6 +10,9 @@
 #include "base/error.h"
 #include "compaction/victims.h"
 
+#define ROUND_BYTES (UINT64_C(512) << 20) /* that live in the victims of one round */
+#define VALUE_MAX   (UINT64_C(256) << 20) /* a larger value stays where it is */
+
 /* ---- C1: what is to go ---------------------------------------------------------------------------*/
 
 static const struct hg_live_segment *marks(const struct hg_compaction *c, size_t *out_n)
@@ -27,14 +30,14 @@ static uint64_t live_of(const struct hg_live_segment *g)
     return live;
 }
 
-/* What is in extents, if nobody writes there, and no frame has its records there. */
+/* Extents, if nobody writes there and no frame has its records there; and what earlier compactions have made. */
 static int can_go(const struct hg_live_segment *g, const struct hg_segment_entry *e, size_t n)
 {
     while (n > 0 && e->segment != g->segment) {
         e++;
         n--;
     }
-    return n > 0 && e->kind == HG_KIND_EXTENTS && !g->busy;
+    return n > 0 && (e->kind == HG_KIND_EXTENTS || e->kind == HG_KIND_HWP) && !g->busy;
 }
 
 /* So much should go that what there is is no more than half way to the cap. */
@@ -70,40 +73,46 @@ static int take_candidates(struct hg_compaction *c, struct hg_candidate *list, s
             list[count++] = (struct hg_candidate){ .segment = g[i].segment,
                                                    .used = g[i].used,
                                                    .live = live_of(&g[i]),
-                                                   .age = newest - g[i].segment };
+                                                   .age = newest - HG_MIN(newest, g[i].segment),
+                                                   .compact = g[i].kind == HG_KIND_HWP };
     }
     hg_buf_release(&entries);
     *out_n = count;
     return rc;
 }
 
-static int note_victim(struct hg_compaction *c, const struct hg_candidate *v)
+/* As many as one output holds. */
+static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, size_t n)
 {
-    struct hg_segment_entry e = { .segment = v->segment, .kind = HG_KIND_EXTENTS, .used = v->used };
+    uint64_t live = 0;
+    int rc = HOLOG_OK;
 
-    c->report.segments_removed++;
-    c->report.removed_bytes += v->used;
-    return hg_buf_append(&c->victims, &e, sizeof e);
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+        struct hg_segment_entry e = { .segment = v[i].segment,
+                                      .kind = v[i].compact ? HG_KIND_HWP : HG_KIND_EXTENTS,
+                                      .used = v[i].used };
+        if (!v[i].chosen || (live > 0 && live + v[i].live > ROUND_BYTES))
+            continue;
+        live += v[i].live;
+        rc = hg_buf_append(&c->victims, &e, sizeof e);
+    }
+    return rc;
 }
 
 static int choose(struct hg_compaction *c)
 {
     const struct hg_appetite a = { .reclaim = wanted(c),
-                                   .live_max = c->store->opts.budget_bytes,
+                                   .live_max = ROUND_BYTES,
                                    .all = (c->opts->flags & HOLOG_COMPACT_ALL) != 0 };
-    size_t n;
-    const struct hg_live_segment *g = marks(c, &n);
+    size_t n = c->segments.len / sizeof(struct hg_live_segment);
     struct hg_candidate *list = hg_calloc(n + 1, sizeof *list);
     int rc = list == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a list of segments")
                           : take_candidates(c, list, &n);
 
-    HG_UNUSED(g);
     if (rc == HOLOG_OK)
         (void)hg_choose_victims(list, n, &a);
-    for (size_t i = 0; rc == HOLOG_OK && i < n; i++) {
-        if (list[i].chosen)
-            rc = note_victim(c, &list[i]);
-    }
+    if (rc == HOLOG_OK)
+        rc = take_victims(c, list, n);
     hg_free(list);
     return rc;
 }
@@ -127,7 +136,44 @@ static int by_path(const void *a, const void *b)
     return order;
 }
 
-/* Of a value in several pieces each names it; what has been moved lies somewhere else. */
+static int is_victim(const struct hg_compaction *c, uint32_t segment)
+{
+    const struct hg_segment_entry *v =
+        (const struct hg_segment_entry *)(const void *)c->victims.data;
+
+    for (size_t i = 0; i < c->victims.len / sizeof *v; i++) {
+        if (v[i].segment == segment)
+            return 1;
+    }
+    return 0;
+}
+
+static void spare(struct hg_compaction *c, uint32_t segment)
+{
+    struct hg_segment_entry *v = (struct hg_segment_entry *)(void *)c->victims.data;
+    size_t n = c->victims.len / sizeof *v;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].segment != segment)
+            v[kept++] = v[i];
+    }
+    c->victims.len = kept * sizeof *v;
+}
+
+/* What no output can hold stays where it is. */
+static void spare_what_cannot_move(struct hg_compaction *c)
+{
+    const struct hg_live_thing *t = (const struct hg_live_thing *)(const void *)c->live.things.data;
+
+    for (size_t i = 0; i < c->live.things.len / sizeof *t; i++) {
+        if (t[i].kind != HG_LIVE_PIECE ||
+            t[i].value_len > HG_MIN((uint64_t)VALUE_MAX, c->store->opts.budget_bytes / 4))
+            spare(c, t[i].segment);
+    }
+}
+
+/* Each value once, though in several pieces each names it. */
 static int gather(struct hg_compaction *c)
 {
     const struct hg_live_thing *t = (const struct hg_live_thing *)(const void *)c->live.things.data;
@@ -142,9 +188,7 @@ static int gather(struct hg_compaction *c)
                                  .path = t[i].path,
                                  .path_len = t[i].path_len,
                                  .is_chunk = t[i].is_chunk };
-        if (t[i].kind != HG_LIVE_PIECE)
-            return hg_error(HOLOG_E_BUSY, "segment %08x holds records", t[i].segment);
-        if (!hg_cold_has(c->store->cold, one.birth))
+        if (is_victim(c, t[i].segment))
             rc = hg_buf_append(&c->moving, &one, sizeof one);
     }
     if (rc < 0)
@@ -160,8 +204,6 @@ static int gather(struct hg_compaction *c)
         m[kept++] = m[i];
     }
     c->moving.len = kept * sizeof *m;
-    c->report.values = kept;
-    c->report.value_bytes = c->bytes;
     return HOLOG_OK;
 }
 
@@ -179,24 +221,35 @@ static int find_living(struct hg_compaction *c)
     if (rc == HOLOG_OK)
         rc = hg_live_things(c->store, ids, n, &c->live);
     hg_free(ids);
-    return rc == HOLOG_OK ? gather(c) : rc;
+    if (rc < 0)
+        return rc;
+    spare_what_cannot_move(c);
+    return gather(c);
 }
 
 /* ---- C5 to C7 ------------------------------------------------------------------------------------*/
 
 static int exchange(struct hg_compaction *c)
 {
-    const struct hg_edit edit = {
-        .added = &c->output,
-        .n_added = c->output.segment != 0,
-        .removed = (const struct hg_segment_entry *)(const void *)c->victims.data,
-        .n_removed = c->victims.len / sizeof(struct hg_segment_entry),
-    };
-    uint32_t id = c->output.segment;
-    int rc = hg_log_edit(c->store->log, &edit);
+    const struct hg_segment_entry *v =
+        (const struct hg_segment_entry *)(const void *)c->victims.data;
+    const struct hg_edit edit = { .added = &c->output,
+                                  .n_added = c->output.segment != 0,
+                                  .removed = v,
+                                  .n_removed = c->victims.len / sizeof *v };
+    struct hg_buf gone = { 0 };
+    int rc = HOLOG_OK;
 
-    if (rc == HOLOG_OK && id != 0)
-        rc = hg_cold_exchange(c->store->cold, &id, 1, NULL, 0);
+    for (size_t i = 0; i < edit.n_removed && rc == HOLOG_OK; i++)
+        rc = hg_buf_append(&gone, &v[i].segment, sizeof v[i].segment);
+    if (rc == HOLOG_OK)
+        rc = hg_log_edit(c->store->log, &edit);
+    if (rc == HOLOG_OK)
+        rc = hg_cold_exchange(c->store->cold, &c->output.segment, edit.n_added,
+                              (const uint32_t *)(const void *)gone.data, edit.n_removed);
+    for (size_t i = 0; i < edit.n_removed && rc == HOLOG_OK; i++)
+        hg_refs_forget(c->store->refs, v[i].segment);
+    hg_buf_release(&gone);
     return rc;
 }
 
@@ -209,6 +262,22 @@ int hg_compact_unlink(holog_store *s, uint32_t *out_waiting)
     return rc < 0 || held ? rc : hg_log_unlink_removed(s->log);
 }
 
+static void count(struct hg_compaction *c, holog_compact_report *r)
+{
+    const struct hg_segment_entry *v =
+        (const struct hg_segment_entry *)(const void *)c->victims.data;
+
+    for (size_t i = 0; i < c->victims.len / sizeof *v; i++) {
+        r->segments_removed++;
+        r->removed_bytes += v[i].used;
+    }
+    r->values += c->moving.len / sizeof(struct hg_moving);
+    r->value_bytes += c->bytes;
+    r->segments_added += c->output.segment != 0;
+    r->added_bytes += c->output.used;
+}
+
+/* 1: something was done, or would be; 0: there is nothing to do. */
 static int run(struct hg_compaction *c)
 {
     int dry = (c->opts->flags & HOLOG_COMPACT_DRY_RUN) != 0;
@@ -218,20 +287,45 @@ static int run(struct hg_compaction *c)
         rc = choose(c);
     if (rc == HOLOG_OK && c->victims.len > 0)
         rc = find_living(c);
-    if (rc < 0 || dry)
-        return rc;
-    if (c->moving.len > 0)
+    if (rc == HOLOG_OK && c->moving.len > 0 && !dry)
         rc = hg_compact_move(c);
-    if (rc == HOLOG_OK && c->victims.len > 0)
+    if (rc == HOLOG_OK && c->victims.len > 0 && !dry)
         rc = exchange(c);
-    return rc == HOLOG_OK ? hg_compact_unlink(c->store, &c->report.waiting) : rc;
+    return rc < 0 ? rc : c->victims.len > 0;
+}
+
+static int run_round(holog_store *s, const holog_compact_options *options, holog_compact_report *r)
+{
+    struct hg_compaction c = { .store = s, .opts = options };
+    int rc = run(&c);
+
+    if (rc > 0)
+        count(&c, r);
+    hg_live_list_release(s, &c.live);
+    hg_buf_release(&c.segments);
+    hg_buf_release(&c.victims);
+    hg_buf_release(&c.moving);
+    return rc;
+}
+
+/* A dry run says what the first round would do: later ones depend on what comes out of it. */
+static int run_all(holog_store *s, const holog_compact_options *options, holog_compact_report *r)
+{
+    int rc;
+
+    do {
+        rc = run_round(s, options, r);
+    } while (rc > 0 && (options->flags & HOLOG_COMPACT_DRY_RUN) == 0);
+    return rc < 0 || (options->flags & HOLOG_COMPACT_DRY_RUN) != 0
+               ? HG_MIN(rc, 0)
+               : hg_compact_unlink(s, &r->waiting);
 }
 
 int holog_compact(holog_store *s, const holog_compact_options *options,
                   holog_compact_report *out_report)
 {
     const holog_compact_options none = { .struct_size = sizeof none };
-    struct hg_compaction c = { .store = s, .opts = options != NULL ? options : &none };
+    holog_compact_report report = { .struct_size = sizeof report };
     uint32_t idle = 0;
     int rc = hg_store_check_write(s);
 
@@ -244,13 +338,9 @@ int holog_compact(holog_store *s, const holog_compact_options *options,
     if (!__atomic_compare_exchange_n(&s->compacting, &idle, 1, 0, __ATOMIC_ACQUIRE,
                                      __ATOMIC_RELAXED))
         return hg_error(HOLOG_E_BUSY, "another compaction of %s is under way", s->dir);
-    rc = run(&c);
+    rc = run_all(s, options != NULL ? options : &none, &report);
     __atomic_store_n(&s->compacting, 0, __ATOMIC_RELEASE);
-    hg_live_list_release(s, &c.live);
-    hg_buf_release(&c.segments);
-    hg_buf_release(&c.victims);
-    hg_buf_release(&c.moving);
     if (rc == HOLOG_OK && out_report != NULL)
-        hg_struct_fill(out_report, &c.report, sizeof c.report);
+        hg_struct_fill(out_report, &report, sizeof report);
     return rc;
 }

@@ -36,7 +36,6 @@ struct hg_compaction {
     uint64_t bytes;       /* of all that is moving */
     uint64_t done;
     struct hg_segment_entry output; /* segment 0: nothing lives in the victims */
-    holog_compact_report report;
 };
 
 /* C3, C4: c->moving into c->output. */

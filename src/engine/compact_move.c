@@ -204,8 +204,10 @@ static int move_value(struct mover *m, const struct hg_moving *v)
 static int tell(struct mover *m, uint64_t bytes)
 {
     m->c->done += bytes;
-    return hg_progress(m->c->opts->progress, m->c->opts->progress_ctx, m->c->done,
-                       2 * m->c->bytes); /* written, and read back */
+    if (m->c->opts->progress == NULL ||
+        m->c->opts->progress(m->c->opts->progress_ctx, m->c->done, 2 * m->c->bytes, "bytes") == 0)
+        return HOLOG_OK; /* twice: written, and read back */
+    return hg_error(HOLOG_E_CANCELED, "the compaction was stopped");
 }
 
 static int write_all(struct mover *m)
@@ -364,8 +366,6 @@ int hg_compact_move(struct hg_compaction *c)
         c->output = (struct hg_segment_entry){ .segment = m.header.id,
                                                .kind = HG_KIND_HWP,
                                                .used = info.size };
-        c->report.segments_added = 1;
-        c->report.added_bytes = info.size;
     }
     hg_mem_put(m.raw);
     hg_version_put(c->store, m.version);

@@ -250,13 +250,14 @@ static int take_states(struct diff *d, uint64_t a, uint64_t b)
 
     if (rc == HOLOG_OK)
         rc = hg_version_at(d->s, HG_MIN(a, b), &earlier);
-    hg_version_put(d->s, earlier);
     if (rc < 0) {
+        hg_version_put(d->s, earlier);
         hg_version_put(d->s, v);
         return rc;
     }
     d->a.v = hg_version_as_of(d->s, v, a);
     d->b.v = hg_version_as_of(d->s, v, b);
+    hg_version_put(d->s, earlier); /* counted until another version has what it has */
     hg_version_put(d->s, v);
     return d->a.v == NULL || d->b.v == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to compare states")
                                             : HOLOG_OK;

@@ -180,6 +180,20 @@ HG_MUST_CHECK int hg_cursor_skip_prefix(struct hg_cursor *c, const uint8_t *pref
                                         size_t prefix_len);
 void hg_cursor_close(struct hg_cursor *c);
 
+/*
+ * Every entry of a root, in order, for who walks several roots and wants what they share once: a node
+ * that another root has too has all its entries below it there. Roots are counted from the first walk
+ * to the last: a node's address is its name only so long.
+ */
+struct hg_root_visitor {
+    void *ctx;
+    int (*enter)(void *ctx, const void *node); /* 0: the node, with all below it, is passed over.
+                                                  NULL: none is. Negative: it failed */
+    /* Borrowed until the return; key may have HG_KEY_MAX bytes. Not 0 ends the walk, which returns it. */
+    int (*each)(void *ctx, const uint8_t *key, size_t key_len, const struct hg_locator *loc);
+};
+HG_MUST_CHECK int hg_root_walk(const struct hg_root *root, const struct hg_root_visitor *v);
+
 /* ---- memory ------------------------------------------------------------------------------------*/
 
 uint64_t hg_index_count(const struct hg_index *ix); /* keys in the version being edited */

@@ -276,3 +276,60 @@ void hg_cursor_close(struct hg_cursor *c)
     c->key_cap = sizeof c->inline_key;
     c->page = NULL;
 }
+
+/* ---- walks -------------------------------------------------------------------------------------*/
+
+struct walk {
+    const struct hg_root_visitor *v;
+    uint8_t *key; /* HG_KEY_MAX */
+};
+
+static int walk_leaf(const struct walk *w, const struct hg_leaf *leaf)
+{
+    struct hg_page_iter it;
+    struct hg_page_item item;
+    uint32_t prefix_len;
+    const uint8_t *prefix = hg_page_prefix(leaf->page, &prefix_len);
+    int rc = 0;
+
+    memcpy(w->key, prefix, prefix_len);
+    hg_page_iter_begin(&it, leaf->page, 0);
+    while (rc == 0 && hg_page_iter_next(&it, &item)) {
+        struct hg_locator loc;
+        memcpy(w->key + item.keep, item.tail, item.tail_len);
+        hg_locator_decode(item.loc, &loc);
+        rc = w->v->each(w->v->ctx, w->key, item.keep + (size_t)item.tail_len, &loc);
+    }
+    return rc;
+}
+
+static int walk_node(const struct walk *w, const struct hg_node *n)
+{
+    const struct hg_inner *in;
+    int rc = w->v->enter == NULL ? 1 : w->v->enter(w->v->ctx, n);
+
+    if (rc <= 0)
+        return rc;
+    if (n->level == 0)
+        return walk_leaf(w, hg_node_leaf(n));
+    in = hg_node_inner(n);
+    rc = 0;
+    for (uint32_t i = 0; i < in->count && rc == 0; i++)
+        rc = walk_node(w, hg_inner_children(in)[i]);
+    return rc;
+}
+
+int hg_root_walk(const struct hg_root *root, const struct hg_root_visitor *v)
+{
+    struct walk w = { .v = v };
+    int rc;
+
+    if (root->top == NULL)
+        return 0;
+    w.key = hg_malloc(HG_KEY_MAX);
+    if (w.key == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a key");
+    rc = walk_node(&w, root->top);
+    hg_free(w.key);
+    return rc;
+}

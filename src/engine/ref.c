@@ -232,7 +232,8 @@ static void sum_up_past(struct hg_sums *past, const struct hg_sums *now, uint64_
 }
 
 /* The published version and the check are taken together: the past that the version froze still has
- * what is kept now. */
+ * what is kept now. The view of it is in the list of versions before the lock goes: whoever takes the
+ * lock then, and asks what is kept, finds it there or finds its number kept. */
 int hg_version_at(holog_store *s, uint64_t number, struct hg_version **out)
 {
     struct hg_version *past;
@@ -252,7 +253,6 @@ int hg_version_at(holog_store *s, uint64_t number, struct hg_version **out)
                       (unsigned long long)number, (unsigned long long)v->number);
     if (rc == HOLOG_OK)
         rc = hg_ref_check(s, number);
-    hg_timeline_unlock(s);
     if (rc == HOLOG_OK && number < v->number) {
         past = hg_version_as_of(s, v, number);
         if (past == NULL)
@@ -262,6 +262,7 @@ int hg_version_at(holog_store *s, uint64_t number, struct hg_version **out)
         hg_version_put(s, v);
         v = past;
     }
+    hg_timeline_unlock(s);
     if (rc < 0) {
         hg_version_put(s, v);
         return rc;

@@ -191,8 +191,10 @@ void hg_retention_expire(holog_store *s)
         int too_long = now > v->opened_ns && now - v->opened_ns > r->pin_age_ns;
         int too_much =
             hg_retention_pinned(v, s->timeline.horizon, s->timeline.horizon_total) > r->pin_bytes;
-        if (too_long || too_much)
+        if ((too_long || too_much) && !v->expired) {
             __atomic_store_n(&v->expired, 1, __ATOMIC_RELAXED);
+            __atomic_add_fetch(&v->version->expired, 1, __ATOMIC_RELAXED);
+        }
     }
     hg_mutex_unlock(s->io, &s->misc_lock);
 }

@@ -716,6 +716,8 @@ static int open_parts(holog_store *s)
     if (rc == HOLOG_OK)
         rc = hg_cold_create(s, &s->cold);
     if (rc == HOLOG_OK)
+        rc = hg_refs_create(s->io, s->files, s->cache, s->opts.budget_bytes, &s->refs);
+    if (rc == HOLOG_OK)
         rc = hg_index_create(s->domain, 0, &s->sequenced.index);
     if (rc == HOLOG_OK)
         rc = hg_index_create(s->domain, 0, &s->sequenced.past);
@@ -773,6 +775,7 @@ static void free_store(holog_store *s)
     hg_fold_forget(s);
     hg_ropes_destroy(s->ropes);
     hg_cold_destroy(s->cold);
+    hg_refs_destroy(s->refs);
     if (s->cache != NULL)
         hg_cache_destroy(s->cache);
     hg_side_table_destroy(s->points);

@@ -28,6 +28,8 @@
  *   retention.c  how much of the past is kept
  *   note.c       frames of the store's own
  *   keep.c       a condition beside the rules of retention
+ *   live.c       what lives, segment by segment; live_mark.c walks and follows, live_runs.c counts
+ *   refs.c       which records a segment has, and what they refer to
  *   stats.c      counters, histograms
  *   reader.c     read-only handles; what the store takes on disk
  *   health.c     what a handle can still do
@@ -36,7 +38,8 @@
  *   maintain.c   verify, repair
  *
  * Lock ranks: 0 s->keep_lock, 1 log->lock (the commit lock: sequenced state, versions), 2 the log's
- * ext_lock, 3 the cache's lock, 4 s->misc_lock, 5 that of the ropes. A lower rank is taken first.
+ * ext_lock, 3 the cache's lock, 4 s->misc_lock, 5 those of the ropes, of the list of versions and of
+ * the digests: nothing is taken inside. A lower rank is taken first.
  */
 #ifndef HG_ENGINE_STORE_INTERNAL_H
 #define HG_ENGINE_STORE_INTERNAL_H
@@ -51,6 +54,7 @@
 #include "engine/index.h"
 #include "engine/past.h"
 #include "engine/pathkey.h"
+#include "engine/refs.h"
 #include "engine/ropes.h"
 #include "engine/run.h"
 #include "engine/side_table.h"
@@ -67,7 +71,8 @@
 struct hg_version {
     struct hg_retired retired; /* first: the domain frees through it */
     holog_store *store;
-    uint32_t refs; /* atomic */
+    uint32_t refs;    /* atomic */
+    uint32_t expired; /* atomic; so many counts are of views that have ended, which hold nothing */
     struct hg_root *root;
     struct hg_root *past;
     struct hg_sums sums;
@@ -75,6 +80,8 @@ struct hg_version {
     int is_past;                  /* as of `number`, seen from the roots of a later commit */
     struct hg_side_table *points; /* atomic; of the past: made when there is much to load */
     uint32_t loads;               /* atomic; of the past: that took the long way */
+    struct hg_version *prev,
+        *next; /* versions_lock; in the store's list from when it has its roots */
 };
 
 /* What of the past is not kept any more is looked for bit by bit (retention.c). */
@@ -171,8 +178,11 @@ struct holog_store {
 #define HG_IDLE_TXNS 16u
     holog_txn *idle_txns[HG_IDLE_TXNS]; /* each by atomic exchange */
 
-    struct hg_version *published; /* atomic; readers load it inside an epoch */
-    struct hg_side_table *points; /* fixed; NULL: not wanted */
+    struct hg_version *published;  /* atomic; readers load it inside an epoch */
+    struct hg_mutex versions_lock; /* rank 5 */
+    struct hg_version *versions;   /* versions_lock; all that are counted, the newest first */
+    struct hg_refs *refs;          /* fixed */
+    struct hg_side_table *points;  /* fixed; NULL: not wanted */
     int rolled_back; /* atomic; records may be of an earlier commit than their entries */
 
     /* log lock (read-only: misc_lock) */
@@ -259,6 +269,9 @@ struct hg_version *hg_version_get_published(holog_store *s); /* one count for th
  * caller. NULL: no memory. */
 struct hg_version *hg_version_as_of(holog_store *s, struct hg_version *v, uint64_t number);
 void hg_version_put(holog_store *s, struct hg_version *v);
+/* Every version that somebody counts and can still read, with a count more each: struct hg_version *, appended to out. */
+HG_MUST_CHECK int hg_versions_get(holog_store *s, struct hg_buf *out);
+void hg_versions_put(holog_store *s, struct hg_buf *versions); /* the counts; releases it */
 /* log lock held (or single-threaded): v becomes what readers see; takes over the caller's count. */
 void hg_version_publish(holog_store *s, struct hg_version *v);
 /* Freeze the sequenced state into s->spare and hand it over; needs s->spare. */
@@ -335,6 +348,11 @@ HG_MUST_CHECK int hg_value_part(holog_store *s, const struct hg_locator *loc, co
                                 uint64_t offset, size_t len, holog_value **out_value);
 HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out,
                                   size_t *out_len);
+
+/* ---- compact.c ---- */
+/* Files that compactions have replaced go, unless a reader in another process may be reading them; *out_waiting: 1
+ * then. */
+HG_MUST_CHECK int hg_compact_unlink(holog_store *s, uint32_t *out_waiting);
 
 /* ---- value_large.c ---- */
 /* A read of whole blocks from an extent, under way while `used`: begun, then ended (the result) or

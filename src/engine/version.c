@@ -19,6 +19,30 @@ struct hg_version *hg_version_new(holog_store *s)
     return v;
 }
 
+/* ---- the list: whoever marks what lives asks for all --------------------------------------------- */
+
+/* Its roots are set: from here on the list is what keeps them known. */
+static void enlist(holog_store *s, struct hg_version *v)
+{
+    hg_mutex_lock(s->io, &s->versions_lock);
+    v->next = s->versions;
+    if (s->versions != NULL)
+        s->versions->prev = v;
+    s->versions = v;
+    hg_mutex_unlock(s->io, &s->versions_lock);
+}
+
+static void delist(holog_store *s, struct hg_version *v)
+{
+    hg_mutex_lock(s->io, &s->versions_lock);
+    *(v->prev != NULL ? &v->prev->next : &s->versions) = v->next;
+    if (v->next != NULL)
+        v->next->prev = v->prev;
+    hg_mutex_unlock(s->io, &s->versions_lock);
+}
+
+/* ---- counts -------------------------------------------------------------------------------------- */
+
 static void destroy(struct hg_retired *r)
 {
     struct hg_version *v = (struct hg_version *)(void *)r;
@@ -33,8 +57,10 @@ void hg_version_put(holog_store *s, struct hg_version *v)
 {
     if (v == NULL || __atomic_sub_fetch(&v->refs, 1, __ATOMIC_ACQ_REL) != 0)
         return;
-    if (v->root != NULL)
+    if (v->root != NULL) {
+        delist(s, v);
         hg_root_put(v->root);
+    }
     if (v->past != NULL)
         hg_root_put(v->past);
     hg_epoch_retire(s->domain, &v->retired, destroy);
@@ -50,6 +76,36 @@ static int get_unless_zero(struct hg_version *v)
             return 1;
     }
     return 0;
+}
+
+/* Only views that have ended count it. */
+static int is_left(const struct hg_version *v)
+{
+    return __atomic_load_n(&v->refs, __ATOMIC_RELAXED) ==
+           __atomic_load_n(&v->expired, __ATOMIC_RELAXED);
+}
+
+int hg_versions_get(holog_store *s, struct hg_buf *out)
+{
+    int rc = HOLOG_OK;
+
+    hg_mutex_lock(s->io, &s->versions_lock);
+    for (struct hg_version *v = s->versions; v != NULL && rc == HOLOG_OK; v = v->next) {
+        rc = hg_buf_reserve(out, sizeof(struct hg_version *)); /* first: no put under the lock */
+        if (rc == HOLOG_OK && !is_left(v) && get_unless_zero(v))
+            rc = hg_buf_append(out, &v, sizeof(struct hg_version *));
+    }
+    hg_mutex_unlock(s->io, &s->versions_lock);
+    return rc;
+}
+
+void hg_versions_put(holog_store *s, struct hg_buf *versions)
+{
+    struct hg_version **v = (struct hg_version **)(void *)versions->data;
+
+    for (size_t i = 0; i < versions->len / sizeof(struct hg_version *); i++)
+        hg_version_put(s, v[i]);
+    hg_buf_release(versions);
 }
 
 struct hg_version *hg_version_get_published(holog_store *s)
@@ -79,6 +135,7 @@ struct hg_version *hg_version_as_of(holog_store *s, struct hg_version *v, uint64
     past->number = number;
     past->sums.root_number = HG_MIN(v->sums.root_number, number);
     past->is_past = number < v->number || v->is_past;
+    enlist(s, past);
     return past;
 }
 
@@ -101,6 +158,7 @@ struct hg_version *hg_version_freeze(holog_store *s)
     v->past = m.past;
     v->sums = m.sums;
     v->number = s->last_number;
+    enlist(s, v);
     return v;
 }
 

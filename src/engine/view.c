@@ -64,6 +64,8 @@ void holog_view_close(holog_view *view)
         view->next->prev = view->prev;
     s->views_open--;
     hg_mutex_unlock(s->io, &s->misc_lock);
+    if (view->expired)
+        __atomic_sub_fetch(&view->version->expired, 1, __ATOMIC_RELAXED);
     hg_version_put(s, view->version);
     hg_free(view);
 }

@@ -39,8 +39,8 @@ enum hg_segment_kind {
 #define HG_SEGMENT_FIRST      (1u << 20) /* size of a store's first frame segment, if the limit allows */
 #define HG_EXTENT_SEGMENT_MIN (128u << 10) /* header and at least one 64 KiB block */
 #define HG_EXTENT_SEGMENT_MAX (1024u << 20)
-#define HG_HWP_SEGMENT_MIN    (8u << 10) /* header and footer */
-#define HG_HWP_SEGMENT_MAX    (UINT64_C(4) << 30)
+#define HG_HWP_SEGMENT_MIN    (8u << 10)          /* header and footer */
+#define HG_HWP_SEGMENT_MAX    (UINT64_C(1) << 30) /* offsets fit positions, too */
 #define HG_FRAME_MAX          (16u << 20)
 #define HG_INLINE_DEFAULT     65536u
 

@@ -715,6 +715,7 @@ void hg_log_state(struct hg_log *log, struct hg_log_state *out)
 
     *out = (struct hg_log_state){ .active_segment = log->active.id,
                                   .end = log->sealed_end,
+                                  .appended = log->end,
                                   .last_frame = log->last_frame,
                                   .last_hash = log->prev_hash,
                                   .last_len = log->prev_len };

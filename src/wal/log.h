@@ -193,13 +193,15 @@ void hg_log_extents_settle(struct hg_log *log);
  * taken again while nothing stands behind it, else it is garbage. */
 void hg_log_extent_release(struct hg_log *log, const struct hg_piece *p, int keep);
 
+/* Ids (uint32_t) of the extent segments that room has been taken in and not released, or will be taken
+ * in next, appended to out: what no frame names there may be named soon. */
+HG_MUST_CHECK int hg_log_extents_busy(struct hg_log *log, struct hg_buf *out);
+
 /* ---- edits (lock not held; log_edit.c) ----------------------------------------------------------*/
 
 /* Identity of a new .hwp segment, which the caller writes as seg/<id>.tmp and renames. */
 HG_MUST_CHECK int hg_log_cold_header(struct hg_log *log, uint64_t capacity,
                                      struct hg_segment_header *out);
-/* 1: somebody writes to this extent segment, or may; what is in it need not be named by a frame yet. */
-int hg_log_extent_busy(struct hg_log *log, uint32_t segment);
 struct hg_edit {
     const struct hg_segment_entry *added; /* their files are there, durable */
     size_t n_added;
@@ -217,7 +219,8 @@ HG_MUST_CHECK int hg_log_unlink_removed(struct hg_log *log);
 
 struct hg_log_state {
     uint32_t active_segment;
-    uint64_t end; /* of the last frame appended */
+    uint64_t end;      /* of the last frame appended */
+    uint64_t appended; /* the same, also when it is in flight */
     hg_pos last_frame;
     uint64_t last_hash;
     uint32_t last_len;

@@ -19,19 +19,6 @@ int hg_log_cold_header(struct hg_log *log, uint64_t capacity, struct hg_segment_
     return rc;
 }
 
-int hg_log_extent_busy(struct hg_log *log, uint32_t segment)
-{
-    const struct hg_ext_seg *e;
-    int busy;
-
-    hg_mutex_lock(log->io, &log->ext_lock);
-    busy = log->ext_growing || log->ext_rest.segment == segment;
-    for (e = log->exts; e != NULL && !busy; e = e->next)
-        busy = e->id == segment;
-    hg_mutex_unlock(log->io, &log->ext_lock);
-    return busy;
-}
-
 static struct hg_segment_entry *entry_of(struct hg_log *log, uint32_t segment)
 {
     struct hg_segment_entry *e = (struct hg_segment_entry *)(void *)log->segments.data;

@@ -293,6 +293,23 @@ void hg_log_extent_release(struct hg_log *log, const struct hg_piece *p, int kee
     unlock(log);
 }
 
+int hg_log_extents_busy(struct hg_log *log, struct hg_buf *out)
+{
+    int rc = HOLOG_OK;
+
+    lock(log);
+    while (log->ext_growing)
+        hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
+    if (log->ext_rest.segment != 0)
+        rc = hg_buf_append(out, &log->ext_rest.segment, sizeof(uint32_t));
+    for (struct hg_ext_seg *e = log->exts; e != NULL && rc == HOLOG_OK; e = e->next) {
+        if (e->active || e->users > 0)
+            rc = hg_buf_append(out, &e->id, sizeof e->id);
+    }
+    unlock(log);
+    return rc;
+}
+
 static struct hg_ext_seg *begin_write(struct hg_log *log, uint32_t segment, int durable,
                                       unsigned *out_gen)
 {

@@ -379,7 +379,7 @@ Test(record, segments_round_trip)
 
 Test(record, edit_round_trip)
 {
-    struct hg_segment_entry e[] = { { 7, HG_KIND_HWP, UINT64_C(5) << 30 },
+    struct hg_segment_entry e[] = { { 7, HG_KIND_HWP, HG_HWP_SEGMENT_MAX },
                                     { 1, HG_KIND_EXTENTS, 8192 },
                                     { 300, HG_KIND_HWP, 4096 } };
     for (size_t added = 0; added <= 3; added++) {
