@@ -1,0 +1,300 @@
+/* Compaction, by the public calls: what can be read stays as it is, and garbage goes. */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "holog/array.h"
+#include "holog/compact.h"
+#include "holog/space.h"
+#include "holog/versions.h"
+#include "storekit.h"
+
+#define KIB ((size_t)1024)
+
+static struct box box;
+static holog_compact_report report;
+
+static void begin(void)
+{
+    box_make(&box);
+    box.opts.segment_size_max = 64 * KIB;
+    box.opts.extent_segment_size_max = 1024 * KIB;
+    box.opts.inline_max = 8 * KIB;
+    box_open(&box);
+    OK(holog_config(box.store, "retention.commits", "1", NULL, 0));
+}
+
+static void compact(unsigned flags)
+{
+    holog_compact_options o = { .struct_size = sizeof o, .flags = flags };
+
+    report = (holog_compact_report){ .struct_size = sizeof report };
+    OK(holog_compact(box.store, &o, &report));
+}
+
+static void let_go(void)
+{
+    holog_gc_report gc = { .struct_size = sizeof gc };
+    OK(holog_gc(box.store, 1, 0, 0, &gc));
+}
+
+static unsigned files_of(const char *suffix)
+{
+    char dir[300];
+    unsigned n = 0;
+    const struct dirent *e;
+
+    (void)snprintf(dir, sizeof dir, "%s/seg", box.dir);
+    DIR *d = opendir(dir);
+    cr_assert_not_null(d);
+    while ((e = readdir(d)) != NULL) {
+        size_t len = strlen(e->d_name);
+        n += len > strlen(suffix) && strcmp(e->d_name + len - strlen(suffix), suffix) == 0;
+    }
+    (void)closedir(d);
+    return n;
+}
+
+static uint64_t head(void)
+{
+    uint64_t number;
+    OK(holog_ref(box.store, "HEAD", &number));
+    return number;
+}
+
+static int change(const char *path, uint64_t at, const void *bytes, size_t len)
+{
+    holog_delta d = {
+        .kind = HOLOG_DELTA_UPDATE, .start = at, .end = at + len, .data = bytes, .len_bytes = len
+    };
+    return holog_apply(box.store, path, &d, 1, 0, 0, NULL);
+}
+
+/* Generations of the same twelve values; the first of each generation stays. */
+static void churn(unsigned generations)
+{
+    char path[32];
+
+    for (unsigned g = 0; g < generations; g++) {
+        for (unsigned i = 0; i < 12; i++) {
+            (void)snprintf(path, sizeof path, "v%u", i == 0 ? 100 + g : i);
+            OK(save_seed(box.store, path, 150 * KIB + i * 1000, g * 100 + i, HOLOG_REPLACE));
+        }
+    }
+}
+
+static void has_churned(unsigned generations)
+{
+    char path[32];
+
+    for (unsigned i = 1; i < 12; i++) {
+        (void)snprintf(path, sizeof path, "v%u", i);
+        has_seed(box.store, path, 150 * KIB + i * 1000, (generations - 1) * 100 + i);
+    }
+    for (unsigned g = 0; g < generations; g++) {
+        (void)snprintf(path, sizeof path, "v%u", 100 + g);
+        has_seed(box.store, path, 150 * KIB, g * 100);
+    }
+}
+
+Test(compact, what_is_replaced_gives_its_space_back_and_the_rest_reads_as_before)
+{
+    begin();
+    churn(6);
+    let_go();
+    char *before = store_text(box.store);
+    unsigned extents = files_of(".hext");
+    compact(0);
+    cr_assert_gt(report.segments_removed, 3u);
+    cr_assert_eq(report.segments_added, 1u);
+    cr_assert_lt(report.added_bytes, report.removed_bytes / 2);
+    cr_assert_eq(files_of(".hext"), extents - report.segments_removed);
+    cr_assert_eq(files_of(".hwp"), 1u);
+    has_churned(6);
+    char *after = store_text(box.store);
+    cr_assert_str_eq(before, after);
+    free(before);
+    free(after);
+    box_same_after_reopen(&box);
+    has_churned(6);
+    box_end(&box);
+}
+
+Test(compact, without_checkpoints_the_log_says_the_same)
+{
+    begin();
+    churn(5);
+    let_go();
+    compact(0);
+    cr_assert_gt(report.segments_removed, 0u);
+    churn(6); /* more behind it */
+    char *before = store_text(box.store);
+    OK(holog_close(box.store));
+    box.store = NULL;
+    char chk[300];
+    (void)snprintf(chk, sizeof chk, "%s/chk", box.dir);
+    remove_tree(chk);
+    box_open(&box);
+    char *after = store_text(box.store);
+    cr_assert_str_eq(before, after);
+    has_churned(6);
+    free(before);
+    free(after);
+    box_end(&box);
+}
+
+Test(compact, history_tags_and_views_read_as_before)
+{
+    begin();
+    OK(holog_config(box.store, "retention.commits", "all", NULL, 0));
+    OK(holog_config(box.store, "retention.bytes", "all", NULL, 0));
+    churn(3);
+    OK(holog_tag(box.store, "three", head(), 0));
+    churn(5);
+    holog_view *view = NULL;
+    OK(holog_view_open(box.store, &view));
+    churn(6);
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_gt(report.values, 12u * 5);
+    has_churned(6);
+    holog_value *v = NULL;
+    OK(holog_view_load(view, "v3", &v));
+    cr_assert_eq(holog_value_size(v), 150 * KIB + 3000);
+    holog_value_release(v);
+    uint64_t number;
+    OK(holog_ref(box.store, "three", &number));
+    holog_view *past = NULL;
+    OK(holog_view_open_at(box.store, number, &past));
+    for (unsigned i = 1; i < 12; i++) {
+        char path[16];
+        uint8_t *want = malloc(150 * KIB + i * 1000);
+        (void)snprintf(path, sizeof path, "v%u", i);
+        value_fill(want, 150 * KIB + i * 1000, 200 + i);
+        OK(holog_view_load(past, path, &v));
+        cr_assert_eq(holog_value_size(v), 150 * KIB + i * 1000);
+        cr_assert_eq(memcmp(holog_value_data(v), want, holog_value_size(v)), 0, "%s", path);
+        holog_value_release(v);
+        free(want);
+    }
+    holog_view_close(past);
+    holog_view_close(view);
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
+Test(compact, what_was_compacted_is_compacted_again_when_it_is_garbage)
+{
+    begin();
+    churn(4);
+    let_go();
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_eq(files_of(".hwp"), 1u);
+    churn(8);
+    let_go();
+    compact(HOLOG_COMPACT_ALL);
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_eq(report.segments_removed, 0u, "there is nothing left to do");
+    cr_assert_leq(files_of(".hwp"), 2u);
+    has_churned(8);
+    box_same_after_reopen(&box);
+    has_churned(8);
+    box_end(&box);
+}
+
+Test(compact, deltas_of_values_that_moved_read_and_go_on)
+{
+    begin();
+    OK(save_seed(box.store, "d", 500 * KIB, 1, 0));
+    uint8_t bytes[100];
+    uint8_t *want = malloc(500 * KIB);
+    value_fill(want, 500 * KIB, 1);
+    memset(bytes, 7, sizeof bytes);
+    OK(change("d", 1000, bytes, sizeof bytes));
+    memcpy(want + 1000, bytes, sizeof bytes);
+    churn(3);
+    let_go();
+    compact(HOLOG_COMPACT_ALL);
+    OK(change("d", 300000, bytes, sizeof bytes));
+    memcpy(want + 300000, bytes, sizeof bytes);
+    for (int again = 0; again < 2; again++) {
+        holog_value *v = NULL;
+        OK(holog_load(box.store, "d", &v));
+        cr_assert_eq(holog_value_size(v), 500 * KIB);
+        cr_assert_eq(memcmp(holog_value_data(v), want, 500 * KIB), 0);
+        holog_value_release(v);
+        box_same_after_reopen(&box);
+    }
+    free(want);
+    box_end(&box);
+}
+
+Test(compact, a_dry_run_changes_nothing)
+{
+    begin();
+    churn(6);
+    let_go();
+    unsigned extents = files_of(".hext");
+    compact(HOLOG_COMPACT_DRY_RUN);
+    cr_assert_gt(report.segments_removed, 3u);
+    cr_assert_eq(files_of(".hext"), extents);
+    cr_assert_eq(files_of(".hwp"), 0u);
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
+static int stop_now(void *ctx, uint64_t done, uint64_t total, const char *unit)
+{
+    (void)unit;
+    cr_assert_leq(done, total);
+    return ++*(int *)ctx == 3;
+}
+
+Test(compact, one_that_is_stopped_leaves_the_store_as_it_was)
+{
+    int calls = 0;
+    holog_compact_options o = { .struct_size = sizeof o,
+                                .flags = HOLOG_COMPACT_ALL,
+                                .progress = stop_now,
+                                .progress_ctx = &calls };
+    begin();
+    churn(4);
+    FAILS(HOLOG_E_CANCELED, holog_compact(box.store, &o, NULL), "stopped");
+    cr_assert_eq(files_of(".hwp"), 0u);
+    cr_assert_eq(files_of(".tmp"), 0u);
+    has_churned(4);
+    box_same_after_reopen(&box);
+    compact(HOLOG_COMPACT_ALL);
+    has_churned(4);
+    box_end(&box);
+}
+
+Test(compact, an_array_is_compressed_by_what_it_is)
+{
+    enum {
+        SIDE = 512,
+        PLANES = 4
+    };
+    uint64_t shape[] = { PLANES, SIDE, SIDE };
+    uint64_t chunk[] = { 1, SIDE, SIDE };
+    uint16_t *data = malloc(PLANES * SIDE * SIDE * sizeof *data);
+    uint16_t *back = malloc(PLANES * SIDE * SIDE * sizeof *data);
+    holog_array_spec spec = {
+        .struct_size = sizeof spec, .dtype = HOLOG_UINT16, .rank = 3, .shape = shape, .chunk = chunk
+    };
+    begin();
+    for (size_t i = 0; i < PLANES * SIDE * SIDE; i++) /* smooth, with noise in it */
+        data[i] = (uint16_t)(1000 + i % SIDE + (i / SIDE) % SIDE + (i * 2654435761u >> 29));
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    churn(2);
+    compact(HOLOG_COMPACT_ALL);
+    holog_array *a = NULL;
+    OK(holog_array_open(box.store, "a", &a));
+    OK(holog_array_read(a, NULL, back, NULL));
+    cr_assert_eq(memcmp(data, back, PLANES * SIDE * SIDE * sizeof *data), 0);
+    holog_array_close(a);
+    cr_assert_lt(report.added_bytes, report.value_bytes - PLANES * SIDE * SIDE);
+    box_same_after_reopen(&box);
+    free(data);
+    free(back);
+    box_end(&box);
+}
