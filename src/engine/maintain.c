@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/node.h"
+#include "compaction/hwp.h"
 #include "engine/checkpoint.h"
 #include "engine/store_internal.h"
 
@@ -46,12 +47,60 @@ static int open_dir(const char *dir, struct hg_io **out_io)
     return rc == HOLOG_E_NOENT ? hg_error(HOLOG_E_NOTSTORE, "%s: no such directory", dir) : rc;
 }
 
+/* ---- compressed segments ------------------------------------------------------------------------*/
+
+struct cold {
+    int (*found)(void *ctx, hg_pos birth);
+    void *ctx;
+};
+
+static int cold_damage(void *ctx, const struct hg_hwp_verdict *d)
+{
+    const struct cold *c = ctx;
+
+    if (d->rc != HOLOG_E_CORRUPT && d->rc != HOLOG_E_IO && d->rc != HOLOG_E_NOTSUP)
+        return d->rc;
+    return c->found(c->ctx, d->value != NULL ? d->value->birth : 0);
+}
+
+static int verify_open(struct hg_hwp *h, int quick, struct cold *c)
+{
+    const struct hg_hwp_verify how = { .ctx = c, .damage = cold_damage };
+    int rc = quick ? HOLOG_OK : hg_hwp_verify(h, &how);
+
+    return rc == HOLOG_E_CORRUPT || rc == HOLOG_E_IO || rc == HOLOG_E_NOTSUP ? HOLOG_OK /* told */
+                                                                             : rc;
+}
+
+static int verify_cold(struct hg_io *io, const struct hg_super *super, uint32_t segment, int quick,
+                       int (*found)(void *ctx, hg_pos birth), void *ctx)
+{
+    struct cold c = { .found = found, .ctx = ctx };
+    struct hg_hwp_from from = { .id = segment, .uuid = super->uuid, .salt = super->salt };
+    struct hg_hwp *h = NULL;
+    int rc = hg_files_create(io, 1, &from.files);
+
+    if (rc == HOLOG_OK)
+        rc = hg_workspaces_create(&from.work);
+    if (rc == HOLOG_OK) {
+        rc = hg_hwp_open(&from, &h);
+        if (rc == HOLOG_E_CORRUPT || rc == HOLOG_E_IO)
+            rc = found(ctx, 0);
+        else if (rc == HOLOG_OK)
+            rc = verify_open(h, quick, &c);
+    }
+    hg_hwp_close(h);
+    hg_workspaces_destroy(from.work);
+    hg_files_destroy(from.files);
+    return rc;
+}
+
 int hg_verify_io(struct hg_io *io, unsigned flags,
                  int (*each)(void *ctx, const holog_damage *damage), void *ctx,
                  holog_progress_fn progress, void *progress_ctx)
 {
     struct report r = { .each = each, .ctx = ctx };
-    int rc = hg_verify(io, flags, on_damage, &r, progress, progress_ctx);
+    int rc = hg_verify(io, flags, verify_cold, on_damage, &r, progress, progress_ctx);
 
     if (rc == HOLOG_OK && r.damaged)
         rc = hg_error(HOLOG_E_CORRUPT, "%s is damaged", io->root);

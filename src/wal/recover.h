@@ -149,8 +149,12 @@ HG_MUST_CHECK int hg_blocks_verify(const void *data, size_t len, const uint8_t *
 
 /* ---- verify and repair ----------------------------------------------------------------------- */
 
-/* Everything readable, checked; see holog_verify. */
-HG_MUST_CHECK int hg_verify(struct hg_io *io, unsigned flags,
+/* What is in a .hwp segment, which is not known here: calls `found` for each damage, whose detail is set then; bytes of
+ * which value, when it is known (0). quick: as HOLOG_VERIFY_QUICK. Not 0 from found is returned. */
+typedef int (*hg_verify_cold_fn)(struct hg_io *io, const struct hg_super *super, uint32_t segment,
+                                 int quick, int (*found)(void *ctx, hg_pos birth), void *ctx);
+/* Everything readable, checked; see holog_verify. cold: NULL, they are not looked at. */
+HG_MUST_CHECK int hg_verify(struct hg_io *io, unsigned flags, hg_verify_cold_fn cold,
                             int (*each)(void *ctx, const struct hg_damage_found *d), void *ctx,
                             holog_progress_fn progress, void *progress_ctx);
 /* See holog_repair. io's directory is locked by the caller. */

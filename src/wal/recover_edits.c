@@ -93,6 +93,11 @@ int hg_edits_is_missing(const struct hg_edits *e, uint32_t segment)
     return 0;
 }
 
+int hg_edits_has_cold(const struct hg_edits *e, uint32_t segment)
+{
+    return has(&e->cold, segment) && !has(&e->removed, segment);
+}
+
 int hg_edits_removed(const struct hg_edits *e, uint32_t segment)
 {
     return has(&e->removed, segment);

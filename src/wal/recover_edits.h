@@ -29,6 +29,7 @@ HG_MUST_CHECK int hg_edits_listed(struct hg_edits *e, const struct hg_segment_en
  * went. */
 HG_MUST_CHECK int hg_edits_missing(struct hg_edits *e, uint32_t segment, int rc);
 int hg_edits_is_missing(const struct hg_edits *e, uint32_t segment); /* it was noted */
+int hg_edits_has_cold(const struct hg_edits *e, uint32_t segment);   /* it came, and is there */
 int hg_edits_removed(const struct hg_edits *e, uint32_t segment);
 /* All of the log has been seen: the first thing that is missing, as it was reported. What is no segment
  * of the store goes from out->segments to out->left_over. */

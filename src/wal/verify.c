@@ -11,6 +11,7 @@
  * that is found in it: what lies before that was final when it is read again, what lies behind is
  * not judged.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/byteorder.h"
@@ -132,7 +133,7 @@ static int check_header(struct hg_verifier *v, const struct hg_listed *e)
 {
     const struct hg_segment_header *h = &e->s.header;
     /* Of an extent segment the header says nothing that the frames do not. */
-    struct hg_damage_found d = hg_verify_in_segment(&e->s, 0, e->s.kind != HG_KIND_FRAMES);
+    struct hg_damage_found d = hg_verify_in_segment(&e->s, 0, e->s.kind == HG_KIND_EXTENTS);
     char advice[HG_ADVICE_MAX];
 
     if (e->header_rc == HOLOG_E_VERSION)
@@ -351,6 +352,57 @@ static int verify_missing(struct hg_verifier *v)
     return rc;
 }
 
+/* ---- compressed segments ---------------------------------------------------------------------- */
+
+struct cold_check {
+    struct hg_verifier *v;
+    const struct hg_log_segment *s;
+};
+
+static int cold_damage(void *ctx, hg_pos birth)
+{
+    const struct cold_check *c = ctx;
+    char path[64] = "";
+
+    if (birth != 0)
+        (void)snprintf(path, sizeof path, "the value born at %08x:%u", hg_pos_segment(birth),
+                       hg_pos_offset(birth));
+    return hg_verify_report_error(c->v, c->s, 0, path, strlen(path), 0);
+}
+
+static int verify_cold(struct hg_verifier *v, const struct hg_listed *e)
+{
+    struct cold_check c = { .v = v, .s = &e->s };
+    int quick = (v->flags & HOLOG_VERIFY_QUICK) != 0;
+    struct hg_damage_found d = hg_verify_in_segment(&e->s, 0, 1);
+
+    if (!quick && !v->live && !hg_edits_has_cold(&v->edits, e->s.id))
+        return hg_verify_report(v, &d,
+                                "what a compaction made that was cut, or replaced later; the "
+                                "next open for writing deletes it");
+    if (e->header_rc < 0 || v->super_rc < 0 || v->cold == NULL)
+        return HOLOG_OK; /* told already */
+    return v->cold(v->io, &v->super, e->s.id, quick, cold_damage, &c);
+}
+
+static int verify_all_cold(struct hg_verifier *v)
+{
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; rc == 0 && i < v->list.n; i++) {
+        if (v->list.e[i].s.kind == HG_KIND_HWP)
+            rc = verify_cold(v, &v->list.e[i]);
+    }
+    for (size_t i = 0; rc == 0 && i < v->edits.cold.len / sizeof(uint32_t); i++) {
+        uint32_t id = ((const uint32_t *)(const void *)v->edits.cold.data)[i];
+        struct hg_damage_found d = { .segment = id };
+        hg_segment_name(d.file, id, HG_KIND_HWP);
+        if (!v->live && !hg_edits_removed(&v->edits, id) && hg_listing_find(&v->list, id) == NULL)
+            rc = hg_verify_report(v, &d, "the file is missing: values were moved there");
+    }
+    return rc;
+}
+
 static int verify_all(struct hg_verifier *v)
 {
     uint64_t total = 0;
@@ -371,17 +423,20 @@ static int verify_all(struct hg_verifier *v)
     if (rc == 0)
         rc = verify_missing(v);
     if (rc == 0)
+        rc = verify_all_cold(v);
+    if (rc == 0)
         rc = verify_end(v);
     return rc == 0 ? hg_verify_other_files(v) : rc;
 }
 
-int hg_verify(struct hg_io *io, unsigned flags,
+int hg_verify(struct hg_io *io, unsigned flags, hg_verify_cold_fn cold,
               int (*each)(void *ctx, const struct hg_damage_found *d), void *ctx,
               holog_progress_fn progress, void *progress_ctx)
 {
     /* Past the page cache, where possible: what is on the disk is the question. */
     struct hg_verifier v = { .io = io,
                              .flags = flags,
+                             .cold = cold,
                              .each = each,
                              .ctx = ctx,
                              .progress = progress,

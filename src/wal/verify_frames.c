@@ -72,6 +72,20 @@ static int check_value(const struct hg_record *r)
     return hg_corrupt(r->segment, r->offset, "a value fails its hash, its frame does not");
 }
 
+static int note_listed(struct hg_verifier *v, const struct hg_record *r)
+{
+    struct hg_segment_entry e;
+    size_t at = 0;
+    int rc;
+
+    while ((rc = hg_rec_segments_next(r, &at, &e)) == HOLOG_OK) {
+        rc = hg_edits_listed(&v->edits, &e);
+        if (rc < 0)
+            return rc;
+    }
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
 static int check_record(void *ctx, const struct hg_record *r)
 {
     struct frame_check *c = ctx;
@@ -82,6 +96,8 @@ static int check_record(void *ctx, const struct hg_record *r)
     c->records++;
     if (r->value != NULL && r->type != HG_REC_CONFIG)
         rc = check_value(r);
+    else if (r->type == HG_REC_SEGMENTS)
+        rc = note_listed(c->v, r);
     else if (r->type == HG_REC_EDIT)
         rc = hg_edits_record(&c->v->edits, r);
     else if (r->n_pieces > 0)

@@ -19,6 +19,7 @@ struct hg_ahead {
 struct hg_verifier {
     struct hg_io *io;
     unsigned flags; /* enum holog_verify_flags */
+    hg_verify_cold_fn cold;
     int (*each)(void *ctx, const struct hg_damage_found *d);
     void *ctx;
     holog_progress_fn progress;

@@ -574,7 +574,7 @@ static int verify_io(struct hg_io *io, void *ctx)
 {
     struct kit_verify *v = ctx;
     v->n_found = v->n_harmful = 0;
-    v->rc = hg_verify(io, v->flags, keep_damage, v, NULL, NULL);
+    v->rc = hg_verify(io, v->flags, NULL, keep_damage, v, NULL, NULL);
     if (v->rc < 0)
         holog_last_error(&v->error);
     return v->rc;
