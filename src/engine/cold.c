@@ -124,6 +124,15 @@ static int is_among(uint32_t id, const uint32_t *ids, size_t n)
     return 0;
 }
 
+static int has_segment(const struct set *set, uint32_t id)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        if (set->of[i]->id == id)
+            return 1;
+    }
+    return 0;
+}
+
 int hg_cold_exchange(struct hg_cold *c, const uint32_t *added, size_t n_added,
                      const uint32_t *removed, size_t n_removed)
 {
@@ -131,8 +140,10 @@ int hg_cold_exchange(struct hg_cold *c, const uint32_t *added, size_t n_added,
     struct set *set = set_new(old->n + n_added);
     int rc = set == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a list of segments") : HOLOG_OK;
 
-    while (rc == HOLOG_OK && set->n < n_added) {
-        rc = open_segment(c, added[n_added - 1 - set->n], &set->of[set->n]);
+    for (size_t i = n_added; rc == HOLOG_OK && i-- > 0;) {
+        if (has_segment(old, added[i]))
+            continue;
+        rc = open_segment(c, added[i], &set->of[set->n]);
         if (rc == HOLOG_OK)
             set->n++;
     }

@@ -23,7 +23,7 @@ void hg_cold_destroy(struct hg_cold *c); /* NULL is fine; nobody reads */
 /* Memory for coding, that of all segments. */
 struct hg_workspaces;
 struct hg_workspaces *hg_cold_workspaces(struct hg_cold *c);
-/* These segments are of the store from now on, and those are not. HOLOG_E_CORRUPT and what reading gives: one that comes
+/* These segments are of the store from now on (some may be already), and those are not. HOLOG_E_CORRUPT and what reading gives: one that comes
  * cannot be used, and nothing has changed. */
 HG_MUST_CHECK int hg_cold_exchange(struct hg_cold *c, const uint32_t *added, size_t n_added,
                                    const uint32_t *removed, size_t n_removed);

@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "compaction/victims.h"
 
+#define READER_GRACE_NS \
+    (60 * UINT64_C(1000000000))           /* readers in other processes have time to refresh */
 #define ROUND_BYTES (UINT64_C(512) << 20) /* that live in the victims of one round */
 #define VALUE_MAX   (UINT64_C(256) << 20) /* a larger value stays where it is */
 
@@ -245,6 +247,9 @@ static int exchange(struct hg_compaction *c)
     if (rc == HOLOG_OK)
         rc = hg_log_edit(c->store->log, &edit);
     if (rc == HOLOG_OK)
+        __atomic_store_n(&c->store->replaced_ns, c->store->io->ops->now_ns(c->store->io) | 1,
+                         __ATOMIC_RELEASE);
+    if (rc == HOLOG_OK)
         rc = hg_cold_exchange(c->store->cold, &c->output.segment, edit.n_added,
                               (const uint32_t *)(const void *)gone.data, edit.n_removed);
     for (size_t i = 0; i < edit.n_removed && rc == HOLOG_OK; i++)
@@ -255,11 +260,66 @@ static int exchange(struct hg_compaction *c)
 
 int hg_compact_unlink(holog_store *s, uint32_t *out_waiting)
 {
+    uint64_t since = __atomic_load_n(&s->replaced_ns, __ATOMIC_ACQUIRE);
     int held = 0;
     int rc = s->io->ops->lock_test(s->lock_file, HG_LOCK_READERS, 1, 1, &held);
 
-    *out_waiting = (uint32_t)held;
-    return rc < 0 || held ? rc : hg_log_unlink_removed(s->log);
+    *out_waiting = 0;
+    if (rc < 0 || since == 0)
+        return rc;
+    if (held && s->io->ops->now_ns(s->io) - since < READER_GRACE_NS) {
+        *out_waiting = 1;
+        return HOLOG_OK;
+    }
+    rc = hg_log_unlink_removed(s->log);
+    if (rc == HOLOG_OK) /* unless there are new ones */
+        (void)__atomic_compare_exchange_n(&s->replaced_ns, &since, 0, 0, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_RELAXED);
+    return rc;
+}
+
+enum {
+    NOBODY,
+    COMPACTS,
+    TIDIES /* a moment */
+};
+
+static int begin(holog_store *s, uint32_t who)
+{
+    uint32_t idle = NOBODY;
+
+    while (!__atomic_compare_exchange_n(&s->compacting, &idle, who, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED)) {
+        if (idle != TIDIES)
+            return hg_error(HOLOG_E_BUSY, "another compaction of %s is under way", s->dir);
+        s->io->ops->sleep_ns(s->io, 1000000);
+        idle = NOBODY;
+    }
+    return HOLOG_OK;
+}
+
+static void end(holog_store *s)
+{
+    __atomic_store_n(&s->compacting, NOBODY, __ATOMIC_RELEASE);
+}
+
+int hg_compact_tidy(holog_store *s)
+{
+    struct holog_error_detail before;
+    uint32_t waiting = 1;
+    int rc;
+
+    if (__atomic_load_n(&s->replaced_ns, __ATOMIC_RELAXED) == 0)
+        return 0;
+    hg_error_get(&before);
+    rc = begin(s, TIDIES);
+    if (rc == HOLOG_OK) {
+        rc = hg_compact_unlink(s, &waiting);
+        end(s);
+    }
+    if (rc < 0)
+        hg_error_set(&before); /* the next open does it */
+    return rc < 0 || waiting != 0;
 }
 
 static void count(struct hg_compaction *c, holog_compact_report *r)
@@ -326,20 +386,18 @@ int holog_compact(holog_store *s, const holog_compact_options *options,
 {
     const holog_compact_options none = { .struct_size = sizeof none };
     holog_compact_report report = { .struct_size = sizeof report };
-    uint32_t idle = 0;
     int rc = hg_store_check_write(s);
 
     if (rc == HOLOG_OK && options != NULL)
         rc = hg_struct_check(options, "holog_compact_options");
     if (rc == HOLOG_OK && out_report != NULL)
         rc = hg_struct_check(out_report, "holog_compact_report");
+    if (rc == HOLOG_OK)
+        rc = begin(s, COMPACTS);
     if (rc < 0)
         return rc;
-    if (!__atomic_compare_exchange_n(&s->compacting, &idle, 1, 0, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED))
-        return hg_error(HOLOG_E_BUSY, "another compaction of %s is under way", s->dir);
     rc = run_all(s, options != NULL ? options : &none, &report);
-    __atomic_store_n(&s->compacting, 0, __ATOMIC_RELEASE);
+    end(s);
     if (rc == HOLOG_OK && out_report != NULL)
         hg_struct_fill(out_report, &report, sizeof report);
     return rc;

@@ -175,6 +175,8 @@ static void move_horizon(holog_store *s)
         hg_error_clear(); /* nothing has gone; it is asked again */
 }
 
+#define UNLINK_PATIENCE_NS UINT64_C(1000000000)
+
 static void run(void *arg)
 {
     holog_store *s = arg;
@@ -196,6 +198,8 @@ static void run(void *arg)
             continue;
         patience = hg_fold_patience(s);
         hg_log_unlock(s->log);
+        if (hg_compact_tidy(s))
+            patience = HG_MIN(patience, UNLINK_PATIENCE_NS);
         hg_cache_prepare(s->cache);
         s->io->ops->word_wait(s->io, &k->word, seen, patience);
         hg_log_lock(s->log);

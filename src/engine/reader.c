@@ -128,31 +128,110 @@ static int find_limit(holog_store *s, hg_pos *out_limit)
     }
 }
 
-static int follow(holog_store *s)
+/* ---- edits of the writer's compactions -------------------------------------------------------------*/
+
+int hg_reader_edit(holog_store *s, const struct hg_record *r)
+{
+    struct hg_segment_entry e;
+    size_t at = 0;
+    int removed = 0;
+    int rc;
+
+    while ((rc = hg_rec_edit_next(r, &at, &e, &removed)) == HOLOG_OK) {
+        if (removed)
+            rc = hg_buf_append(&s->followed_removed, &e.segment, sizeof e.segment);
+        else if (e.kind == HG_KIND_HWP)
+            rc = hg_buf_append(&s->followed_added, &e.segment, sizeof e.segment);
+        if (rc < 0)
+            return rc;
+    }
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
+static int is_among(const struct hg_buf *ids, uint32_t id)
+{
+    for (size_t i = 0; i < ids->len; i += sizeof id) {
+        if (memcmp(ids->data + i, &id, sizeof id) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* HOLOG_E_STALE: one has been replaced again, by an edit that has not been read yet. */
+static int take_edits(holog_store *s)
+{
+    struct hg_buf *added = &s->followed_added;
+    struct hg_buf *removed = &s->followed_removed;
+    size_t kept = 0;
+    int rc;
+
+    for (size_t i = 0; i < added->len; i += sizeof(uint32_t)) {
+        uint32_t id;
+        memcpy(&id, added->data + i, sizeof id);
+        if (is_among(removed, id))
+            continue;
+        memcpy(added->data + kept, &id, sizeof id);
+        kept += sizeof id;
+    }
+    added->len = kept;
+    if (added->len == 0 && removed->len == 0)
+        return HOLOG_OK;
+    rc = hg_cold_exchange(s->cold, (const uint32_t *)(const void *)added->data,
+                          added->len / sizeof(uint32_t),
+                          (const uint32_t *)(const void *)removed->data,
+                          removed->len / sizeof(uint32_t));
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < removed->len; i += sizeof(uint32_t)) {
+        uint32_t id;
+        memcpy(&id, removed->data + i, sizeof id);
+        hg_files_forget(s->files, id); /* or its space would not come back while we are here */
+        hg_refs_forget(s->refs, id);
+    }
+    added->len = removed->len = 0;
+    return HOLOG_OK;
+}
+
+static int follow_once(holog_store *s)
 {
     struct hg_replay replay;
     struct hg_version *v;
     hg_pos limit = 0;
     int rc = find_limit(s, &limit);
 
-    if (rc == HOLOG_OK && limit == 0)
+    if (rc == HOLOG_OK && limit == 0 && s->followed_added.len == 0)
         return HOLOG_OK;
     if (rc == HOLOG_OK)
         rc = hg_version_spare(s);
     hg_replay_into(s, &replay);
-    if (rc == HOLOG_OK)
+    if (rc == HOLOG_OK && limit != 0)
         rc = hg_follow_refresh(s->follower, limit, &replay);
     hg_replay_followed(s, rc < 0);
     if (rc < 0) {
         s->ctl_at_end = 0; /* not there yet */
         return rc;
     }
-    hg_cache_set_written(s->cache, hg_pos_segment(limit), hg_pos_offset(limit));
+    rc = take_edits(s);
+    if (rc < 0)
+        return rc;
+    if (limit != 0)
+        hg_cache_set_written(s->cache, hg_pos_segment(limit), hg_pos_offset(limit));
     hg_point_forget(s);
     v = hg_version_freeze(s);
     hg_version_publish(s, v);
     hg_epoch_poll(s->domain);
     return HOLOG_OK;
+}
+
+#define FOLLOW_TRIES 8 /* each time the writer has compacted again meanwhile */
+
+static int follow(holog_store *s)
+{
+    int rc = follow_once(s);
+
+    for (int i = 1; i < FOLLOW_TRIES && rc == HOLOG_E_STALE && s->followed_added.len > 0; i++)
+        rc = follow_once(s);
+    return rc;
 }
 
 int holog_refresh(holog_store *store, uint64_t *out_number)

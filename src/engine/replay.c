@@ -214,6 +214,8 @@ static int apply(holog_store *s, const struct hg_record *r)
     if (r->type == HG_REC_CONFIG)
         return hg_setting_put(s, r->path, r->path_len, (const char *)r->value,
                               (size_t)r->value_len);
+    if (r->type == HG_REC_EDIT && s->follower != NULL)
+        return hg_reader_edit(s, r);
     if (r->type == HG_REC_SEGMENTS || r->type == HG_REC_EDIT || r->ignorable)
         return HOLOG_OK;
     if (r->type == HG_REC_FOLD) {

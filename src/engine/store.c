@@ -787,6 +787,8 @@ static void free_store(holog_store *s)
         (void)s->io->ops->close(s->lock_file); /* releases the lock */
     free_settings(s);
     hg_buf_release(&s->reader_segments);
+    hg_buf_release(&s->followed_added);
+    hg_buf_release(&s->followed_removed);
     if (s->io_is_ours)
         s->io->ops->destroy(s->io);
     hg_free(s);
@@ -839,6 +841,19 @@ static int is_store(struct hg_io *io, int *out_is)
     return io->ops->exists(io, HG_SUPER_NAME, out_is);
 }
 
+#define OPEN_TRIES 8
+
+/* While a reader opens, the writer's compactions may replace what it has just seen. */
+static int open_in_time(struct hg_io *io, const holog_options *o, holog_store **out_store)
+{
+    int rc = hg_store_open_io(io, o, out_store);
+
+    for (int i = 1; i < OPEN_TRIES && rc == HOLOG_E_STALE && (o->flags & HOLOG_OPEN_READONLY) != 0;
+         i++)
+        rc = hg_store_open_io(io, o, out_store);
+    return rc;
+}
+
 int holog_open(const char *dir, const holog_options *opts, holog_store **out_store)
 {
     struct hg_calibration calibration;
@@ -877,7 +892,7 @@ int holog_open(const char *dir, const holog_options *opts, holog_store **out_sto
             rc = HOLOG_OK; /* somebody else has just made it */
     }
     if (rc == HOLOG_OK)
-        rc = hg_store_open_io(io, &o, out_store);
+        rc = open_in_time(io, &o, out_store);
     if (rc < 0) {
         struct holog_error_detail d;
         hg_error_get(&d);
@@ -911,7 +926,10 @@ int holog_recovery_info(holog_store *store, holog_recovery_report *out_report)
 
 static int close_writer(holog_store *s)
 {
-    int rc = hg_log_shutdown(s->log);
+    int rc;
+
+    hg_compact_tidy(s);
+    rc = hg_log_shutdown(s->log);
 
     if (rc == HOLOG_OK) {
         int rc2 = hg_keeper_last(s);

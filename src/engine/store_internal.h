@@ -167,7 +167,9 @@ struct holog_store {
     struct hg_file *lock_file;
     holog_options opts;
     uint32_t open_txns;  /* atomic; callers' own */
-    uint32_t compacting; /* atomic; 1: somebody is at it */
+    uint32_t compacting; /* atomic; compact.c's: who is at it */
+    uint64_t
+        replaced_ns; /* atomic; when the last edit has left files to be unlinked; 0: there are none */
     char dir[512];
     uint32_t inline_max;
     int pid;
@@ -229,6 +231,8 @@ struct holog_store {
     struct hg_followed followed;   /* misc_lock */
     struct hg_buf known_segments;  /* while opening: what the checkpoint knew */
     struct hg_recovered recovered; /* lists of segments are freed after open */
+    struct hg_buf followed_added,
+        followed_removed;          /* uint32_t: by edits that were read; misc_lock */
     struct hg_buf reader_segments; /* struct hg_log_segment; misc_lock */
     holog_recovery_report report;
 };
@@ -353,6 +357,8 @@ HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, 
 /* Files that compactions have replaced go, unless a reader in another process may be reading them; *out_waiting: 1
  * then. */
 HG_MUST_CHECK int hg_compact_unlink(holog_store *s, uint32_t *out_waiting);
+/* The same for who has nothing else to do. 1: it is to be looked at again. */
+int hg_compact_tidy(holog_store *s);
 
 /* ---- value_large.c ---- */
 /* A read of whole blocks from an extent, under way while `used`: begun, then ended (the result) or
@@ -830,6 +836,8 @@ void hg_timeline_unlock(holog_store *s);
 /* ---- reader.c ---- */
 HG_MUST_CHECK int hg_reader_limit(holog_store *s, hg_pos *out_limit, uint64_t *out_number);
 HG_MUST_CHECK int hg_reader_segments(holog_store *s);
+HG_MUST_CHECK int hg_reader_edit(holog_store *s,
+                                 const struct hg_record *r); /* of the writer's; misc_lock */
 void hg_reader_sizes(holog_store *s, holog_stats *st);
 HG_MUST_CHECK int hg_store_disk_bytes(holog_store *s, uint64_t *out_bytes);
 void hg_store_count_commit(holog_store *s, uint64_t ns);

@@ -172,10 +172,16 @@ static int peek_small(holog_store *s, const struct hg_locator *loc, const char *
 
 /* ---- large values ---------------------------------------------------------------------------------------*/
 
-/* The record was there and its pieces are not: not a segment that went, a record that is damaged. */
-static int lost_piece(const struct hg_locator *loc, const char *path, int rc)
+/* The record was there and its pieces are not: for a writer that is not a segment that went, but a record that is
+ * damaged. For a reader it may be that the writer has moved what it names since the last refresh. */
+static int lost_piece(const holog_store *s, const struct hg_locator *loc, const char *path, int rc)
 {
-    return rc == HOLOG_E_STALE ? wrong_record(loc, path, "names a segment that is not there") : rc;
+    if (rc != HOLOG_E_STALE)
+        return rc;
+    if (s->log == NULL)
+        return hg_error_path(HOLOG_E_STALE, path, (uint32_t)strlen(path),
+                             "%s has been moved, or let go, by the writer: holog_refresh", path);
+    return wrong_record(loc, path, "names a segment that is not there");
 }
 
 static int load_large(holog_store *s, const struct hg_locator *loc, const struct hg_record *rec,
@@ -186,7 +192,7 @@ static int load_large(holog_store *s, const struct hg_locator *loc, const struct
     int rc;
 
     if (m == NULL) {
-        rc = lost_piece(loc, path, hg_value_read_large(s, rec, path, &m));
+        rc = lost_piece(s, loc, path, hg_value_read_large(s, rec, path, &m));
         if (rc < 0)
             return rc;
         hg_cache_offer(s->cache, birth, m, 0);
@@ -331,7 +337,7 @@ static int copy_range(holog_store *s, const struct hg_locator *loc, const struct
         return hg_error(HOLOG_E_NOMEM, "no memory to load %s", path);
     while (rc == HOLOG_OK && len > 0) {
         size_t n = (size_t)HG_MIN((uint64_t)len, b.to - offset);
-        rc = lost_piece(loc, path, hg_value_read_blocks(s, rec, path, b.from, b.to, buf));
+        rc = lost_piece(s, loc, path, hg_value_read_blocks(s, rec, path, b.from, b.to, buf));
         if (rc < 0)
             break;
         memcpy(out, buf + (offset - b.from), n);
@@ -359,7 +365,7 @@ int hg_value_part(holog_store *s, const struct hg_locator *loc, const char *path
         if (rc == HOLOG_OK && r.rec.type == HG_REC_LARGE) {
             struct span b = blocks_of(offset, len, UINT64_MAX / 2, loc->size);
             at = (size_t)(offset - b.from);
-            rc = lost_piece(loc, path, hg_value_read_part(s, &r.rec, path, b.from, b.to, &m));
+            rc = lost_piece(s, loc, path, hg_value_read_part(s, &r.rec, path, b.from, b.to, &m));
         } else if (rc == HOLOG_OK) {
             at = 0;
             rc = hg_mem_new(s->cache, len, &m);

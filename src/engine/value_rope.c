@@ -432,10 +432,13 @@ static int read_once(struct reader *rd, const struct hg_rope *rope, uint64_t sta
 }
 
 /* The record was there and its pieces are not: not a segment that went, a record that is damaged. */
-static int lost_piece(const char *path, int rc)
+static int lost_piece(const holog_store *s, const char *path, int rc)
 {
     if (rc != HOLOG_E_STALE)
         return rc;
+    if (s->log == NULL)
+        return hg_error_path(HOLOG_E_STALE, path, (uint32_t)strlen(path),
+                             "%s has been moved, or let go, by the writer: holog_refresh", path);
     rc = hg_error_path(HOLOG_E_CORRUPT, path, (uint32_t)strlen(path),
                        "%s: is made of something in a segment that is not there", path);
     return rc;
@@ -450,7 +453,7 @@ int hg_rope_read(holog_store *s, holog_txn *own, const struct hg_rope *rope, con
         struct reader *rd = reader_new(s, own, path);
         if (rd == NULL)
             return hg_error(HOLOG_E_NOMEM, "no memory to load %s", path);
-        rc = lost_piece(path, read_once(rd, rope, start, end, out));
+        rc = lost_piece(s, path, read_once(rd, rope, start, end, out));
         reader_free(rd);
         if (rc != HOLOG_E_CORRUPT || s->log == NULL || again)
             break;
@@ -551,7 +554,7 @@ int hg_rope_sum(holog_store *s, holog_txn *own, const struct hg_rope *rope, cons
             rc = hg_error(HOLOG_E_NOMEM, "no memory to read %s", path);
             break;
         }
-        rc = lost_piece(path, sum_once(rd, rope, start, end, buf, out_csum));
+        rc = lost_piece(s, path, sum_once(rd, rope, start, end, buf, out_csum));
         reader_free(rd);
         if (rc != HOLOG_E_CORRUPT || s->log == NULL || again)
             break;

@@ -110,7 +110,7 @@ int hg_log_unlink_removed(struct hg_log *log)
     struct hg_segment_entry e = { 0 };
     char name[HG_FILE_NAME_MAX];
     uint32_t last = 0;
-    int rc = HOLOG_OK;
+    int rc = hg_log_check(log); /* or the edit that removed them may never have been written */
 
     while (rc == HOLOG_OK && next_removed(log, last, &e)) {
         last = e.segment;

@@ -268,6 +268,73 @@ Test(compact, one_that_is_stopped_leaves_the_store_as_it_was)
     box_end(&box);
 }
 
+static void load_all(holog_store *s, unsigned generations)
+{
+    char path[32];
+
+    for (unsigned i = 1; i < 12; i++) {
+        (void)snprintf(path, sizeof path, "v%u", i);
+        has_seed(s, path, 150 * KIB + i * 1000, (generations - 1) * 100 + i);
+    }
+}
+
+Test(compact, readers_in_other_processes_have_time_to_follow)
+{
+    holog_options o;
+    holog_store *reader = NULL;
+
+    begin();
+    churn(4);
+    let_go();
+    o = box.opts;
+    o.flags = HOLOG_OPEN_READONLY;
+    OK(holog_open(box.dir, &o, &reader));
+    unsigned extents = files_of(".hext");
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_eq(report.waiting, 1u);
+    cr_assert_eq(files_of(".hext"), extents, "somebody may be reading them");
+    load_all(reader, 4); /* of what it has opened */
+    OK(holog_refresh(reader, NULL));
+    load_all(reader, 4); /* where it is now */
+    churn(5);
+    OK(holog_refresh(reader, NULL));
+    load_all(reader, 5);
+    OK(holog_close(reader));
+    extents = files_of(".hext");
+    compact(0);
+    cr_assert_eq(report.waiting, 0u);
+    cr_assert_lt(files_of(".hext"), extents);
+    OK(holog_open(box.dir, &o, &reader));
+    load_all(reader, 5);
+    OK(holog_close(reader));
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
+Test(compact, what_a_reader_has_kept_waiting_goes_at_the_next_open)
+{
+    holog_options o;
+    holog_store *reader = NULL;
+
+    begin();
+    churn(4);
+    let_go();
+    o = box.opts;
+    o.flags = HOLOG_OPEN_READONLY;
+    OK(holog_open(box.dir, &o, &reader));
+    compact(HOLOG_COMPACT_ALL);
+    unsigned extents = files_of(".hext");
+    OK(holog_close(box.store)); /* the reader is still there */
+    box.store = NULL;
+    cr_assert_eq(files_of(".hext"), extents);
+    OK(holog_close(reader));
+    box_open(&box);
+    cr_assert_lt(files_of(".hext"), extents);
+    load_all(box.store, 4);
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
 Test(compact, an_array_is_compressed_by_what_it_is)
 {
     enum {
