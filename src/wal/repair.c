@@ -226,9 +226,9 @@ static int cut_and_seal(struct hg_repairer *r)
     struct hg_plan *p = &r->plan;
     struct hg_super s = p->super;
     struct hg_log_segment *last = p->last < p->list.n ? &p->list.e[p->last].s : NULL;
-    int rc = HOLOG_OK;
+    int rc = hg_repair_restate_edits(r, last);
 
-    if (last != NULL) {
+    if (rc >= 0 && last != NULL) {
         struct hg_recovered rec = { .segments = last,
                                     .n_segments = 1,
                                     .last_segment = last->id,

@@ -61,6 +61,10 @@ HG_MUST_CHECK int hg_repair_write_super(struct hg_io *io, struct hg_super *s);
 void hg_repair_guess_super(const struct hg_listing *l, struct hg_super *s);
 HG_MUST_CHECK int hg_repair_sync_dirs(struct hg_io *io);
 
+/* R3. `last` (may be NULL) is the segment that the plan ends the log in: a frame with an EDIT ends it, where files of a
+ * compaction are there, or missing. HOLOG_E_NOTSUP: the segment is older than the first compaction. */
+HG_MUST_CHECK int hg_repair_restate_edits(struct hg_repairer *r, struct hg_log_segment *last);
+
 HG_MUST_CHECK int hg_repair_point_in_time(struct hg_repairer *r); /* repair.c */
 HG_MUST_CHECK int hg_repair_salvage(struct hg_repairer *r);       /* repair_salvage.c */
 

@@ -735,6 +735,10 @@ int hg_repair_salvage(struct hg_repairer *r)
     r->report.kept_through_number = p->link.number;
     if (!p->damaged && p->super_rc == HOLOG_OK)
         return HOLOG_OK;
+    if (p->extents.edits != NULL)
+        return hg_error(HOLOG_E_NOTSUP,
+                        "salvage does not know compressed segments yet, and there are such: "
+                        "--mode point-in-time does");
     r->report.changed = 1;
     hg_image_release(&p->buf);
     if (p->super_rc < 0)

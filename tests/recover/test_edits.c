@@ -136,3 +136,43 @@ Test(edits, an_edit_that_was_cut_has_done_nothing)
     kit_at(&k, &f)[70] ^= 1;
     expect("torn", HOLOG_OK, 1, 3);
 }
+
+Test(edits, a_repair_that_cuts_an_edit_away_says_again_what_it_has_done)
+{
+    static struct kit_repair repair;
+
+    for (int with_file = 0; with_file < 2; with_file++) {
+        kit_begin(&k);
+        k.super.feat_incompat = HG_FEATURE_COLD;
+        kit_extents(&k);
+        kit_segment(&k, 0);
+        (void)kit_commit_large(&k, 70000);
+        kit_durable(&k);
+        struct kit_frame bad = kit_commit(&k, 100);
+        kit_durable(&k);
+        exchange();
+        kit_durable(&k);
+        if (with_file)
+            kit_segment(&k, 0);
+        (void)kit_commit(&k, 10);
+        kit_super(&k, 0, HG_SUPER_OPEN);
+        kit_at(&k, &bad)[80] ^= 1;
+        drop_file(1);
+        struct hg_sim *sim = kit_disk(&k);
+        kit_open(sim, &run);
+        cr_assert_eq(run.rc, HOLOG_E_CORRUPT);
+        repair.mode = HOLOG_REPAIR_SALVAGE;
+        cr_assert_eq(kit_repair(sim, &repair), HOLOG_E_NOTSUP);
+        repair.mode = HOLOG_REPAIR_POINT_IN_TIME;
+        cr_assert_eq(kit_repair(sim, &repair), HOLOG_OK, "%s", repair.error.message);
+        cr_assert_eq(repair.report.kept_through_number, 1u);
+        for (int again = 0; again < 2; again++) {
+            kit_open(sim, &run);
+            cr_assert_eq(run.rc, HOLOG_OK, "%s", run.error.message);
+            cr_assert_eq(run.r.last_number, 1u);
+            cr_assert_eq(run.n_left_over, 0u, "what was moved is where it was moved to");
+        }
+        hg_sim_destroy(sim);
+        kit_end(&k);
+    }
+}
