@@ -160,7 +160,8 @@ typedef struct holog_zarr_import_options {
  * are no JSON and which some write nevertheless, become the strings "NaN", "Infinity" and "-Infinity", and are noted.
  * In a directory symlinks and what is neither file nor directory are passed over; a zip file is refused for them,
  * and for all else that it should not have, before anything is taken (src/backends/zarr/zip.h has the codes). Of its
- * entries of one name the last is taken, and that is noted.
+ * entries of one name the last is taken, and that is noted. A chunk that is nothing but its elements and does not
+ * have the length of them is HOLOG_E_INVAL to left_out; what is encoded is not looked into.
  * HOLOG_E_INVAL: there is no zarr.json, .zgroup or .zarray at its root. options NULL: all zeros. It may be larger
  * than memory: a file at a time is there, and of a zip file its directory (some 400 bytes an entry). */
 HOLOG_API int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *from,
