@@ -34,7 +34,8 @@
  *   HOLOG_E_NOTEMPTY   a directory that has entries               HOLOG_E_LOOP      over 16 symlinks on the way
  *   HOLOG_E_BADPATH    ".." or an empty path                      HOLOG_E_INVAL     arguments make no sense
  *   HOLOG_E_CORRUPT    stored bytes are damaged                   HOLOG_E_TYPE      it is not what was asked for
- * An array is an object here as a blob is, and no directory: nothing is saved below it.
+ * An array is an object here as a blob is, and no directory: nothing is saved below it, and what is looked for there
+ * is HOLOG_E_NOTDIR, as it is below a blob; asking whether it is there says no.
  */
 #ifndef HOLOG_BACKEND_H
 #define HOLOG_BACKEND_H
