@@ -293,6 +293,27 @@ Test(array, entries_below_an_array_stay_when_it_is_replaced)
     has_text(box.store, "a/note.txt", "beside");
 }
 
+Test(array, the_root_becomes_one_only_while_it_has_no_entries)
+{
+    const uint64_t shape[1] = { 2 };
+    const uint8_t two[2] = { 1, 2 };
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, NULL);
+
+    OK(save_text(box.store, "note.txt", "mine", 0));
+    FAILS(HOLOG_E_NOTEMPTY, holog_array_create(box.store, "/", &spec, HOLOG_REPLACE, NULL),
+          "note.txt");
+    FAILS(HOLOG_E_NOTEMPTY, holog_array_save(box.store, "/", &spec, two, NULL, HOLOG_REPLACE, NULL),
+          "note.txt");
+    cr_assert_eq(type_of(box.store, "/"), HOLOG_DIRECTORY);
+    OK(holog_delete(box.store, "note.txt", NULL));
+    OK(holog_array_save(box.store, "/", &spec, two, NULL, HOLOG_REPLACE, NULL));
+    OK(save_text(box.store, "note.txt", "beside", 0));
+    OK(holog_array_create(box.store, "/", &spec, HOLOG_REPLACE, NULL));
+    box_same_after_reopen(&box);
+    cr_assert_eq(type_of(box.store, "/"), HOLOG_ARRAY);
+    has_text(box.store, "note.txt", "beside");
+}
+
 /* ---- regions -------------------------------------------------------------------------------------*/
 
 /* A shadow of an array, one byte an element. */
