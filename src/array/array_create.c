@@ -14,7 +14,7 @@
 
 static int check_spec(const holog_array_spec *spec, holog_array_spec *out)
 {
-    int rc = hg_struct_check(spec, "holog_array_spec");
+    int rc = hg_spec_check(spec, "holog_array_spec");
 
     if (rc < 0)
         return rc;
@@ -30,6 +30,9 @@ static int check_spec(const holog_array_spec *spec, holog_array_spec *out)
     if (out->rank > 0 && out->shape == NULL)
         return hg_error(HOLOG_E_INVAL, "shape is NULL");
     for (unsigned i = 0; i < out->rank; i++) {
+        if (out->dimension_names != NULL && out->dimension_names[i] != NULL &&
+            !hg_rec_utf8_valid(out->dimension_names[i], strlen(out->dimension_names[i])))
+            return hg_error(HOLOG_E_INVAL, "dimension_names: that of axis %u is not UTF-8", i);
         if (out->shape[i] > HG_INDEX_MAX)
             return hg_error(HOLOG_E_INVAL, "shape: axis %u is longer than 2^49 - 1", i);
         if (out->inner_chunk != NULL && (out->chunk == NULL || out->inner_chunk[i] == 0))

@@ -230,6 +230,8 @@ HG_MUST_CHECK int hg_store_init_io(struct hg_io *io, const holog_options *opts);
 /* ---- options.c ---- */
 /* A caller's struct that begins with struct_size: there, and with a size that can be. */
 HG_MUST_CHECK int hg_struct_check(const void *out, const char *name);
+/* The same of what a caller says in the argument `spec`. */
+HG_MUST_CHECK int hg_spec_check(const void *spec, const char *name);
 /* As much of `from` as the caller's struct has room for; its struct_size says how much. */
 void hg_struct_fill(void *out, const void *from, size_t from_size);
 /* Defaults filled in, everything checked. */

@@ -82,9 +82,12 @@ static int judge(struct import *m, int rc)
 {
     struct holog_error_detail why;
 
-    if (!is_of_the_file(rc))
+    if (!is_of_the_file(rc) && rc != HOLOG_E_NOSPC)
         return rc;
     hg_error_get(&why);
+    if (rc == HOLOG_E_NOSPC)
+        return hg_error(rc, "%s: the store has no room for it: %s; nothing of the import stays",
+                        m->key, why.message);
     if (m->options.left_out != NULL &&
         m->options.left_out(m->options.left_out_ctx, m->key, rc, why.message) == 0)
         return HOLOG_OK;
