@@ -131,7 +131,8 @@ HOLOG_API int holog_zarr_export(holog_zarr *zarr, const char *to,
  * document of an array that has chunks is replaced only by one that reads them the same way (attributes, names, a
  * larger or smaller shape, which drops the chunks outside): else HOLOG_E_EXIST, delete the array first; as where
  * a blob has the path of the group or array. Blobs that have come before, under keys that the document makes those
- * of chunks, become chunks. A shard that cannot be taken apart is HOLOG_E_INVAL. The commit is HOLOG_E_CONFLICT
+ * of chunks, become chunks. A shard that cannot be taken apart is HOLOG_E_INVAL, chunks of more than 2^31 - 1 bytes are
+ * HOLOG_E_TOOBIG. The commit is HOLOG_E_CONFLICT
  * if another one has changed the document by which a chunk was understood. */
 HOLOG_API int holog_txn_zarr_set(holog_txn *txn, const char *path, const char *key,
                                  const void *data, size_t len_bytes);

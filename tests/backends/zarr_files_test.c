@@ -443,6 +443,32 @@ Test(zarr_files, an_array_of_texts_keeps_its_bytes_and_cannot_be_opened)
     cr_assert_eq(all_of("fixed2").sum, all_of("fixed").sum);
 }
 
+Test(zarr_files, chunks_over_the_limit_are_refused_with_it)
+{
+    static const char json[] =
+        "{\"zarr_format\":3,\"node_type\":\"array\",\"shape\":[%s],\"data_type\":\"uint16\","
+        "\"chunk_grid\":{\"name\":\"regular\",\"configuration\":{\"chunk_shape\":[%s]}},"
+        "\"chunk_key_encoding\":{\"name\":\"default\"},\"fill_value\":0,"
+        "\"codecs\":[{\"name\":\"bytes\",\"configuration\":{\"endian\":\"little\"}}]}";
+    static const char *const sizes[] = { "1073741823", "1073741824" }; /* of 2 bytes */
+    char text[500];
+    holog_array *a = NULL;
+
+    answer = 1;
+    cr_assert_eq(mkdir(place("big.zarr"), 0700), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        int len = snprintf(text, sizeof text, json, sizes[i], sizes[i]);
+        write_outside("big.zarr/zarr.json", text, (size_t)len);
+        if (i == 0)
+            OK(import_from("big.zarr", "big"));
+        else
+            FAILS(HOLOG_E_TOOBIG, import_from("big.zarr", "bigger"), "2^31 - 1");
+    }
+    OK(holog_array_open(box.store, "big", &a));
+    holog_array_close(a);
+    cr_assert_eq(type_of(box.store, "bigger"), HOLOG_MISSING);
+}
+
 /* Readers that meet a type that they do not know there refuse every array of the hierarchy. */
 Test(zarr_files, a_type_that_v3_has_no_word_for_is_not_in_consolidated_metadata)
 {

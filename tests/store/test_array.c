@@ -890,6 +890,7 @@ Test(array, a_spec_that_makes_no_sense_is_refused_and_says_why)
     const uint64_t shape[2] = { 3, 4 };
     const uint64_t zero[2] = { 1, 0 };
     const uint64_t huge[2] = { UINT64_C(1) << 48, UINT64_C(1) << 48 };
+    const uint64_t limit[2] = { 1, UINT64_C(1) << 30 };
     const char *const names[2] = { NULL, "x\xff" };
     holog_array_spec spec = spec_of(HOLOG_UINT16, 2, shape, zero);
     holog_array *a = NULL;
@@ -903,6 +904,8 @@ Test(array, a_spec_that_makes_no_sense_is_refused_and_says_why)
     spec.dimension_names = NULL;
     spec.chunk = huge;
     FAILS(HOLOG_E_TOOBIG, holog_array_create(box.store, "a", &spec, 0, NULL), NULL);
+    spec.chunk = limit;
+    FAILS(HOLOG_E_TOOBIG, holog_array_create(box.store, "a", &spec, 0, NULL), "2^31 - 1");
     spec.chunk = NULL;
     spec.dtype = 99;
     FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "dtype");
