@@ -148,6 +148,32 @@ CLAIM(delete_all_takes_what_is_below_and_nothing_beside)
     cr_assert_str_eq(names_in("/"), "");
 }
 
+CLAIM(deleted_files_leave_their_directories)
+{
+    GOOD(save("d/e/a", "x", HOLOG_PARENTS));
+    GOOD(save_plane("d/p.npy", 0));
+    GOOD(holog_vfs_ensure_directory(vfs, "d/empty/too", NULL));
+    GOOD(save("d2", "x", 0));
+    GOOD(holog_vfs_symlink(vfs, "/d2", "d/l", 0, NULL));
+    GOOD(holog_vfs_symlink(vfs, "d", "link", 0, NULL));
+    BAD(HOLOG_E_NOENT, holog_vfs_delete_files(vfs, "no", NULL), "no");
+    BAD(HOLOG_E_NOTDIR, holog_vfs_delete_files(vfs, "d2", NULL), "d2");
+    BAD(HOLOG_E_NOTDIR, holog_vfs_delete_files(vfs, "d/p.npy", NULL), "p.npy");
+    BAD(HOLOG_E_NOTDIR, holog_vfs_delete_files(vfs, "d/p.npy/b", NULL), "p.npy");
+    GOOD(holog_vfs_delete_files(vfs, "d/e", NULL));
+    cr_assert_str_eq(names_in("d"), "e empty l p.npy ");
+    GOOD(holog_vfs_delete_files(vfs, "link", NULL));
+    reopen();
+    cr_assert_str_eq(names_in("/"), "d d2 link ");
+    cr_assert_str_eq(names_in("d"), "e empty ");
+    cr_assert_str_eq(names_in("d/e"), "");
+    cr_assert_str_eq(names_in("d/empty"), "too ");
+    HAS("d2", "x");
+    GOOD(holog_vfs_delete_files(vfs, "/", NULL));
+    cr_assert_str_eq(names_in("/"), "d ");
+    cr_assert_str_eq(names_in("d"), "e empty ");
+}
+
 /* ---- copy and move ---------------------------------------------------------------------------------*/
 
 CLAIM(a_copy_has_everything_and_shares_no_change)
