@@ -384,6 +384,8 @@ struct hg_value_ahead {
 void hg_value_ahead_begin(holog_store *s, const struct hg_locator *loc, const char *path,
                           struct hg_value_ahead *out);
 void hg_value_ahead_end(holog_store *s, struct hg_value_ahead *a); /* it is in the cache now */
+/* Or 1: its bytes are in a->mem, verified, until dropped, and the cache does not keep them; 0: they are not. */
+int hg_value_ahead_take(holog_store *s, struct hg_value_ahead *a);
 void hg_value_ahead_drop(holog_store *s, struct hg_value_ahead *a);
 
 /* ---- value_rope.c ---- */
