@@ -90,12 +90,12 @@ static int export_path(const struct args *args, holog_view *view, unsigned flags
     progress_begin(&e.progress, "exporting");
     rc = holog_zarr_export(zarr, to, &options);
     progress_end(&e.progress);
-    if (rc < 0 && e.refused)
-        cli_note(args, "with --skip-unsupported all else is written");
     if (rc < 0)
         status = cli_fail(args, rc, to);
     else if (args->given[OPT_JSON])
         print_exported(&e, view, is_zip);
+    if (rc < 0 && e.refused)
+        cli_note(args, "with --skip-unsupported all else is written");
     holog_zarr_close(zarr);
     return status;
 }
@@ -187,10 +187,12 @@ static int import_from(const struct args *args, holog_txn *txn, struct taken *ta
     progress_begin(&progress, "importing");
     rc = holog_txn_zarr_import(txn, path, from, &options);
     progress_end(&progress);
-    if (rc < 0 && taken->refused != NULL)
-        cli_note(args, "with %s all else is taken", taken->refused);
-    if (rc < 0)
-        return cli_fail(args, rc, from);
+    if (rc < 0) {
+        int status = cli_fail(args, rc, from);
+        if (taken->refused != NULL)
+            cli_note(args, "with %s all else is taken", taken->refused);
+        return status;
+    }
     return args->given[OPT_CHECK] ? ome_check_import(args, txn, path) : EXIT_DONE;
 }
 

@@ -109,6 +109,7 @@ typedef struct holog_slice {
 
 /* One commit. An array without any chunk; or with the elements of `data`, all of it. Flags as in holog_save:
  * HOLOG_E_EXIST where something is; with HOLOG_REPLACE it gives way, but for entries below a directory.
+ * HOLOG_E_NOTEMPTY: it is the root, and has entries, but is no array yet.
  * HOLOG_E_INVAL: the spec makes no sense, the message says which member. */
 HOLOG_API int holog_array_create(holog_store *store, const char *path, const holog_array_spec *spec,
                                  unsigned flags, uint64_t *out_number);

@@ -34,7 +34,8 @@
  *   HOLOG_E_NOTEMPTY   a directory that has entries               HOLOG_E_LOOP      over 16 symlinks on the way
  *   HOLOG_E_BADPATH    ".." or an empty path                      HOLOG_E_INVAL     arguments make no sense
  *   HOLOG_E_CORRUPT    stored bytes are damaged                   HOLOG_E_TYPE      it is not what was asked for
- * An array is an object here as a blob is, and no directory: nothing is saved below it.
+ * An array is an object here as a blob is, and no directory: nothing is saved below it, and what is looked for there
+ * is HOLOG_E_NOTDIR, as it is below a blob; asking whether it is there says no.
  */
 #ifndef HOLOG_BACKEND_H
 #define HOLOG_BACKEND_H
@@ -266,6 +267,9 @@ HOLOG_API int holog_vfs_ensure_directory(holog_backend *backend, const char *pat
 HOLOG_API int holog_vfs_delete(holog_backend *backend, const char *path, uint64_t *out_number);
 /* And everything below it. */
 HOLOG_API int holog_vfs_delete_all(holog_backend *backend, const char *path, uint64_t *out_number);
+/* Every object and symlink (not its target) in a directory and those below it; the directories stay. One change.
+ * Follows symlinks to `dir`. HOLOG_E_NOENT, HOLOG_E_NOTDIR; HOLOG_E_NOTSUP: the backend cannot do that at once. */
+HOLOG_API int holog_vfs_delete_files(holog_backend *backend, const char *dir, uint64_t *out_number);
 /* The target, relative to the link's directory unless it begins with '/', must be there: HOLOG_E_NOENT. It is
  * kept as given; later it may go, and the link leads nowhere. */
 HOLOG_API int holog_vfs_symlink(holog_backend *backend, const char *target, const char *path,
@@ -368,6 +372,7 @@ struct holog_backend_ops {
     int (*readlink)(void *self, const char *path, char *buf, size_t buf_size);
     int (*resolve)(void *self, const char *path, holog_vfs_place *out);
     int (*wait)(void *self, uint64_t number, uint32_t timeout_ms);
+    int (*remove_files)(void *self, const char *dir, uint64_t *out_number);
 };
 
 #ifdef __cplusplus

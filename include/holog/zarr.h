@@ -131,7 +131,8 @@ HOLOG_API int holog_zarr_export(holog_zarr *zarr, const char *to,
  * document of an array that has chunks is replaced only by one that reads them the same way (attributes, names, a
  * larger or smaller shape, which drops the chunks outside): else HOLOG_E_EXIST, delete the array first; as where
  * a blob has the path of the group or array. Blobs that have come before, under keys that the document makes those
- * of chunks, become chunks. A shard that cannot be taken apart is HOLOG_E_INVAL. The commit is HOLOG_E_CONFLICT
+ * of chunks, become chunks. A shard that cannot be taken apart is HOLOG_E_INVAL, chunks of more than 2^31 - 1 bytes are
+ * HOLOG_E_TOOBIG. The commit is HOLOG_E_CONFLICT
  * if another one has changed the document by which a chunk was understood. */
 HOLOG_API int holog_txn_zarr_set(holog_txn *txn, const char *path, const char *key,
                                  const void *data, size_t len_bytes);
@@ -160,7 +161,8 @@ typedef struct holog_zarr_import_options {
  * are no JSON and which some write nevertheless, become the strings "NaN", "Infinity" and "-Infinity", and are noted.
  * In a directory symlinks and what is neither file nor directory are passed over; a zip file is refused for them,
  * and for all else that it should not have, before anything is taken (src/backends/zarr/zip.h has the codes). Of its
- * entries of one name the last is taken, and that is noted.
+ * entries of one name the last is taken, and that is noted. A chunk that is nothing but its elements and does not
+ * have the length of them is HOLOG_E_INVAL to left_out; what is encoded is not looked into.
  * HOLOG_E_INVAL: there is no zarr.json, .zgroup or .zarray at its root. options NULL: all zeros. It may be larger
  * than memory: a file at a time is there, and of a zip file its directory (some 400 bytes an entry). */
 HOLOG_API int holog_txn_zarr_import(holog_txn *txn, const char *path, const char *from,

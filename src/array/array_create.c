@@ -14,7 +14,7 @@
 
 static int check_spec(const holog_array_spec *spec, holog_array_spec *out)
 {
-    int rc = hg_struct_check(spec, "holog_array_spec");
+    int rc = hg_spec_check(spec, "holog_array_spec");
 
     if (rc < 0)
         return rc;
@@ -30,6 +30,9 @@ static int check_spec(const holog_array_spec *spec, holog_array_spec *out)
     if (out->rank > 0 && out->shape == NULL)
         return hg_error(HOLOG_E_INVAL, "shape is NULL");
     for (unsigned i = 0; i < out->rank; i++) {
+        if (out->dimension_names != NULL && out->dimension_names[i] != NULL &&
+            !hg_rec_utf8_valid(out->dimension_names[i], strlen(out->dimension_names[i])))
+            return hg_error(HOLOG_E_INVAL, "dimension_names: that of axis %u is not UTF-8", i);
         if (out->shape[i] > HG_INDEX_MAX)
             return hg_error(HOLOG_E_INVAL, "shape: axis %u is longer than 2^49 - 1", i);
         if (out->inner_chunk != NULL && (out->chunk == NULL || out->inner_chunk[i] == 0))
@@ -161,6 +164,28 @@ static int make_directory(holog_txn *txn, const char *path, unsigned flags, stru
     return rc < 0 ? rc : hg_resolve_user(&l, path, 1, out);
 }
 
+/* All of a store that is in use would be below it. What is an array already may have entries there. */
+static int check_root(holog_txn *txn, struct hg_nodes *n)
+{
+    struct hg_locator loc;
+    const holog_entry *entry;
+    holog_cursor *c = NULL;
+    int rc = hg_nodes_find(n, HG_NODE_ARRAY, sizeof HG_NODE_ARRAY - 1, &loc);
+
+    if (rc != HOLOG_E_NOENT)
+        return rc;
+    rc = holog_txn_list(txn, "/", &c);
+    if (rc < 0)
+        return rc;
+    rc = holog_cursor_next(c, &entry);
+    if (rc == HOLOG_OK)
+        rc = hg_error_path(HOLOG_E_NOTEMPTY, "/", 1,
+                           "/: has entries (%s), and becomes no array; give the array a name",
+                           entry->path);
+    holog_cursor_close(c);
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
 static int put_array(holog_txn *txn, const char *path, const struct hg_buf *json, const void *data,
                      const int64_t *strides, unsigned flags)
 {
@@ -175,6 +200,8 @@ static int put_array(holog_txn *txn, const char *path, const struct hg_buf *json
         return rc;
     hg_txn_lookup(txn, &l);
     rc = hg_nodes_begin(&n, &l, txn, r.path, r.path_len);
+    if (rc == HOLOG_OK && r.path_len == 0)
+        rc = check_root(txn, &n);
     if (rc == HOLOG_OK) {
         hg_nodes_name(&n, HG_NODE_ARRAY, sizeof HG_NODE_ARRAY - 1);
         rc = hg_nodes_save(&n, json->data, json->len);

@@ -40,7 +40,10 @@ static int set_shape(struct hg_chain *c, const struct hg_chain_plan *p)
     c->raw_bytes = p->type.size;
     for (unsigned i = 0; i < p->rank; i++) {
         if (c->raw_bytes > HG_CHUNK_RAW_MAX / p->shape[i])
-            return hg_error(HOLOG_E_TOOBIG, "chunks of more than 2^31 - 1 bytes");
+            return hg_error(
+                HOLOG_E_TOOBIG,
+                "chunks of more than 2^31 - 1 bytes, which is the most: write the array "
+                "with smaller ones");
         c->raw_bytes *= p->shape[i];
         c->shape[i] = p->shape[i];
         c->stored_shape[i] = p->shape[i];

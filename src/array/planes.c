@@ -257,7 +257,7 @@ static int check_planes(const char *const *names, const void *const *planes, siz
 
     if (names == NULL || planes == NULL || n == 0)
         return hg_error(HOLOG_E_INVAL, "names or planes is NULL, or there are none");
-    rc = hg_struct_check(spec, "holog_array_spec");
+    rc = hg_spec_check(spec, "holog_array_spec");
     for (size_t i = 0; rc == HOLOG_OK && i < n; i++)
         if (planes[i] == NULL)
             rc = hg_error(HOLOG_E_INVAL, "plane %zu is NULL", i);

@@ -160,6 +160,40 @@ int holog_vfs_delete_all(holog_backend *backend, const char *path, uint64_t *out
     return remove_path(backend, path, 1, out_number);
 }
 
+int holog_vfs_delete_files(holog_backend *backend, const char *dir, uint64_t *out_number)
+{
+    struct hg_vfs_path p;
+    uint64_t number = 0;
+    int rc = hg_vfs_begin(backend, 0);
+
+    if (rc == HOLOG_OK && backend->ops->remove_files == NULL)
+        rc = hg_error(HOLOG_E_NOTSUP, "backend %s has no remove_files", backend->ops->name);
+    if (rc == HOLOG_OK)
+        rc = hg_vfs_path_take(dir, &p);
+    if (rc < 0)
+        return rc;
+    rc = backend->ops->remove_files(backend->self, p.text, &number);
+    return finish(backend, rc, "delete_files", p.text, number, out_number);
+}
+
+/* Of a link at `path` that failed: p becomes what it was to lead to, where that can be told from the text. */
+static void take_target(const char *target, struct hg_vfs_path *p)
+{
+    struct holog_error_detail why;
+    struct hg_vfs_path to;
+    char text[2 * HG_PATH_MAX + 2];
+    size_t dir_len = target[0] == '/' ? 0 : hg_path_parent(p->text, p->len);
+
+    hg_error_get(&why);
+    memcpy(text, p->text, dir_len);
+    text[dir_len] = '/';
+    memcpy(text + dir_len + 1, target, strlen(target) + 1);
+    if (hg_vfs_path_take(text, &to) == HOLOG_OK)
+        *p = to;
+    else
+        hg_error_set(&why);
+}
+
 int holog_vfs_symlink(holog_backend *backend, const char *target, const char *path, unsigned flags,
                       uint64_t *out_number)
 {
@@ -176,6 +210,8 @@ int holog_vfs_symlink(holog_backend *backend, const char *target, const char *pa
     if (rc < 0)
         return rc;
     rc = backend->ops->symlink(backend->self, target, p.text, flags, &number);
+    if (rc == HOLOG_E_NOENT)
+        take_target(target, &p);
     return finish(backend, rc, "symlink", p.text, number, out_number);
 }
 

@@ -21,11 +21,45 @@ int hg_vfs_begin(const holog_backend *b, unsigned flags)
     return HOLOG_OK;
 }
 
+/* The object that a path is below, into dir; 0: there is none. */
+static int find_object_above(const holog_backend *b, const char *path, char *dir)
+{
+    holog_vfs_stat_info info = { .type = HOLOG_MISSING };
+    size_t len = hg_path_parent(path, strlen(path));
+
+    memcpy(dir, path, len);
+    while (info.type == HOLOG_MISSING && len > 0) {
+        dir[len] = '\0';
+        if (hg_vfs_stat(b, dir, &info) < 0)
+            return 0;
+        len = hg_path_parent(dir, len);
+    }
+    if (info.type == HOLOG_SYMLINK)
+        info.type = info.target_type;
+    return info.type == HOLOG_BLOB || info.type == HOLOG_ARRAY;
+}
+
+/* A backend whose arrays are directories finds nothing below one, where others find no directory. */
+static int missing(const holog_backend *b, const char *path)
+{
+    struct holog_error_detail d;
+    char dir[HG_PATH_MAX + 1];
+
+    hg_error_get(&d);
+    if (find_object_above(b, path, dir))
+        return hg_error_path(HOLOG_E_NOTDIR, dir, (uint32_t)strlen(dir),
+                             "%s: is an object, and no directory", dir);
+    hg_error_set(&d);
+    return HOLOG_E_NOENT;
+}
+
 int hg_vfs_done(const holog_backend *b, int rc, const char *call, const char *path)
 {
     struct holog_error_detail d;
     const char *at = path != NULL ? path : "";
 
+    if (rc == HOLOG_E_NOENT && path != NULL)
+        rc = missing(b, path);
     if (rc == HOLOG_OK)
         return HOLOG_OK;
     if (rc > 0) /* a code is negative: this backend is wrong, and nothing is known */
@@ -265,19 +299,22 @@ static int take_paths(struct loads *l, const char *const *paths)
 /* Every payload becomes an object or is released; the first failure is the result. */
 static int make_objects(const holog_backend *b, struct loads *l)
 {
+    struct holog_error_detail why;
     int first = HOLOG_OK;
 
     for (size_t i = 0; i < l->n; i++) {
-        if (l->status[i] > 0)
-            l->status[i] = HOLOG_E_IO;
-        if (l->status[i] < 0) {
-            first = first < 0 ? first : hg_vfs_done(b, l->status[i], "load", l->paths[i]);
-            continue;
+        l->status[i] = hg_vfs_done(b, l->status[i], "load", l->paths[i]);
+        if (l->status[i] == HOLOG_OK) {
+            l->payloads[i].info.struct_size = sizeof l->payloads[i].info;
+            l->status[i] = hg_object_new(&l->payloads[i], &l->objects[i]);
         }
-        l->payloads[i].info.struct_size = sizeof l->payloads[i].info;
-        l->status[i] = hg_object_new(&l->payloads[i], &l->objects[i]);
-        first = first < 0 ? first : l->status[i];
+        if (l->status[i] < 0 && first == HOLOG_OK) {
+            first = l->status[i];
+            hg_error_get(&why);
+        }
     }
+    if (first < 0)
+        hg_error_set(&why);
     return first;
 }
 

@@ -120,17 +120,23 @@ static size_t node_len(const char *text)
     return len;
 }
 
+static int is_of_a_name(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+           c == '-' || ((uint8_t)c & HIGH) != 0;
+}
+
 void hg_node_show(char *text, size_t cap)
 {
     char shown[HG_NODE_TEXT_MAX];
     char *p = text;
 
     while (*p != '\0') {
-        if ((uint8_t)*p < HG_NODE_FIRST) {
-            p++;
+        size_t len = (uint8_t)*p < HG_NODE_FIRST ? 0 : node_len(p);
+        if (len == 0 || (p > text && is_of_a_name(p[-1])) || is_of_a_name(p[len])) {
+            p += HG_MAX(len, (size_t)1); /* of a file's name, which may be any bytes */
             continue;
         }
-        size_t len = node_len(p);
         size_t room = cap - (size_t)(p - text) - 1; /* without the NUL */
         size_t n = HG_MIN(hg_node_text(p, len, shown), room);
         size_t rest = HG_MIN(strlen(p + len), room - n);

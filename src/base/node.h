@@ -38,7 +38,7 @@ size_t hg_node_text(const char *component, size_t len, char *out);
 /* Does the path, which is canonical but for that, end in a node component? */
 int hg_node_ends(const char *path, size_t path_len);
 /* All of them in a text (NUL-terminated, in `cap` bytes), a path or a message, become what people know; cut
- * to fit. */
+ * to fit. Bytes like that inside of a name stay: not all names that are told are ours. */
 void hg_node_show(char *text, size_t cap);
 
 #endif

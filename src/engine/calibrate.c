@@ -395,6 +395,19 @@ static int measure(struct trial *t, struct hg_io *io, struct hg_calibration *cho
     return rc;
 }
 
+/* What went wrong with the directory. */
+static int blame_place(const struct trial *t, int rc)
+{
+    struct holog_error_detail why;
+
+    if (rc == HOLOG_OK || rc == HOLOG_E_CANCELED || rc == HOLOG_E_NOMEM)
+        return rc;
+    hg_error_get(&why);
+    return hg_error(rc,
+                    "%s: to measure takes a directory that may be written, with 25 MiB of room: %s",
+                    t->dir, why.message);
+}
+
 static int calibrate(struct trial *t, holog_calibration *found)
 {
     struct hg_calibration choice;
@@ -441,7 +454,7 @@ int holog_calibrate(const char *dir, const holog_calibrate_options *opts, holog_
         t.sample_bytes = SAMPLE_BUILT_IN;
     }
     found.sample_bytes = t.sample_bytes;
-    rc = calibrate(&t, &found);
+    rc = blame_place(&t, calibrate(&t, &found));
     hg_free(built_in);
     if (rc == HOLOG_OK)
         hg_struct_fill(out, &found, sizeof found);

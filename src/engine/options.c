@@ -54,6 +54,12 @@ int hg_struct_check(const void *out, const char *name)
     return HOLOG_OK;
 }
 
+int hg_spec_check(const void *spec, const char *name)
+{
+    return spec == NULL ? hg_error(HOLOG_E_INVAL, "spec is NULL: it is to be a %s", name)
+                        : hg_struct_check(spec, name);
+}
+
 void hg_struct_fill(void *out, const void *from, size_t from_size)
 {
     uint32_t size;

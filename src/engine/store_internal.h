@@ -249,6 +249,8 @@ HG_MUST_CHECK int hg_store_init_io(struct hg_io *io, const holog_options *opts);
 /* ---- options.c ---- */
 /* A caller's struct that begins with struct_size: there, and with a size that can be. */
 HG_MUST_CHECK int hg_struct_check(const void *out, const char *name);
+/* The same of what a caller says in the argument `spec`. */
+HG_MUST_CHECK int hg_spec_check(const void *spec, const char *name);
 /* As much of `from` as the caller's struct has room for; its struct_size says how much. */
 void hg_struct_fill(void *out, const void *from, size_t from_size);
 /* Defaults filled in, everything checked. */
@@ -415,6 +417,8 @@ struct hg_value_ahead {
 void hg_value_ahead_begin(holog_store *s, const struct hg_locator *loc, const char *path,
                           struct hg_value_ahead *out);
 void hg_value_ahead_end(holog_store *s, struct hg_value_ahead *a); /* it is in the cache now */
+/* Or 1: its bytes are in a->mem, verified, until dropped, and the cache does not keep them; 0: they are not. */
+int hg_value_ahead_take(holog_store *s, struct hg_value_ahead *a);
 void hg_value_ahead_drop(holog_store *s, struct hg_value_ahead *a);
 
 /* ---- value_rope.c ---- */

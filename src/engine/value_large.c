@@ -313,6 +313,23 @@ void hg_value_ahead_end(holog_store *s, struct hg_value_ahead *a)
     }
 }
 
+int hg_value_ahead_take(holog_store *s, struct hg_value_ahead *a)
+{
+    struct holog_error_detail before;
+
+    if (a->birth == 0)
+        return a->mem != NULL;
+    hg_error_get(&before);
+    if (reading_finish(s, &a->reading) < 0) {
+        hg_error_set(&before);
+        hg_mem_put(a->mem);
+        a->mem = NULL;
+    }
+    hg_record_release(&a->record);
+    a->birth = 0;
+    return a->mem != NULL;
+}
+
 void hg_value_ahead_drop(holog_store *s, struct hg_value_ahead *a)
 {
     if (a->birth != 0) {

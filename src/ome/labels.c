@@ -258,7 +258,7 @@ static int no_value_twice(const holog_ome_label_spec *spec)
 
 static int take_spec(const holog_ome_label_spec *spec, const char *name, holog_ome_label_spec *out)
 {
-    int rc = hg_struct_check(spec, "holog_ome_label_spec");
+    int rc = hg_spec_check(spec, "holog_ome_label_spec");
 
     if (rc != HOLOG_OK)
         return rc;

@@ -156,7 +156,7 @@ static int put_acquisitions(struct json_object *plate, const holog_ome_plate_spe
 
 static int take_spec(const holog_ome_plate_spec *spec, holog_ome_plate_spec *out)
 {
-    int rc = hg_struct_check(spec, "holog_ome_plate_spec");
+    int rc = hg_spec_check(spec, "holog_ome_plate_spec");
 
     if (rc != HOLOG_OK)
         return rc;

@@ -24,7 +24,7 @@ int hg_ome_check_method(uint32_t method, uint32_t halve_z)
 
 int hg_ome_spec_take(const holog_ome_spec *spec, holog_ome_spec *out)
 {
-    int rc = hg_struct_check(spec, "holog_ome_spec");
+    int rc = hg_spec_check(spec, "holog_ome_spec");
 
     if (rc != HOLOG_OK)
         return rc;

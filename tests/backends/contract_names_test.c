@@ -2,6 +2,7 @@
  * The contract of holog/backend.h, the same for all backends: listings, directories, deletes, copies, moves, links;
  * and that what one has saved all others load. See contract_test.c.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,6 +146,32 @@ CLAIM(delete_all_takes_what_is_below_and_nothing_beside)
     cr_assert_str_eq(names_in("/"), "d2 ");
     GOOD(holog_vfs_delete_all(vfs, "d2", NULL));
     cr_assert_str_eq(names_in("/"), "");
+}
+
+CLAIM(deleted_files_leave_their_directories)
+{
+    GOOD(save("d/e/a", "x", HOLOG_PARENTS));
+    GOOD(save_plane("d/p.npy", 0));
+    GOOD(holog_vfs_ensure_directory(vfs, "d/empty/too", NULL));
+    GOOD(save("d2", "x", 0));
+    GOOD(holog_vfs_symlink(vfs, "/d2", "d/l", 0, NULL));
+    GOOD(holog_vfs_symlink(vfs, "d", "link", 0, NULL));
+    BAD(HOLOG_E_NOENT, holog_vfs_delete_files(vfs, "no", NULL), "no");
+    BAD(HOLOG_E_NOTDIR, holog_vfs_delete_files(vfs, "d2", NULL), "d2");
+    BAD(HOLOG_E_NOTDIR, holog_vfs_delete_files(vfs, "d/p.npy", NULL), "p.npy");
+    BAD(HOLOG_E_NOTDIR, holog_vfs_delete_files(vfs, "d/p.npy/b", NULL), "p.npy");
+    GOOD(holog_vfs_delete_files(vfs, "d/e", NULL));
+    cr_assert_str_eq(names_in("d"), "e empty l p.npy ");
+    GOOD(holog_vfs_delete_files(vfs, "link", NULL));
+    reopen();
+    cr_assert_str_eq(names_in("/"), "d d2 link ");
+    cr_assert_str_eq(names_in("d"), "e empty ");
+    cr_assert_str_eq(names_in("d/e"), "");
+    cr_assert_str_eq(names_in("d/empty"), "too ");
+    HAS("d2", "x");
+    GOOD(holog_vfs_delete_files(vfs, "/", NULL));
+    cr_assert_str_eq(names_in("/"), "d ");
+    cr_assert_str_eq(names_in("d"), "e empty ");
 }
 
 /* ---- copy and move ---------------------------------------------------------------------------------*/
@@ -318,4 +345,57 @@ CLAIM(what_one_backend_has_saved_all_others_load)
         GOOD(holog_backend_close(vfs));
         vfs = mine;
     }
+}
+
+/* ---- below an object -------------------------------------------------------------------------------*/
+
+/* words: in each message, or NULL. */
+static void is_no_directory(const char *object, const char *words)
+{
+    char below[64];
+    const char *paths[1] = { below };
+    holog_vfs_place place = { .struct_size = sizeof place };
+    holog_vfs_stat_info info = { .struct_size = sizeof info };
+    holog_object *o = NULL;
+    char target[64];
+    int status[1];
+    int answer = 7;
+
+    (void)snprintf(below, sizeof below, "%s/b", object);
+    for (int deeper = 0; deeper < 2; deeper++) {
+        BAD(HOLOG_E_NOTDIR, holog_vfs_load(vfs, below, &o), words);
+        BAD(HOLOG_E_NOTDIR, holog_vfs_load_batch(vfs, paths, 1, &o, status), words);
+        cr_assert_eq(status[0], HOLOG_E_NOTDIR);
+        BAD(HOLOG_E_NOTDIR, save(below, "x", 0), words);
+        BAD(HOLOG_E_NOTDIR, save(below, "x", HOLOG_PARENTS), words);
+        BAD(HOLOG_E_NOTDIR, holog_vfs_list_dir(vfs, below, (holog_vfs_each)abort, NULL), words);
+        BAD(HOLOG_E_NOTDIR, holog_vfs_ensure_directory(vfs, below, NULL), words);
+        BAD(HOLOG_E_NOTDIR, holog_vfs_delete(vfs, below, NULL), words);
+        BAD(HOLOG_E_NOTDIR, holog_vfs_delete_all(vfs, below, NULL), words);
+        BAD(HOLOG_E_NOTDIR, holog_vfs_copy(vfs, below, "new", 0, NULL), words);
+        BAD(HOLOG_E_NOTDIR, holog_vfs_move(vfs, below, "new", 0, NULL), words);
+        BAD(HOLOG_E_NOTDIR, holog_vfs_symlink(vfs, below, "new", 0, NULL), NULL);
+        BAD(HOLOG_E_NOTDIR, holog_vfs_readlink(vfs, below, target, sizeof target), words);
+        if (is_in_store())
+            BAD(HOLOG_E_NOTDIR, holog_vfs_resolve(vfs, below, &place), words);
+        GOOD(holog_vfs_stat(vfs, below, &info));
+        cr_assert_eq(info.type, HOLOG_MISSING);
+        GOOD(holog_vfs_exists(vfs, below, &answer));
+        cr_assert_eq(answer, 0);
+        GOOD(holog_vfs_is_file(vfs, below, &answer));
+        cr_assert_eq(answer, HOLOG_ABSENT);
+        (void)snprintf(below, sizeof below, "%s/b/c", object);
+    }
+}
+
+CLAIM(nothing_is_below_an_object_of_any_kind)
+{
+    GOOD(save("d/a", "x", HOLOG_PARENTS));
+    GOOD(save_plane("d/p.npy", 0));
+    GOOD(holog_vfs_symlink(vfs, "d/p.npy", "l.npy", 0, NULL));
+    is_no_directory("d/a", "d/a");
+    is_no_directory("d/p.npy", "d/p.npy");
+    reopen();
+    is_no_directory("d/p.npy", "d/p.npy");
+    is_no_directory("l.npy", NULL);
 }

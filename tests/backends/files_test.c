@@ -249,6 +249,33 @@ Test(files, delete_all_takes_entries_and_files)
     cr_assert(there("") && !there("stays.txt"));
 }
 
+Test(files, deleted_files_go_from_both_sides_in_one_commit)
+{
+    uint64_t number = 0;
+    uint64_t before;
+
+    put_dir("d");
+    put_dir("d/e");
+    put_file("d/e/only.txt", "file");
+    put_file("stays.txt", "file");
+    GOOD(save("d/f/both.txt", "x", HOLOG_PARENTS));
+    GOOD(save("d/more.txt", "x", 0));
+    before = holog_last_number(vfs_box.store);
+    GOOD(holog_vfs_delete_files(vfs, "d", &number));
+    cr_assert_eq(number, before + 1);
+    cr_assert(there("d/e") && there("d/f") && there("stays.txt"));
+    cr_assert(!there("d/e/only.txt") && !there("d/f/both.txt") && !there("d/more.txt"));
+    cr_assert_str_eq(names_in("d"), "e f ");
+    put_file("d/e/only.txt", "again");
+    GOOD(holog_vfs_delete_files(vfs, "d/e", NULL)); /* only files know it */
+    cr_assert_str_eq(names_in("d/e"), "");
+    BAD(HOLOG_E_NOTDIR, holog_vfs_delete_files(vfs, "stays.txt", NULL), "stays.txt");
+    GOOD(holog_backend_close(vfs));
+    box_same_after_reopen(&vfs_box);
+    vfs = open_backend("files");
+    cr_assert_str_eq(names_in("d"), "e f ");
+}
+
 Test(files, copies_and_moves_take_files_along)
 {
     put_dir("in");

@@ -166,6 +166,45 @@ Test(from_v2, the_twin_of_it_is_what_it_was)
                "\"filters\":[{\"id\":\"shuffle\",\"elementsize\":2}]}");
 }
 
+/* Names, and attributes, as the v3 document has them: NULL: none. */
+static void named(const char *zattrs, const char *names, const char *attributes)
+{
+    struct hg_buf json = { 0 };
+    struct json_object *back = NULL;
+    struct json_object *was = NULL;
+    struct hg_document d;
+
+    cr_assert_eq(hg_zarr_array_from_v2("{" PLAIN "}", sizeof PLAIN + 1, zattrs, strlen(zattrs),
+                                       &json),
+                 HOLOG_OK);
+    cr_assert_eq(hg_document_read(json.data, json.len, &d), HOLOG_OK);
+    cr_assert_eq(d.names != NULL, names != NULL, "%s", zattrs);
+    cr_assert(names == NULL || strcmp(json_object_to_json_string(d.names), names) == 0, "%s",
+              zattrs);
+    cr_assert_eq(d.attributes != NULL, attributes != NULL, "%s", zattrs);
+    cr_assert(attributes == NULL ||
+                  strcmp(json_object_to_json_string(d.attributes), attributes) == 0,
+              "%s: %s", zattrs, json_object_to_json_string(d.attributes));
+    hg_document_release(&d);
+    cr_assert_eq(hg_twin_attributes(json.data, json.len, &back), HOLOG_OK);
+    cr_assert_eq(hg_document_json(zattrs, strlen(zattrs), &was), HOLOG_OK);
+    cr_assert(json_object_equal(back, was), "%s", json_object_to_json_string(back));
+    json_object_put(back);
+    json_object_put(was);
+    hg_buf_release(&json);
+}
+
+Test(from_v2, names_of_axes_come_out_of_the_attributes_and_go_back_there)
+{
+    named("{\"_ARRAY_DIMENSIONS\":[\"y\",\"x\"]}", "[ \"y\", \"x\" ]", NULL);
+    named("{\"a\":1,\"_ARRAY_DIMENSIONS\":[\"y\",\"x\"]}", "[ \"y\", \"x\" ]", "{ \"a\": 1 }");
+    named("{\"_ARRAY_DIMENSIONS\":[\"x\"]}", NULL, "{ \"_ARRAY_DIMENSIONS\": [ \"x\" ] }");
+    named("{\"_ARRAY_DIMENSIONS\":[\"y\",null]}", NULL,
+          "{ \"_ARRAY_DIMENSIONS\": [ \"y\", null ] }");
+    named("{\"_ARRAY_DIMENSIONS\":\"yx\"}", NULL, "{ \"_ARRAY_DIMENSIONS\": \"yx\" }");
+    named("{}", NULL, "{ }");
+}
+
 Test(from_v2, types_that_nobody_here_knows_come_back_as_they_were)
 {
     static const char *const types[] = { "\"<M8[ns]\"", "\">U10\"", "\"|S5\"",

@@ -361,6 +361,27 @@ static int map_remove(void *self, const char *path, int all, uint64_t *out_numbe
     return change(self, drop, &c, out_number);
 }
 
+static int drop_files(struct map *m, const struct change *c)
+{
+    struct found f;
+    int rc = resolve(&m->table, c->from, 1, &f);
+
+    if (rc < 0 || f.type != HOLOG_DIRECTORY)
+        return rc < 0 ? rc : f.type == HOLOG_MISSING ? HOLOG_E_NOENT : HOLOG_E_NOTDIR;
+    for (size_t i = m->table.n; i-- > 0;)
+        if (m->table.entries[i].thing->type != HOLOG_DIRECTORY &&
+            is_at_or_below(m->table.entries[i].path, f.path))
+            table_drop(&m->table, i);
+    return HOLOG_OK;
+}
+
+static int map_remove_files(void *self, const char *dir, uint64_t *out_number)
+{
+    struct change c = { .from = dir };
+
+    return change(self, drop_files, &c, out_number);
+}
+
 static int transfer(struct map *m, const struct change *c)
 {
     struct found from;
@@ -589,6 +610,7 @@ const holog_backend_ops *holog_backend_entry(void)
         .move = map_move,
         .symlink = map_symlink,
         .readlink = map_readlink,
+        .remove_files = map_remove_files,
     };
 
     return &ops;

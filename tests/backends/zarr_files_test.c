@@ -443,6 +443,32 @@ Test(zarr_files, an_array_of_texts_keeps_its_bytes_and_cannot_be_opened)
     cr_assert_eq(all_of("fixed2").sum, all_of("fixed").sum);
 }
 
+Test(zarr_files, chunks_over_the_limit_are_refused_with_it)
+{
+    static const char json[] =
+        "{\"zarr_format\":3,\"node_type\":\"array\",\"shape\":[%s],\"data_type\":\"uint16\","
+        "\"chunk_grid\":{\"name\":\"regular\",\"configuration\":{\"chunk_shape\":[%s]}},"
+        "\"chunk_key_encoding\":{\"name\":\"default\"},\"fill_value\":0,"
+        "\"codecs\":[{\"name\":\"bytes\",\"configuration\":{\"endian\":\"little\"}}]}";
+    static const char *const sizes[] = { "1073741823", "1073741824" }; /* of 2 bytes */
+    char text[500];
+    holog_array *a = NULL;
+
+    answer = 1;
+    cr_assert_eq(mkdir(place("big.zarr"), 0700), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        int len = snprintf(text, sizeof text, json, sizes[i], sizes[i]);
+        write_outside("big.zarr/zarr.json", text, (size_t)len);
+        if (i == 0)
+            OK(import_from("big.zarr", "big"));
+        else
+            FAILS(HOLOG_E_TOOBIG, import_from("big.zarr", "bigger"), "2^31 - 1");
+    }
+    OK(holog_array_open(box.store, "big", &a));
+    holog_array_close(a);
+    cr_assert_eq(type_of(box.store, "bigger"), HOLOG_MISSING);
+}
+
 /* Readers that meet a type that they do not know there refuse every array of the hierarchy. */
 Test(zarr_files, a_type_that_v3_has_no_word_for_is_not_in_consolidated_metadata)
 {
@@ -539,6 +565,52 @@ Test(zarr_files, a_torn_shard_is_told_and_all_else_is_imported)
     OK(import_from("out.zarr", "most"));
     cr_assert_eq(damaged, 2);
     cr_assert_eq(all_of("most").keys, all_of("well").keys - 1);
+}
+
+Test(zarr_files, a_raw_chunk_of_another_length_is_told_and_all_else_is_imported)
+{
+    char chunk[600];
+
+    make_well();
+    OK(export_to("well", "out.zarr", 0));
+    (void)snprintf(chunk, sizeof chunk, "%s", place("out.zarr/raw/c/1/0/2"));
+    cr_assert_eq(truncate(chunk, 2047), 0);
+    answer = 1;
+    FAILS(HOLOG_E_INVAL, import_from("out.zarr", "none"),
+          "raw/c/1/0/2: the chunk has 2047 bytes, and its 1024 elements are 2048");
+    cr_assert_eq(type_of(box.store, "none"), HOLOG_MISSING);
+    cr_assert_eq(damaged, 1);
+    cr_assert_eq(truncate(chunk, 4096), 0);
+    answer = 0;
+    OK(import_from("out.zarr", "most"));
+    cr_assert_eq(damaged, 2);
+    cr_assert_eq(all_of("most").keys, all_of("well").keys - 1);
+    cr_assert_eq(truncate(chunk, 0), 0);
+    OK(import_from("out.zarr", "again"));
+    cr_assert_eq(damaged, 3);
+}
+
+/* Also of v2, and of big-endian elements; what is encoded has any length. */
+Test(zarr_files, only_chunks_that_are_their_elements_are_measured)
+{
+    static const char v2[] =
+        "{\"zarr_format\":2,\"shape\":[4],\"chunks\":[2],\"dtype\":\">u2\",\"order\":\"C\","
+        "\"compressor\":%s,\"filters\":null,\"fill_value\":0}";
+    static const char *const compressors[] = { "null", "{\"id\":\"zlib\",\"level\":1}" };
+    char json[300];
+
+    cr_assert_eq(mkdir(place("v.zarr"), 0700), 0);
+    write_outside("v.zarr/0", "12345", 5);
+    write_outside("v.zarr/1", "1234", 4);
+    write_outside("v.zarr/2", "beyond the grid: no chunk", 25);
+    for (unsigned i = 0; i < 2; i++) {
+        int len = snprintf(json, sizeof json, v2, compressors[i]);
+        write_outside("v.zarr/.zarray", json, (size_t)len);
+        damaged = 0;
+        answer = 0;
+        OK(import_from("v.zarr", i == 0 ? "raw" : "encoded"));
+        cr_assert_eq(damaged, i == 0 ? 1 : 0, "%s", compressors[i]);
+    }
 }
 
 /* What other stores cannot: after a torn shard every later write of it fails there, for ever. */

@@ -114,6 +114,19 @@ Test(node, a_message_or_a_path_names_no_bytes_that_are_no_text)
     cr_assert_str_eq(d.message, "p/c/3: no such chunk");
 }
 
+/* Files of others have names of any bytes. */
+Test(node, bytes_inside_of_a_name_are_none_of_ours)
+{
+    char text[32] = "n\xff"
+                    "m: a/\xff"
+                    "m (\xfe\x82) x\xfe\x82";
+
+    hg_node_show(text, sizeof text);
+    cr_assert_str_eq(text, "n\xff"
+                           "m: a/\xff"
+                           "m (zarr.json) x\xfe\x82");
+}
+
 Test(node, paths_tell_whether_they_end_in_one)
 {
     cr_assert_eq(hg_node_ends("a/" HG_NODE_ARRAY, 4), 1);

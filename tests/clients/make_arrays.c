@@ -20,46 +20,14 @@
 #include <holog/array.h>
 #include <holog/zarr.h>
 
+#include "making.h"
+
 #define ELEMENTS_MAX (4u << 20)
 #define PLANES       6u
 
 static holog_store *store;
-static const char *out_dir;
-static FILE *list;
-static unsigned made;
-
-#define OK(call) ok((call), #call)
-static void ok(int rc, const char *what)
-{
-    struct holog_error_detail why;
-
-    if (rc >= 0)
-        return;
-    holog_last_error(&why);
-    (void)fprintf(stderr, "make-arrays: %s: %s\n", what, why.message);
-    exit(1);
-}
-
-static void *memory(size_t bytes)
-{
-    void *p = calloc(1, bytes);
-
-    if (p == NULL)
-        abort();
-    return p;
-}
 
 /* ---- elements ---------------------------------------------------------------------------------------- */
-
-static uint64_t random_bits(void)
-{
-    static uint64_t state = 88172645463325252u;
-
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
 
 /* Bits of a floating-point number with an exponent of so many bits: one in eight is 0, -0, infinite, the one
  * NaN that all programs keep, or so small that it has no exponent. */
@@ -114,11 +82,8 @@ static void put_shape(const char *name, uint32_t rank, const uint64_t *shape)
 static void tell(const char *path, const holog_array_spec *spec, uint32_t size, const uint8_t *data,
                  size_t n)
 {
-    char name[4096];
-    FILE *f;
-
     (void)fprintf(list, "%s\n{\"path\": \"%s\", \"file\": \"%u.bin\", \"dtype\": \"%s",
-                  made == 0 ? "[" : ",", path, made,
+                  made == 0 ? "" : ",", path, made,
                   spec->dtype == HOLOG_RAW ? "r" : holog_dtype_name(spec->dtype));
     if (spec->dtype == HOLOG_RAW)
         (void)fprintf(list, "%u", size * 8);
@@ -142,12 +107,7 @@ static void tell(const char *path, const holog_array_spec *spec, uint32_t size, 
                   (spec->flags & HOLOG_ARRAY_CRC32C) != 0 ? " crc32c" : "");
     (void)fprintf(list, ", \"attributes\": %s}",
                   spec->attributes != NULL ? spec->attributes : "{}");
-    (void)snprintf(name, sizeof name, "%s/%u.bin", out_dir, made);
-    f = fopen(name, "wb");
-    if (f == NULL || fwrite(data, size, n, f) != n || fclose(f) != 0) {
-        perror(name);
-        exit(1);
-    }
+    write_bytes(data, size * n);
     made++;
 }
 
@@ -593,16 +553,9 @@ static void keep_busy(unsigned steps, unsigned pause_ms)
     free(data);
 }
 
-static void make_all(void)
+static void make_all(const char *dir)
 {
-    char name[4096];
-
-    (void)snprintf(name, sizeof name, "%s/arrays.json", out_dir);
-    list = fopen(name, "w");
-    if (list == NULL) {
-        perror(name);
-        exit(1);
-    }
+    list_begin(dir, "arrays.json");
     types();
     ranks();
     codecs();
@@ -611,11 +564,7 @@ static void make_all(void)
     changes();
     groups();
     dataset();
-    (void)fputs("\n]\n", list);
-    if (fclose(list) != 0) {
-        perror(name);
-        exit(1);
-    }
+    list_end();
 }
 
 static void change(const char *path)
@@ -646,8 +595,7 @@ int main(int argc, char **argv)
     }
     OK(holog_open(argv[1], NULL, &store));
     if (argc == 3) {
-        out_dir = argv[2];
-        make_all();
+        make_all(argv[2]);
     } else if (strcmp(argv[2], "change") == 0) {
         change(argv[3]);
     } else {

@@ -13,35 +13,12 @@
 
 #include <holog/ome.h>
 
+#include "making.h"
+
 #define ELEMENTS_MAX 200000u
 
 static holog_store *store;
 static holog_txn *txn;
-static const char *out_dir;
-static FILE *list;
-static unsigned made;
-
-#define OK(call) ok((call), #call)
-static void ok(int rc, const char *what)
-{
-    struct holog_error_detail why;
-
-    if (rc >= 0)
-        return;
-    holog_last_error(&why);
-    (void)fprintf(stderr, "make-images: %s: %s\n", what, why.message);
-    exit(1);
-}
-
-static uint64_t random_bits(void)
-{
-    static uint64_t state = 88172645463325252u;
-
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return state;
-}
 
 /* Integers of all bits, labels of few values; floats without NaNs, which Python would have to be told of. */
 static void some_elements(uint32_t dtype, int is_label, size_t n, void *out)
@@ -81,7 +58,6 @@ static void write_levels(const char *image, uint32_t dtype, int is_label)
     holog_array_info info = { .struct_size = sizeof info };
     holog_array *array = NULL;
     char name[4096 + 3];
-    FILE *f;
 
     (void)snprintf(name, sizeof name, "%s/0", image);
     OK(holog_txn_array(txn, name, &array));
@@ -92,12 +68,7 @@ static void write_levels(const char *image, uint32_t dtype, int is_label)
     OK(holog_array_write(array, NULL, data, NULL));
     holog_array_close(array);
     OK(holog_txn_ome_pyramid_update(txn, image, NULL, NULL, NULL));
-    (void)snprintf(name, sizeof name, "%s/%u.bin", out_dir, made);
-    f = fopen(name, "wb");
-    if (f == NULL || fwrite(data, 1, info.size_bytes, f) != info.size_bytes || fclose(f) != 0) {
-        perror(name);
-        exit(1);
-    }
+    write_bytes(data, info.size_bytes);
 }
 
 static void image(const char *path, holog_ome_spec spec, const char *method)
@@ -222,20 +193,11 @@ static void plate(void)
 
 int main(int argc, char **argv)
 {
-    char name[4096];
-
     if (argc != 3) {
         (void)fputs("usage: make-images STORE DIR\n", stderr);
         return 2;
     }
-    out_dir = argv[2];
-    (void)snprintf(name, sizeof name, "%s/images.json", out_dir);
-    list = fopen(name, "w");
-    if (list == NULL) {
-        perror(name);
-        return 1;
-    }
-    (void)fputs("[", list);
+    list_begin(argv[2], "images.json");
     OK(holog_open(argv[1], NULL, &store));
     OK(holog_begin(store, &txn));
     images();
@@ -243,10 +205,6 @@ int main(int argc, char **argv)
     plate();
     OK(holog_commit(txn, NULL));
     OK(holog_close(store));
-    (void)fputs("\n]\n", list);
-    if (fclose(list) != 0) {
-        perror(name);
-        return 1;
-    }
+    list_end();
     return 0;
 }

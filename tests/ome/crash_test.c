@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../crash/kit.h"
-#include "../crash/total.h"
+#include "../crash/sweep.h"
 #include "omekit.h"
 
 enum {
@@ -16,8 +15,6 @@ enum {
     COMMITS = 6,
     LEVELS = 4
 };
-
-static struct hg_sim *sim;
 
 static void options(holog_options *o)
 {
@@ -171,19 +168,19 @@ static int64_t look_at(holog_store *s)
 
 static int run(struct hg_io *io, void *ctx)
 {
+    struct hg_sim *on = ctx;
     holog_options o;
     holog_store *s = NULL;
 
-    (void)ctx;
     options(&o);
     OK(hg_store_init_io(io, &o));
     OK(hg_store_open_io(io, &o, &s));
-    hg_sim_mark(sim, MARK_STORE, 1);
+    hg_sim_mark(on, MARK_STORE, 1);
     make_plate(s);
-    hg_sim_mark(sim, MARK_DURABLE, 0);
+    hg_sim_mark(on, MARK_DURABLE, 0);
     for (uint64_t n = 1; n <= COMMITS; n++) {
         OK(step(s, n));
-        hg_sim_mark(sim, MARK_DURABLE, n);
+        hg_sim_mark(on, MARK_DURABLE, n);
         if (n == COMMITS / 2) { /* and from a checkpoint */
             OK(holog_close(s));
             OK(hg_store_open_io(io, &o, &s));
@@ -192,50 +189,24 @@ static int run(struct hg_io *io, void *ctx)
     return holog_close(s);
 }
 
-static int64_t found;
-
 static int look(struct hg_io *io, void *ctx)
 {
+    int64_t *found = ctx;
     holog_options o;
     holog_store *s = NULL;
 
-    (void)ctx;
     options(&o);
     OK(hg_store_open_io(io, &o, &s));
-    found = look_at(s);
-    if (found >= 0) /* it goes on from there */
-        OK(step(s, (uint64_t)found + 1));
+    *found = look_at(s);
+    if (*found >= 0) /* it goes on from there */
+        OK(step(s, (uint64_t)*found + 1));
     OK(holog_close(s));
     OK(hg_store_open_io(io, &o, &s));
-    cr_assert_eq(look_at(s), found >= 0 ? found + 1 : -1);
+    cr_assert_eq(look_at(s), *found >= 0 ? *found + 1 : -1);
     return holog_close(s);
 }
 
 Test(crash, fields_with_all_their_levels_are_there_or_not_after_a_power_cut)
 {
-    struct hg_sim_options so = { .seed = test_seed() };
-    unsigned every = test_level() == 0 ? 23 : test_level() == 1 ? kit_thin() : 1;
-    unsigned tried = 0;
-
-    OK(hg_sim_create(&so, &sim));
-    OK(hg_sim_run(sim, run, NULL));
-    for (uint64_t at = 0; at <= hg_sim_steps(sim); at++) {
-        int64_t durable = (int64_t)hg_sim_marked_max(sim, MARK_DURABLE, at, UINT64_MAX);
-        if (hg_sim_marked_max(sim, MARK_STORE, at, 0) == 0)
-            continue;
-        for (unsigned how = 0; how < HG_SIM_CRASH_STRATEGIES; how++) {
-            struct hg_sim *after = NULL;
-            if ((at * HG_SIM_CRASH_STRATEGIES + how) % every != 0)
-                continue;
-            OK(hg_sim_crash(sim, at, (enum hg_sim_strategy)how, at, &after));
-            OK(hg_sim_run(after, look, NULL));
-            cr_assert_geq(found, durable, "step %llu, way %u: %lld of %lld durable commits",
-                          (unsigned long long)at, how, (long long)found, (long long)durable);
-            hg_sim_destroy(after);
-            tried++;
-        }
-    }
-    print_total(tried, 0, 0, 0);
-    cr_assert_gt(tried, 30);
-    hg_sim_destroy(sim);
+    cr_assert_gt(sweep_cuts(run, look), 30);
 }

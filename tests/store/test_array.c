@@ -293,6 +293,27 @@ Test(array, entries_below_an_array_stay_when_it_is_replaced)
     has_text(box.store, "a/note.txt", "beside");
 }
 
+Test(array, the_root_becomes_one_only_while_it_has_no_entries)
+{
+    const uint64_t shape[1] = { 2 };
+    const uint8_t two[2] = { 1, 2 };
+    holog_array_spec spec = spec_of(HOLOG_UINT8, 1, shape, NULL);
+
+    OK(save_text(box.store, "note.txt", "mine", 0));
+    FAILS(HOLOG_E_NOTEMPTY, holog_array_create(box.store, "/", &spec, HOLOG_REPLACE, NULL),
+          "note.txt");
+    FAILS(HOLOG_E_NOTEMPTY, holog_array_save(box.store, "/", &spec, two, NULL, HOLOG_REPLACE, NULL),
+          "note.txt");
+    cr_assert_eq(type_of(box.store, "/"), HOLOG_DIRECTORY);
+    OK(holog_delete(box.store, "note.txt", NULL));
+    OK(holog_array_save(box.store, "/", &spec, two, NULL, HOLOG_REPLACE, NULL));
+    OK(save_text(box.store, "note.txt", "beside", 0));
+    OK(holog_array_create(box.store, "/", &spec, HOLOG_REPLACE, NULL));
+    box_same_after_reopen(&box);
+    cr_assert_eq(type_of(box.store, "/"), HOLOG_ARRAY);
+    has_text(box.store, "note.txt", "beside");
+}
+
 /* ---- regions -------------------------------------------------------------------------------------*/
 
 /* A shadow of an array, one byte an element. */
@@ -869,12 +890,22 @@ Test(array, a_spec_that_makes_no_sense_is_refused_and_says_why)
     const uint64_t shape[2] = { 3, 4 };
     const uint64_t zero[2] = { 1, 0 };
     const uint64_t huge[2] = { UINT64_C(1) << 48, UINT64_C(1) << 48 };
+    const uint64_t limit[2] = { 1, UINT64_C(1) << 30 };
+    const char *const names[2] = { NULL, "x\xff" };
     holog_array_spec spec = spec_of(HOLOG_UINT16, 2, shape, zero);
     holog_array *a = NULL;
 
+    FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", NULL, 0, NULL), "spec is NULL");
     FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "chunk");
+    spec.chunk = shape;
+    spec.dimension_names = names;
+    FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL),
+          "dimension_names: that of axis 1");
+    spec.dimension_names = NULL;
     spec.chunk = huge;
     FAILS(HOLOG_E_TOOBIG, holog_array_create(box.store, "a", &spec, 0, NULL), NULL);
+    spec.chunk = limit;
+    FAILS(HOLOG_E_TOOBIG, holog_array_create(box.store, "a", &spec, 0, NULL), "2^31 - 1");
     spec.chunk = NULL;
     spec.dtype = 99;
     FAILS(HOLOG_E_INVAL, holog_array_create(box.store, "a", &spec, 0, NULL), "dtype");

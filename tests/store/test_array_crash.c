@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../crash/kit.h"
+#include "../crash/sweep.h"
 #include "../crash/total.h"
 #include "holog/array.h"
 #include "storekit.h"
@@ -145,8 +145,6 @@ static int64_t look_at(holog_store *s)
 
 /* ---- power ---------------------------------------------------------------------------------------*/
 
-static struct hg_sim *sim;
-
 static void options(holog_options *o)
 {
     kit_options(o);
@@ -155,22 +153,22 @@ static void options(holog_options *o)
 
 static int run(struct hg_io *io, void *ctx)
 {
+    struct hg_sim *on = ctx;
     holog_options o;
     holog_store *s = NULL;
 
-    (void)ctx;
     options(&o);
     OK(hg_store_init_io(io, &o));
     OK(hg_store_open_io(io, &o, &s));
-    hg_sim_mark(sim, MARK_STORE, 1);
+    hg_sim_mark(on, MARK_STORE, 1);
     make_arrays(s);
-    hg_sim_mark(sim, MARK_DURABLE, 0);
+    hg_sim_mark(on, MARK_DURABLE, 0);
     for (uint64_t n = 1; n <= COMMITS; n++) {
         holog_stats before = { .struct_size = sizeof before };
         holog_stats after = { .struct_size = sizeof after };
         OK(holog_stats_get(s, &before));
         OK(grow_both(s, n));
-        hg_sim_mark(sim, MARK_DURABLE, n);
+        hg_sim_mark(on, MARK_DURABLE, n);
         OK(holog_stats_get(s, &after));
         if (is_long(n))
             cr_assert_eq(after.delta_updates, before.delta_updates, "chunks are saved whole");
@@ -184,56 +182,31 @@ static int run(struct hg_io *io, void *ctx)
     return holog_close(s);
 }
 
-static int64_t found;
-
 static int look(struct hg_io *io, void *ctx)
 {
+    int64_t *found = ctx;
     holog_options o;
     holog_store *s = NULL;
 
-    (void)ctx;
     options(&o);
     OK(hg_store_open_io(io, &o, &s));
-    found = look_at(s);
-    if (found >= 0) /* it goes on from there */
-        OK(grow_both(s, (uint64_t)found + 1));
+    *found = look_at(s);
+    if (*found >= 0) /* it goes on from there */
+        OK(grow_both(s, (uint64_t)*found + 1));
     OK(holog_close(s));
     OK(hg_store_open_io(io, &o, &s));
-    cr_assert_eq(look_at(s), found >= 0 ? found + 1 : -1);
+    cr_assert_eq(look_at(s), *found >= 0 ? *found + 1 : -1);
     return holog_close(s);
 }
 
 Test(array_crash, two_arrays_in_one_commit_are_never_apart_after_a_power_cut)
 {
-    struct hg_sim_options so = { .seed = test_seed() };
-    unsigned every = test_level() == 0 ? 23 : test_level() == 1 ? kit_thin() : 1;
-    unsigned tried = 0;
-
-    OK(hg_sim_create(&so, &sim));
-    OK(hg_sim_run(sim, run, NULL));
-    for (uint64_t step = 0; step <= hg_sim_steps(sim); step++) {
-        int64_t durable = (int64_t)hg_sim_marked_max(sim, MARK_DURABLE, step, UINT64_MAX);
-        if (hg_sim_marked_max(sim, MARK_STORE, step, 0) == 0)
-            continue;
-        for (unsigned how = 0; how < HG_SIM_CRASH_STRATEGIES; how++) {
-            struct hg_sim *after = NULL;
-            if ((step * HG_SIM_CRASH_STRATEGIES + how) % every != 0)
-                continue;
-            OK(hg_sim_crash(sim, step, (enum hg_sim_strategy)how, step, &after));
-            OK(hg_sim_run(after, look, NULL));
-            cr_assert_geq(found, durable, "step %llu, way %u: %lld of %lld durable commits",
-                          (unsigned long long)step, how, (long long)found, (long long)durable);
-            hg_sim_destroy(after);
-            tried++;
-        }
-    }
-    print_total(tried, 0, 0, 0);
-    cr_assert_gt(tried, 50);
-    hg_sim_destroy(sim);
+    cr_assert_gt(sweep_cuts(run, look), 50);
 }
 
 /* ---- flips ---------------------------------------------------------------------------------------*/
 
+static struct hg_sim *sim;
 static unsigned errors, silent;
 
 /* Opens read-only: damage must not be repaired away. */
@@ -294,7 +267,7 @@ Test(array_crash, a_flipped_bit_is_an_error_or_nothing_and_never_another_element
     struct hg_sim_options so = { .seed = test_seed() };
 
     OK(hg_sim_create(&so, &sim));
-    OK(hg_sim_run(sim, run, NULL));
+    OK(hg_sim_run(sim, run, sim));
     OK(hg_sim_each_file(sim, flip_file, NULL));
     (void)fprintf(stderr, "# %u errors, %u did not matter\n", errors, silent);
     cr_assert_gt(errors, 3);

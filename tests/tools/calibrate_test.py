@@ -66,6 +66,13 @@ class Calibrate(Case):
     def test_what_makes_no_sense_is_refused(self):
         self.assertIn("nowhere", self.holog("calibrate", self.path("nowhere"), status=FAILED).message)
         self.holog("calibrate", status=USAGE)
+        with open(self.path("file"), "wb"):
+            pass
+        for place, why in ((self.path("file"), "Not a directory"), (self.path("nowhere"), "No such file"),
+                           ("/proc", "calibration.tmp")):
+            said = self.holog("calibrate", place, status=FAILED).message
+            self.assertIn(f"{place}: to measure takes a directory that may be written", said)
+            self.assertIn(why, said)
         self.init()
         done = subprocess.run([BIN, "info", self.store], capture_output=True, check=False,
                               env={**os.environ, "HOLOG_CALIBRATION": "maybe"}, timeout=TIMEOUT_S)

@@ -307,6 +307,14 @@ class Keys(Serve):
         self.assertEqual(self.raw_status(b"/live/%61%2Fv"), 200)
         self.assertEqual(self.get("/live/a/v").status, 200)
 
+    def test_a_target_is_not_cut_at_a_nul(self):
+        for target in (b"/live/a/v\0", b"/live/a/v\0.bak", b"/live/a/v\0?list", b"/live/?list\0", b"/\0",
+                       b"\0/live/a/v", b"http://x/live/a/v\0"):
+            self.assertEqual(self.raw_status(target), 400, target)
+            self.assertEqual(self.raw_status(target, b"PUT"), 400, target)
+        for target in (b"/", b"/live/?list", b"/live/a/v?x=%41&y", b"http://x/live/a/v"):
+            self.assertEqual(self.raw_status(target), 200, target)
+
     def test_what_is_no_http_harms_nobody(self):
         for request in (b"\0\0\0\0\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 99,
                         b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"x" * 200000,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import stat
@@ -73,6 +74,45 @@ class Zarr(ZarrCase):
         self.holog("rm", "-r", self.store, "plate/a")
         self.holog("export", self.store, "plate", self.path("old.zarr"), "--at", "1")
         self.assertIn("a/zarr.json", self.tree("old.zarr"))
+
+    def test_without_room_it_is_said_for_what_and_nothing_stays(self):
+        self.put("a.npy", npy("<u2", (2, 512, 1024), numbers(1 << 20)))
+        self.holog("save", "--parents", self.store, "plate/a", self.path("a.npy"))
+        self.holog("export", self.store, "plate", self.path("whole.zarr"))
+        other = self.path("other.holog")
+        self.holog("init", other)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, before[1]))
+        try:
+            for name in FORMS:
+                said = self.holog("export", self.store, "plate", self.path(name), status=FAILED).message
+                self.assertRegex(said, "(a/c/0/0/0: )?write .*; what was written is removed again")
+            said = self.holog("import", other, "x", self.path("whole.zarr"), status=FAILED).message
+            self.assertIn("a/c/0/0/0: the store has no room for it", said)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        self.assertEqual([n for n in os.listdir(self.dir) if n.startswith("out")], [])
+        self.assertEqual(self.holog("ls", other).out, b"")
+        self.holog("import", other, "x", self.path("whole.zarr"))
+        self.assertEqual(self.holog("verify", other).text, "sound\n")
+
+    def test_what_would_help_is_said_behind_what_went_wrong(self):
+        self.put("odd.zarr/zarr.json", json.dumps({**DOCUMENT, "chunk_grid": {"name": "odd"}}).encode())
+        lines = self.holog("import", self.store, "x", self.path("odd.zarr"), status=FAILED).message.splitlines()
+        self.assertEqual(len(lines), 2)
+        self.assertIn('"odd"', lines[0])
+        self.assertIn("--skip-unsupported", lines[1])
+
+    def test_names_that_are_not_utf_8_are_shown_in_ascii(self):
+        self.put("bad.zarr/zarr.json", json.dumps(DOCUMENT).encode())
+        with open(os.path.join(self.path("bad.zarr").encode(), b"n\xffm"), "wb") as f:
+            f.write(b"x")
+        done = self.holog("import", self.store, "x", self.path("bad.zarr"), status=FAILED)
+        self.assertIn(b": n\\xffm: a key", done.err)
+        done.err.decode("ascii")
+        done = self.holog("import", self.store, "x", self.path("bad.zarr"), "--skip-damaged", status=DAMAGE)
+        self.assertIn(b"n\\xffm", done.err)
+        done.err.decode("ascii")
 
     def test_a_directory_that_is_there_stays_as_it_is(self):
         self.some_array()

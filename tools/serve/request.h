@@ -53,6 +53,7 @@ struct request { /* the connection's thread only */
     uint64_t body_reserved; /* of server->bodies_bytes */
     int body_failed;        /* 0, or the status to answer when it has all come */
     uint64_t body_dropped;  /* bytes after that */
+    const char *line;       /* where microhttpd had the target */
     struct target target;
     char raw[]; /* the target as sent, for the log; behind it, what the target's parts point into */
 };

@@ -110,6 +110,7 @@ static void *request_new(void *ctx, const char *target, struct MHD_Connection *c
         .server = server,
         .connection = connection,
         .start_ns = now_ns(),
+        .line = target,
     };
     memcpy(request->raw, target, room);
     target_parse(target, request->raw + room, &request->target);
@@ -163,6 +164,13 @@ static struct reply wrong_method(const struct request *request)
     return reply;
 }
 
+/* What has a NUL in it comes cut there. It lies in the request line, one byte in front of the version: what was cut
+ * off is between them (microhttpd 1.0 and later refuse such lines themselves). */
+static bool is_cut(const struct request *request, const char *version)
+{
+    return (uintptr_t)version != (uintptr_t)request->line + strlen(request->raw) + 1;
+}
+
 /* The headers are there. False: *out is the answer already. */
 static bool begin(struct request *request, struct reply *out)
 {
@@ -191,11 +199,12 @@ static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, cons
     (void)ctx;
     (void)connection;
     (void)url; /* the request has the target */
-    (void)version;
     if (request == NULL)
         return MHD_NO; /* no memory */
     if (!request->begun) {
         request->begun = true;
+        if (is_cut(request, version))
+            request->target.kind = TARGET_BAD;
         request->method = method_of(method);
         (void)snprintf(request->method_name, sizeof request->method_name, "%s", method);
         return begin(request, &reply) ? MHD_YES : send_reply(request, &reply);

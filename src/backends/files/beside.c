@@ -277,4 +277,5 @@ const holog_backend_ops hg_backend_files = {
     .readlink = files_readlink,
     .resolve = hg_beside_resolve,
     .wait = files_wait,
+    .remove_files = hg_beside_remove_files,
 };

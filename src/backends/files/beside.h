@@ -63,6 +63,8 @@ int hg_beside_save(void *self, const holog_vfs_item *items, size_t n, unsigned f
 HG_MUST_CHECK int hg_beside_write_tree(struct hg_beside *f, const char *path);
 /* A file, or a directory and all in it; nothing is there: nothing happens. */
 HG_MUST_CHECK int hg_beside_remove_tree(struct hg_beside *f, const char *name);
+/* The files in a directory and those below it; the directories stay. */
+HG_MUST_CHECK int hg_beside_remove_below(struct hg_beside *f, const char *name);
 
 /* ---- beside_read.c, beside_names.c: calls of the table ---- */
 int hg_beside_load(void *self, const char *const *paths, size_t n, holog_payload *out, int *status);
@@ -72,6 +74,7 @@ int hg_beside_list(void *self, const char *dir, unsigned flags,
 int hg_beside_resolve(void *self, const char *path, holog_vfs_place *out);
 int hg_beside_ensure_directory(void *self, const char *path, uint64_t *out_number);
 int hg_beside_remove(void *self, const char *path, int all, uint64_t *out_number);
+int hg_beside_remove_files(void *self, const char *dir, uint64_t *out_number);
 int hg_beside_copy(void *self, const char *from, const char *to, unsigned flags,
                    uint64_t *out_number);
 int hg_beside_move(void *self, const char *from, const char *to, unsigned flags,

@@ -85,6 +85,34 @@ int hg_beside_remove(void *self, const char *path, int all, uint64_t *out_number
     return rc;
 }
 
+static int remove_files(struct hg_beside *f, const char *dir, uint64_t *out_number)
+{
+    char name[HG_PATH_MAX + 1];
+    uint32_t type = HOLOG_MISSING;
+    int rc = hg_beside_name(f, dir, 1, name);
+
+    if (rc == HOLOG_OK)
+        rc = hg_beside_type(f, name, &type, NULL);
+    if (rc < 0)
+        return rc;
+    rc = hg_instore_remove_files(&f->in, dir, out_number);
+    if (rc == HOLOG_E_NOENT && type != HOLOG_MISSING) /* only files are there */
+        rc = type == HOLOG_DIRECTORY ? HOLOG_OK
+                                     : hg_instore_wrong(HOLOG_E_NOTDIR, dir, "is no directory");
+    return rc == HOLOG_OK && type == HOLOG_DIRECTORY ? hg_beside_remove_below(f, name) : rc;
+}
+
+int hg_beside_remove_files(void *self, const char *dir, uint64_t *out_number)
+{
+    struct hg_beside *f = self;
+    int rc;
+
+    (void)pthread_mutex_lock(&f->lock);
+    rc = remove_files(f, dir, out_number);
+    (void)pthread_mutex_unlock(&f->lock);
+    return rc;
+}
+
 /* ---- copies and moves ------------------------------------------------------------------------------*/
 
 /* What the store has to know to judge the change, only files having it. */

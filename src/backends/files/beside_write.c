@@ -63,6 +63,26 @@ int hg_beside_remove_tree(struct hg_beside *f, const char *name)
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
 }
 
+static int remove_file(void *ctx, const char *name, int is_dir, uint64_t size)
+{
+    const struct removing *r = ctx;
+    char path[HG_PATH_MAX + 1];
+    int rc = hg_beside_child(r->dir, name, path);
+
+    HG_UNUSED(size);
+    if (rc < 0 || is_dir)
+        return rc < 0 ? rc : hg_beside_remove_below(r->files, path);
+    rc = hg_outside_remove(r->files->root, path, r->files->write_flags);
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
+int hg_beside_remove_below(struct hg_beside *f, const char *name)
+{
+    struct removing r = { .files = f, .dir = name };
+
+    return hg_outside_list(f->root, name, remove_file, &r);
+}
+
 static int write_object(struct hg_beside *f, const char *name)
 {
     struct hg_file_image image;

@@ -32,6 +32,7 @@ const holog_backend_ops hg_backend_memory = {
     .readlink = hg_instore_readlink,
     .resolve = hg_instore_resolve,
     .wait = hg_instore_wait,
+    .remove_files = hg_instore_remove_files,
 };
 
 const holog_backend_ops hg_backend_zarr = {
@@ -53,4 +54,5 @@ const holog_backend_ops hg_backend_zarr = {
     .readlink = hg_instore_readlink,
     .resolve = hg_instore_resolve,
     .wait = hg_instore_wait,
+    .remove_files = hg_instore_remove_files,
 };

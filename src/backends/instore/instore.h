@@ -65,6 +65,7 @@ int hg_instore_list(void *self, const char *dir, unsigned flags,
                     int (*each)(void *ctx, const char *name, uint32_t type), void *ctx);
 int hg_instore_ensure_directory(void *self, const char *path, uint64_t *out_number);
 int hg_instore_remove(void *self, const char *path, int all, uint64_t *out_number);
+int hg_instore_remove_files(void *self, const char *dir, uint64_t *out_number);
 int hg_instore_copy(void *self, const char *from, const char *to, unsigned flags,
                     uint64_t *out_number);
 int hg_instore_move(void *self, const char *from, const char *to, unsigned flags,

@@ -63,6 +63,65 @@ int hg_instore_remove(void *self, const char *path, int all, uint64_t *out_numbe
     return hg_instore_change(self, drop, &n, out_number);
 }
 
+/* What is in a directory, behind what there is: of each its type, and its path with a NUL. */
+static int collect(holog_txn *txn, const char *dir, struct hg_buf *found)
+{
+    const holog_entry *entry;
+    holog_cursor *c = NULL;
+    int rc = holog_txn_list(txn, dir, &c);
+
+    while (rc == HOLOG_OK && (rc = holog_cursor_next(c, &entry)) == HOLOG_OK) {
+        rc = hg_buf_append_byte(found, (uint8_t)entry->type);
+        if (rc == HOLOG_OK)
+            rc = hg_buf_append(found, entry->path, entry->path_len + 1);
+    }
+    holog_cursor_close(c);
+    return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
+static int drop_all(holog_txn *txn, struct hg_buf *found)
+{
+    char path[HG_PATH_MAX + 1];
+    int rc = HOLOG_OK;
+
+    for (size_t at = 0; rc == HOLOG_OK && at < found->len;) {
+        uint32_t type = found->data[at];
+        size_t size = strlen((const char *)found->data + at + 1) + 1;
+        memcpy(path, found->data + at + 1, size);
+        at += 1 + size;
+        rc = type == HOLOG_DIRECTORY ? collect(txn, path, found) : hg_instore_drop(txn, path, type);
+    }
+    return rc;
+}
+
+static int drop_files(const struct hg_instore *e, holog_txn *txn, void *ctx)
+{
+    const struct naming *n = ctx;
+    struct hg_buf found = { 0 };
+    struct hg_resolved r;
+    uint32_t type = 0;
+    int rc = hg_instore_look(txn, n->from, 1, &r, &type);
+
+    HG_UNUSED(e);
+    if (rc == HOLOG_OK && type == HOLOG_MISSING)
+        rc = hg_instore_wrong(HOLOG_E_NOENT, n->from, "no such directory");
+    if (rc == HOLOG_OK && type != HOLOG_DIRECTORY)
+        rc = hg_instore_wrong(HOLOG_E_NOTDIR, n->from, "is no directory");
+    if (rc == HOLOG_OK)
+        rc = collect(txn, n->from, &found);
+    if (rc == HOLOG_OK)
+        rc = drop_all(txn, &found);
+    hg_buf_release(&found);
+    return rc;
+}
+
+int hg_instore_remove_files(void *self, const char *dir, uint64_t *out_number)
+{
+    struct naming n = { .from = dir };
+
+    return hg_instore_change(self, drop_files, &n, out_number);
+}
+
 /* ---- copies and moves ------------------------------------------------------------------------------*/
 
 /* To the engine an array is a directory, which neither gives way nor takes a place. */

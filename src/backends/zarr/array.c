@@ -7,6 +7,7 @@
 
 #include <json-c/linkhash.h>
 
+#include "array/chain.h"
 #include "backends/zarr/twin.h"
 #include "base/error.h"
 
@@ -120,6 +121,16 @@ static int check_group(struct json_object *root)
     return rc;
 }
 
+/* Codecs and types that nobody here knows are kept as they are; chunks over the limit are no use to anybody. */
+static int check_chunks(const struct hg_document *d)
+{
+    struct hg_chain *chain = NULL;
+    int rc = hg_chain_create(d, &chain);
+
+    hg_chain_destroy(chain);
+    return rc == HOLOG_E_TOOBIG || rc == HOLOG_E_NOMEM ? rc : HOLOG_OK;
+}
+
 int hg_zarr_document_check(const void *json, size_t len, int *out_is_array)
 {
     struct json_object *root = NULL;
@@ -140,6 +151,8 @@ int hg_zarr_document_check(const void *json, size_t len, int *out_is_array)
     json_object_put(root);
     if (is_array) {
         rc = hg_document_read(json, len, &d);
+        if (rc == HOLOG_OK)
+            rc = check_chunks(&d);
         hg_document_release(&d);
     }
     if (rc == HOLOG_OK)

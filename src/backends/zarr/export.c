@@ -113,6 +113,17 @@ static int count_key(struct export *e)
     return HOLOG_OK;
 }
 
+/* Where a file could not be written. */
+static int name_file(int rc, const char *key)
+{
+    struct holog_error_detail why;
+
+    if (rc >= 0)
+        return rc;
+    hg_error_get(&why);
+    return hg_error(rc, "%s: %s", key, why.message);
+}
+
 /* Of a zip file's entry only the name: its bytes are asked for when all names are known. */
 static int write_key(struct export *e, const char *key)
 {
@@ -124,7 +135,7 @@ static int write_key(struct export *e, const char *key)
     rc = read_key(e, key, &v);
     if (rc < 0)
         return rc;
-    rc = put_file(e, key, holog_value_data(v), holog_value_size(v));
+    rc = name_file(put_file(e, key, holog_value_data(v), holog_value_size(v)), key);
     holog_value_release(v);
     return rc < 0 ? rc : count_key(e);
 }
@@ -311,6 +322,19 @@ static int open_above(const char *to, struct hg_outside **out, char *out_name)
     return rc;
 }
 
+/* Nothing of it stays; what there was no room for is worth more words. */
+static void abandon(struct export *e, int rc)
+{
+    struct holog_error_detail why;
+
+    hg_error_get(&why);
+    hg_partial_abandon(e->partial);
+    if (rc == HOLOG_E_NOSPC)
+        (void)hg_error(rc, "%s; what was written is removed again", why.message);
+    else
+        hg_error_set(&why);
+}
+
 static int export_all(struct export *e, const char *to)
 {
     char name[HG_NAME_MAX + 1];
@@ -329,7 +353,7 @@ static int export_all(struct export *e, const char *to)
     if (rc == HOLOG_OK)
         rc = hg_partial_finish(e->partial);
     else
-        hg_partial_abandon(e->partial);
+        abandon(e, rc);
     hg_outside_close(above);
     return rc;
 }

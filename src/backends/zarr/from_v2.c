@@ -349,6 +349,23 @@ static int make_array(struct json_object *v2, struct json_object *o)
     return rc;
 }
 
+/* As the twin has them: a string for each axis, in an attribute. */
+static int take_names(struct json_object *o)
+{
+    struct json_object *attributes = member(o, "attributes");
+    struct json_object *names = member(attributes, HG_TWIN_NAMES);
+    int rc;
+
+    if (!hg_twin_are_names(names) ||
+        json_object_array_length(names) != json_object_array_length(member(o, "shape")))
+        return HOLOG_OK;
+    rc = hg_twin_put(o, "dimension_names", json_object_get(names));
+    json_object_object_del(attributes, HG_TWIN_NAMES);
+    if (json_object_object_length(attributes) == 0)
+        json_object_object_del(o, "attributes"); /* there were none but those */
+    return rc;
+}
+
 static int put_attributes(struct json_object *o, const void *zattrs, size_t len)
 {
     struct json_object *attributes = NULL;
@@ -393,6 +410,8 @@ int hg_zarr_array_from_v2(const void *zarray, size_t len, const void *zattrs, si
         rc = make_array(v2, o);
     if (rc == HOLOG_OK)
         rc = put_attributes(o, zattrs, zattrs_len);
+    if (rc == HOLOG_OK)
+        rc = take_names(o);
     if (rc == HOLOG_OK)
         rc = append(o, out); /* who takes it as a document judges the rest */
     json_object_put(v2);

@@ -10,7 +10,8 @@
  *   compressor            zstd, gzip, blosc, numcodecs.lz4; any other id: numcodecs.ID, which keeps its bytes
  *   fill_value            the same; null: zeros; of raw bits base64 becomes numbers
  *   dimension_separator   chunk_key_encoding "v2"
- *   .zattrs               attributes; OME metadata of 0.4 becomes 0.5
+ *   .zattrs               attributes; OME metadata of 0.4 becomes 0.5; _ARRAY_DIMENSIONS, where it names every axis,
+ *                         dimension_names
  *
  * Source: Zarr storage specification version 2.
  */

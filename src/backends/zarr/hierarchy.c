@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "backends/zarr/shard_read.h"
 #include "base/alloc.h"
 #include "base/byteorder.h"
 #include "base/error.h"
@@ -80,79 +81,6 @@ static int no_such_key(const char *key)
 
 /* ---- shards --------------------------------------------------------------------------------------*/
 
-/* A part of an entry's value; damage is that of the key. */
-static int value_range(const struct hg_zarr_tree *t, const struct hg_locator *loc, const char *key,
-                       uint64_t offset, void *buf, size_t len, size_t *out_n)
-{
-    int rc = hg_value_range(t->store, loc, key, offset, buf, len, out_n);
-
-    if (rc == HOLOG_E_CORRUPT)
-        hg_error_name_path(key, strlen(key));
-    return rc;
-}
-
-/* What of a shard is wanted. */
-struct part {
-    const struct hg_zarr_tree *tree;
-    const struct hg_zarr_array *array;
-    const struct hg_buf *inner;
-    const char *key;
-    uint64_t from, to; /* offsets in the shard */
-    uint8_t *out;      /* of `from` */
-};
-
-static int read_inner(const struct part *p, const struct hg_zarr_inner *c, uint64_t at)
-{
-    uint64_t from = HG_MAX(p->from, at);
-    uint64_t to = HG_MIN(p->to, at + c->chunk.size);
-    size_t n = 0;
-    int rc;
-
-    if (from >= to)
-        return HOLOG_OK;
-    rc = value_range(p->tree, &c->loc, p->key, from - at, p->out + (from - p->from),
-                     (size_t)(to - from), &n);
-    HG_ASSERT(rc < 0 || n == to - from);
-    return rc;
-}
-
-static int read_index(const struct part *p, uint64_t at)
-{
-    size_t size = hg_zarr_shard_index_size(&p->array->shards);
-    uint64_t from = HG_MAX(p->from, at);
-    uint64_t to = HG_MIN(p->to, at + size);
-    uint8_t *index;
-
-    if (from >= to || p->out == NULL) /* no buffer: nothing is wanted */
-        return HOLOG_OK;
-    index = hg_malloc(size);
-    if (index == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory for the index of %s", p->key);
-    hg_zarr_shard_index_write(&p->array->shards, p->inner->data,
-                              p->inner->len / sizeof(struct hg_zarr_inner),
-                              sizeof(struct hg_zarr_inner), index);
-    memcpy(p->out + (from - p->from), index + (from - at), (size_t)(to - from));
-    hg_free(index);
-    return HOLOG_OK;
-}
-
-static int read_part(const struct part *p)
-{
-    const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)p->inner->data;
-    size_t n = p->inner->len / sizeof *c;
-    int first = p->array->shards.index_first;
-    uint64_t at = first ? hg_zarr_shard_index_size(&p->array->shards) : 0;
-    int rc = first ? read_index(p, 0) : HOLOG_OK;
-
-    for (size_t i = 0; rc == HOLOG_OK && i < n && at < p->to; i++) {
-        rc = read_inner(p, &c[i], at);
-        at += c[i].chunk.size;
-    }
-    return rc < 0 || first ? rc
-                           : read_index(p, hg_zarr_shard_size(p->array, p->inner) -
-                                               hg_zarr_shard_index_size(&p->array->shards));
-}
-
 /* A value of so many bytes, to be filled. */
 static int new_value(holog_store *s, uint64_t size, holog_value **out, uint8_t **out_bytes)
 {
@@ -182,7 +110,7 @@ static int load_shard(holog_zarr *z, const char *key, const struct hg_zarr_place
                       const struct hg_buf *inner, holog_value **out_value)
 {
     uint64_t size = hg_zarr_shard_size(&p->array, inner);
-    struct part part = { .tree = &z->tree, .array = &p->array, .inner = inner, .key = key };
+    struct hg_zarr_part part = { .tree = &z->tree, .array = &p->array, .inner = inner, .key = key };
     const struct hg_zarr_inner *c = (const struct hg_zarr_inner *)(const void *)inner->data;
     holog_value *v = NULL;
     int rc = size == 0 ? no_such_key(key) : new_value(z->tree.store, size, &v, &part.out);
@@ -190,7 +118,7 @@ static int load_shard(holog_zarr *z, const char *key, const struct hg_zarr_place
     if (rc != HOLOG_OK)
         return rc;
     part.to = size;
-    rc = read_part(&part);
+    rc = hg_zarr_part_read(&part);
     if (rc < 0) {
         holog_value_release(v);
         return rc;
@@ -202,7 +130,7 @@ static int load_shard(holog_zarr *z, const char *key, const struct hg_zarr_place
 }
 
 static int range_shard(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
-                       const struct hg_buf *inner, struct part *part, size_t *out_n)
+                       const struct hg_buf *inner, struct hg_zarr_part *part, size_t *out_n)
 {
     uint64_t size = hg_zarr_shard_size(&p->array, inner);
     int rc;
@@ -218,7 +146,7 @@ static int range_shard(holog_zarr *z, const char *key, const struct hg_zarr_plac
     part->inner = inner;
     part->key = key;
     part->to = HG_MIN(part->to, size);
-    rc = read_part(part);
+    rc = hg_zarr_part_read(part);
     if (rc == HOLOG_OK && out_n != NULL)
         *out_n = (size_t)(part->to - part->from);
     return rc;
@@ -466,7 +394,7 @@ int holog_zarr_stat_get(holog_zarr *zarr, const char *key, holog_zarr_info *out_
 }
 
 static int range_made(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
-                      const struct part *part, size_t *out_n)
+                      const struct hg_zarr_part *part, size_t *out_n)
 {
     struct hg_buf b = { 0 };
     int rc = hg_zarr_make(z, p, &b);
@@ -493,7 +421,7 @@ int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, voi
 {
     struct hg_zarr_place p;
     struct hg_buf inner = { 0 };
-    struct part part = { .from = offset, .to = offset + len_bytes, .out = buf };
+    struct hg_zarr_part part = { .from = offset, .to = offset + len_bytes, .out = buf };
     int rc = hg_zarr_check(zarr);
 
     if (rc == HOLOG_OK && buf == NULL && len_bytes > 0)
@@ -507,7 +435,7 @@ int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, voi
     if (hg_zarr_is_made(zarr, &p))
         return range_made(zarr, key, &p, &part, out_n);
     if (has_value(&p))
-        return value_range(&zarr->tree, &p.loc, key, offset, buf, len_bytes, out_n);
+        return hg_zarr_value_range(&zarr->tree, &p.loc, key, offset, buf, len_bytes, out_n);
     if (p.what != HG_ZARR_SHARD)
         return no_such_key(key);
     rc = hg_zarr_inner_chunks(&zarr->tree, &p.array_at.key, &p.array, p.index, &inner);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "array/document.h"
+#include "backends/zarr/array.h"
 #include "backends/zarr/from_v2.h"
 #include "backends/zarr/incoming.h"
 #include "base/alloc.h"
@@ -24,6 +25,15 @@
  * single elements 16 N. */
 #define ENCODED_MAX(n) ((n) < FILE_MAX / 32 - (1u << 15) ? 32 * (n) + (1u << 20) : FILE_MAX)
 
+/* The array around what is at hand. */
+struct around {
+    int is_array;
+    size_t key_len;    /* of its directory */
+    uint64_t bytes;    /* of each of its chunks, where that is always the same; else 0 */
+    uint64_t elements; /* in a chunk */
+    struct hg_zarr_grid grid;
+};
+
 struct import {
     holog_txn *txn;
     const char *path;
@@ -32,6 +42,7 @@ struct import {
     uint64_t done;
     uint64_t
         chunk_max; /* of files below the arrays around what is at hand, where it was deflated */
+    struct around around;
     char key[HG_PATH_MAX + 1];
 };
 
@@ -71,9 +82,12 @@ static int judge(struct import *m, int rc)
 {
     struct holog_error_detail why;
 
-    if (!is_of_the_file(rc))
+    if (!is_of_the_file(rc) && rc != HOLOG_E_NOSPC)
         return rc;
     hg_error_get(&why);
+    if (rc == HOLOG_E_NOSPC)
+        return hg_error(rc, "%s: the store has no room for it: %s; nothing of the import stays",
+                        m->key, why.message);
     if (m->options.left_out != NULL &&
         m->options.left_out(m->options.left_out_ctx, m->key, rc, why.message) == 0)
         return HOLOG_OK;
@@ -96,9 +110,34 @@ static int read_named(struct import *m, size_t dir_len, const char *name, struct
     return rc < 0 ? rc : hg_incoming_read(&m->in, m->key, FILE_MAX, HG_DOCUMENT_MAX, out);
 }
 
-/* What its document says of the chunks of the array that the directory is. */
+/* 1: stored bytes are the elements, in whatever order. */
+static int is_raw(const struct hg_document *d)
+{
+    for (unsigned i = 0; i < d->n_codecs; i++)
+        if (d->codecs[i].id != HG_CODEC_BYTES && d->codecs[i].id != HG_CODEC_TRANSPOSE)
+            return 0;
+    return d->type.dtype != HG_OPAQUE;
+}
+
+/* Among the chunks of another array nothing is said: some of what lies there may be the other one's. */
+static void note_chunks(struct around *a, const struct hg_document *d, size_t key_len,
+                        uint64_t bytes)
+{
+    struct hg_zarr_grid *g = &a->grid;
+
+    a->bytes = !a->is_array && is_raw(d) && bytes < FILE_MAX ? bytes : 0;
+    a->elements = d->type.size > 0 ? bytes / d->type.size : 0;
+    a->is_array = 1;
+    a->key_len = key_len;
+    *g = (struct hg_zarr_grid){ .rank = d->rank, .separator = d->separator, .v2_keys = d->v2_keys };
+    for (unsigned i = 0; i < d->rank; i++)
+        g->count[i] = hg_document_chunks(d, i);
+}
+
+/* What its document, which m->key is, says of the chunks of the array that the directory is. */
 static void note_array(struct import *m, const struct hg_buf *json)
 {
+    const char *slash = strrchr(m->key, '/');
     struct hg_document d;
     uint64_t bytes = HG_ITEM_MAX;
 
@@ -108,8 +147,26 @@ static void note_array(struct import *m, const struct hg_buf *json)
             bytes = bytes < FILE_MAX / d.chunk[i] ? bytes * d.chunk[i] : FILE_MAX;
         m->chunk_max = m->chunk_max == DEFLATED_MAX ? ENCODED_MAX(bytes)
                                                     : HG_MAX(m->chunk_max, ENCODED_MAX(bytes));
+        note_chunks(&m->around, &d, slash != NULL ? (size_t)(slash - m->key) : 0, bytes);
     }
     hg_document_release(&d);
+}
+
+/* A chunk that is nothing but its elements has all of them. */
+static int check_chunk(const struct import *m, size_t len)
+{
+    const struct around *a = &m->around;
+    size_t skip = a->key_len + (a->key_len > 0 ? 1 : 0);
+    uint64_t index[HG_RANK_MAX];
+
+    if (a->bytes == 0 || len == a->bytes ||
+        hg_zarr_chunk_read(&a->grid, m->key + skip, strlen(m->key + skip), index) !=
+            (int)a->grid.rank)
+        return HOLOG_OK;
+    return hg_error(HOLOG_E_INVAL,
+                    "the chunk has %zu bytes, and its %" PRIu64 " elements are %" PRIu64
+                    "; get it whole from where it came",
+                    len, a->elements, a->bytes);
 }
 
 /* What some write for numbers that JSON has not. */
@@ -225,6 +282,8 @@ static int take_file(struct import *m, int is_metadata)
         mend(m, &file);
     if (rc == HOLOG_OK && is_metadata)
         rc = drop_consolidated(&file);
+    if (rc == HOLOG_OK && !is_metadata)
+        rc = check_chunk(m, file.len);
     if (rc == HOLOG_OK)
         rc = holog_txn_zarr_set(m->txn, m->path, m->key, file.data, file.len);
     if (rc == HOLOG_OK && is_metadata)
@@ -307,6 +366,7 @@ static int import_dir(struct import *m, size_t dir_len)
 {
     struct names n = { 0 };
     uint64_t chunk_max = m->chunk_max;
+    struct around around = m->around; /* some 300 bytes for each directory on the way */
     int rc = hg_incoming_list(&m->in, m->key, collect, &n);
 
     if (rc == HOLOG_OK)
@@ -324,6 +384,7 @@ static int import_dir(struct import *m, size_t dir_len)
     if (rc == HOLOG_OK)
         rc = name_axes(m, dir_len, &n);
     m->chunk_max = chunk_max;
+    m->around = around;
     hg_buf_release(&n.text);
     return rc;
 }

@@ -371,8 +371,7 @@ int hg_twin_array(const void *json, size_t len, struct json_object **out)
     return rc;
 }
 
-/* All axes have a name. */
-static int are_names(struct json_object *names)
+int hg_twin_are_names(struct json_object *names)
 {
     if (!json_object_is_type(names, json_type_array) || json_object_array_length(names) == 0)
         return 0;
@@ -393,11 +392,11 @@ int hg_twin_attributes(const void *json, size_t len, struct json_object **out)
         return rc;
     attributes = json_object_get(member(root, "attributes"));
     names = member(root, "dimension_names");
-    if (are_names(names)) {
+    if (hg_twin_are_names(names)) {
         if (attributes == NULL)
             attributes = json_object_new_object();
-        if (member(attributes, "_ARRAY_DIMENSIONS") == NULL)
-            rc = hg_twin_put(attributes, "_ARRAY_DIMENSIONS", json_object_get(names));
+        if (member(attributes, HG_TWIN_NAMES) == NULL)
+            rc = hg_twin_put(attributes, HG_TWIN_NAMES, json_object_get(names));
     }
     if (rc == HOLOG_OK && is_text(member(root, "node_type"), "group"))
         rc = hg_ome_to_v04(attributes);

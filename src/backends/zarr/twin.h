@@ -21,6 +21,9 @@
 /* What holog has no type for, as v2 has named it: {"name": "holog.numpy", "configuration": {"dtype": ..}}. The fill
  * value is that of v2 too. */
 #define HG_TWIN_TYPE "holog.numpy"
+/* The attribute that names of axes are, where all of them have one: a list of strings, and not empty. */
+#define HG_TWIN_NAMES "_ARRAY_DIMENSIONS"
+int hg_twin_are_names(struct json_object *names);
 
 int hg_twin_is_possible(const struct hg_document *d);
 /* HOLOG_E_NOTSUP: it is not, and the message says why; and as hg_document_read. */
