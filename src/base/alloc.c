@@ -98,13 +98,12 @@ char *hg_strndup(const char *s, size_t len)
     return copy;
 }
 
-#define PAGE       ((size_t)4096)
-#define HUGE_PAGE  ((size_t)2 << 20)
-#define HUGE_WORTH ((size_t)4 << 20) /* an 8 MiB copy spends half its time in 2048 page faults */
+#define PAGE      ((size_t)4096)
+#define HUGE_PAGE ((size_t)2 << 20) /* an 8 MiB copy spends half its time in 2048 page faults */
 
 static size_t align_for(size_t align, size_t size)
 {
-    return size >= HUGE_WORTH ? HG_MAX(align, HUGE_PAGE) : align;
+    return size >= HUGE_PAGE ? HG_MAX(align, HUGE_PAGE) : align;
 }
 
 /*
@@ -162,7 +161,7 @@ void *hg_alloc_aligned(size_t align, size_t size)
     if (hg_alloc_must_fail(size) ||
         posix_memalign(&block, align_for(align, size), size != 0 ? size : 1) != 0)
         return NULL;
-    if (size >= HUGE_WORTH && now_ns() >= atomic_load(&huge_rest_until))
+    if (size >= HUGE_PAGE && now_ns() >= atomic_load(&huge_rest_until))
         ask_for_huge(block, size);
     return hg_alloc_counted(block);
 }
@@ -203,9 +202,21 @@ void *hg_alloc_pages(size_t size)
     if (hg_alloc_must_fail(size))
         return NULL;
     void *block = hg_alloc_map(align_for(PAGE, size), size);
-    if (block != NULL && size >= HUGE_WORTH)
+    if (block != NULL && size >= HUGE_PAGE)
         touch_huge(block, size);
     return hg_alloc_counted(block);
+}
+
+size_t hg_alloc_more_huge(void *block, size_t size, size_t huge)
+{
+    uint8_t *at = (uint8_t *)block + huge;
+
+    if (HG_ALLOC_BY_MALLOC || size - huge < HUGE_PAGE)
+        return huge;
+    (void)madvise(at, HUGE_PAGE, MADV_DONTNEED); /* lint-allow(madvise): as above */
+    ask_for_huge(at, HUGE_PAGE);
+    *(volatile uint8_t *)at = 0;
+    return huge + HUGE_PAGE;
 }
 
 void hg_free_pages(void *block, size_t size)
