@@ -579,17 +579,12 @@ static int load_encoded(const holog_array *a, struct hg_nodes *n, const struct h
     return rc;
 }
 
-int hg_array_load_chunk(const holog_array *a, struct hg_nodes *n, const struct hg_locator *loc,
-                        enum hg_array_keep keep, holog_value **out)
+/* Takes v over. */
+static int take_plain(const holog_array *a, const struct hg_nodes *n, holog_value *v,
+                      holog_value **out)
 {
-    holog_value *v = NULL;
     int rc;
 
-    if (!a->plain)
-        return load_encoded(a, n, loc, keep, out);
-    rc = hg_nodes_load(n, loc, &v);
-    if (rc < 0)
-        return rc;
     if (v->len == a->chunk_bytes) {
         *out = v;
         return HOLOG_OK;
@@ -599,4 +594,28 @@ int hg_array_load_chunk(const holog_array *a, struct hg_nodes *n, const struct h
                        a->chunk_bytes);
     holog_value_release(v);
     return rc;
+}
+
+int hg_array_load_chunk(const holog_array *a, struct hg_nodes *n, const struct hg_locator *loc,
+                        enum hg_array_keep keep, holog_value **out)
+{
+    holog_value *v = NULL;
+    int rc;
+
+    if (!a->plain)
+        return load_encoded(a, n, loc, keep, out);
+    rc = hg_nodes_load(n, loc, &v);
+    return rc < 0 ? rc : take_plain(a, n, v, out);
+}
+
+int hg_array_take_chunk(const holog_array *a, struct hg_nodes *n, struct hg_mem *stored,
+                        holog_value **out)
+{
+    holog_value *v = hg_malloc(sizeof *v);
+
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to load %s", n->path);
+    hg_mem_get(stored);
+    *v = (holog_value){ .data = stored->data, .len = stored->len, .mem = stored };
+    return a->plain ? take_plain(a, n, v, out) : decode(a, n, v, out);
 }

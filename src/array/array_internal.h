@@ -5,6 +5,7 @@
  *   array_create.c  a new array: what it is to be, its document, in place of what was there
  *   array_read.c    regions to memory
  *   array_write.c   memory to regions; resize, append, attributes
+ *   scan.c          how much of a region that is read the cache keeps
  */
 #ifndef HG_ARRAY_ARRAY_INTERNAL_H
 #define HG_ARRAY_ARRAY_INTERNAL_H
@@ -31,6 +32,8 @@ struct holog_array {
     size_t chunk_bytes;         /* of their elements */
     struct hg_chain *outer;
     const struct hg_chain *chain; /* outer's, or that of its inner chunks */
+    _Atomic uint64_t scan_at;     /* a chunk; the last region ended there, in C order, ... */
+    _Atomic uint64_t scan_bytes;  /* ... and with those it followed had so much */
     int plain;                    /* stored bytes are the elements */
     uint64_t form;                /* else: what they are decoded by, as the cache knows it */
     char *attributes;
@@ -67,6 +70,11 @@ enum hg_array_keep {
 HG_MUST_CHECK int hg_array_load_chunk(const holog_array *a, struct hg_nodes *n,
                                       const struct hg_locator *loc, enum hg_array_keep keep,
                                       holog_value **out);
+/* The same from its stored bytes, which the caller has, verified, and has a count of. */
+HG_MUST_CHECK int hg_array_take_chunk(const holog_array *a, struct hg_nodes *n,
+                                      struct hg_mem *stored, holog_value **out);
+/* A region is about to be read: so many bytes of its chunks, from the first on, are for the cache. */
+uint64_t hg_array_scan(holog_array *a, const struct hg_region *r);
 /* In place of the document there is now `json`: read it, and keep it. */
 HG_MUST_CHECK int hg_array_take_document(holog_array *a, const void *json, size_t len);
 /* The document that the transaction has now is the one that was read. */

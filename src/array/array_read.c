@@ -7,7 +7,8 @@
  * cached: as it is stored, where it is one of many and nobody has asked for it before; else decoded, in place
  * of that, as who reads one chunk, or a part of it, often comes back.
  *
- * While a chunk is checked, decoded and copied, the disk reads the next ones.
+ * While a chunk is checked, decoded and copied, the disk reads the next ones. Of a long scan (scan.c) they
+ * are not kept.
  */
 #include <string.h>
 
@@ -56,9 +57,11 @@ struct ahead {
     uint64_t found, taken;
     uint64_t bytes; /* of those that were found and not taken */
     uint64_t most;
+    uint64_t kept; /* so much of what is found yet */
 };
 
-static void ahead_begin(const holog_array *a, const struct hg_array_walk *w, struct ahead *h)
+static void ahead_begin(const holog_array *a, const struct hg_array_walk *w, uint64_t kept,
+                        struct ahead *h)
 {
     h->walk = *w;
     h->walk.parts.region = &h->walk.region;
@@ -66,6 +69,7 @@ static void ahead_begin(const holog_array *a, const struct hg_array_walk *w, str
     h->taken = 0;
     h->bytes = 0;
     h->most = HG_MIN(AHEAD_BYTES, a->store->opts.budget_bytes / AHEAD_SHARE);
+    h->kept = kept;
 }
 
 /* The chunk of the part at hand, and how it is read. */
@@ -83,14 +87,16 @@ static void find_part(const holog_array *a, const struct hg_array_walk *w, struc
 static void ahead_find(const holog_array *a, struct ahead *h, struct hg_nodes *n)
 {
     struct wanted *c = &h->chunk[h->found++ % AHEAD_CHUNKS];
+    int passing = h->kept < a->chunk_bytes;
 
+    h->kept -= passing ? h->kept : a->chunk_bytes;
     find_part(a, &h->walk, n, c);
     if (c->rc < 0 || c->stretch)
         return;
     if (a->plain || c->loc.segment == 0 || a->txn != NULL ||
         !hg_cache_has_form(a->store->cache, hg_pos_make(c->loc.segment, c->loc.offset), a->form))
-        hg_value_ahead_begin(a->store, &c->loc, a->path, &c->value);
-    if (c->value.birth != 0 && c->keep == HG_KEEP_IF_SEEN)
+        hg_value_ahead_begin(a->store, &c->loc, a->path, passing, &c->value);
+    if (c->value.birth != 0 && (c->keep == HG_KEEP_IF_SEEN || passing))
         c->keep = HG_KEEP_NOT; /* it will be there, for us */
     h->bytes += c->value.mem != NULL ? c->loc.size : 0;
 }
@@ -104,7 +110,7 @@ static void ahead_fill(const holog_array *a, struct ahead *h, struct hg_nodes *n
         ahead_find(a, h, n);
 }
 
-/* Of the part at hand, which is the next one that was found: in the cache until it is dropped. */
+/* Of the part at hand, which is the next one that was found: in the cache, or passing, until it is dropped. */
 static struct wanted *ahead_take(const holog_array *a, struct ahead *h)
 {
     struct wanted *c = &h->chunk[h->taken++ % AHEAD_CHUNKS];
@@ -195,7 +201,8 @@ static int load_part(const holog_array *a, const struct hg_array_walk *w, struct
                      const struct wanted *c, uint8_t *out)
 {
     holog_value *chunk = NULL;
-    int rc = hg_array_load_chunk(a, n, &c->loc, c->keep, &chunk);
+    int rc = c->value.ready ? hg_array_take_chunk(a, n, c->value.mem, &chunk)
+                            : hg_array_load_chunk(a, n, &c->loc, c->keep, &chunk);
 
     if (rc < 0)
         return rc;
@@ -234,11 +241,11 @@ static int read_one(const holog_array *a, const struct hg_array_walk *w, struct 
 }
 
 static int read_several(const holog_array *a, struct hg_array_walk *w, struct hg_nodes *n,
-                        struct ahead *h, uint8_t *out)
+                        uint64_t kept, struct ahead *h, uint8_t *out)
 {
     int rc = HOLOG_OK;
 
-    ahead_begin(a, w, h);
+    ahead_begin(a, w, kept, h);
     while (rc == HOLOG_OK && hg_parts_next(&w->parts)) {
         struct wanted *c;
         ahead_fill(a, h, n);
@@ -265,14 +272,16 @@ static int count_parts(const struct hg_array_walk *w)
     return !hg_parts_next(&copy.parts) ? 0 : !hg_parts_next(&copy.parts) ? 1 : 2;
 }
 
+/* kept: bytes of chunks, before the others pass. */
 static int read_parts(const holog_array *a, struct hg_array_walk *w, struct hg_nodes *n,
-                      uint8_t *out)
+                      uint64_t kept, uint8_t *out)
 {
-    struct ahead *h = count_parts(w) > 1 ? hg_malloc(sizeof *h) : NULL;
+    int ahead = count_parts(w) > 1 || kept < a->chunk_bytes;
+    struct ahead *h = ahead ? hg_malloc(sizeof *h) : NULL;
     int rc = HOLOG_OK;
 
     if (h != NULL) {
-        rc = read_several(a, w, n, h, out);
+        rc = read_several(a, w, n, kept, h, out);
         hg_free(h);
         return rc;
     }
@@ -296,7 +305,7 @@ int holog_array_read(holog_array *array, const holog_slice *region, void *out,
         return rc;
     if (out == NULL && count_parts(&w) > 0)
         return hg_error(HOLOG_E_INVAL, "out is NULL");
-    return read_parts(array, &w, &n, out);
+    return read_parts(array, &w, &n, hg_array_scan(array, &w.region), out);
 }
 
 /* 1: all elements are one chunk, in its order. */

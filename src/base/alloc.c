@@ -98,33 +98,26 @@ char *hg_strndup(const char *s, size_t len)
     return copy;
 }
 
-#define PAGE       ((size_t)4096)
-#define HUGE_PAGE  ((size_t)2 << 20)
-#define HUGE_WORTH ((size_t)4 << 20) /* an 8 MiB copy spends half its time in 2048 page faults */
+#define PAGE      ((size_t)4096)
+#define HUGE_PAGE ((size_t)2 << 20) /* an 8 MiB copy spends half its time in 2048 page faults */
 
 static size_t align_for(size_t align, size_t size)
 {
-    return size >= HUGE_WORTH ? HG_MAX(align, HUGE_PAGE) : align;
+    return size >= HUGE_PAGE ? HG_MAX(align, HUGE_PAGE) : align;
 }
 
 /*
  * Huge pages come at memory speed, or slower than small ones: where a hypervisor takes back what a guest has
  * freed, it takes blocks of huge pages, and each is mapped anew in small pieces (measured: 0.4 GB/s, and
- * 2.5 GB/s for small pages, which come from what was never taken; 20 GB/s where it is not so). So those of
- * large buffers are touched at once and timed, and after slow ones small ones are used for a while.
+ * 2.5 GB/s for small pages, which come from what was never taken; 20 GB/s where it is not so). Which it will
+ * be changes from page to page with what others have just freed. So those of large buffers are asked for one
+ * at a time, touched and timed, and after a slow one small ones do for a while: the slow ones take a
+ * twentieth of the time at most.
  */
-#define HUGE_NS_MAX  ((uint64_t)1000 * 1000) /* for one; it is cleared in 0.1 ms */
-#define HUGE_SKIPPED 256u                    /* buffers, before it is tried again */
+#define HUGE_NS_MAX ((uint64_t)1000 * 1000) /* for one; it is cleared in 0.1 ms */
+#define HUGE_REST   20u                     /* times as long as the slow one took */
 
-static _Atomic unsigned huge_skip;
-
-/* Only what fills huge pages: the rest would grow past its size. */
-static void ask_for_huge(void *block, size_t size)
-{
-    if (block != NULL && size >= HUGE_WORTH && atomic_load(&huge_skip) == 0)
-        /* lint-allow(madvise): of memory, not of a file; advice, whose failure changes nothing */
-        (void)madvise(block, HG_ALIGN_DOWN(size, HUGE_PAGE), MADV_HUGEPAGE);
-}
+static _Atomic uint64_t huge_rest_until; /* ns */
 
 static uint64_t now_ns(void)
 {
@@ -135,24 +128,29 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+/* Only what fills huge pages: the rest would grow past its size. */
+static void ask_for_huge(void *block, size_t size)
+{
+    /* lint-allow(madvise): of memory, not of a file; advice, whose failure changes nothing */
+    (void)madvise(block, HG_ALIGN_DOWN(size, HUGE_PAGE), MADV_HUGEPAGE);
+}
+
 static void touch_huge(uint8_t *block, size_t size)
 {
-    unsigned skip = atomic_load(&huge_skip);
-    uint64_t start;
+    uint64_t start = now_ns();
 
-    if (block == NULL || size < HUGE_WORTH)
+    if (start < atomic_load(&huge_rest_until))
         return;
-    while (skip > 0)
-        if (atomic_compare_exchange_weak(&huge_skip, &skip, skip - 1))
-            return;
-    ask_for_huge(block, size);
-    start = now_ns();
     for (size_t at = 0; at + HUGE_PAGE <= size; at += HUGE_PAGE) {
+        uint64_t end;
+        ask_for_huge(block + at, HUGE_PAGE);
         *(volatile uint8_t *)(block + at) = 0;
-        if (now_ns() - start > (at / HUGE_PAGE + 1) * HUGE_NS_MAX) {
-            atomic_store(&huge_skip, HUGE_SKIPPED);
+        end = now_ns();
+        if (end - start > HUGE_NS_MAX) {
+            atomic_store(&huge_rest_until, end + HUGE_REST * (end - start));
             return;
         }
+        start = end;
     }
 }
 
@@ -163,7 +161,8 @@ void *hg_alloc_aligned(size_t align, size_t size)
     if (hg_alloc_must_fail(size) ||
         posix_memalign(&block, align_for(align, size), size != 0 ? size : 1) != 0)
         return NULL;
-    ask_for_huge(block, size);
+    if (size >= HUGE_PAGE && now_ns() >= atomic_load(&huge_rest_until))
+        ask_for_huge(block, size);
     return hg_alloc_counted(block);
 }
 
@@ -203,8 +202,21 @@ void *hg_alloc_pages(size_t size)
     if (hg_alloc_must_fail(size))
         return NULL;
     void *block = hg_alloc_map(align_for(PAGE, size), size);
-    touch_huge(block, size);
+    if (block != NULL && size >= HUGE_PAGE)
+        touch_huge(block, size);
     return hg_alloc_counted(block);
+}
+
+size_t hg_alloc_more_huge(void *block, size_t size, size_t huge)
+{
+    uint8_t *at = (uint8_t *)block + huge;
+
+    if (HG_ALLOC_BY_MALLOC || size - huge < HUGE_PAGE)
+        return huge;
+    (void)madvise(at, HUGE_PAGE, MADV_DONTNEED); /* lint-allow(madvise): as above */
+    ask_for_huge(at, HUGE_PAGE);
+    *(volatile uint8_t *)at = 0;
+    return huge + HUGE_PAGE;
 }
 
 void hg_free_pages(void *block, size_t size)

@@ -20,6 +20,9 @@ void *hg_alloc_aligned(size_t align, size_t size);
  * would keep several of them in an arena of each thread. Whole pages; large ones in huge pages. */
 void *hg_alloc_pages(size_t size);
 void hg_free_pages(void *block, size_t size); /* NULL is fine */
+/* For a block of pages that will be used again and again, and holds nothing now: one more huge page behind the
+ * first `huge` bytes, however slowly it comes. Returns how far huge pages were asked for. */
+size_t hg_alloc_more_huge(void *block, size_t size, size_t huge);
 
 /* Return non-zero to make this allocation fail. Test hook; any thread may call it. NULL = off. */
 typedef int (*hg_alloc_fault)(size_t size, void *ctx);

@@ -88,6 +88,7 @@ struct hg_mem {
     uint8_t *data; /* page-aligned; readable (and zero) up to a multiple of 4096 */
     size_t len;    /* bytes of the value */
     size_t cap;
+    size_t huge;   /* hg_alloc_more_huge's; who has it alone */
     uint32_t refs; /* atomic */
     struct hg_cache *cache;
     hg_pos birth; /* key in the cache; 0 while not in it */
@@ -99,6 +100,9 @@ struct hg_mem {
 };
 /* One count for the caller; budget taken. HOLOG_E_BUDGET. */
 HG_MUST_CHECK int hg_mem_new(struct hg_cache *c, size_t len, struct hg_mem **out_mem);
+/* The same for one of many values that come from the disk and are not offered: no cached value makes way while
+ * there is room, and the buffers of those before are used again, in huge pages. */
+HG_MUST_CHECK int hg_mem_new_passing(struct hg_cache *c, size_t len, struct hg_mem **out_mem);
 void hg_mem_get(struct hg_mem *m);
 void hg_mem_put(struct hg_mem *m); /* NULL is fine */
 /* Offer a verified value to the cache under its birth position (one count more when it takes it; it

@@ -9,7 +9,8 @@
  * out that is read. Large values come back at the disk's speed; the pages of small ones are kept.
  *
  * Large buffers are kept for the next value of about that size: mapping, zeroing and unmapping
- * 8 MiB costs about a millisecond.
+ * 8 MiB costs about a millisecond. Values that pass, of a scan that nobody keeps, go through a few of them
+ * again and again, which so come to lie in huge pages.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -23,6 +24,8 @@
 #define STEAL_DEPTH   16           /* oldest values of a list looked at for a buffer that fits */
 #define SAVED_SHARE   4 /* saved and not read since: at most that part of the budget ... */
 #define SAVED_MAX     (64u << 20) /* ... and not more: some images, for who looks at once */
+#define PASSING_MIN   (2u << 20)  /* a huge page, for what is smaller too: disks like it ... */
+#define PASSING_SHARE 64          /* ... and it is that part of the budget at most */
 
 /* ---- memory ------------------------------------------------------------------------------*/
 
@@ -260,20 +263,24 @@ static int mem_alloc(struct hg_cache *c, size_t cap, struct hg_mem **out_mem)
     return HOLOG_OK;
 }
 
-int hg_mem_new(struct hg_cache *c, size_t len, struct hg_mem **out_mem)
+/* Above the budget it is refused; rounding it up must not wrap on the way there. */
+static size_t cap_for(const struct hg_cache *c, size_t len)
 {
-    /* Above the budget it is refused; rounding it up must not wrap on the way there. */
     size_t cap = HG_MAX(len, (size_t)1);
+
     if (cap <= c->budget && cap < SIZE_MAX - HG_IO_BLOCK)
         cap = HG_ALIGN_UP(cap, (size_t)HG_IO_BLOCK);
-    struct hg_mem *m = take_recycled(c, cap);
-    if (m == NULL)
-        m = steal_value(c, cap);
-    if (m == NULL) {
-        int rc = mem_alloc(c, cap, &m);
-        if (rc < 0)
-            return rc;
-    }
+    return cap;
+}
+
+/* m: a buffer that was used before; NULL: there is none, and a new one has `cap` bytes. */
+static int mem_begin(struct hg_cache *c, struct hg_mem *m, size_t len, size_t cap,
+                     struct hg_mem **out_mem)
+{
+    int rc = m == NULL ? mem_alloc(c, cap, &m) : HOLOG_OK;
+
+    if (rc < 0)
+        return rc;
     m->len = len;
     m->refs = 1;
     m->form = 0;
@@ -281,6 +288,29 @@ int hg_mem_new(struct hg_cache *c, size_t len, struct hg_mem **out_mem)
     memset(m->data + len, 0, HG_ALIGN_UP(HG_MAX(len, (size_t)1), (size_t)HG_IO_BLOCK) - len);
     *out_mem = m;
     return HOLOG_OK;
+}
+
+int hg_mem_new(struct hg_cache *c, size_t len, struct hg_mem **out_mem)
+{
+    size_t cap = cap_for(c, len);
+    struct hg_mem *m = take_recycled(c, cap);
+
+    if (m == NULL)
+        m = steal_value(c, cap);
+    return mem_begin(c, m, len, cap, out_mem);
+}
+
+int hg_mem_new_passing(struct hg_cache *c, size_t len, struct hg_mem **out_mem)
+{
+    size_t cap = cap_for(c, len);
+    struct hg_mem *m;
+
+    if (c->budget / PASSING_SHARE >= PASSING_MIN)
+        cap = HG_MAX(cap, (size_t)PASSING_MIN);
+    m = take_recycled(c, cap);
+    if (m != NULL)
+        m->huge = hg_alloc_more_huge(m->data, m->cap, m->huge);
+    return mem_begin(c, m, len, cap, out_mem);
 }
 
 void hg_mem_get(struct hg_mem *m)

@@ -409,16 +409,17 @@ struct hg_value_ahead {
     const char *path;
     struct hg_mem *mem; /* NULL: nothing is held; else it stays in the cache until dropped */
     hg_pos birth;       /* 0: no read is under way */
+    int passing;        /* mem is not for the cache */
+    int ready;          /* passing, ended: mem has the value, verified */
     struct hg_record_read record;
     struct hg_value_reading reading;
 };
 /* *out, which stays where it is until dropped: a large value that is not in the cache is being read; one that
- * is stays there. path: for messages, as long as *out. */
+ * is stays there. path: for messages, as long as *out. passing: it is one of so many that it is not to be kept. */
 void hg_value_ahead_begin(holog_store *s, const struct hg_locator *loc, const char *path,
-                          struct hg_value_ahead *out);
-void hg_value_ahead_end(holog_store *s, struct hg_value_ahead *a); /* it is in the cache now */
-/* Or 1: its bytes are in a->mem, verified, until dropped, and the cache does not keep them; 0: they are not. */
-int hg_value_ahead_take(holog_store *s, struct hg_value_ahead *a);
+                          int passing, struct hg_value_ahead *out);
+/* It is in the cache now, or, passing, in mem, which is the caller's to look at until dropped. */
+void hg_value_ahead_end(holog_store *s, struct hg_value_ahead *a);
 void hg_value_ahead_drop(holog_store *s, struct hg_value_ahead *a);
 
 /* ---- value_rope.c ---- */

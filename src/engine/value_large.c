@@ -261,7 +261,8 @@ static int begin(holog_store *s, const struct hg_locator *loc, struct hg_value_a
     if (rc < 0)
         return rc;
     if (a->record.rec.type == HG_REC_LARGE)
-        rc = hg_mem_new(s->cache, (size_t)loc->size, &a->mem);
+        rc = a->passing ? hg_mem_new_passing(s->cache, (size_t)loc->size, &a->mem)
+                        : hg_mem_new(s->cache, (size_t)loc->size, &a->mem);
     if (rc == HOLOG_OK && a->mem != NULL) {
         reading_start(&a->reading, &a->record.rec, a->path, 0, loc->size, a->mem->data);
         rc = reading_fill(s, &a->reading);
@@ -277,12 +278,14 @@ static int begin(holog_store *s, const struct hg_locator *loc, struct hg_value_a
 }
 
 void hg_value_ahead_begin(holog_store *s, const struct hg_locator *loc, const char *path,
-                          struct hg_value_ahead *out)
+                          int passing, struct hg_value_ahead *out)
 {
     struct holog_error_detail before;
 
     out->birth = 0;
     out->mem = NULL;
+    out->passing = passing;
+    out->ready = 0;
     out->path = path;
     if (loc->segment == 0 || loc->size <= s->inline_max)
         return;
@@ -304,30 +307,15 @@ void hg_value_ahead_end(holog_store *s, struct hg_value_ahead *a)
         hg_error_get(&before);
         if (reading_finish(s, &a->reading) == HOLOG_OK) {
             clear_padding(a->mem);
-            hg_cache_offer(s->cache, a->birth, a->mem, 0);
+            a->ready = a->passing;
+            if (!a->passing)
+                hg_cache_offer(s->cache, a->birth, a->mem, 0);
         } else {
             hg_error_set(&before);
         }
         hg_record_release(&a->record);
         a->birth = 0;
     }
-}
-
-int hg_value_ahead_take(holog_store *s, struct hg_value_ahead *a)
-{
-    struct holog_error_detail before;
-
-    if (a->birth == 0)
-        return a->mem != NULL;
-    hg_error_get(&before);
-    if (reading_finish(s, &a->reading) < 0) {
-        hg_error_set(&before);
-        hg_mem_put(a->mem);
-        a->mem = NULL;
-    }
-    hg_record_release(&a->record);
-    a->birth = 0;
-    return a->mem != NULL;
 }
 
 void hg_value_ahead_drop(holog_store *s, struct hg_value_ahead *a)
@@ -339,4 +327,5 @@ void hg_value_ahead_drop(holog_store *s, struct hg_value_ahead *a)
     hg_mem_put(a->mem);
     a->birth = 0;
     a->mem = NULL;
+    a->ready = 0;
 }

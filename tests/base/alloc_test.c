@@ -113,3 +113,23 @@ Test(alloc, pages_are_whole_and_can_be_failed)
     }
     hg_free_pages(NULL, 1);
 }
+
+Test(alloc, more_huge_pages_take_what_they_replace_and_leave_the_rest)
+{
+    const size_t mib = (size_t)1 << 20;
+    uint8_t *block = hg_alloc_pages(5 * mib);
+    size_t huge = 0;
+
+    cr_assert_not_null(block);
+    for (int i = 0; i < 3; i++) { /* the third does not fit */
+        size_t now;
+        memset(block, 0xee, 5 * mib);
+        now = hg_alloc_more_huge(block, 5 * mib, huge);
+        cr_assert(now == huge || now == huge + 2 * mib);
+        for (size_t at = 0; at < 5 * mib; at += 512)
+            cr_assert_eq(block[at], at >= huge && at < now ? 0 : 0xee, "round %d, byte %zu", i, at);
+        huge = now;
+    }
+    cr_assert_eq(huge, HG_ALLOC_BY_MALLOC ? 0 : 4 * mib);
+    hg_free_pages(block, 5 * mib);
+}

@@ -5,6 +5,7 @@
  *   faults        each read of a run fails once, in each way
  *   memory        each allocation of a read of the region fails once
  *   damage        a block of one chunk is damaged: the read says which
+ *   scans         an array of twice the budget: others stay in the cache, what passes is verified like the rest
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,15 @@ enum {
 static struct hg_sim *sim;
 static int is_shard; /* the array is one shard, and read as that */
 static uint16_t elements[ROWS * COLUMNS];
+
+enum {
+    LONG_CHUNK = 64 << 10,
+    LONG_CHUNKS = 128,
+    LONG = LONG_CHUNK * LONG_CHUNKS,
+    LONG_BUDGET = LONG / 2,
+    LONG_KEPT = LONG_BUDGET / 2 / LONG_CHUNK, /* chunks */
+    PIECE = 8 * LONG_CHUNK
+};
 
 static void options(holog_options *o)
 {
@@ -331,4 +341,294 @@ Test(array_ahead, damage_in_a_shard_is_said_of_it)
 {
     is_shard = 1;
     damage_one_chunk();
+}
+
+/* ---- scans ---------------------------------------------------------------------------------------*/
+
+static uint8_t long_bytes[LONG];
+static uint8_t long_read[LONG];
+
+static void long_options(holog_options *o)
+{
+    kit_options(o);
+    o->inline_max = 256;
+    o->budget_bytes = LONG_BUDGET;
+}
+
+static int save_bytes(holog_store *s, const char *path, uint64_t len, uint32_t codec)
+{
+    const uint64_t chunk = LONG_CHUNK;
+    holog_array_spec spec = { .struct_size = sizeof spec,
+                              .dtype = HOLOG_UINT8,
+                              .rank = 1,
+                              .shape = &len,
+                              .chunk = &chunk,
+                              .codec = codec };
+
+    return holog_array_save(s, path, &spec, long_bytes, NULL, 0, NULL);
+}
+
+static int make_long(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+    uint64_t seed = test_seed();
+
+    (void)ctx;
+    for (size_t i = 0; i < LONG; i++)
+        long_bytes[i] = (uint8_t)rng_next(&seed);
+    long_options(&o);
+    OK(hg_store_init_io(io, &o));
+    OK(hg_store_open_io(io, &o, &s));
+    OK(save_bytes(s, "long", LONG, HOLOG_CODEC_NONE));
+    OK(save_bytes(s, "packed", LONG, HOLOG_CODEC_ZSTD));
+    OK(save_bytes(s, "other", PIECE, HOLOG_CODEC_NONE));
+    return holog_close(s);
+}
+
+static void make_long_disk(void)
+{
+    struct hg_sim_options so = { .seed = test_seed() };
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, make_long, NULL));
+}
+
+/* Right where there is no error. */
+static int read_bytes(holog_array *a, uint64_t start, uint64_t count, uint64_t step)
+{
+    const holog_slice some = { start, count, step };
+    int rc;
+
+    memset(long_read, 0, count);
+    rc = holog_array_read(a, &some, long_read, NULL);
+    for (uint64_t i = 0; rc == HOLOG_OK && i < count; i++)
+        if (long_read[i] != long_bytes[start + i * step])
+            cr_assert_fail("byte %llu is another", (unsigned long long)(start + i * step));
+    return rc;
+}
+
+static int scan(holog_array *a, uint64_t piece)
+{
+    int rc = HOLOG_OK;
+
+    for (uint64_t at = 0; rc == HOLOG_OK && at < LONG; at += piece)
+        rc = read_bytes(a, at, piece, 1);
+    return rc;
+}
+
+static uint64_t misses_of(holog_store *s, const char *path)
+{
+    holog_stats before = { .struct_size = sizeof before };
+    holog_stats after = { .struct_size = sizeof after };
+    holog_array *a = NULL;
+
+    OK(holog_array_open(s, path, &a));
+    OK(holog_stats_get(s, &before));
+    OK(read_bytes(a, 0, LONG_CHUNK, 1));
+    OK(holog_stats_get(s, &after));
+    holog_array_close(a);
+    return after.cache_misses - before.cache_misses;
+}
+
+/* ctx: bytes that are read at once. */
+static int scan_beside_another(struct hg_io *io, void *ctx)
+{
+    const uint64_t *piece = ctx;
+    holog_options o;
+    holog_store *s = NULL;
+    holog_array *a = NULL;
+    uint64_t first;
+    uint64_t reads;
+
+    long_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    cr_assert_gt(misses_of(s, "other"), 0);
+    cr_assert_eq(misses_of(s, "other"), 0);
+    OK(holog_array_open(s, "long", &a));
+    reads = hg_sim_fallible_calls(sim, HG_SIM_F_READ);
+    OK(scan(a, *piece));
+    first = hg_sim_fallible_calls(sim, HG_SIM_F_READ) - reads;
+    cr_assert_eq(misses_of(s, "other"), 0, "the scan threw it out");
+    reads += first;
+    OK(scan(a, *piece));
+    reads = hg_sim_fallible_calls(sim, HG_SIM_F_READ) - reads;
+    cr_assert_leq(reads + LONG_KEPT - 1, first, "%llu reads, then %llu", (unsigned long long)first,
+                  (unsigned long long)reads);
+    cr_assert_eq(misses_of(s, "other"), 0, "the second scan threw it out");
+    holog_array_close(a);
+    return holog_close(s);
+}
+
+Test(array_ahead, a_scan_larger_than_the_budget_throws_nothing_out_and_finds_its_beginning_again)
+{
+    static uint64_t pieces[] = { LONG, PIECE, LONG_CHUNK };
+
+    make_long_disk();
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++)
+        OK(hg_sim_run(sim, scan_beside_another, &pieces[i]));
+    hg_sim_destroy(sim);
+}
+
+static int go_back(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+    holog_array *a = NULL;
+    uint64_t reads = 0;
+
+    (void)ctx;
+    long_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    OK(holog_array_open(s, "long", &a));
+    OK(scan(a, PIECE));
+    for (int i = 0; i < 3; i++) {
+        reads = hg_sim_fallible_calls(sim, HG_SIM_F_READ);
+        OK(read_bytes(a, LONG - 2 * PIECE, PIECE, 1));
+        reads = hg_sim_fallible_calls(sim, HG_SIM_F_READ) - reads;
+        cr_assert_eq(reads > 0, i == 0, "round %d", i);
+    }
+    holog_array_close(a);
+    return holog_close(s);
+}
+
+Test(array_ahead, a_region_that_is_read_again_after_a_scan_is_kept)
+{
+    make_long_disk();
+    OK(hg_sim_run(sim, go_back, NULL));
+    hg_sim_destroy(sim);
+}
+
+/* Regions of which half begin behind the last one. */
+static void read_anywhere(holog_store *s, const char *path, uint64_t *seed)
+{
+    holog_array *a = NULL;
+    uint64_t at = 0;
+
+    OK(holog_array_open(s, path, &a));
+    for (int i = 0; i < 60; i++) {
+        uint64_t step = 1 + rng_next(seed) % 3;
+        uint64_t left;
+        if (at >= LONG || rng_next(seed) % 2 == 0)
+            at = rng_next(seed) % LONG;
+        left = (LONG - at + step - 1) / step;
+        left = 1 + rng_next(seed) % HG_MIN(left, (uint64_t)(20 * LONG_CHUNK));
+        OK(read_bytes(a, at, left, step));
+        at += left * step;
+    }
+    holog_array_close(a);
+}
+
+static int read_regions(struct hg_io *io, void *ctx)
+{
+    uint64_t seed = test_seed();
+    holog_options o;
+    holog_store *s = NULL;
+    holog_stats st = { .struct_size = sizeof st };
+
+    (void)ctx;
+    long_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    for (int i = 0; i < 4; i++)
+        read_anywhere(s, i % 2 == 0 ? "long" : "packed", &seed);
+    OK(holog_stats_get(s, &st));
+    cr_assert_leq(st.cache_bytes, o.budget_bytes);
+    return holog_close(s);
+}
+
+Test(array_ahead, regions_of_an_array_larger_than_the_budget_are_right)
+{
+    make_long_disk();
+    OK(hg_sim_run(sim, read_regions, NULL));
+    hg_sim_destroy(sim);
+}
+
+static int scan_with_a_fault(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+    holog_array *a = NULL;
+    int rc;
+
+    (void)ctx;
+    long_options(&o);
+    o.flags = HOLOG_OPEN_READONLY;
+    rc = hg_store_open_io(io, &o, &s);
+    if (rc == HOLOG_OK)
+        rc = holog_array_open(s, "long", &a);
+    if (rc == HOLOG_OK)
+        rc = read_bytes(a, 0, LONG, 1);
+    failed += rc < 0;
+    if (a != NULL)
+        OK(read_bytes(a, 0, LONG, 1)); /* what failed once does not fail again */
+    holog_array_close(a);
+    return s != NULL ? holog_close(s) : HOLOG_OK;
+}
+
+Test(array_ahead, a_read_that_fails_in_a_scan_is_read_again)
+{
+    uint64_t calls = 1;
+
+    make_long_disk();
+    for (uint64_t at = 0; at <= calls; at += at == 0 ? 1 : 11) { /* 0: nothing fails */
+        struct hg_sim_options so = { .seed = test_seed(),
+                                     .fault_classes = HG_SIM_F_READ,
+                                     .fault_at = at,
+                                     .fault_kind = HG_SIM_FAULT_ERRNO,
+                                     .fault_errno = 5 };
+        struct hg_sim *copy = NULL;
+        OK(hg_sim_clone(sim, &copy));
+        hg_sim_set_options(copy, &so);
+        OK(hg_sim_run(copy, scan_with_a_fault, NULL));
+        if (at == 0)
+            calls = hg_sim_fallible_calls(copy, HG_SIM_F_READ);
+        cr_assert_eq(hg_sim_open_files(copy), 0);
+        hg_sim_destroy(copy);
+    }
+    cr_assert_gt(calls, LONG_CHUNKS);
+    hg_sim_destroy(sim);
+}
+
+static int damage_last(void *ctx, const char *name, uint64_t size)
+{
+    const uint8_t *last = long_bytes + LONG - LONG_CHUNK;
+    struct hg_sim *disk = ctx;
+    uint64_t len = 0;
+    uint8_t *bytes = hg_sim_file_data(disk, name, &len);
+
+    (void)size;
+    for (uint64_t at = 0; strstr(name, ".hext") != NULL && at + LONG_CHUNK <= len;
+         at += HG_IO_BLOCK)
+        if (memcmp(bytes + at, last, LONG_CHUNK) == 0) {
+            bytes[at + 17] ^= 4;
+            failed++;
+        }
+    return 0;
+}
+
+static int scan_damage(struct hg_io *io, void *ctx)
+{
+    struct holog_error_detail d;
+    holog_options o;
+    holog_store *s = NULL;
+    holog_array *a = NULL;
+
+    (void)ctx;
+    long_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    OK(holog_array_open(s, "long", &a));
+    cr_assert_eq(scan(a, PIECE), HOLOG_E_CORRUPT);
+    holog_last_error(&d);
+    cr_assert_not_null(strstr(d.path, "long/c/127"), "%s: %s", d.path, d.message);
+    holog_array_close(a);
+    return holog_close(s);
+}
+
+Test(array_ahead, damage_is_said_of_what_passes)
+{
+    make_long_disk();
+    OK(hg_sim_each_file(sim, damage_last, sim));
+    cr_assert_eq(failed, 1);
+    OK(hg_sim_run(sim, scan_damage, NULL));
+    hg_sim_destroy(sim);
 }

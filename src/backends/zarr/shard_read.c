@@ -83,7 +83,7 @@ static void ahead_begin(const struct hg_zarr_part *p, struct ahead *h,
 
     *v = (struct hg_value_ahead){ 0 };
     if (h->at >= p->from && h->at + c->chunk.size <= p->to)
-        hg_value_ahead_begin(p->tree->store, &c->loc, p->key, v);
+        hg_value_ahead_begin(p->tree->store, &c->loc, p->key, 1, v);
     h->bytes += held(v, c);
     h->at += c->chunk.size;
 }
@@ -108,7 +108,9 @@ static int read_ahead(const struct hg_zarr_part *p, struct ahead *h, const struc
         struct hg_value_ahead *v = &h->value[h->taken % AHEAD_CHUNKS];
         ahead_fill(p, h, c, n);
         h->bytes -= held(v, &c[h->taken]);
-        if (hg_value_ahead_take(s, v))
+        int cached = v->birth == 0 && v->mem != NULL;
+        hg_value_ahead_end(s, v);
+        if (cached || v->ready)
             memcpy(p->out + (at - p->from), v->mem->data, (size_t)c[h->taken].chunk.size);
         else
             rc = read_inner(p, &c[h->taken], at);
