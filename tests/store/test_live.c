@@ -1,0 +1,337 @@
+/*
+ * What lives: random histories of every kind of change, and after each few steps the mark against
+ * what the slow way finds (livekit.h); the same after reopens, and from a reader. HOLOG_TEST_SEED names the
+ * first of the stores.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/live.h"
+#include "holog/array.h"
+#include "holog/space.h"
+#include "holog/versions.h"
+#include "livekit.h"
+
+enum {
+    STEPS = 80,
+    NOISE = 400000,
+    BATCH = 70
+};
+
+static const char *const paths[] = { "a",     "b",      "d",     "d/x",   "d/y", "d/e",
+                                     "d/e/z", "d/e/10", "f/g",   "l",     "m/l", "c0",
+                                     "c0/x",  "big/1",  "big/2", "delta", "arr", "arr2" };
+#define PATHS (sizeof paths / sizeof paths[0])
+
+static struct box box;
+static struct live_open held;
+static uint64_t seed_now;
+static uint64_t rng;
+static uint8_t noise[NOISE];
+
+static uint64_t below(uint64_t n)
+{
+    rng ^= rng << 13;
+    rng ^= rng >> 7;
+    rng ^= rng << 17;
+    return n == 0 ? 0 : (rng >> 11) % n;
+}
+
+static const char *some_path(void)
+{
+    return paths[below(PATHS)];
+}
+
+static const uint8_t *some_bytes(size_t len)
+{
+    return noise + below(NOISE - len);
+}
+
+/* What is there decides what can be done; what cannot be done is refused. */
+static void done(int rc)
+{
+    struct holog_error_detail d;
+
+    holog_last_error(&d);
+    cr_assert(rc >= 0 || (rc != HOLOG_E_CORRUPT && rc != HOLOG_E_IO && rc != HOLOG_E_NOMEM &&
+                          rc != HOLOG_E_BUDGET && rc != HOLOG_E_POISONED),
+              "seed %llu: %s: %s", (unsigned long long)seed_now, holog_error_name(rc), d.message);
+}
+
+/* ---- steps ---------------------------------------------------------------------------------------- */
+
+static size_t some_size(void)
+{
+    switch (below(4)) {
+    case 0: return below(60);
+    case 1: return below(1000);
+    case 2: return 1025 + below(9000);
+    default: return 60000 + below(200000);
+    }
+}
+
+static void save(holog_store *s)
+{
+    size_t len = some_size();
+
+    done(holog_save(s, some_path(), some_bytes(len), len, HOLOG_PARENTS | HOLOG_REPLACE, NULL));
+}
+
+static void apply(holog_store *s)
+{
+    const char *path = below(2) ? "delta" : some_path();
+    holog_stat_info info = { .struct_size = sizeof info };
+    holog_delta d[3];
+    size_t n = 1 + below(3);
+
+    if (holog_stat(s, path, &info) < 0 || info.type != HOLOG_BLOB)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t at = below(info.size_bytes / 2 + 1);
+        size_t len = below(4) == 0 ? some_size() : below(40);
+        d[i] = (holog_delta){ .kind = 1 + (uint32_t)below(3), .start = at, .end = at + below(9) };
+        d[i].end = HG_MIN(d[i].end, info.size_bytes / 2);
+        d[i].len_bytes = d[i].kind == HOLOG_DELTA_DELETE ? 0 : len;
+        d[i].data = d[i].kind == HOLOG_DELTA_DELETE ? NULL : some_bytes(len);
+    }
+    done(holog_apply(s, path, d, n, 0, 0, NULL));
+}
+
+static void many_deltas(holog_store *s)
+{
+    for (unsigned i = 0; i < 20; i++)
+        apply(s);
+    if (below(2) == 0)
+        done(holog_fold(s, below(3) ? "delta" : some_path()));
+}
+
+static void batch(holog_store *s)
+{
+    static char names[BATCH][64];
+    holog_item items[BATCH];
+    const char *dir = below(2) ? "many" : "d";
+    size_t n = 2 + below(BATCH - 2);
+
+    for (size_t i = 0; i < n; i++) {
+        size_t len = below(30) == 0 ? 70000 : below(200);
+        (void)snprintf(names[i], sizeof names[i], "%s/entry-%02zu", dir, i);
+        items[i] = (holog_item){ .path = names[i], .data = some_bytes(len), .len_bytes = len };
+    }
+    done(holog_save_batch(s, items, n, HOLOG_PARENTS | HOLOG_REPLACE, NULL));
+}
+
+static void array(holog_store *s)
+{
+    static const uint64_t shape[2] = { 300, 400 };
+    static const uint64_t chunk[2] = { 200, 200 };
+    holog_array_spec spec = { .struct_size = sizeof spec,
+                              .dtype = below(2) ? HOLOG_UINT16 : HOLOG_UINT8,
+                              .rank = 2,
+                              .shape = shape,
+                              .chunk = chunk };
+    holog_slice region[2] = { { below(200), 1 + below(100), 1 },
+                              { below(300), 1 + below(100), 1 } };
+    const char *path = below(2) ? "arr" : "arr2";
+
+    if (below(3) == 0)
+        done(holog_array_save(s, path, &spec, noise, NULL, HOLOG_REPLACE, NULL));
+    else
+        done(holog_array_update(s, path, region, some_bytes(40000), NULL, NULL));
+}
+
+static void transaction(holog_store *s)
+{
+    holog_txn *txn = NULL;
+
+    OK(holog_begin(s, &txn));
+    for (unsigned i = 0; i < 4; i++) {
+        size_t len = some_size();
+        if (below(2))
+            done(holog_txn_save(txn, some_path(), some_bytes(len), len,
+                                HOLOG_PARENTS | HOLOG_REPLACE));
+        else
+            done(holog_txn_copy(txn, some_path(), some_path(), HOLOG_REPLACE));
+    }
+    OK(holog_txn_message(txn, "several"));
+    if (below(4) == 0)
+        holog_abort(txn);
+    else
+        done(holog_commit(txn, NULL));
+}
+
+static uint64_t some_number(holog_store *s)
+{
+    return 1 + below(holog_last_number(s) + 1);
+}
+
+static void tag(holog_store *s)
+{
+    char name[16];
+
+    (void)snprintf(name, sizeof name, "t%u", (unsigned)below(4));
+    if (below(3) == 0)
+        done(holog_tag_delete(s, name));
+    else
+        done(holog_tag(s, name, some_number(s), HOLOG_REPLACE));
+}
+
+static void view(holog_store *s)
+{
+    holog_view **v = &held.views[below(4)];
+
+    if (*v != NULL) {
+        holog_view_close(*v);
+        *v = NULL;
+    } else if (below(2) == 0) {
+        done(holog_view_open(s, v));
+    } else {
+        done(holog_view_open_at(s, some_number(s), v));
+    }
+}
+
+static void hold_txn(holog_store *s)
+{
+    holog_value *v = NULL;
+
+    if (held.txn != NULL) {
+        holog_abort(held.txn);
+        held.txn = NULL;
+        return;
+    }
+    OK(holog_begin(s, &held.txn));
+    if (holog_txn_load(held.txn, some_path(), &v) == HOLOG_OK)
+        holog_value_release(v);
+}
+
+static void retain(holog_store *s)
+{
+    if (below(2) == 0)
+        done(holog_config(s, "retention.commits", below(2) ? "12" : "all", NULL, 0));
+    else
+        done(holog_gc(s, 1 + below(15), 0, 0, NULL));
+}
+
+static void step(holog_store *s)
+{
+    switch (below(22)) {
+    case 0: done(holog_mkdir(s, some_path(), HOLOG_PARENTS, NULL)); break;
+    case 1: done(holog_delete(s, some_path(), NULL)); break;
+    case 2: done(holog_delete_all(s, some_path(), NULL)); break;
+    case 3: done(holog_move(s, some_path(), some_path(), HOLOG_REPLACE, NULL)); break;
+    case 4:
+    case 5: done(holog_copy(s, some_path(), some_path(), HOLOG_REPLACE, NULL)); break;
+    case 6: done(holog_symlink(s, some_path(), some_path(), HOLOG_REPLACE, NULL)); break;
+    case 7: done(holog_rollback(s, below(3) ? some_path() : "/", some_number(s), NULL)); break;
+    case 8: tag(s); break;
+    case 9:
+    case 10: view(s); break;
+    case 11: retain(s); break;
+    case 12: batch(s); break;
+    case 13:
+    case 14: array(s); break;
+    case 15: transaction(s); break;
+    case 16: many_deltas(s); break;
+    case 17: apply(s); break;
+    case 18: done(holog_fold(s, below(2) ? "delta" : some_path())); break;
+    case 19: hold_txn(s); break;
+    default: save(s);
+    }
+}
+
+/* ---- stores --------------------------------------------------------------------------------------- */
+
+static void let_go(void)
+{
+    for (size_t i = 0; i < sizeof held.views / sizeof held.views[0]; i++)
+        holog_view_close(held.views[i]);
+    holog_abort(held.txn);
+    memset(&held, 0, sizeof held);
+}
+
+static void make_noise(void)
+{
+    rng = 88172645463325252u;
+    for (size_t i = 0; i < NOISE; i++)
+        noise[i] = (uint8_t)below(256);
+}
+
+static void begin(uint64_t seed)
+{
+    seed_now = seed;
+    make_noise();
+    rng = seed * 2654435761u + 1;
+    box_make(&box);
+    box.opts.segment_size_max = 16 << 10;
+    box.opts.extent_segment_size_max = 1 << 20;
+    box.opts.inline_max = 1024;
+    box.opts.no_background = 1;
+    box.opts.sync = HOLOG_SYNC_NONE;
+    box_open(&box);
+    OK(holog_save(box.store, "delta", noise, 20000, 0, NULL));
+}
+
+static void without_checkpoints(void)
+{
+    int rc = holog_close(box.store);
+    char dir[300];
+
+    OK(rc);
+    (void)snprintf(dir, sizeof dir, "%s/chk", box.dir);
+    remove_tree(dir);
+    box_open(&box);
+}
+
+static void from_a_reader(void)
+{
+    holog_options opts = box.opts;
+    holog_store *reader = NULL;
+
+    OK(holog_sync(box.store));
+    opts.flags |= HOLOG_OPEN_READONLY;
+    OK(holog_open(box.dir, &opts, &reader));
+    live_is_exact(&box, reader, NULL, "from a reader");
+    OK(holog_close(reader));
+}
+
+static void one_store(uint64_t seed)
+{
+    char when[80];
+
+    begin(seed);
+    for (unsigned i = 1; i <= STEPS; i++) {
+        step(box.store);
+        (void)snprintf(when, sizeof when, "seed %llu step %u", (unsigned long long)seed, i);
+        if (i % 10 == 0)
+            live_is_exact(&box, box.store, &held, when);
+    }
+    from_a_reader();
+    let_go();
+    box_reopen(&box);
+    live_is_exact(&box, box.store, NULL, "reopened");
+    without_checkpoints();
+    live_is_exact(&box, box.store, NULL, "reopened by the log alone");
+    box_end(&box);
+}
+
+static void all_was_met(void)
+{
+    const struct live_met *m = &live_met;
+
+    cr_assert(m->frames > 0 && m->times > 0 && m->records > 0 && m->pieces > 0 && m->lists > 0);
+    cr_assert(m->chunks > 0 && m->payloads > 0 && m->listed > 0 && m->folds > 0 && m->chains > 0);
+    cr_assert(m->dead > 0 && m->busy > 0 && m->sealed > 0);
+    for (unsigned i = 0; i < HG_HOLDERS; i++)
+        cr_assert_gt(m->bytes[i], 0, "holder %u", i);
+}
+
+Test(live, what_lives_is_what_can_be_asked_for_and_nothing_else)
+{
+    unsigned stores = test_level() == 0 ? 12 : test_level() == 1 ? 100 : 2000;
+
+    for (unsigned i = 0; i < stores; i++)
+        one_store(test_seed() + i);
+    all_was_met();
+    printf("# total: %u stores\n", stores);
+}
