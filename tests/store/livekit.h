@@ -26,7 +26,6 @@ extern struct live_met live_met;
 
 /* Every byte of what the view can be asked for is among the things of the list. */
 struct hg_live_list;
-void live_covers(struct box *b, holog_store *s, const holog_view *view,
-                 const struct hg_live_list *list);
+void live_covers(struct box *b, const holog_view *view, const struct hg_live_list *list);
 
 #endif

@@ -28,7 +28,7 @@ static const char *const paths[] = { "a",     "b",      "d",     "d/x",   "d/y",
 static struct box box;
 static struct live_open held;
 static uint64_t seed_now;
-static uint64_t rng;
+static _Thread_local uint64_t rng;
 static uint8_t noise[NOISE];
 
 static uint64_t below(uint64_t n)
@@ -334,4 +334,262 @@ Test(live, what_lives_is_what_can_be_asked_for_and_nothing_else)
         one_store(test_seed() + i);
     all_was_met();
     printf("# total: %u stores\n", stores);
+}
+
+/* ---- while others write --------------------------------------------------------------------------- */
+
+static pthread_rwlock_t pause_lock = PTHREAD_RWLOCK_INITIALIZER; /* writers: for each step */
+static int stop_writing;                                         /* pause_lock */
+static int steps_left; /* atomic: the store is to stay small enough for the slow way */
+
+/* No fold: the newest one decides what lives, and the slow way looks later. */
+static void write_something(holog_store *s)
+{
+    switch (below(12)) {
+    case 0: done(holog_delete(s, some_path(), NULL)); break;
+    case 1: done(holog_copy(s, some_path(), some_path(), HOLOG_REPLACE, NULL)); break;
+    case 2: done(holog_move(s, some_path(), some_path(), HOLOG_REPLACE, NULL)); break;
+    case 3: done(holog_rollback(s, some_path(), some_number(s), NULL)); break;
+    case 4: batch(s); break;
+    case 5: array(s); break;
+    case 6: tag(s); break;
+    case 7: done(holog_gc(s, 1 + below(30), 0, 0, NULL)); break;
+    case 8:
+    case 9: apply(s); break;
+    default: save(s);
+    }
+}
+
+static void *writer(void *arg)
+{
+    int stop = 0;
+
+    rng = (uint64_t)(uintptr_t)arg * 7919 + seed_now;
+    while (!stop) {
+        OK(pthread_rwlock_rdlock(&pause_lock));
+        stop = stop_writing;
+        if (!stop && __atomic_load_n(&steps_left, __ATOMIC_RELAXED) > 0) {
+            __atomic_fetch_sub(&steps_left, 1, __ATOMIC_RELAXED);
+            write_something(box.store);
+        }
+        OK(pthread_rwlock_unlock(&pause_lock));
+    }
+    return NULL;
+}
+
+static void *reader(void *arg)
+{
+    int stop = 0;
+
+    rng = (uint64_t)(uintptr_t)arg * 104729 + seed_now;
+    while (!stop) {
+        holog_view *v = NULL;
+        holog_value *value = NULL;
+        OK(pthread_rwlock_rdlock(&pause_lock));
+        stop = stop_writing;
+        OK(pthread_rwlock_unlock(&pause_lock));
+        done(below(2) ? holog_view_open(box.store, &v)
+                      : holog_view_open_at(box.store, some_number(box.store), &v));
+        for (unsigned i = 0; v != NULL && i < 5; i++) {
+            int rc = holog_view_load(v, some_path(), &value);
+            done(rc);
+            if (rc == HOLOG_OK)
+                holog_value_release(value);
+        }
+        holog_view_close(v);
+    }
+    return NULL;
+}
+
+static void things_of_all(holog_store *s, struct hg_live_list *out)
+{
+    struct hg_buf marks = { 0 };
+    const struct hg_live_segment *g;
+    uint32_t ids[4096];
+    size_t n;
+
+    OK(hg_live_mark(s, &marks));
+    g = (const struct hg_live_segment *)(const void *)marks.data;
+    n = marks.len / sizeof *g;
+    cr_assert_lt(n, sizeof ids / sizeof ids[0]);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = g[i].segment;
+    OK(hg_live_things(s, ids, n, out));
+    hg_buf_release(&marks);
+}
+
+/* A mark that began when the view was open has what the view can be asked for. */
+static void mark_beside_writers(void)
+{
+    struct hg_live_list list;
+    holog_view *now = NULL;
+    holog_view *past = NULL;
+
+    __atomic_store_n(&steps_left, 25, __ATOMIC_RELAXED);
+    OK(holog_view_open(box.store, &now));
+    done(holog_view_open_at(box.store, some_number(box.store), &past));
+    things_of_all(box.store, &list);
+    OK(pthread_rwlock_wrlock(&pause_lock));
+    OK(holog_sync(box.store));
+    live_covers(&box, now, &list);
+    if (past != NULL)
+        live_covers(&box, past, &list);
+    OK(pthread_rwlock_unlock(&pause_lock));
+    hg_live_list_release(box.store, &list);
+    holog_view_close(past);
+    holog_view_close(now);
+}
+
+Test(live, nothing_that_a_view_shows_is_missed_while_others_write)
+{
+    unsigned marks = test_level() == 0 ? 15 : test_level() == 1 ? 80 : 1000;
+    pthread_t threads[3];
+
+    begin(test_seed());
+    rng = seed_now;
+    stop_writing = 0;
+    for (uintptr_t i = 0; i < 3; i++)
+        OK(pthread_create(&threads[i], NULL, i == 2 ? reader : writer, (void *)(i + 1)));
+    for (unsigned i = 0; i < marks; i++)
+        mark_beside_writers();
+    OK(pthread_rwlock_wrlock(&pause_lock));
+    stop_writing = 1;
+    OK(pthread_rwlock_unlock(&pause_lock));
+    for (size_t i = 0; i < 3; i++)
+        OK(pthread_join(threads[i], NULL));
+    live_is_exact(&box, box.store, NULL, "when they have stopped");
+    box_reopen(&box);
+    live_is_exact(&box, box.store, NULL, "reopened");
+    box_end(&box);
+}
+
+/* ---- one thing at a time -------------------------------------------------------------------------- */
+
+static uint64_t sum_of(size_t offset)
+{
+    struct hg_buf marks = { 0 };
+    const struct hg_live_segment *g;
+    uint64_t sum = 0;
+
+    OK(hg_live_mark(box.store, &marks));
+    g = (const struct hg_live_segment *)(const void *)marks.data;
+    for (size_t i = 0; i < marks.len / sizeof *g; i++) {
+        uint64_t n;
+        memcpy(&n, (const uint8_t *)&g[i] + offset, sizeof n);
+        sum += n;
+    }
+    hg_buf_release(&marks);
+    return sum;
+}
+
+#define HELD(holder) sum_of(offsetof(struct hg_live_segment, live) + (holder) * sizeof(uint64_t))
+
+Test(live, a_value_goes_from_the_newest_state_to_history_to_a_tag_to_a_view_and_dies)
+{
+    holog_view *v = NULL;
+
+    begin(1);
+    OK(holog_save(box.store, "big", noise, 200000, 0, NULL)); /* commit 2 */
+    OK(holog_save(box.store, "other", noise, 10, 0, NULL));
+    cr_assert_geq(HELD(HG_HOLD_HEAD), 200000);
+    OK(holog_tag(box.store, "keep", 2, 0));
+    OK(holog_delete(box.store, "big", NULL));
+    cr_assert(HELD(HG_HOLD_HEAD) < 200000 && HELD(HG_HOLD_HISTORY) >= 200000);
+    OK(holog_gc(box.store, 1, 0, 0, NULL));
+    cr_assert(HELD(HG_HOLD_HISTORY) < 200000 && HELD(HG_HOLD_TAGS) >= 200000);
+    OK(holog_view_open_at(box.store, 2, &v));
+    OK(holog_tag_delete(box.store, "keep"));
+    cr_assert(HELD(HG_HOLD_TAGS) < 200000 && HELD(HG_HOLD_VIEWS) >= 200000);
+    holog_view_close(v);
+    cr_assert_lt(HELD(HG_HOLD_VIEWS), 200000);
+    box_reopen(&box);
+    live_is_exact(&box, box.store, NULL, "reopened");
+    box_end(&box);
+}
+
+Test(live, a_view_that_has_ended_holds_nothing)
+{
+    holog_value *value = NULL;
+    holog_view *v = NULL;
+
+    begin(1);
+    OK(holog_save(box.store, "big", noise, 200000, 0, NULL));
+    OK(holog_view_open(box.store, &v));
+    OK(holog_delete(box.store, "big", NULL));
+    OK(holog_gc(box.store, 1, 0, 0, NULL));
+    cr_assert_geq(HELD(HG_HOLD_VIEWS), 200000);
+    OK(holog_config(box.store, "pins.max_bytes", "1000", NULL, 0));
+    OK(holog_save(box.store, "a", noise, 10, 0, NULL));
+    OK(holog_gc(box.store, 1, 0, 0, NULL));
+    FAILS(HOLOG_E_STALE, holog_view_load(v, "big", &value), "pins.max_bytes");
+    cr_assert_lt(HELD(HG_HOLD_VIEWS), 200000);
+    live_is_exact(&box, box.store, NULL, "with a view that has ended");
+    holog_view_close(v);
+    box_reopen(&box);
+    live_is_exact(&box, box.store, NULL, "reopened");
+    box_end(&box);
+}
+
+Test(live, a_value_on_its_way_is_in_a_segment_that_is_busy)
+{
+    struct hg_buf marks = { 0 };
+    const struct hg_live_segment *g;
+    holog_txn *txn = NULL;
+    unsigned busy = 0;
+
+    begin(1);
+    OK(holog_begin(box.store, &txn));
+    OK(holog_txn_save(txn, "first", noise, 300000, 0));
+    for (unsigned i = 0; i < 20; i++) /* the next segments */
+        OK(holog_save(box.store, "big", noise, 300000, HOLOG_REPLACE, NULL));
+    OK(hg_live_mark(box.store, &marks));
+    g = (const struct hg_live_segment *)(const void *)marks.data;
+    for (size_t i = 0; i < marks.len / sizeof *g; i++)
+        busy += g[i].kind == HG_KIND_EXTENTS && g[i].busy;
+    cr_assert_eq(busy, 2, "%u: the first value's, and the active one", busy);
+    hg_buf_release(&marks);
+    OK(holog_commit(txn, NULL));
+    live_is_exact(&box, box.store, NULL, "committed");
+    box_reopen(&box);
+    live_is_exact(&box, box.store, NULL, "reopened");
+    box_end(&box);
+}
+
+/* ---- holog_space ---------------------------------------------------------------------------------- */
+
+struct seen {
+    unsigned n;
+    uint32_t last;
+};
+
+static int see(void *ctx, const holog_segment_space *s)
+{
+    struct seen *seen = ctx;
+    size_t len = 0;
+
+    free(file_read(box.dir, s->file, &len));
+    cr_assert_eq(s->struct_size, sizeof *s);
+    cr_assert_gt(s->segment, seen->last);
+    cr_assert_eq(s->used_bytes, s->own_bytes + s->head_bytes + s->history_bytes + s->tag_bytes +
+                                    s->view_bytes + s->dead_bytes);
+    cr_assert_leq(s->used_bytes, len);
+    seen->last = s->segment;
+    seen->n++;
+    return seen->n == 3;
+}
+
+Test(live, space_tells_of_each_segment_until_it_is_stopped)
+{
+    struct seen seen = { 0 };
+
+    begin(3);
+    for (unsigned i = 0; i < 40; i++)
+        step(box.store);
+    let_go();
+    box_reopen(&box);
+    OK(holog_space(box.store, see, &seen));
+    cr_assert_eq(seen.n, 3);
+    FAILS(HOLOG_E_INVAL, holog_space(box.store, NULL, NULL), "each is NULL");
+    cr_assert_eq(holog_space(NULL, see, &seen), HOLOG_E_INVAL);
+    box_end(&box);
 }
