@@ -3,11 +3,15 @@
  * what the slow way finds (livekit.h); the same after reopens, and from a reader. HOLOG_TEST_SEED names the
  * first of the stores.
  */
+#include <ftw.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/alloc.h"
 #include "engine/live.h"
 #include "holog/array.h"
 #include "holog/space.h"
@@ -26,6 +30,7 @@ static const char *const paths[] = { "a",     "b",      "d",     "d/x",   "d/y",
 #define PATHS (sizeof paths / sizeof paths[0])
 
 static struct box box;
+static struct box copy; /* of its files */
 static struct live_open held;
 static uint64_t seed_now;
 static _Thread_local uint64_t rng;
@@ -109,7 +114,7 @@ static void many_deltas(holog_store *s)
 
 static void batch(holog_store *s)
 {
-    static char names[BATCH][64];
+    char names[BATCH][64];
     holog_item items[BATCH];
     const char *dir = below(2) ? "many" : "d";
     size_t n = 2 + below(BATCH - 2);
@@ -295,6 +300,37 @@ static void from_a_reader(void)
     OK(holog_close(reader));
 }
 
+static int copy_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    char to[PATH_MAX];
+    size_t len = 0;
+    void *data;
+
+    HG_UNUSED(st);
+    HG_UNUSED(ftw);
+    (void)snprintf(to, sizeof to, "%s%s", copy.dir, path + strlen(box.dir));
+    if (type == FTW_D)
+        return strcmp(path, box.dir) == 0 ? 0 : mkdir(to, 0700);
+    data = file_read(box.dir, path + strlen(box.dir) + 1, &len);
+    file_write(copy.dir, path + strlen(box.dir) + 1, data, len);
+    free(data);
+    return 0;
+}
+
+/* As its files are now, nothing closed: what a killed process leaves. */
+static void after_a_crash(void)
+{
+    OK(holog_sync(box.store));
+    box_make(&copy);
+    cr_assert_eq(nftw(box.dir, copy_one, 16, FTW_PHYS), 0);
+    copy.opts.no_background = 1;
+    box_open(&copy);
+    live_is_exact(&copy, copy.store, NULL, "after a crash");
+    OK(holog_save(copy.store, "after", noise, 100000, HOLOG_REPLACE | HOLOG_PARENTS, NULL));
+    live_is_exact(&copy, copy.store, NULL, "after a crash and a commit");
+    box_end(&copy);
+}
+
 static void one_store(uint64_t seed)
 {
     char when[80];
@@ -307,6 +343,7 @@ static void one_store(uint64_t seed)
             live_is_exact(&box, box.store, &held, when);
     }
     from_a_reader();
+    after_a_crash();
     let_go();
     box_reopen(&box);
     live_is_exact(&box, box.store, NULL, "reopened");
@@ -552,6 +589,124 @@ Test(live, a_value_on_its_way_is_in_a_segment_that_is_busy)
     live_is_exact(&box, box.store, NULL, "committed");
     box_reopen(&box);
     live_is_exact(&box, box.store, NULL, "reopened");
+    box_end(&box);
+}
+
+/* ---- what goes wrong ------------------------------------------------------------------------------ */
+
+static void some_history(uint64_t seed, unsigned steps)
+{
+    begin(seed);
+    for (unsigned i = 0; i < steps; i++)
+        step(box.store);
+    let_go();
+}
+
+Test(live, a_footer_that_is_damaged_is_told_with_its_place)
+{
+    struct hg_buf marks = { 0 };
+    size_t len = 0;
+    uint8_t *data;
+
+    some_history(5, 60);
+    OK(holog_sync(box.store));
+    data = file_read(box.dir, "seg/00000002.hlog", &len);
+    cr_assert_gt(len, 4096 + 128 + 30);
+    data[len - 128 - 20] ^= 1;
+    file_write(box.dir, "seg/00000002.hlog", data, len);
+    FAILS(HOLOG_E_CORRUPT, hg_live_mark(box.store, &marks), "footer");
+    cr_assert_eq(marks.len, 0);
+    data[len - 128 - 20] ^= 1;
+    file_write(box.dir, "seg/00000002.hlog", data, len);
+    free(data);
+    hg_buf_release(&marks);
+    live_is_exact(&box, box.store, NULL, "mended");
+    box_reopen(&box);
+    live_is_exact(&box, box.store, NULL, "reopened");
+    box_end(&box);
+}
+
+Test(live, a_segment_that_is_gone_is_told)
+{
+    struct hg_buf marks = { 0 };
+    char from[300];
+    char to[300];
+
+    some_history(6, 60);
+    OK(holog_sync(box.store));
+    (void)snprintf(from, sizeof from, "%s/seg/00000002.hlog", box.dir);
+    (void)snprintf(to, sizeof to, "%s/away", box.dir);
+    OK(holog_close(box.store)); /* no file is open any more */
+    box_open(&box);
+    OK(rename(from, to));
+    FAILS(HOLOG_E_STALE, hg_live_mark(box.store, &marks), NULL);
+    OK(rename(to, from));
+    hg_buf_release(&marks);
+    live_is_exact(&box, box.store, NULL, "back");
+    box_end(&box);
+}
+
+static long fail_at; /* allocations until one fails; below 0: none does */
+
+static int fails_now(size_t size, void *ctx)
+{
+    HG_UNUSED(size);
+    HG_UNUSED(ctx);
+    return fail_at >= 0 && fail_at-- == 0;
+}
+
+Test(live, every_allocation_may_fail_and_nothing_is_lost_or_kept)
+{
+    struct hg_cache_counters before;
+    struct hg_cache_counters after;
+    struct hg_buf marks = { 0 };
+    int rc = HOLOG_E_NOMEM;
+    long n;
+
+    some_history(7, 50);
+    OK(holog_sync(box.store));
+    hg_alloc_set_fault(fails_now, NULL);
+    fail_at = -1;
+    OK(hg_live_mark(box.store, &marks)); /* digests are made: pages and files are there */
+    hg_cache_counters(box.store->cache, &before);
+    for (n = 0; rc != HOLOG_OK && n < 100000; n++) {
+        marks.len = 0;
+        fail_at = n;
+        rc = hg_live_mark(box.store, &marks);
+        cr_assert(rc == HOLOG_OK || rc == HOLOG_E_NOMEM || rc == HOLOG_E_BUDGET, "%ld: %s", n,
+                  holog_error_name(rc));
+        if (fail_at >= 0)
+            break; /* nothing failed */
+        rc = HOLOG_E_NOMEM;
+    }
+    fail_at = -1;
+    hg_alloc_set_fault(NULL, NULL);
+    cr_assert_gt(n, 20);
+    hg_cache_counters(box.store->cache, &after);
+    cr_assert_leq(after.bytes, before.bytes, "memory of failed marks is still taken");
+    hg_buf_release(&marks);
+    live_is_exact(&box, box.store, NULL, "after that");
+    box_reopen(&box);
+    live_is_exact(&box, box.store, NULL, "reopened");
+    box_end(&box);
+}
+
+Test(live, a_budget_that_is_too_small_is_told_and_given_back)
+{
+    struct hg_cache_counters before;
+    struct hg_buf marks = { 0 };
+    uint64_t taken;
+
+    some_history(8, 60);
+    box_reopen(&box);
+    hg_cache_counters(box.store->cache, &before);
+    taken = before.budget - before.bytes - 100000;
+    OK(hg_budget_take(box.store->cache, taken));
+    FAILS(HOLOG_E_BUDGET, hg_live_mark(box.store, &marks), "budget");
+    hg_budget_give(box.store->cache, taken);
+    OK(hg_live_mark(box.store, &marks));
+    hg_buf_release(&marks);
+    live_is_exact(&box, box.store, NULL, "with room again");
     box_end(&box);
 }
 
