@@ -63,6 +63,7 @@ enum option_id {
     OPT_DRY_RUN,
     OPT_DEPTH,
     OPT_PROMETHEUS,
+    OPT_SEGMENTS,
     OPT_SEGMENT_SIZE,
     OPT_EXTENT_SIZE,
     OPT_INLINE_MAX,

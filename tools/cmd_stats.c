@@ -348,6 +348,15 @@ int stats_prometheus(FILE *to, const char *name, holog_store *store)
     return rc;
 }
 
+static int finish_segments(const struct args *args, holog_store *store)
+{
+    int rc = stats_segments(args, store);
+    int status = rc < 0 ? cli_fail(args, rc, args->operands[0]) : EXIT_DONE;
+
+    status = cli_close(args, store, status);
+    return cli_flush(args, status);
+}
+
 int verb_stats(const struct args *args)
 {
     holog_stats stats = { .struct_size = sizeof stats };
@@ -356,9 +365,13 @@ int verb_stats(const struct args *args)
 
     if (args->given[OPT_JSON] && args->given[OPT_PROMETHEUS])
         return cli_usage(args, "--json and --prometheus exclude each other");
+    if (args->given[OPT_SEGMENTS] && args->given[OPT_PROMETHEUS])
+        return cli_usage(args, "--segments and --prometheus exclude each other");
     int status = cli_open(args, OPEN_READ, &store);
     if (status != EXIT_DONE)
         return status;
+    if (args->given[OPT_SEGMENTS])
+        return finish_segments(args, store);
     int rc = holog_stats_get(store, &stats);
     if (rc >= 0)
         rc = get_keepers(store, &keepers);

@@ -118,8 +118,10 @@ static const struct command commands[] = {
       "HOLOG_DIRECT count more; with HOLOG_CALIBRATION=off it is not looked at. Nothing of it changes\n"
       "what is stored, or how durable it is. 'holog info' says what is used.", 1, 1,
       { OPT_SAMPLE, OPT_DRY_RUN, OPT_JSON }, verb_calibrate },
-    { "stats", "STORE", "Show counters, sizes, and what keeps the past.", NULL, 1, 1,
-      { OPT_JSON, OPT_PROMETHEUS }, verb_stats },
+    { "stats", "STORE", "Show counters, sizes, and what keeps the past.",
+      "With --segments: for each file of the store how much of it lives, for the newest state (head),\n"
+      "history, tags and open views, and how much nobody can ask for any more (dead).", 1, 1,
+      { OPT_SEGMENTS, OPT_JSON, OPT_PROMETHEUS }, verb_stats },
     { "serve", "STORE", "Serve the store over HTTP: Zarr arrays and blobs, any state.",
       "  /live/KEY    the newest state           /@REF/KEY   leads to the number of a tag, HEAD~N, time\n"
       "  /@17/KEY     the state of commit 17     /           what is here; /healthz and /metrics, too\n"

@@ -62,6 +62,8 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_DEPTH]         = { "depth", 'd', KIND_NUMBER, "N",
                             "sum up directories more than N below PATH (default 1)" },
     [OPT_PROMETHEUS]    = { "prometheus", 0, KIND_FLAG, NULL, "Prometheus text format" },
+    [OPT_SEGMENTS]      = { "segments", 0, KIND_FLAG, NULL,
+                            "what each segment holds and for whom" },
     [OPT_SEGMENT_SIZE]  = { "segment-size", 0, KIND_SIZE, "BYTES",
                             "largest log segment, a power of two, 16K - 64M" },
     [OPT_EXTENT_SIZE]   = { "extent-segment-size", 0, KIND_SIZE, "BYTES",

@@ -93,23 +93,36 @@ static int add_of_log(struct hg_mark *m)
     return rc;
 }
 
+/* Of the extent segments that are open: how much is used, and whether they are busy; once they are, they
+ * stay so. */
+static int look_at_extents(struct hg_mark *m)
+{
+    struct hg_buf open = { 0 };
+    int rc = hg_log_extents_open(m->s->log, &open);
+    const struct hg_log_extent *x = (const struct hg_log_extent *)(const void *)open.data;
+
+    for (size_t i = 0; i < hg_mark_places(m); i++)
+        hg_mark_place_at(m, i)->open = 0;
+    for (size_t i = 0; i < open.len / sizeof *x && rc == HOLOG_OK; i++) {
+        struct hg_live_place *p = find_place(m, x[i].segment);
+        if (p == NULL)
+            continue; /* it is new: found after the moment, or of nobody's interest */
+        p->open = 1;
+        p->g.busy |= x[i].busy != 0;
+        p->g.used = x[i].used;
+    }
+    hg_buf_release(&open);
+    return rc;
+}
+
 /* Before the moment. */
 static int find_busy(struct hg_mark *m)
 {
-    struct hg_buf busy = { 0 };
     int rc = add_of_log(m);
 
     for (size_t i = 0; i < hg_mark_places(m); i++)
         hg_mark_place_at(m, i)->g.busy = 0;
-    if (rc == HOLOG_OK)
-        rc = hg_log_extents_busy(m->s->log, &busy);
-    for (size_t i = 0; i < busy.len / sizeof(uint32_t) && rc == HOLOG_OK; i++) {
-        struct hg_live_place *p = find_place(m, ((const uint32_t *)(const void *)busy.data)[i]);
-        if (p != NULL) /* else it is new: found after the moment */
-            p->g.busy = 1;
-    }
-    hg_buf_release(&busy);
-    return rc;
+    return rc < 0 ? rc : look_at_extents(m);
 }
 
 /* After the moment: what is new since the first look is busy, and the frame segment that was active,
@@ -118,6 +131,8 @@ static int add_new(struct hg_mark *m, const struct hg_log_state *state)
 {
     int rc = add_of_log(m);
 
+    if (rc == HOLOG_OK)
+        rc = look_at_extents(m);
     for (size_t i = 0; i < hg_mark_places(m) && rc == HOLOG_OK; i++) {
         struct hg_live_place *p = hg_mark_place_at(m, i);
         if (p->g.kind != HG_KIND_FRAMES || state->active_segment == 0 ||
@@ -130,6 +145,21 @@ static int add_new(struct hg_mark *m, const struct hg_log_state *state)
     return rc;
 }
 
+static int file_size(holog_store *s, uint32_t segment, enum hg_segment_kind kind, uint64_t *out)
+{
+    struct hg_file_info info;
+    struct hg_file *f = NULL;
+    int rc = hg_files_get(s->files, segment, kind, &f);
+
+    if (rc < 0)
+        return rc;
+    rc = s->io->ops->info(f, &info);
+    hg_files_put(s->files, segment);
+    if (rc == HOLOG_OK)
+        *out = info.size_bytes;
+    return rc;
+}
+
 struct listing {
     struct hg_mark *m;
     int rc;
@@ -138,20 +168,15 @@ struct listing {
 static int add_file(void *ctx, const char *name, int is_dir)
 {
     struct listing *l = ctx;
-    struct hg_file_info info = { 0 };
-    struct hg_file *f = NULL;
     enum hg_segment_kind kind;
+    uint64_t size = 0;
     uint32_t id;
 
     if (is_dir || hg_segment_parse_name(name, &id, &kind) != 1)
         return 0;
-    l->rc = hg_files_get(l->m->s->files, id, kind, &f);
-    if (l->rc == HOLOG_OK) {
-        l->rc = l->m->s->io->ops->info(f, &info);
-        hg_files_put(l->m->s->files, id);
-    }
+    l->rc = file_size(l->m->s, id, kind, &size);
     if (l->rc == HOLOG_OK)
-        l->rc = add_place(l->m, id, (uint8_t)kind, info.size_bytes, 0);
+        l->rc = add_place(l->m, id, (uint8_t)kind, size, 0);
     return l->rc != HOLOG_OK;
 }
 
@@ -322,24 +347,42 @@ static int by_run(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static int size_up(struct hg_mark *m, struct hg_live_place *p)
+static int size_frames(struct hg_mark *m, struct hg_live_place *p)
 {
     struct hg_digest *d = NULL;
-    uint64_t before = 0;
     int rc = HOLOG_E_NOENT;
 
-    if (p->g.kind == HG_KIND_FRAMES && !p->g.busy && (p->g.sealed || !p->known))
+    if (!p->g.busy && (p->g.sealed || !p->known))
         rc = hg_digest_get(m->s->refs, p->g.segment, &d);
     if (rc < 0 && rc != HOLOG_E_NOENT)
         return rc;
     p->g.sealed = d != NULL;
-    p->g.own =
-        p->g.kind == HG_KIND_HWP ? hg_cold_own(m->s->cold, p->g.segment) : HG_SEGMENT_HEADER_SIZE;
     if (d != NULL) {
         p->g.used = hg_digest_file_size(d);
         p->g.own += p->g.used - hg_digest_frames_end(d);
         hg_digest_put(m->s->refs, d);
     }
+    return HOLOG_OK;
+}
+
+/* Of a file that nobody has open for writing, all is used: it was cut when the last one closed it. */
+static int size_extents(struct hg_mark *m, struct hg_live_place *p)
+{
+    return p->open ? HOLOG_OK : file_size(m->s, p->g.segment, HG_KIND_EXTENTS, &p->g.used);
+}
+
+static int size_up(struct hg_mark *m, struct hg_live_place *p)
+{
+    uint64_t before = 0;
+    int rc;
+
+    p->g.own =
+        p->g.kind == HG_KIND_HWP ? hg_cold_own(m->s->cold, p->g.segment) : HG_SEGMENT_HEADER_SIZE;
+    rc = p->g.kind == HG_KIND_FRAMES    ? size_frames(m, p)
+         : p->g.kind == HG_KIND_EXTENTS ? size_extents(m, p)
+                                        : HOLOG_OK; /* as its EDIT says */
+    if (rc < 0)
+        return rc;
     if (p->runs.len > 0)
         qsort(p->runs.data, p->runs.len / sizeof(uint64_t), sizeof(uint64_t), by_run);
     for (unsigned i = 0; i < HG_HOLDERS; i++) {

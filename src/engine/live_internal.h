@@ -18,6 +18,7 @@ struct hg_live_place {
     int chosen;          /* its things are asked for */
     int named;           /* live_things.c's: some of its births want a path */
     int known;           /* g.sealed is */
+    int open;            /* extents: for writing; g.used is known */
     uint64_t end;        /* nothing at or behind it is read */
     struct hg_buf wants; /* uint64_t: offset << 1 | it is a version, not only bytes */
     struct hg_offset_set

@@ -193,9 +193,15 @@ void hg_log_extents_settle(struct hg_log *log);
  * taken again while nothing stands behind it, else it is garbage. */
 void hg_log_extent_release(struct hg_log *log, const struct hg_piece *p, int keep);
 
-/* Ids (uint32_t) of the extent segments that room has been taken in and not released, or will be taken
- * in next, appended to out: what no frame names there may be named soon. */
-HG_MUST_CHECK int hg_log_extents_busy(struct hg_log *log, struct hg_buf *out);
+/* An extent segment that this writer has open, or goes on in. What the files of all others hold is all
+ * that was ever handed out in them. */
+struct hg_log_extent {
+    uint32_t segment;
+    int busy; /* room has been taken and not released, or will be taken: what no frame names there may
+                      be named soon */
+    uint64_t used; /* bytes handed out */
+};
+HG_MUST_CHECK int hg_log_extents_open(struct hg_log *log, struct hg_buf *out); /* appended */
 
 /* ---- edits (lock not held; log_edit.c) ----------------------------------------------------------*/
 

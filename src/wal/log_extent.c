@@ -293,18 +293,20 @@ void hg_log_extent_release(struct hg_log *log, const struct hg_piece *p, int kee
     unlock(log);
 }
 
-int hg_log_extents_busy(struct hg_log *log, struct hg_buf *out)
+int hg_log_extents_open(struct hg_log *log, struct hg_buf *out)
 {
     int rc = HOLOG_OK;
 
     lock(log);
     while (log->ext_growing)
         hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
-    if (log->ext_rest.segment != 0)
-        rc = hg_buf_append(out, &log->ext_rest.segment, sizeof(uint32_t));
+    if (log->ext_rest.segment != 0) {
+        struct hg_log_extent x = { log->ext_rest.segment, 1, log->ext_rest.from };
+        rc = hg_buf_append(out, &x, sizeof x);
+    }
     for (struct hg_ext_seg *e = log->exts; e != NULL && rc == HOLOG_OK; e = e->next) {
-        if (e->active || e->users > 0)
-            rc = hg_buf_append(out, &e->id, sizeof e->id);
+        struct hg_log_extent x = { e->id, e->active || e->users > 0, e->used };
+        rc = hg_buf_append(out, &x, sizeof x);
     }
     unlock(log);
     return rc;

@@ -132,6 +132,31 @@ class Queries(Case):
         labels = f'store="{self.store}",kind="tag",name="old",commit="1"'
         self.assertIn(f"holog_held_bytes{{{labels}}} 2000\n", text)
 
+    def test_stats_say_what_each_segment_holds(self):
+        big = bytes(range(256)) * 1000
+        self.save("a", big)
+        self.save("b", big)
+        self.holog("tag", self.store, "both")
+        self.holog("rm", self.store, "b")
+        self.holog("gc", self.store, "--keep", "1")
+        doc = self.holog("stats", self.store, "--segments", "--json").json()
+        sizes = ["own_bytes", "head_bytes", "history_bytes", "tag_bytes", "view_bytes", "dead_bytes"]
+        for s in doc["segments"] + [doc["total"]]:
+            self.assertEqual(s["used_bytes"], sum(s[name] for name in sizes))
+        extents = [s for s in doc["segments"] if s["kind"] == "extents"]
+        self.assertEqual([sum(s[name] for s in extents) for name in ("head_bytes", "tag_bytes")],
+                         [len(big), len(big)])
+        for s in doc["segments"]:
+            self.assertTrue(os.path.exists(os.path.join(self.store, s["file"])))
+        self.assertEqual(doc["total"]["used_bytes"], sum(s["used_bytes"] for s in doc["segments"]))
+        self.holog("tag", "--delete", self.store, "both")
+        doc = self.holog("stats", self.store, "--segments", "--json").json()
+        self.assertEqual(doc["total"]["tag_bytes"], 0)
+        self.assertGreater(doc["total"]["dead_bytes"], len(big))
+        text = self.holog("stats", self.store, "--segments").text
+        self.assertRegex(text, r"(?m)^seg/[0-9a-f]{8}\.hext +extents .* +250\.0 KiB ")
+        self.assertRegex(text, r"(?m)^total ")
+
     def test_prometheus(self):
         self.save("a", b"x")
         self.holog("tag", self.store, "v1")

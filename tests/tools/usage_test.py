@@ -218,6 +218,7 @@ class WrongUsage(Case):
         self.refused("repair", self.store, "--mode", "magic", says="neither point-in-time nor")
         self.refused("bench", "frobnicate", says="no workload")
         self.refused("stats", self.store, "--json", "--prometheus", says="exclude each other")
+        self.refused("stats", self.store, "--segments", "--prometheus", says="exclude each other")
         self.refused("rm", self.store, "a", "b", "--if-seq", "1", says="one PATH")
 
     def test_operands_after_two_dashes_are_no_options(self):
