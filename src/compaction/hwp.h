@@ -164,7 +164,7 @@ HG_MUST_CHECK int hg_hwp_each_head(struct hg_hwp *h, uint32_t group,
 struct hg_hwp_verdict {
     uint32_t group;
     const struct hg_hwp_value *value; /* NULL: of a pool */
-    int rc; /* what reading it gave; the error detail says where */
+    int rc;                           /* what reading it gave; the error detail says where */
 };
 
 struct hg_hwp_verify {

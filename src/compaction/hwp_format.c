@@ -283,9 +283,8 @@ static int value_decode(const uint8_t *in, struct hg_hwp_value *v)
                                 .groups = hg_get_le32(in + 36),
                                 .csum = in[40],
                                 .flags = in[41],
-                                .shape = { .size = in[42] & 15,
-                                           .kind = in[42] >> 4,
-                                           .rank = in[43] } };
+                                .shape = {
+                                    .size = in[42] & 15, .kind = in[42] >> 4, .rank = in[43] } };
     if ((v->flags & ~HG_HWP_VALUE_FLAGS) != 0 || v->shape.rank > HG_HWP_RANK ||
         v->csum >= HG_CSUM_MOD || v->birth == 0 || v->len > HG_NUMBER_MAX ||
         hg_get_le32(in + 44) != 0)
@@ -356,7 +355,8 @@ static int check_hashes(const struct decoding *d)
         if (!is_hash(d->f->table[i].hash,
                      hg_hash128(table_at(d, (enum hg_hwp_table)i), d->f->table[i].len)))
             return damaged(d, (enum hg_hwp_table)i, 0, "the hash of a table is wrong");
-    if (!hg_layout_zero(d->in + (end - d->f->table[0].offset), d->f->size - HG_HWP_FOOTER_SIZE - end))
+    if (!hg_layout_zero(d->in + (end - d->f->table[0].offset),
+                        d->f->size - HG_HWP_FOOTER_SIZE - end))
         return hg_corrupt(d->f->id, end, "bytes between the tables and the footer are not zero");
     return HOLOG_OK;
 }
@@ -464,13 +464,14 @@ static int decode_pages(const struct decoding *d)
         int is_first;
         page_decode(table_at(d, HG_HWP_PAGES) + i * HG_HWP_PAGE_SIZE, p);
         is_first = i == 0 || p->group != p[-1].group;
-        if (i > 0 && (p->segment < p[-1].segment ||
-                      (p->segment == p[-1].segment && p->page <= p[-1].page)))
+        if (i > 0 &&
+            (p->segment < p[-1].segment || (p->segment == p[-1].segment && p->page <= p[-1].page)))
             return damaged(d, HG_HWP_PAGES, i, "pages are not in order");
         if (p->segment == 0 || p->page > UINT32_MAX / HG_HWP_PAGE || p->group >= groups ||
             d->t->group[p->group].kind != HG_HWP_POOL)
             return damaged(d, HG_HWP_PAGES, i, "a page that cannot be");
-        if (is_first && (d->owned[p->group]++ != 0 || (i > 0 && end != d->t->group[p[-1].group].raw)))
+        if (is_first &&
+            (d->owned[p->group]++ != 0 || (i > 0 && end != d->t->group[p[-1].group].raw)))
             return damaged(d, HG_HWP_PAGES, i, "the pages of a pool do not fill it");
         if (is_first)
             end = 0;

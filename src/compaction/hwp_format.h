@@ -17,16 +17,16 @@
 #define HG_HWP_FOOTER_SIZE 4096u
 #define HG_HWP_VERSION     1u
 
-#define HG_HWP_GROUP_RAW  ((size_t)8 << 20)   /* bytes: tiles of one group, unless one tile is more */
-#define HG_HWP_TILE_SIDE  256u                /* elements, along the last two axes */
-#define HG_HWP_TILE_RAW   ((size_t)512 << 10) /* bytes at most */
-#define HG_HWP_RUN_RAW    ((size_t)128 << 10) /* bytes: a tile of one axis */
-#define HG_HWP_POOL_RAW   ((size_t)256 << 10) /* bytes of pages in a pool */
-#define HG_HWP_PAGE       65536u              /* bytes of a segment that a page stands for */
-#define HG_HWP_SLOTS      HG_COLD_PARTS_MAX
-#define HG_HWP_HALVINGS   HG_COLD_LEVELS
-#define HG_HWP_RANK       HG_COLD_RANK_MAX
-#define HG_HWP_PROFILES   3u
+#define HG_HWP_GROUP_RAW ((size_t)8 << 20) /* bytes: tiles of one group, unless one tile is more */
+#define HG_HWP_TILE_SIDE 256u              /* elements, along the last two axes */
+#define HG_HWP_TILE_RAW  ((size_t)512 << 10) /* bytes at most */
+#define HG_HWP_RUN_RAW   ((size_t)128 << 10) /* bytes: a tile of one axis */
+#define HG_HWP_POOL_RAW  ((size_t)256 << 10) /* bytes of pages in a pool */
+#define HG_HWP_PAGE      65536u              /* bytes of a segment that a page stands for */
+#define HG_HWP_SLOTS     HG_COLD_PARTS_MAX
+#define HG_HWP_HALVINGS  HG_COLD_LEVELS
+#define HG_HWP_RANK      HG_COLD_RANK_MAX
+#define HG_HWP_PROFILES  3u
 
 /* ---- values --------------------------------------------------------------------------------------*/
 
@@ -49,7 +49,7 @@ struct hg_hwp_value {
     uint64_t birth; /* position of the record that names it */
     uint64_t len;   /* bytes */
     uint64_t other; /* birth of the base, or of the value with the same bytes; 0: none */
-    uint64_t sum;   /* of its elements, taken as unsigned numbers (signed ones as signed), mod 2^64 */
+    uint64_t sum; /* of its elements, taken as unsigned numbers (signed ones as signed), mod 2^64 */
     uint32_t group; /* the first */
     uint32_t groups;
     uint8_t csum; /* of its bytes, mod 96 */
@@ -62,8 +62,8 @@ struct hg_hwp_value {
 
 struct hg_hwp_page {
     uint32_t segment;
-    uint32_t page;  /* bytes from page * HG_HWP_PAGE on */
-    uint32_t group; /* a pool */
+    uint32_t page;   /* bytes from page * HG_HWP_PAGE on */
+    uint32_t group;  /* a pool */
     uint32_t offset; /* in its raw bytes */
     uint32_t len;
 };
@@ -122,9 +122,9 @@ struct hg_hwp_footer {
     uint64_t epoch;
     uint8_t uuid[16];
     uint64_t salt;
-    uint64_t raw;    /* bytes of all groups */
-    uint64_t stored; /* and what they take */
-    uint64_t size;   /* bytes of the file */
+    uint64_t raw;                              /* bytes of all groups */
+    uint64_t stored;                           /* and what they take */
+    uint64_t size;                             /* bytes of the file */
     struct hg_hwp_extent table[HG_HWP_TABLES]; /* one behind the other */
     struct hg_hash128 root;                    /* of the hashes of the tables */
 };
@@ -138,8 +138,8 @@ HG_MUST_CHECK int hg_hwp_footer_decode(const uint8_t in[HG_HWP_FOOTER_SIZE], uin
 
 struct hg_hwp_tables {
     struct hg_hwp_group *group;
-    struct hg_hwp_value *value; /* by birth */
-    struct hg_hwp_page *page;   /* by segment and page */
+    struct hg_hwp_value *value;   /* by birth */
+    struct hg_hwp_page *page;     /* by segment and page */
     struct hg_hwp_source *source; /* by id */
     size_t count[HG_HWP_TABLES];
 };

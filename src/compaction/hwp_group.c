@@ -11,9 +11,10 @@
 #include "compaction/hwp_internal.h"
 
 #define READ_MAX ((uint64_t)1 << 20)
-#define GAP_MAX  ((uint64_t)16 << 10)  /* bytes that are read for nothing rather than with another call */
-#define AT_ONCE  ((uint64_t)64 << 10)  /* a group of so many bytes is read whole */
-#define ALIGNED  ((uint64_t)HG_IO_BLOCK)
+#define GAP_MAX \
+    ((uint64_t)16 << 10) /* bytes that are read for nothing rather than with another call */
+#define AT_ONCE ((uint64_t)64 << 10) /* a group of so many bytes is read whole */
+#define ALIGNED ((uint64_t)HG_IO_BLOCK)
 
 /* A run of blocks into `to`. */
 static int read_run(struct hg_hwp *h, uint8_t *to, uint64_t begin, uint64_t end)
@@ -100,9 +101,7 @@ int hg_hwp_load_heads(struct hg_hwp *h, struct hg_workspace *w, uint32_t group, 
 {
     const struct hg_hwp_group *g = &h->tables.group[group];
     uint64_t stored = hg_hwp_group_stored(g);
-    struct hg_hwp_layout l = { .g = g,
-                               .index = group,
-                               .is_whole = whole || stored <= AT_ONCE };
+    struct hg_hwp_layout l = { .g = g, .index = group, .is_whole = whole || stored <= AT_ONCE };
     const uint8_t *heads = NULL;
     int rc = hg_workspace_room(w, HG_WORK_LAYOUT, g->tiles * sizeof *l.tile, &l.tile);
 
@@ -127,9 +126,9 @@ int hg_hwp_load_heads(struct hg_hwp *h, struct hg_workspace *w, uint32_t group, 
 
 struct runs {
     struct hg_hwp *h;
-    uint8_t *to; /* NULL: they are only added up */
+    uint8_t *to;         /* NULL: they are only added up */
     uint64_t begin, end; /* of the run that grows, in the file; both multiples of a block */
-    size_t used; /* bytes of the runs before */
+    size_t used;         /* bytes of the runs before */
 };
 
 static int end_run(struct runs *r)
@@ -212,8 +211,8 @@ int hg_hwp_tile_failed(const struct hg_hwp *h, const struct hg_hwp_layout *l, ui
         return hg_error(rc, "segment %08x, offset %llu, tile %u of group %u: %s" HG_USE_NEWER,
                         (unsigned)h->from.id, (unsigned long long)at, (unsigned)tile,
                         (unsigned)l->index, d.message);
-    return hg_corrupt(h->from.id, at, "tile %u of group %u: %s", (unsigned)tile,
-                      (unsigned)l->index, d.message);
+    return hg_corrupt(h->from.id, at, "tile %u of group %u: %s", (unsigned)tile, (unsigned)l->index,
+                      d.message);
 }
 
 int hg_hwp_each_head(struct hg_hwp *h, uint32_t group,

@@ -22,10 +22,10 @@ HG_MUST_CHECK int hg_hwp_read_bytes(struct hg_hwp *h, void *buf, size_t len, uin
 
 struct hg_hwp_tile {
     struct hg_cold_head head;
-    int rc;      /* HOLOG_E_NOTSUP: of a later version */
-    int wanted;   /* set by the caller before parts are read, as the next two */
-    uint8_t use;  /* so many of the first parts */
-    int is_small; /* they are a preview */
+    int rc;                         /* HOLOG_E_NOTSUP: of a later version */
+    int wanted;                     /* set by the caller before parts are read, as the next two */
+    uint8_t use;                    /* so many of the first parts */
+    int is_small;                   /* they are a preview */
     uint64_t at[HG_COLD_PARTS_MAX]; /* in the file */
     struct hg_cold_parts parts;     /* in memory */
 };
@@ -62,8 +62,8 @@ struct hg_hwp_each {
     void *ctx;
     void (*tile)(void *ctx, const void *raw, size_t len);
 };
-HG_MUST_CHECK int hg_hwp_decode_group(struct hg_hwp *h, const struct hg_hwp_value *v,
-                                      uint32_t nth, const struct hg_hwp_bases *bases,
+HG_MUST_CHECK int hg_hwp_decode_group(struct hg_hwp *h, const struct hg_hwp_value *v, uint32_t nth,
+                                      const struct hg_hwp_bases *bases,
                                       const struct hg_hwp_each *each);
 
 #endif

@@ -39,8 +39,7 @@ int hg_hwp_read_pool(struct hg_hwp *h, uint32_t group, void *out)
     struct hg_workspace *w = NULL;
     int rc = hg_workspace_take(h->from.work, &w);
 
-    HG_ASSERT(group < h->tables.count[HG_HWP_GROUPS] &&
-              h->tables.group[group].kind == HG_HWP_POOL);
+    HG_ASSERT(group < h->tables.count[HG_HWP_GROUPS] && h->tables.group[group].kind == HG_HWP_POOL);
     if (rc == HOLOG_OK)
         rc = read_pool(h, w, group, out);
     hg_workspace_give(h->from.work, w);

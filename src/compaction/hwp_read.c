@@ -112,8 +112,7 @@ static int get_base(const struct job *j, struct hg_workspace *w, const struct hg
 {
     const struct hg_hwp_value *b = hg_hwp_find(j->h, j->v->other);
     uint8_t *room;
-    int rc =
-        hg_workspace_room(w, HG_WORK_BASE, hg_hwp_box_bytes(tile, j->t.shape.size), &room);
+    int rc = hg_workspace_room(w, HG_WORK_BASE, hg_hwp_box_bytes(tile, j->t.shape.size), &room);
 
     if (rc < 0)
         return rc;
@@ -182,8 +181,7 @@ static int decode_and_halve(const struct job *j, struct hg_workspace *w, struct 
 static int check_parts(const struct hg_hwp_tile *t)
 {
     for (unsigned i = 0; i < t->head.parts; i++)
-        if (!hg_hash_matches(t->head.part[i].hash,
-                             hg_hash64(t->parts.at[i], t->head.part[i].len)))
+        if (!hg_hash_matches(t->head.part[i].hash, hg_hash64(t->parts.at[i], t->head.part[i].len)))
             return hg_error(HOLOG_E_CORRUPT, "the hash of part %u is wrong", i);
     return HOLOG_OK;
 }
@@ -440,12 +438,9 @@ static int check_box(const struct hg_hwp_value *v, const struct hg_hwp_box *box,
 int hg_hwp_region(struct hg_hwp *h, const struct hg_hwp_value *v, const struct hg_hwp_box *box,
                   unsigned halvings, void *out, const struct hg_hwp_bases *bases)
 {
-    struct job j = { .h = h,
-                     .v = resolve(h, v),
-                     .bases = bases,
-                     .box = *box,
-                     .halvings = halvings,
-                     .out = out };
+    struct job j = {
+        .h = h, .v = resolve(h, v), .bases = bases, .box = *box, .halvings = halvings, .out = out
+    };
     int rc = check_box(v, box, halvings);
 
     if (rc < 0)

@@ -42,9 +42,10 @@ int hg_hwp_fold(uint8_t size, uint8_t kind, unsigned rank, const uint64_t *n,
         s.n[0] *= n[i];
     }
     if (hg_hwp_shape_bytes(&s) == 0)
-        return hg_error(HOLOG_E_INVAL,
-                        "elements of %u bytes and kind %u with %u axes cannot be tiled: store bytes",
-                        size, kind, rank);
+        return hg_error(
+            HOLOG_E_INVAL,
+            "elements of %u bytes and kind %u with %u axes cannot be tiled: store bytes", size,
+            kind, rank);
     *out = s;
     return HOLOG_OK;
 }

@@ -14,7 +14,8 @@
 
 struct hg_hwp_tiling {
     struct hg_hwp_shape shape;
-    uint64_t tile[HG_HWP_RANK]; /* elements; all four axes, those that the shape lacks in front, of 1 */
+    uint64_t
+        tile[HG_HWP_RANK]; /* elements; all four axes, those that the shape lacks in front, of 1 */
     uint64_t n[HG_HWP_RANK];
     uint64_t grid[HG_HWP_RANK];
     uint64_t tiles;

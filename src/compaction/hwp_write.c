@@ -82,8 +82,7 @@ static int code_tile(struct hg_hwp_writer *w, const struct hg_cold_array *a, con
                      const void *base, struct hg_hwp_habits *habits)
 {
     size_t begin = w->blocks.len;
-    int rc =
-        hg_cold_compact(w->work->coder, w->profile, a, raw, &habits->plain, &w->blocks);
+    int rc = hg_cold_compact(w->work->coder, w->profile, a, raw, &habits->plain, &w->blocks);
 
     if (rc == HOLOG_OK && base != NULL)
         rc = try_difference(w, a, raw, base, habits, begin);
@@ -236,8 +235,8 @@ int hg_hwp_add_source(struct hg_hwp_writer *w, const struct hg_hwp_source *sourc
 {
     int rc = w->rc;
 
-    if (rc == HOLOG_OK && (source->id == 0 || source->kind < HG_KIND_FRAMES ||
-                           source->kind > HG_KIND_COLD))
+    if (rc == HOLOG_OK &&
+        (source->id == 0 || source->kind < HG_KIND_FRAMES || source->kind > HG_KIND_COLD))
         rc = hg_error(HOLOG_E_INVAL, "segment %08x of kind %u cannot be replaced",
                       (unsigned)source->id, (unsigned)source->kind);
     return w->rc = rc < 0 ? rc : hg_buf_append(&w->sources, source, sizeof *source);

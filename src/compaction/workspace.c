@@ -27,7 +27,8 @@ int hg_workspace_room(struct hg_workspace *w, enum hg_work_room room, size_t byt
         w->room[room] = p;
         w->bytes[room] = size;
     }
-    memcpy(out, &w->room[room], sizeof w->room[room]); /* a pointer to what the caller reads there */
+    memcpy(out, &w->room[room],
+           sizeof w->room[room]); /* a pointer to what the caller reads there */
     return HOLOG_OK;
 }
 

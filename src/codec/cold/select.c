@@ -238,7 +238,7 @@ static unsigned to_be_tried(const struct hg_cold_candidate *list, unsigned count
 
 struct trial {
     struct hg_buf *out;
-    size_t begin; /* of the best block so far */
+    size_t begin;  /* of the best block so far */
     uint64_t best; /* its cost, and its plan */
     struct hg_cold_plan plan;
 };

@@ -224,7 +224,8 @@ Test(cold_select, small_and_odd_arrays_are_written_and_packed_too)
                 struct hg_buf block = { 0 };
                 cr_assert_eq(hg_cold_write(c, (enum hg_profile)p, &a, raw, NULL, &block), HOLOG_OK);
                 (void)check(c, &a, raw, &block);
-                cr_assert_eq(hg_cold_compact(c, (enum hg_profile)p, &a, raw, NULL, &block), HOLOG_OK);
+                cr_assert_eq(hg_cold_compact(c, (enum hg_profile)p, &a, raw, NULL, &block),
+                             HOLOG_OK);
                 (void)check(c, &a, raw, &block);
             }
             free(raw);
