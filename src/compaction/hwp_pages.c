@@ -16,7 +16,7 @@ static int read_pool(struct hg_hwp *h, struct hg_workspace *w, uint32_t group, v
     const struct hg_cold_array expected = { 1, HG_ELEMENT_UNSIGNED, 1, { 0 } };
     struct hg_hwp_layout l;
     struct hg_hwp_tile *t;
-    int rc = hg_hwp_load_heads(h, w, group, 1, &l);
+    int rc = hg_hwp_load_heads(h, w, group, HG_HWP_SLOTS, &l);
 
     if (rc < 0)
         return rc;

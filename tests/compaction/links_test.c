@@ -132,7 +132,7 @@ Test(hwp_links, a_base_may_be_elsewhere)
     pair_comes_back(h, &p, &bases);
     cr_assert_eq(hg_hwp_read(h, hg_hwp_find(h, 200), 0, 100, out, NULL), HOLOG_E_INVAL);
     OK(hg_hwp_verify(h, &how)); /* hashes of parts alone */
-    p.v[0].raw[1] ^= 1; /* not what it was */
+    p.v[0].raw[1] ^= 1;         /* not what it was */
     cr_assert_eq(hg_hwp_read(h, hg_hwp_find(h, 200), 0, 100, out, &bases), HOLOG_E_CORRUPT);
     hg_hwp_close(h);
     kit_file_free(f);
@@ -269,9 +269,9 @@ static void refuses(int (*fill)(struct hg_hwp_writer *w, void *ctx), uint64_t ca
 
 Test(hwp_links, what_no_reader_could_take_is_not_written)
 {
-    int (*const wrong[])(struct hg_hwp_writer *w, void *ctx) = {
-        same_of_nothing, same_of_same,     same_of_itself, twice,
-        two_hops,        other_shape,      page_behind,    runs_that_touch,
+    int (*const wrong[])(struct hg_hwp_writer * w, void *ctx) = {
+        same_of_nothing, same_of_same,      same_of_itself,   twice,
+        two_hops,        other_shape,       page_behind,      runs_that_touch,
         source_twice,    run_past_the_page, complex_elements,
     };
 
@@ -333,7 +333,8 @@ static void make_page(struct segment *s, unsigned i, uint64_t *seed)
 static int fill_pages(struct hg_hwp_writer *w, void *ctx)
 {
     const struct segment *s = ctx;
-    const struct hg_hwp_source sources[] = { { 5, HG_KIND_FRAMES, 50 }, { 3, HG_KIND_EXTENTS, 30 } };
+    const struct hg_hwp_source sources[] = { { 5, HG_KIND_FRAMES, 50 },
+                                             { 3, HG_KIND_EXTENTS, 30 } };
     int rc = HOLOG_OK;
 
     for (unsigned i = 0; rc == HOLOG_OK && i < PAGES; i++) {
@@ -401,10 +402,7 @@ static int write_verify_rename_read(struct hg_io *io, void *ctx)
 {
     struct names *n = ctx;
     struct hg_segment_header header = kit_header();
-    struct hg_hwp_from from = { .id = KIT_ID,
-                                .uuid = header.uuid,
-                                .salt = header.salt,
-                                .io = io };
+    struct hg_hwp_from from = { .id = KIT_ID, .uuid = header.uuid, .salt = header.salt, .io = io };
     struct hg_hwp_verify how = { 0 };
     struct hg_files *files = NULL;
     struct hg_hwp *h = NULL;
