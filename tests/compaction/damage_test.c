@@ -112,6 +112,39 @@ Test(hwp_damage, a_file_that_is_cut_while_it_is_open_is_seen)
     small_free(s);
 }
 
+static int fill_twins(struct hg_hwp_writer *w, void *ctx)
+{
+    int rc = hg_hwp_add_value(w, 1, NULL, ctx, 1000, NULL);
+
+    return rc < 0 ? rc : hg_hwp_add_value(w, 2, NULL, (uint8_t *)ctx + 1000, 1000, NULL);
+}
+
+/* Each head and part has its hash, but is not what the tables say. */
+Test(hwp_damage, a_group_in_the_place_of_another_is_seen)
+{
+    uint8_t noise[2000];
+    uint8_t out[1000];
+    uint64_t seed = 6;
+    struct kit_plan p = { .fill = fill_twins, .ctx = noise };
+
+    for (size_t i = 0; i < sizeof noise; i++)
+        noise[i] = (uint8_t)kit_random(&seed);
+    struct kit_file *f = kit_make(&p);
+    struct hg_hwp *h = kit_open_file(f);
+    const struct hg_hwp_group *g = hg_hwp_tables(h)->group;
+    uint64_t stored = hg_hwp_group_stored(g);
+    cr_assert_eq(stored, hg_hwp_group_stored(g + 1)); /* noise is stored as it is */
+    uint8_t *first = malloc(stored);
+    memcpy(first, f->data + g[0].offset, stored);
+    memcpy(f->data + g[0].offset, f->data + g[1].offset, stored);
+    memcpy(f->data + g[1].offset, first, stored);
+    cr_assert_eq(hg_hwp_read(h, hg_hwp_find(h, 1), 0, 1000, out, NULL), HOLOG_E_CORRUPT);
+    cr_assert_eq(hg_hwp_read(h, hg_hwp_find(h, 2), 0, 1000, out, NULL), HOLOG_E_CORRUPT);
+    free(first);
+    hg_hwp_close(h);
+    kit_file_free(f);
+}
+
 /* ---- signed anew ---------------------------------------------------------------------------------*/
 
 /* The hashes of tables and footer are made right again. */

@@ -1,4 +1,6 @@
 /* Values that refer to others, pages of segments that are gone, and the files around them. */
+#include <pthread.h>
+
 #include "kit.h"
 
 #define SIDE 600u
@@ -443,4 +445,62 @@ Test(hwp_links, a_segment_is_verified_as_a_tmp_and_read_by_its_name)
         hg_sim_destroy(sim);
         free_pair(&p);
     }
+}
+
+/* ---- threads -------------------------------------------------------------------------------------*/
+
+struct reading {
+    struct hg_hwp *h;
+    const struct pair *p;
+    uint64_t seed;
+    unsigned wrong;
+};
+
+static int read_still(void *ctx, void *buf, size_t len, uint64_t offset, size_t *out_n)
+{
+    const struct kit_file *f = ctx; /* counts nothing */
+
+    *out_n = offset >= f->size ? 0 : HG_MIN(len, f->size - (size_t)offset);
+    memcpy(buf, f->data + offset, *out_n);
+    return 0;
+}
+
+static void *read_many(void *arg)
+{
+    struct reading *r = arg;
+    uint8_t out[3000];
+
+    for (unsigned i = 0; i < 60; i++) {
+        const struct kit_value *v = &r->p->v[i % 3];
+        uint64_t from = kit_random(&r->seed) % (v->len - sizeof out);
+        if (hg_hwp_read(r->h, hg_hwp_find(r->h, v->birth), from, from + sizeof out, out, NULL) <
+                0 ||
+            memcmp(out, v->raw + from, sizeof out) != 0)
+            r->wrong++;
+    }
+    return NULL;
+}
+
+Test(hwp_links, many_threads_read_one_segment)
+{
+    struct pair p;
+    pthread_t thread[6];
+    struct reading r[6];
+
+    make_pair(&p, 2, HG_ELEMENT_UNSIGNED);
+    struct kit_plan plan = { .profile = HG_PROFILE_DEFAULT, .fill = fill_pair, .ctx = &p };
+    struct kit_file *f = kit_make(&plan);
+    f->bytes.read = read_still;
+    struct hg_hwp *h = kit_open_file(f);
+    for (unsigned i = 0; i < 6; i++) {
+        r[i] = (struct reading){ h, &p, i, 0 };
+        cr_assert_eq(pthread_create(&thread[i], NULL, read_many, &r[i]), 0);
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        cr_assert_eq(pthread_join(thread[i], NULL), 0);
+        cr_assert_eq(r[i].wrong, 0);
+    }
+    hg_hwp_close(h);
+    kit_file_free(f);
+    free_pair(&p);
 }
