@@ -110,7 +110,7 @@ void hg_hwp_footer_encode(const struct hg_hwp_footer *f, uint8_t out[HG_HWP_FOOT
 
     HG_ASSERT(footer_fault(f, &at) == NULL);
     memset(out, 0, HG_HWP_FOOTER_SIZE);
-    memcpy(out, FOOTER_MAGIC, 8);
+    memcpy(out + 0, FOOTER_MAGIC, 8);
     hg_put_le32(out + 8, HG_HWP_VERSION);
     hg_put_le32(out + 12, f->id);
     hg_put_le64(out + 16, f->epoch);

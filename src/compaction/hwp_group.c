@@ -96,18 +96,31 @@ static int decode_heads(const struct hg_hwp *h, struct hg_hwp_layout *l, const u
     return place_parts(h, l);
 }
 
-int hg_hwp_load_heads(struct hg_hwp *h, struct hg_workspace *w, uint32_t group, int whole,
+/* Parts that came with the heads. */
+static void place_lead(struct hg_hwp_layout *l, const uint8_t *heads)
+{
+    for (uint32_t i = 0; i < l->g->tiles; i++) {
+        struct hg_hwp_tile *t = &l->tile[i];
+        for (unsigned p = 0; p < t->head.parts; p++)
+            if (l->g->slots - t->head.parts + p < l->lead)
+                t->parts.at[p] = heads + (t->at[p] - l->g->offset);
+    }
+}
+
+int hg_hwp_load_heads(struct hg_hwp *h, struct hg_workspace *w, uint32_t group, unsigned lead,
                       struct hg_hwp_layout *out)
 {
     const struct hg_hwp_group *g = &h->tables.group[group];
-    uint64_t stored = hg_hwp_group_stored(g);
-    struct hg_hwp_layout l = { .g = g, .index = group, .is_whole = whole || stored <= AT_ONCE };
+    struct hg_hwp_layout l = { .g = g, .index = group };
+    uint64_t len = g->heads_len;
     const uint8_t *heads = NULL;
     int rc = hg_workspace_room(w, HG_WORK_LAYOUT, g->tiles * sizeof *l.tile, &l.tile);
 
+    l.lead = lead > g->slots || hg_hwp_group_stored(g) <= AT_ONCE ? g->slots : lead;
+    for (unsigned i = 0; i < l.lead; i++)
+        len += g->slot[i];
     if (rc == HOLOG_OK)
-        rc = read_range(h, w, l.is_whole ? HG_WORK_PARTS : HG_WORK_HEADS, g->offset,
-                        l.is_whole ? stored : g->heads_len, &heads);
+        rc = read_range(h, w, HG_WORK_HEADS, g->offset, len, &heads);
     if (rc < 0)
         return rc;
     if (!hg_hash_matches(g->heads_hash, hg_hash64(heads, g->heads_len)))
@@ -115,9 +128,7 @@ int hg_hwp_load_heads(struct hg_hwp *h, struct hg_workspace *w, uint32_t group, 
     rc = decode_heads(h, &l, heads);
     if (rc < 0)
         return rc;
-    for (uint32_t i = 0; l.is_whole && i < g->tiles; i++)
-        for (unsigned p = 0; p < l.tile[i].head.parts; p++)
-            l.tile[i].parts.at[p] = heads + (l.tile[i].at[p] - g->offset);
+    place_lead(&l, heads);
     *out = l;
     return HOLOG_OK;
 }
@@ -160,7 +171,7 @@ static int walk_parts(struct runs *r, struct hg_hwp_layout *l)
 {
     int rc = HOLOG_OK;
 
-    for (unsigned slot = 0; slot < l->g->slots; slot++) {
+    for (unsigned slot = l->lead; slot < l->g->slots; slot++) {
         for (uint32_t i = 0; rc == HOLOG_OK && i < l->g->tiles; i++) {
             struct hg_hwp_tile *t = &l->tile[i];
             unsigned part = slot + t->head.parts - l->g->slots;
@@ -185,8 +196,6 @@ int hg_hwp_load_parts(struct hg_hwp *h, struct hg_workspace *w, struct hg_hwp_la
     uint8_t *to;
     int rc;
 
-    if (l->is_whole)
-        return HOLOG_OK;
     rc = walk_parts(&r, l);
     bytes = r.used;
     if (rc == HOLOG_OK)

@@ -34,13 +34,13 @@ struct hg_hwp_layout {
     const struct hg_hwp_group *g;
     uint32_t index;           /* of the group */
     struct hg_hwp_tile *tile; /* in the workspace */
-    int is_whole;             /* all of the group is in memory */
+    unsigned lead;            /* so many of the first slots are in memory, with the heads */
 };
 
-/* Reads and checks the heads. whole: and all else, because most of it is wanted. */
+/* Reads and checks the heads; and the first slots with them, `lead` or more. */
 HG_MUST_CHECK int hg_hwp_load_heads(struct hg_hwp *h, struct hg_workspace *w, uint32_t group,
-                                    int whole, struct hg_hwp_layout *out);
-/* Reads what `wanted` and `use` of the tiles say. */
+                                    unsigned lead, struct hg_hwp_layout *out);
+/* Reads what `wanted` and `use` of the tiles say and is not in memory. */
 HG_MUST_CHECK int hg_hwp_load_parts(struct hg_hwp *h, struct hg_workspace *w,
                                     struct hg_hwp_layout *l);
 /* A code from the decoder of cold blocks, with the place. */

@@ -16,7 +16,7 @@ static int read_pool(struct hg_hwp *h, struct hg_workspace *w, uint32_t group, v
     const struct hg_cold_array expected = { 1, HG_ELEMENT_UNSIGNED, 1, { 0 } };
     struct hg_hwp_layout l;
     struct hg_hwp_tile *t;
-    int rc = hg_hwp_load_heads(h, w, group, 1, &l);
+    int rc = hg_hwp_load_heads(h, w, group, HG_HWP_SLOTS, &l);
 
     if (rc < 0)
         return rc;
@@ -65,8 +65,8 @@ static int get(struct reading *r, uint64_t *out)
 /* The next run; *end: where the one before ends. */
 static int get_run(struct reading *r, uint32_t *end, int is_first, struct hg_hwp_run *out)
 {
-    uint64_t gap;
-    uint64_t len;
+    uint64_t gap = 0;
+    uint64_t len = 0;
 
     if (!get(r, &gap) || !get(r, &len) || (gap == 0 && !is_first) || len == 0 ||
         gap > HG_HWP_PAGE - *end || len > HG_HWP_PAGE - *end - gap)
@@ -110,7 +110,7 @@ int hg_hwp_each_run(const struct hg_hwp *h, const struct hg_hwp_page *p, const v
                           (unsigned)p->segment);
     (void)get(&r, &runs);
     for (uint64_t i = 0; rc == HOLOG_OK && i < runs; i++) {
-        struct hg_hwp_run run;
+        struct hg_hwp_run run = { 0 };
         (void)get_run(&r, &end, i == 0, &run); /* has been checked */
         run.bytes = bytes;
         bytes += run.len;

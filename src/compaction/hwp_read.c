@@ -326,6 +326,14 @@ static int read_tiles(const struct job *j, struct hg_workspace *w, struct hg_hwp
     return HOLOG_OK;
 }
 
+/* Slots that all tiles together are read of. */
+static unsigned leading(const struct job *j, uint32_t group)
+{
+    unsigned slots = j->h->tables.group[group].slots;
+
+    return slots - HG_MIN(slots, j->halvings);
+}
+
 static int read_group(const struct job *j, struct hg_workspace *w, uint64_t nth)
 {
     uint32_t group = j->v->group + (uint32_t)nth;
@@ -337,7 +345,7 @@ static int read_group(const struct job *j, struct hg_workspace *w, uint64_t nth)
 
     if (wanted == 0)
         return HOLOG_OK;
-    rc = hg_hwp_load_heads(j->h, w, group, wanted == tiles && j->halvings == 0, &l);
+    rc = hg_hwp_load_heads(j->h, w, group, wanted == tiles ? leading(j, group) : 0, &l);
     if (rc == HOLOG_OK)
         rc = mark(j, &l, first);
     if (rc == HOLOG_OK)

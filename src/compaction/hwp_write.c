@@ -189,7 +189,7 @@ static int add_value(struct hg_hwp_writer *w, struct hg_hwp_value *v, struct sou
         return hg_error(HOLOG_E_TOOBIG, "a value of %llu bytes has too many groups for a segment",
                         (unsigned long long)v->len);
     rc = put_tiles(w, s, &aided);
-    if (rc == HOLOG_OK && aided) {
+    if (rc == HOLOG_OK && aided && base != NULL) {
         v->flags |= HG_HWP_DIFFERENCE;
         v->other = base->birth;
     }

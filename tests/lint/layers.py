@@ -143,6 +143,8 @@ CLEAN = {
 PLANTED = [
     ({"src/base/up.c": '#include "io/io.h"\n'}, "base must not include io"),
     ({"src/wal/up.c": '\n#include "../engine/index.h"\n'}, "src/wal/up.c:2: wal must not include"),
+    ({"src/compaction/hwp.h": "", "src/wal/x.c": '#include "compaction/hwp.h"\n'},
+     "wal must not include compaction"),
     ({"src/engine/x.c": '#include "nowhere.h"\n'}, "neither beside the file"),
     ({"src/engine/x.c": "#include <liburing.h>\n"}, "belongs to src/io"),
     ({"src/stray.c": "#include <stdio.h>\n"}, "lies in no room"),

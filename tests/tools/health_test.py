@@ -381,6 +381,28 @@ class Damage(Case):
         self.assertIn("a directory", done.message)
         self.assertIn("seg/", done.message)
 
+    def test_dump_of_a_compressed_segment(self):
+        golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "compaction", "golden")
+        good = os.path.join(golden, "good.hwp")
+        text = self.holog("dump", good).text
+        self.assertRegex(text, r"values +4\n +pages +3\n +sources +1\n")
+        self.assertIn("uint16 264 x 264, 139392 bytes", text)
+        self.assertIn("lift26+literals", text)
+        self.assertIn("the same as 00000003:12288", text)
+        self.assertIn("seg/00000003.hext", text)
+        doc = self.holog("dump", good, "--json").json()
+        self.assertEqual((doc["kind"], len(doc["groups"]), doc["damage"]), ("compressed", 4, []))
+        self.assertEqual(doc["values"][1]["base"], doc["values"][0]["birth"])
+        self.assertEqual(sum(g["stored_bytes"] for g in doc["groups"]), doc["footer"]["stored_bytes"])
+        for name in ("part", "head", "table", "cut"):
+            shutil.copy(os.path.join(golden, name + ".corrupt"), self.path("00000009.hwp"))
+            done = self.holog("dump", "00000009.hwp", status=DAMAGE)
+            self.assertIn("! ", done.text, name)
+            self.assertTrue(self.holog("dump", "00000009.hwp", "--json",
+                                       status=DAMAGE).json()["damage"], name)
+        shutil.copy(os.path.join(golden, "feature.later"), self.path("00000009.hwp"))
+        self.assertIn("use a newer holog", self.holog("dump", "00000009.hwp", status=DAMAGE).text)
+
     def test_a_directory_in_place_of_super_is_to_be_taken_away(self):
         os.remove(self.path("s.holog", "SUPER"))
         os.mkdir(self.path("s.holog", "SUPER"))

@@ -84,6 +84,24 @@ Test(segment, round_trip)
     }
 }
 
+Test(segment, a_compressed_one_is_read_by_who_knows_it)
+{
+    struct hg_segment_header x = sample_extents();
+    uint8_t bytes[HG_SEGMENT_HEADER_SIZE];
+    struct hg_segment_header out;
+
+    x.kind = HG_KIND_HWP;
+    x.capacity = HG_HWP_SEGMENT_MAX;
+    hg_segment_header_encode(&x, bytes);
+    cr_assert_eq(hg_segment_header_decode(bytes, x.id, HG_KIND_HWP, &out), 0);
+    cr_assert_eq(out.capacity, HG_HWP_SEGMENT_MAX);
+    cr_assert_eq(out.kind, HG_KIND_HWP);
+    cr_assert_eq(hg_segment_header_decode(bytes, x.id + 1, HG_KIND_HWP, &out), HOLOG_E_CORRUPT);
+    x = sample();
+    hg_segment_header_encode(&x, bytes);
+    cr_assert_eq(hg_segment_header_decode(bytes, x.id, HG_KIND_HWP, &out), HOLOG_E_CORRUPT);
+}
+
 Test(segment, golden_bytes)
 {
     uint8_t bytes[HG_SEGMENT_HEADER_SIZE];

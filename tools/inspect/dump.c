@@ -3,6 +3,7 @@
  *
  *   .hlog   header; every frame with its records; what lies between; the footer
  *   .hext   header (what is in an extent segment only the frames know)
+ *   .hwp    dump_hwp.c
  *   SUPER   both slots
  *   .hidx   header
  *
@@ -22,7 +23,8 @@
 #include "base/byteorder.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "cli.h"
+#include "inspect/dump_hwp.h"
+#include "inspect/say.h"
 #include "wal/footer.h"
 #include "wal/frame.h"
 #include "wal/record.h"
@@ -38,155 +40,9 @@ enum file_kind {
     FILE_UNKNOWN,
     FILE_SUPER,
     FILE_SEGMENT,
+    FILE_COMPRESSED,
     FILE_INDEX
 };
-
-struct dump {
-    const char *name;
-    int json;
-    uint8_t *bytes; /* what was read */
-    size_t len;
-    uint64_t size;       /* of the whole file */
-    json_object *damage; /* array; NULL as text */
-    unsigned damages;
-};
-
-/* ---- saying things ----------------------------------------------------------------------------- */
-
-static const char *last_message(void)
-{
-    static struct holog_error_detail detail;
-    holog_last_error(&detail);
-    return detail.message;
-}
-
-static void report(struct dump *d, uint64_t at, uint64_t len, const char *why)
-{
-    uint64_t end = at + len;
-
-    d->damages++;
-    if (!d->json) {
-        (void)printf("! %llu..%llu (%llu bytes): ", (unsigned long long)at, (unsigned long long)end,
-                     (unsigned long long)len);
-        put_escaped(stdout, why);
-        (void)putchar('\n');
-        return;
-    }
-    json_object *o = json_object_new_object();
-    json_add(o, "offset", json_number(at));
-    json_add(o, "length", json_number(len));
-    json_add(o, "reason", json_text(why));
-    (void)json_object_array_add(d->damage, o); /* fails only without memory */
-}
-
-static json_object *json_hex(uint64_t v)
-{
-    char text[20];
-    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)v);
-    return json_object_new_string(text);
-}
-
-static json_object *json_bytes(const void *text, size_t len)
-{
-    char *copy = strndup(text, len);
-    json_object *o = json_text(copy);
-    free(copy);
-    return o;
-}
-
-static void put_bytes(const void *text, size_t len)
-{
-    char *copy = strndup(text, len);
-    if (copy != NULL)
-        put_escaped(stdout, copy);
-    free(copy);
-}
-
-static void uuid_text(const uint8_t uuid[16], char out[33])
-{
-    for (int i = 0; i < 16; i++)
-        (void)snprintf(out + 2 * i, 3, "%02x", uuid[i]);
-}
-
-/* One fact of a header, in either form. A NULL object prints a line. */
-static void fact_text(json_object *o, const char *name, const char *value)
-{
-    if (o != NULL)
-        json_add(o, name, json_text(value));
-    else
-        (void)printf("  %-18s %s\n", name, value);
-}
-
-static void fact(json_object *o, const char *name, uint64_t value)
-{
-    if (o != NULL)
-        json_add(o, name, json_number(value));
-    else
-        (void)printf("  %-18s %llu\n", name, (unsigned long long)value);
-}
-
-static void fact_hex(json_object *o, const char *name, uint64_t value)
-{
-    char text[20];
-    (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)value);
-    fact_text(o, name, text);
-}
-
-static void fact_pos(json_object *o, const char *name, hg_pos pos)
-{
-    char text[40];
-    (void)snprintf(text, sizeof text, "%08x:%u", (unsigned)hg_pos_segment(pos),
-                   (unsigned)hg_pos_offset(pos));
-    fact_text(o, name, pos == 0 ? "none" : text);
-}
-
-static void fact_uuid(json_object *o, const uint8_t uuid[16])
-{
-    char text[33];
-    uuid_text(uuid, text);
-    fact_text(o, "uuid", text);
-}
-
-static void fact_time(json_object *o, const char *name, uint64_t ns)
-{
-    char text[HUMAN_MAX];
-    fact_text(o, name, iso_time(ns, text));
-}
-
-/* The document, or the first lines of the text. */
-static json_object *head_begin(const struct dump *d, const char *kind)
-{
-    if (d->json) {
-        json_object *o = json_object_new_object();
-        json_add(o, "file", json_text(d->name));
-        json_add(o, "kind", json_text(kind));
-        json_add(o, "size_bytes", json_number(d->size));
-        return o;
-    }
-    put_escaped(stdout, d->name);
-    (void)printf(": %s, %llu bytes\n", kind, (unsigned long long)d->size);
-    return NULL;
-}
-
-static json_object *section_begin(const struct dump *d, const char *title)
-{
-    if (d->json)
-        return json_object_new_object();
-    (void)printf("%s\n", title);
-    return NULL;
-}
-
-static int finish(const struct dump *d)
-{
-    if (d->damages == 0)
-        return EXIT_DONE;
-    (void)fflush(stdout);
-    (void)fputs("holog: dump: ", stderr);
-    put_name(stderr, d->name);
-    (void)fprintf(stderr, ": %u %s not verify\n", d->damages,
-                  d->damages == 1 ? "place does" : "places do");
-    return EXIT_DAMAGE;
-}
 
 /* ---- records ------------------------------------------------------------------------------------- */
 
@@ -916,16 +772,27 @@ static int ends_with(const char *name, const char *end)
     return a >= b && strcmp(name + a - b, end) == 0;
 }
 
+/* By its header; one that is damaged may say anything. */
+static int is_compressed(const char *name, const uint8_t *bytes, size_t len)
+{
+    if (ends_with(name, ".hwp"))
+        return 1;
+    return !ends_with(name, ".hlog") && !ends_with(name, ".hext") && len >= 16 &&
+           hg_get_le32(bytes + HG_SEGMENT_KIND_AT) == HG_KIND_HWP;
+}
+
 static enum file_kind what_is(const char *name, const uint8_t *bytes, size_t len)
 {
     if (len >= 8) {
         if (memcmp(bytes, "HOLOGSEG", 8) == 0)
-            return FILE_SEGMENT;
+            return is_compressed(name, bytes, len) ? FILE_COMPRESSED : FILE_SEGMENT;
         if (memcmp(bytes, "HOLOGSUP", 8) == 0)
             return FILE_SUPER;
         if (memcmp(bytes, "HOLOGIDX", 8) == 0)
             return FILE_INDEX;
     }
+    if (ends_with(name, ".hwp"))
+        return FILE_COMPRESSED;
     if (ends_with(name, ".hlog") || ends_with(name, ".hext"))
         return FILE_SEGMENT;
     if (strcmp(name, HG_SUPER_NAME) == 0 || ends_with(name, "/" HG_SUPER_NAME))
@@ -973,8 +840,9 @@ static const char *read_file(struct dump *d, FILE *f)
     if (what == FILE_SEGMENT && d->len == HG_BLOCK)
         (void)segment_id(d, &kind);
     if (what == FILE_UNKNOWN)
-        return "it is no file of a store (.hlog, .hext, .hidx or SUPER)";
-    if (what == FILE_INDEX || (what == FILE_SEGMENT && kind != HG_KIND_FRAMES))
+        return "it is no file of a store (.hlog, .hext, .hwp, .hidx or SUPER)";
+    if (what == FILE_INDEX || what == FILE_COMPRESSED ||
+        (what == FILE_SEGMENT && kind != HG_KIND_FRAMES))
         return NULL;
     if (d->size > FILE_MAX)
         return "it is longer than any frame segment";
@@ -998,8 +866,8 @@ int dump_segment(const char *file, int json)
     if (f == NULL)
         return cannot_read(file, error_text(errno));
     const char *why = read_file(&d, f);
-    (void)fclose(f); /* only read */
     if (why != NULL) {
+        (void)fclose(f); /* only read, as below */
         free(d.bytes);
         return cannot_read(file, why);
     }
@@ -1007,10 +875,12 @@ int dump_segment(const char *file, int json)
         d.damage = json_object_new_array();
     switch (what_is(file, d.bytes, d.len)) {
     case FILE_SEGMENT: status = dump_one_segment(&d); break;
+    case FILE_COMPRESSED: status = dump_hwp(&d, f); break;
     case FILE_SUPER: status = dump_super(&d); break;
     case FILE_INDEX: status = dump_index(&d); break;
     case FILE_UNKNOWN: break; /* read_file refused it */
     }
+    (void)fclose(f);
     free(d.bytes);
     return status;
 }

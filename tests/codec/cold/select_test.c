@@ -208,6 +208,36 @@ Test(cold_select, a_habit_is_kept_for_32_blocks_and_given_up_when_the_ratio_move
     free(constant);
 }
 
+Test(cold_select, a_compaction_keeps_its_plan_and_a_block_of_one_element_does_not_change_that)
+{
+    struct hg_cold_array a = array_of(NOISY);
+    uint8_t *noisy = make(NOISY, 8);
+    uint8_t *constant = make(CONSTANT, 8);
+    struct hg_cold_habit habit = { 0 };
+    struct hg_coder *c = kit_coder();
+    struct hg_buf block = { 0 };
+    struct hg_buf judged = { 0 };
+
+    cr_assert_eq(hg_cold_compact(c, HG_PROFILE_DEFAULT, &a, noisy, NULL, &judged), HOLOG_OK);
+    for (unsigned i = 1; i <= HG_COLD_HABIT + 1; i++) {
+        cr_assert_eq(hg_cold_compact(c, HG_PROFILE_DEFAULT, &a, noisy, &habit, &block), HOLOG_OK);
+        cr_assert(block.len == judged.len && memcmp(block.data, judged.data, block.len) == 0);
+        (void)check(c, &a, noisy, &block);
+        cr_assert_eq(habit.blocks, i <= HG_COLD_HABIT ? i : 1);
+        if (i == 5) {
+            cr_assert_eq(hg_cold_compact(c, HG_PROFILE_DEFAULT, &a, constant, &habit, &block),
+                         HOLOG_OK);
+            (void)check(c, &a, constant, &block);
+        }
+    }
+    cr_assert_geq(habit.plan.filter, HG_FILTER_LIFT26);
+    hg_buf_release(&block);
+    hg_buf_release(&judged);
+    hg_coder_destroy(c);
+    free(noisy);
+    free(constant);
+}
+
 Test(cold_select, small_and_odd_arrays_are_written_and_packed_too)
 {
     static const uint32_t shapes[][4] = { { 1 },          { 7 },      { 3, 5 },     { 1, 1, 9000 },
