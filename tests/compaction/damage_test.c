@@ -65,6 +65,7 @@ Test(hwp_damage, is_told_group_by_group_with_its_place)
     struct hg_hwp_verify how = { .ctx = &n, .damage = count };
     struct holog_error_detail d;
     uint8_t out[10];
+    uint8_t *all = malloc(s->other.len);
 
     cr_assert_eq(t->count[HG_HWP_GROUPS], 4);
     for (size_t i = 0; i < 4; i += 2) /* the image, of which the difference is one, and the bytes */
@@ -75,6 +76,11 @@ Test(hwp_damage, is_told_group_by_group_with_its_place)
     hg_error_get(&d);
     cr_assert_eq(d.segment, KIT_ID);
     cr_assert_eq(d.offset, t->group[2].offset + t->group[2].heads_len);
+    cr_assert_eq(hg_hwp_read(h, hg_hwp_find(h, s->other.birth), 0, s->other.len, all, NULL),
+                 HOLOG_E_CORRUPT);
+    hg_error_get(&d); /* of the base */
+    cr_assert_eq(d.offset, t->group[0].offset + t->group[0].heads_len);
+    free(all);
     hg_hwp_close(h);
     kit_file_free(f);
     small_free(s);
