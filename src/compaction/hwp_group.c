@@ -216,6 +216,8 @@ int hg_hwp_tile_failed(const struct hg_hwp *h, const struct hg_hwp_layout *l, ui
     if (rc != HOLOG_E_CORRUPT && rc != HOLOG_E_NOTSUP)
         return rc;
     hg_error_get(&d);
+    if (d.segment != 0)
+        return rc; /* it is the base that is damaged, and that has said where */
     if (rc == HOLOG_E_NOTSUP)
         return hg_error(rc, "segment %08x, offset %llu, tile %u of group %u: %s" HG_USE_NEWER,
                         (unsigned)h->from.id, (unsigned long long)at, (unsigned)tile,

@@ -17,9 +17,7 @@ static struct kit_value *add(struct list *l, uint8_t size, uint8_t kind, enum ki
     *v = (struct kit_value){
         .birth = 1000 + 7 * l->count, .rank = rank, .size = size, .kind = kind, .fill = fill
     };
-    memcpy(v->n, n, HG_MIN(rank, 8) * sizeof n[0]);
-    if (rank == 99)
-        v->n[0] = n[0];
+    memcpy(v->n, n, (rank == 99 ? 1 : rank) * sizeof n[0]);
     kit_fill_value(v, l->count);
     l->count++;
     return v;
