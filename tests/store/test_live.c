@@ -370,7 +370,6 @@ Test(live, what_lives_is_what_can_be_asked_for_and_nothing_else)
     for (unsigned i = 0; i < stores; i++)
         one_store(test_seed() + i);
     all_was_met();
-    printf("# total: %u stores\n", stores);
 }
 
 /* ---- while others write --------------------------------------------------------------------------- */
