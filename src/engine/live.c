@@ -180,8 +180,8 @@ static int add_file(void *ctx, const char *name, int is_dir)
     return l->rc != HOLOG_OK;
 }
 
-/* Of a read-only handle. There may be more than it has read of: that is a writer's. */
-static int list_files(struct hg_mark *m)
+/* Of a read-only handle, which has read the log up to `end`. There may be more than that: it is a writer's. */
+static int list_files(struct hg_mark *m, hg_pos end)
 {
     struct listing l = { .m = m };
     int rc = m->s->io->ops->read_dir(m->s->io, HG_SEG_DIR, add_file, &l);
@@ -189,6 +189,11 @@ static int list_files(struct hg_mark *m)
     rc = l.rc < 0 ? l.rc : rc;
     if (rc == HOLOG_OK && hg_mark_places(m) > 0)
         qsort(m->places.data, hg_mark_places(m), sizeof(struct hg_live_place), by_segment);
+    for (size_t i = 0; i < hg_mark_places(m); i++) {
+        struct hg_live_place *p = hg_mark_place_at(m, i);
+        if (p->g.segment == hg_pos_segment(end)) /* behind it is room */
+            p->g.used = HG_MIN(p->g.used, (uint64_t)hg_pos_offset(end));
+    }
     return rc;
 }
 
@@ -236,6 +241,7 @@ int hg_mark_begin(struct hg_mark *m)
 {
     holog_store *s = m->s;
     struct hg_log_state state = { 0 };
+    hg_pos followed = 0;
     uint64_t last;
     int rc = s->log != NULL ? find_busy(m) : HOLOG_OK;
 
@@ -252,9 +258,11 @@ int hg_mark_begin(struct hg_mark *m)
     last = s->last_number;
     if (s->log != NULL)
         hg_log_state(s->log, &state);
+    else if (s->follower != NULL)
+        followed = hg_follow_at(s->follower);
     hg_timeline_unlock(s);
     if (rc == HOLOG_OK)
-        rc = s->log != NULL ? add_new(m, &state) : list_files(m);
+        rc = s->log != NULL ? add_new(m, &state) : list_files(m, followed);
     if (rc == HOLOG_OK)
         rc = copy_all_frames(m, last);
     if (rc == HOLOG_OK && s->log != NULL)
