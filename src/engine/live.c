@@ -2,7 +2,7 @@
  * The mark: the moment it is of, its rounds, and what comes out; see live.h.
  *
  * The moment. First the segments that are written to; then, in one holding of the log's lock, the
- * sequenced state, what is kept, and the first of the commits; then all versions that are counted. So
+ * sequenced state, what is kept, all versions that are counted, and which values have been folded. So
  *   - a value that is on its way when the first is asked stands in a segment called busy; one whose room
  *     was released before that is named by a commit of the state, or never will be;
  *   - every later state is made of this one, its past as far as it is kept, and of records that are new;
@@ -180,8 +180,8 @@ static int add_file(void *ctx, const char *name, int is_dir)
     return l->rc != HOLOG_OK;
 }
 
-/* Of a read-only handle. There may be more than it has read of: that is a writer's. */
-static int list_files(struct hg_mark *m)
+/* Of a read-only handle, which has read the log up to `end`. There may be more than that: it is a writer's. */
+static int list_files(struct hg_mark *m, hg_pos end)
 {
     struct listing l = { .m = m };
     int rc = m->s->io->ops->read_dir(m->s->io, HG_SEG_DIR, add_file, &l);
@@ -189,6 +189,11 @@ static int list_files(struct hg_mark *m)
     rc = l.rc < 0 ? l.rc : rc;
     if (rc == HOLOG_OK && hg_mark_places(m) > 0)
         qsort(m->places.data, hg_mark_places(m), sizeof(struct hg_live_place), by_segment);
+    for (size_t i = 0; i < hg_mark_places(m); i++) {
+        struct hg_live_place *p = hg_mark_place_at(m, i);
+        if (p->g.segment == hg_pos_segment(end)) /* behind it is room */
+            p->g.used = HG_MIN(p->g.used, (uint64_t)hg_pos_offset(end));
+    }
     return rc;
 }
 
@@ -236,6 +241,7 @@ int hg_mark_begin(struct hg_mark *m)
 {
     holog_store *s = m->s;
     struct hg_log_state state = { 0 };
+    hg_pos followed = 0;
     uint64_t last;
     int rc = s->log != NULL ? find_busy(m) : HOLOG_OK;
 
@@ -244,15 +250,19 @@ int hg_mark_begin(struct hg_mark *m)
     hg_timeline_lock(s);
     rc = hg_timeline_copy_kept(&s->timeline, &m->kept);
     if (rc == HOLOG_OK)
+        rc = hg_ropes_folds(s->ropes, &m->folds);
+    if (rc == HOLOG_OK)
+        rc = hg_versions_get(s, &m->versions);
+    if (rc == HOLOG_OK)
         hg_state_freeze(&s->sequenced, &m->state);
     last = s->last_number;
     if (s->log != NULL)
         hg_log_state(s->log, &state);
+    else if (s->follower != NULL)
+        followed = hg_follow_at(s->follower);
     hg_timeline_unlock(s);
     if (rc == HOLOG_OK)
-        rc = s->log != NULL ? add_new(m, &state) : list_files(m);
-    if (rc == HOLOG_OK)
-        rc = hg_versions_get(s, &m->versions);
+        rc = s->log != NULL ? add_new(m, &state) : list_files(m, followed);
     if (rc == HOLOG_OK)
         rc = copy_all_frames(m, last);
     if (rc == HOLOG_OK && s->log != NULL)
@@ -274,6 +284,7 @@ void hg_mark_end(struct hg_mark *m)
         hg_state_mark_release(&m->state);
     hg_versions_put(m->s, &m->versions);
     hg_timeline_release(&m->kept);
+    hg_buf_release(&m->folds);
     hg_buf_release(&m->places);
     hg_buf_release(&m->names);
     hg_buf_release(&m->keys);

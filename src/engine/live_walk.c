@@ -110,7 +110,7 @@ static int walk_versions(struct hg_mark *m)
     struct hg_version *const *v = (struct hg_version *const *)(const void *)m->versions.data;
     int rc = 0;
 
-    for (size_t i = 0; i < m->versions.len / sizeof(*v) && rc == 0; i++) {
+    for (size_t i = 0; i < m->versions.len / sizeof(void *) && rc == 0; i++) {
         rc = walk_now(m, v[i]->root, v[i]->is_past ? v[i]->number : UINT64_MAX);
         if (rc == 0 && v[i]->is_past)
             rc = walk_past_of(m, v[i]);

@@ -28,8 +28,10 @@
  *   retention.c  how much of the past is kept
  *   note.c       frames of the store's own
  *   keep.c       a condition beside the rules of retention
- *   live.c       what lives, segment by segment; live_mark.c walks and follows, live_runs.c counts
- *   refs.c       which records a segment has, and what they refer to
+ *   live.c       what lives, segment by segment; live_walk.c the roots in use, live_follow.c what
+ *                records refer to, live_things.c thing by thing, live_sets.c its sets
+ *   refs.c       which records a sealed segment has, and what they name; of others refs_read.c
+ *   space.c      holog_space
  *   stats.c      counters, histograms
  *   reader.c     read-only handles; what the store takes on disk
  *   health.c     what a handle can still do

@@ -370,7 +370,6 @@ Test(live, what_lives_is_what_can_be_asked_for_and_nothing_else)
     for (unsigned i = 0; i < stores; i++)
         one_store(test_seed() + i);
     all_was_met();
-    printf("# total: %u stores\n", stores);
 }
 
 /* ---- while others write --------------------------------------------------------------------------- */
@@ -397,6 +396,8 @@ static void write_something(holog_store *s)
     }
 }
 
+static int with_folds; /* fixed while writers run */
+
 static void *writer(void *arg)
 {
     int stop = 0;
@@ -407,6 +408,8 @@ static void *writer(void *arg)
         stop = stop_writing;
         if (!stop && __atomic_load_n(&steps_left, __ATOMIC_RELAXED) > 0) {
             __atomic_fetch_sub(&steps_left, 1, __ATOMIC_RELAXED);
+            if (with_folds)
+                many_deltas(box.store);
             write_something(box.store);
         }
         OK(pthread_rwlock_unlock(&pause_lock));
@@ -477,24 +480,60 @@ static void mark_beside_writers(void)
     holog_view_close(now);
 }
 
+static void start(pthread_t threads[3])
+{
+    rng = seed_now;
+    stop_writing = 0;
+    for (uintptr_t i = 0; i < 3; i++)
+        OK(pthread_create(&threads[i], NULL, i == 2 ? reader : writer, (void *)(i + 1)));
+}
+
+static void stop(const pthread_t threads[3])
+{
+    OK(pthread_rwlock_wrlock(&pause_lock));
+    stop_writing = 1;
+    OK(pthread_rwlock_unlock(&pause_lock));
+    for (size_t i = 0; i < 3; i++)
+        OK(pthread_join(threads[i], NULL));
+}
+
 Test(live, nothing_that_a_view_shows_is_missed_while_others_write)
 {
     unsigned marks = test_level() == 0 ? 15 : test_level() == 1 ? 80 : 1000;
     pthread_t threads[3];
 
     begin(test_seed());
-    rng = seed_now;
-    stop_writing = 0;
-    for (uintptr_t i = 0; i < 3; i++)
-        OK(pthread_create(&threads[i], NULL, i == 2 ? reader : writer, (void *)(i + 1)));
+    with_folds = 0;
+    start(threads);
     for (unsigned i = 0; i < marks; i++)
         mark_beside_writers();
-    OK(pthread_rwlock_wrlock(&pause_lock));
-    stop_writing = 1;
-    OK(pthread_rwlock_unlock(&pause_lock));
-    for (size_t i = 0; i < 3; i++)
-        OK(pthread_join(threads[i], NULL));
+    stop(threads);
     live_is_exact(&box, box.store, NULL, "when they have stopped");
+    box_reopen(&box);
+    live_is_exact(&box, box.store, NULL, "reopened");
+    box_end(&box);
+}
+
+Test(live, folds_and_checkpoints_of_other_threads_do_not_disturb_a_mark)
+{
+    unsigned marks = test_level() == 0 ? 30 : test_level() == 1 ? 300 : 3000;
+    struct hg_live_list list;
+    pthread_t threads[3];
+
+    begin(test_seed() + 1);
+    box.opts.no_background = 0;
+    box_reopen(&box);
+    with_folds = 1;
+    start(threads);
+    for (unsigned i = 0; i < marks; i++) {
+        __atomic_store_n(&steps_left, 6, __ATOMIC_RELAXED);
+        things_of_all(box.store, &list);
+        cr_assert_gt(list.things.len, 0);
+        hg_live_list_release(box.store, &list);
+    }
+    stop(threads);
+    with_folds = 0;
+    box.opts.no_background = 1;
     box_reopen(&box);
     live_is_exact(&box, box.store, NULL, "reopened");
     box_end(&box);

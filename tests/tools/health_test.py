@@ -149,7 +149,7 @@ class Queries(Case):
         for s in doc["segments"]:
             self.assertTrue(os.path.exists(os.path.join(self.store, s["file"])))
         self.assertEqual(doc["total"]["used_bytes"], sum(s["used_bytes"] for s in doc["segments"]))
-        self.holog("tag", "--delete", self.store, "both")
+        self.holog("tag", self.store, "--delete", "both")
         doc = self.holog("stats", self.store, "--segments", "--json").json()
         self.assertEqual(doc["total"]["tag_bytes"], 0)
         self.assertGreater(doc["total"]["dead_bytes"], len(big))
