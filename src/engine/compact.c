@@ -252,6 +252,11 @@ static int exchange(struct hg_compaction *c)
     if (rc == HOLOG_OK)
         rc = hg_cold_exchange(c->store->cold, &c->output.segment, edit.n_added,
                               (const uint32_t *)(const void *)gone.data, edit.n_removed);
+    if (rc == HOLOG_OK) {
+        hg_log_lock(c->store->log);
+        hg_ropes_clear(c->store->ropes);
+        hg_log_unlock(c->store->log);
+    }
     for (size_t i = 0; i < edit.n_removed && rc == HOLOG_OK; i++)
         hg_refs_forget(c->store->refs, v[i].segment);
     hg_buf_release(&gone);
@@ -301,6 +306,11 @@ static int begin(holog_store *s, uint32_t who)
 static void end(holog_store *s)
 {
     __atomic_store_n(&s->compacting, NOBODY, __ATOMIC_RELEASE);
+}
+
+int hg_compact_is_on(const holog_store *s)
+{
+    return __atomic_load_n(&s->compacting, __ATOMIC_ACQUIRE) == COMPACTS;
 }
 
 int hg_compact_tidy(holog_store *s)

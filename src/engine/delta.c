@@ -239,8 +239,9 @@ static int own_base(holog_txn *txn, struct hg_delta_op *d)
     if (op->type == HG_OP_DELTA) {
         if (!op->delta->ready)
             return 0;
-        d->base_at =
-            (struct hg_rope_at){ .rope = hg_rope_get(op->delta->rope), .csum = op->delta->csum };
+        d->base_at = (struct hg_rope_at){ .rope = hg_rope_get(op->delta->rope),
+                                          .csum = op->delta->csum,
+                                          .age = op->delta->base_at.age };
         return 1;
     }
     rc = hold(txn, op);
@@ -249,6 +250,7 @@ static int own_base(holog_txn *txn, struct hg_delta_op *d)
     if (rc < 0)
         return rc;
     d->base_at.csum = saved_csum(txn, op);
+    d->base_at.age = hg_ropes_age(txn->store->ropes);
     return 1;
 }
 
@@ -266,7 +268,7 @@ static int find_base(holog_txn *txn, struct hg_delta_op *d, const char *path)
     return rc < 0 ? rc : 1;
 }
 
-int hg_delta_prepare(holog_txn *txn, struct hg_op *op, size_t i, const char *path)
+static int prepare(holog_txn *txn, struct hg_op *op, size_t i, const char *path)
 {
     holog_store *s = txn->store;
     struct hg_delta_op *d = op->delta;
@@ -295,6 +297,17 @@ int hg_delta_prepare(holog_txn *txn, struct hg_op *op, size_t i, const char *pat
         op->size = least_size(d);
     }
     return rc;
+}
+
+int hg_delta_prepare(holog_txn *txn, struct hg_op *op, size_t i, const char *path)
+{
+    uint64_t age = hg_ropes_age(txn->store->ropes);
+    int rc = prepare(txn, op, i, path);
+
+    /* A compaction came between: what the rope was made of may be gone. */
+    return rc == HOLOG_E_CORRUPT && age != hg_ropes_age(txn->store->ropes)
+               ? prepare(txn, op, i, path)
+               : rc;
 }
 
 int hg_deltas_prepare(holog_txn *txn)
@@ -359,6 +372,12 @@ int hg_delta_load_own(holog_txn *txn, const struct hg_op *op, holog_value **out)
     if (rc == HOLOG_OK)
         rc = hg_rope_read(txn->store, txn, op->delta->rope, path, 0, op->size,
                           small ? (uint8_t *)(v + 1) : v->mem->data);
+    if (rc == HOLOG_E_CORRUPT && op->delta->base_at.age != hg_ropes_age(txn->store->ropes)) {
+        rc = hg_deltas_prepare(txn); /* a compaction has come since */
+        if (rc == HOLOG_OK)
+            rc = hg_rope_read(txn->store, txn, op->delta->rope, path, 0, op->size,
+                              small ? (uint8_t *)(v + 1) : v->mem->data);
+    }
     if (rc < 0) {
         holog_value_release(v);
         return rc;
@@ -559,6 +578,7 @@ static int meet_own(struct hg_delta_commit *x, struct hg_delta_op *d, size_t rec
         return HOLOG_OK;
     }
     b->at.csum = saved_csum(x->txn, op);
+    b->at.age = hg_ropes_age(x->txn->store->ropes);
     rc = whole(x->txn->store, birth, op->size, &b->at.rope);
     return rc;
 }
@@ -578,7 +598,7 @@ static int peek_blob(holog_store *s, hg_pos birth, uint64_t size, struct hg_rope
                 hg_rec_decode_at(p, avail, &back, &r) == HOLOG_OK && r.type == HG_REC_BLOB &&
                 r.value_len == size;
 
-    *out = (struct hg_rope_at){ .csum = r.csum };
+    *out = (struct hg_rope_at){ .csum = r.csum, .age = hg_ropes_age(s->ropes) };
     if (slot != NULL)
         hg_epoch_leave(slot);
     return found && whole(s, birth, size, &out->rope) == HOLOG_OK;
@@ -627,6 +647,7 @@ static int make(struct hg_delta_commit *x, struct hg_op *op, const struct base *
         cut = 0;
     m->at.csum = wanted ? new_csum(d, b->at.csum, cut, known) : HG_CSUM_UNKNOWN;
     m->at.depth = b->at.depth + 1;
+    m->at.age = b->at.age;
     m->was = b->made != NULL ? b->made->was : b->at.csum;
     m->balance = d->balance || (b->made != NULL && b->made->balance);
     m->change = hg_csum_add(b->made != NULL ? b->made->change : 0, csum_sub(d->payload_csum, cut));

@@ -283,6 +283,13 @@ static int encode(struct fold *f, struct hg_buf *body, size_t *out_at)
     return rc;
 }
 
+/* What lives is being told from what the log says now, or has been since the rope was made: a fold may refer to what
+ * does not. Log lock held. */
+static int is_outdated(const struct fold *f)
+{
+    return hg_compact_is_on(f->s) || hg_ropes_age(f->s->ropes) != f->at.age;
+}
+
 /* Log lock held. */
 static int append(struct fold *f, struct hg_buf *body, size_t at, hg_pos *out_fold)
 {
@@ -290,6 +297,10 @@ static int append(struct fold *f, struct hg_buf *body, size_t at, hg_pos *out_fo
     struct hg_ticket ticket;
     int rc = hg_log_need(f->s->log, HG_FEATURE_VERSIONS);
 
+    if (rc == HOLOG_OK)
+        rc = hg_ropes_reserve_fold(f->s->ropes);
+    if (rc == HOLOG_OK && is_outdated(f))
+        rc = hg_error(HOLOG_E_BUSY, "%s: a compaction is under way", f->path);
     if (rc == HOLOG_OK)
         rc = hg_log_append_system(f->s->log, body, 1, HOLOG_SYNC_NONE, f->staged != NULL, 0, &place,
                                   &ticket);
@@ -303,16 +314,14 @@ static int append(struct fold *f, struct hg_buf *body, size_t at, hg_pos *out_fo
     *out_fold = fold.fold;
     f->s->deltas.folds++;
     f->s->deltas.fold_bytes += f->fresh + f->table.len;
-    if (hg_ropes_set_fold(f->s->ropes, &fold) < 0)
-        hg_error_clear(); /* no memory: the next open finds it */
-    return HOLOG_OK;
+    return hg_ropes_set_fold(f->s->ropes, &fold);
 }
 
 /* ---- on top of it --------------------------------------------------------------------------------*/
 
 static int put_folded(struct fold *f, hg_pos fold)
 {
-    struct hg_rope_at folded = { .csum = f->at.csum };
+    struct hg_rope_at folded = { .csum = f->at.csum, .age = f->at.age };
     struct hg_rope_builder b;
     struct hg_span span;
     size_t at = 0;
@@ -539,6 +548,8 @@ int hg_fold_step(holog_store *s)
 {
     uint64_t now = s->io->ops->now_ns(s->io);
 
+    if (hg_compact_is_on(s))
+        return 0;
     for (size_t i = 0; i < wish_count(s); i++) {
         struct hg_fold_wish w = *wish_at(s, i);
         int rc;

@@ -34,6 +34,7 @@ struct walk {
     hg_pos last;            /* DELTA walked over last: those before it stand before it */
     uint64_t taken;         /* of the budget, for the steps */
     struct hg_rope_at from; /* what the oldest of them changes */
+    uint64_t age;
 };
 
 /* ---- frames --------------------------------------------------------------------------------------*/
@@ -261,7 +262,7 @@ static int walk_back(struct walk *w, hg_pos birth)
 /* All changes since w->from. */
 static int make(struct walk *w, const struct hg_locator *loc, uint8_t csum, struct hg_rope_at *out)
 {
-    struct hg_rope_at at = { .csum = csum };
+    struct hg_rope_at at = { .csum = csum, .age = w->age };
     int rc = apply_all(w, &at.rope);
 
     at.depth = w->from.depth + (uint32_t)(w->steps.len / sizeof(struct step));
@@ -280,7 +281,7 @@ int hg_rope_load(holog_store *s, const struct hg_locator *loc, const char *path,
                  struct hg_rope_at *out)
 {
     hg_pos birth = hg_pos_make(loc->segment, loc->offset);
-    struct walk w = { .s = s, .path = path };
+    struct walk w = { .s = s, .path = path, .age = hg_ropes_age(s->ropes) };
     uint8_t csum = 0;
     int is_whole;
     int rc;
@@ -303,7 +304,7 @@ int hg_rope_load(holog_store *s, const struct hg_locator *loc, const char *path,
 int hg_rope_rebuild(holog_store *s, const struct hg_locator *loc, const char *path, hg_pos base)
 {
     hg_pos birth = hg_pos_make(loc->segment, loc->offset);
-    struct walk w = { .s = s, .path = path, .base = base };
+    struct walk w = { .s = s, .path = path, .base = base, .age = hg_ropes_age(s->ropes) };
     struct hg_rope_at at = { 0 };
     struct hg_rope_at was = { 0 };
     int rc = HOLOG_E_NOENT;

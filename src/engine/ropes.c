@@ -26,6 +26,7 @@ struct hg_ropes {
     struct hg_mutex lock; /* rank 5; guards all that follows */
     struct entry *newest, *oldest;
     size_t count;
+    uint64_t age;
     struct hg_buf folds; /* struct hg_fold_at, by version */
     struct entry *bucket[BUCKETS];
 };
@@ -38,6 +39,7 @@ int hg_ropes_create(struct hg_io *io, uint64_t budget_bytes, struct hg_ropes **o
         return hg_error(HOLOG_E_NOMEM, "no memory for a store");
     r->io = io;
     r->bytes_max = budget_bytes / SHARE;
+    r->age = 1;
     *out_ropes = r;
     return HOLOG_OK;
 }
@@ -156,6 +158,12 @@ void hg_ropes_put(struct hg_ropes *r, hg_pos birth, const struct hg_rope_at *at)
     *fresh = (struct entry){ .birth = birth, .at = *at };
     (void)hg_rope_get(at->rope);
     hg_mutex_lock(r->io, &r->lock);
+    if (at->age != r->age) {
+        hg_mutex_unlock(r->io, &r->lock);
+        fresh->next = NULL;
+        free_list(fresh);
+        return;
+    }
     struct entry *old = find(r, birth);
     if (old != NULL)
         forget(r, old);
@@ -168,6 +176,30 @@ void hg_ropes_put(struct hg_ropes *r, hg_pos birth, const struct hg_rope_at *at)
     if (old != NULL)
         old->next = NULL;
     free_list(old);
+    free_list(gone);
+}
+
+uint64_t hg_ropes_age(struct hg_ropes *r)
+{
+    hg_mutex_lock(r->io, &r->lock);
+    uint64_t age = r->age;
+    hg_mutex_unlock(r->io, &r->lock);
+    return age;
+}
+
+void hg_ropes_clear(struct hg_ropes *r)
+{
+    struct entry *gone = NULL;
+
+    hg_mutex_lock(r->io, &r->lock);
+    r->age++;
+    while (r->newest != NULL) {
+        struct entry *e = r->newest;
+        forget(r, e);
+        e->next = gone;
+        gone = e;
+    }
+    hg_mutex_unlock(r->io, &r->lock);
     free_list(gone);
 }
 
@@ -206,6 +238,14 @@ hg_pos hg_ropes_fold(struct hg_ropes *r, hg_pos version)
     hg_pos fold = has_fold(r, i, version) ? fold_at(r, i)->fold : 0;
     hg_mutex_unlock(r->io, &r->lock);
     return fold;
+}
+
+int hg_ropes_reserve_fold(struct hg_ropes *r)
+{
+    hg_mutex_lock(r->io, &r->lock);
+    int rc = hg_buf_reserve(&r->folds, r->folds.len + sizeof(struct hg_fold_at));
+    hg_mutex_unlock(r->io, &r->lock);
+    return rc;
 }
 
 int hg_ropes_set_fold(struct hg_ropes *r, const struct hg_fold_at *f)

@@ -22,6 +22,7 @@ struct hg_rope_at {
     struct hg_rope *rope;
     uint32_t depth; /* deltas since the BLOB, LARGE or FOLD that it is read from */
     uint8_t csum;   /* of all its bytes; may be HG_CSUM_UNKNOWN */
+    uint64_t age;   /* hg_ropes_age when it was begun to be made, or what it was made from */
 };
 
 HG_MUST_CHECK int hg_ropes_create(struct hg_io *io, uint64_t budget_bytes,
@@ -36,12 +37,18 @@ int hg_ropes_find(struct hg_ropes *r, hg_pos birth, struct hg_rope_at *out);
  * log for good: a position may be used again after a commit that was taken back. */
 void hg_ropes_put(struct hg_ropes *r, hg_pos birth, const struct hg_rope_at *at);
 
+/* Grows with each compaction. A rope made before one may name records that only ropes in memory did, and that are
+ * gone: of a value that was folded the log has another rope. It is read no more, is not kept, and no fold is
+ * made of it. */
+uint64_t hg_ropes_age(struct hg_ropes *r);
+void hg_ropes_clear(struct hg_ropes *r); /* there was one. Log lock held */
 /* The newest FOLD of a version; 0: there is none. */
 hg_pos hg_ropes_fold(struct hg_ropes *r, hg_pos version);
 struct hg_fold_at {
     hg_pos version;
     hg_pos fold;
 };
+HG_MUST_CHECK int hg_ropes_reserve_fold(struct hg_ropes *r); /* the next set does not fail */
 HG_MUST_CHECK int hg_ropes_set_fold(struct hg_ropes *r, const struct hg_fold_at *f);
 HG_MUST_CHECK int hg_ropes_folds(struct hg_ropes *r, struct hg_buf *out); /* all, by version */
 void hg_ropes_forget_folds(struct hg_ropes *r);

@@ -363,6 +363,8 @@ HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, 
 HG_MUST_CHECK int hg_compact_unlink(holog_store *s, uint32_t *out_waiting);
 /* The same for who has nothing else to do. 1: it is to be looked at again. */
 int hg_compact_tidy(holog_store *s);
+int hg_compact_is_on(
+    const holog_store *s); /* between its mark and its edit nothing may be folded */
 
 /* ---- value_large.c ---- */
 /* A read of whole blocks from an extent, under way while `used`: begun, then ended (the result) or

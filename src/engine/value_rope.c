@@ -578,8 +578,7 @@ static int check_sum(const struct hg_locator *loc, const char *path, uint8_t csu
                            "says another sum than its bytes have");
 }
 
-int hg_value_rope_load(holog_store *s, const struct hg_locator *loc, const char *path,
-                       holog_value *v)
+static int load(holog_store *s, const struct hg_locator *loc, const char *path, holog_value *v)
 {
     int small = loc->size <= s->inline_max;
     struct hg_rope_at at;
@@ -611,8 +610,27 @@ int hg_value_rope_load(holog_store *s, const struct hg_locator *loc, const char 
     return HOLOG_OK;
 }
 
-int hg_value_rope_range(holog_store *s, const struct hg_locator *loc, const char *path,
-                        uint64_t offset, void *buf, size_t len)
+/* A compaction came between, and what the rope was made of may be gone. */
+static int is_outdated(holog_store *s, uint64_t age, int rc)
+{
+    return (rc == HOLOG_E_CORRUPT || rc == HOLOG_E_STALE) && age != hg_ropes_age(s->ropes);
+}
+
+int hg_value_rope_load(holog_store *s, const struct hg_locator *loc, const char *path,
+                       holog_value *v)
+{
+    uint64_t age = hg_ropes_age(s->ropes);
+    int rc = load(s, loc, path, v);
+
+    while (is_outdated(s, age, rc)) {
+        age = hg_ropes_age(s->ropes);
+        rc = load(s, loc, path, v);
+    }
+    return rc;
+}
+
+static int load_range(holog_store *s, const struct hg_locator *loc, const char *path,
+                      uint64_t offset, void *buf, size_t len)
 {
     struct hg_rope_at at;
     int rc = hg_rope_load(s, loc, path, &at);
@@ -621,5 +639,18 @@ int hg_value_rope_range(holog_store *s, const struct hg_locator *loc, const char
         return rc;
     rc = hg_rope_read(s, NULL, at.rope, path, offset, offset + len, buf);
     hg_rope_put(at.rope);
+    return rc;
+}
+
+int hg_value_rope_range(holog_store *s, const struct hg_locator *loc, const char *path,
+                        uint64_t offset, void *buf, size_t len)
+{
+    uint64_t age = hg_ropes_age(s->ropes);
+    int rc = load_range(s, loc, path, offset, buf, len);
+
+    while (is_outdated(s, age, rc)) {
+        age = hg_ropes_age(s->ropes);
+        rc = load_range(s, loc, path, offset, buf, len);
+    }
     return rc;
 }

@@ -1,5 +1,6 @@
 /* Compaction, by the public calls: what can be read stays as it is, and garbage goes. */
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -363,5 +364,72 @@ Test(compact, an_array_is_compressed_by_what_it_is)
     box_same_after_reopen(&box);
     free(data);
     free(back);
+    box_end(&box);
+}
+
+/* ---- beside others -------------------------------------------------------------------------------*/
+
+#define LEN (300 * KIB)
+
+static uint8_t expected[LEN];
+static int over;
+
+/* Deltas of 20 KiB: their bytes are in extents, and soon nobody's. */
+static void *write_deltas(void *ctx)
+{
+    static uint8_t bytes[20 * KIB];
+    uint64_t seed = test_seed();
+
+    (void)ctx;
+    for (unsigned i = 0; !__atomic_load_n(&over, __ATOMIC_ACQUIRE); i++) {
+        size_t at = (size_t)(rng_next(&seed) % (LEN - sizeof bytes));
+        memset(bytes, (int)(i & 0xff), sizeof bytes);
+        OK(change("d", at, bytes, sizeof bytes));
+        memcpy(expected + at, bytes, sizeof bytes);
+        if (i % 40 == 39)
+            (void)holog_fold(box.store, "d"); /* not while something is being compacted */
+    }
+    return NULL;
+}
+
+static void *read_values(void *ctx)
+{
+    (void)ctx;
+    while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
+        holog_value *v = NULL;
+        OK(holog_load(box.store, "d", &v));
+        cr_assert_eq(holog_value_size(v), LEN);
+        holog_value_release(v);
+        load_all(box.store, 3);
+    }
+    return NULL;
+}
+
+Test(compact, commits_deltas_folds_and_loads_go_on_beside_it)
+{
+    pthread_t writer;
+    pthread_t reader;
+
+    begin();
+    churn(3);
+    OK(save_seed(box.store, "d", LEN, 5, 0));
+    value_fill(expected, LEN, 5);
+    cr_assert_eq(pthread_create(&writer, NULL, write_deltas, NULL), 0);
+    cr_assert_eq(pthread_create(&reader, NULL, read_values, NULL), 0);
+    for (int i = 0; i < 12; i++) {
+        let_go();
+        compact(i % 3 == 0 ? 0 : HOLOG_COMPACT_ALL);
+    }
+    __atomic_store_n(&over, 1, __ATOMIC_RELEASE);
+    (void)pthread_join(writer, NULL);
+    (void)pthread_join(reader, NULL);
+    for (int again = 0; again < 2; again++) {
+        holog_value *v = NULL;
+        OK(holog_load(box.store, "d", &v));
+        cr_assert_eq(memcmp(holog_value_data(v), expected, LEN), 0);
+        holog_value_release(v);
+        load_all(box.store, 3);
+        box_same_after_reopen(&box);
+    }
     box_end(&box);
 }
