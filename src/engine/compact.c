@@ -40,6 +40,12 @@ static int can_go(const struct hg_live_segment *g, const struct hg_segment_entry
     return n > 0 && (e->kind == HG_KIND_EXTENTS || e->kind == HG_KIND_HWP) && !g->busy;
 }
 
+/* Bytes that go when it goes. A compressed segment's own, its tables above all, come back with what lives in it. */
+static uint64_t bytes_that_go(const struct hg_live_segment *g)
+{
+    return g->kind == HG_KIND_HWP && live_of(g) > 0 ? g->used - HG_MIN(g->own, g->used) : g->used;
+}
+
 /* So much should go that what there is is no more than half way to the cap. */
 static uint64_t wanted(const struct hg_compaction *c)
 {
@@ -71,7 +77,7 @@ static int take_candidates(struct hg_compaction *c, struct hg_candidate *list, s
         if (can_go(&g[i], (const struct hg_segment_entry *)(const void *)entries.data,
                    entries.len / sizeof(struct hg_segment_entry)))
             list[count++] = (struct hg_candidate){ .segment = g[i].segment,
-                                                   .used = g[i].used,
+                                                   .used = bytes_that_go(&g[i]),
                                                    .live = live_of(&g[i]),
                                                    .age = newest - HG_MIN(newest, g[i].segment),
                                                    .compact = g[i].kind == HG_KIND_HWP };
@@ -79,6 +85,18 @@ static int take_candidates(struct hg_compaction *c, struct hg_candidate *list, s
     hg_buf_release(&entries);
     *out_n = count;
     return rc;
+}
+
+static uint64_t used_of(const struct hg_compaction *c, uint32_t segment)
+{
+    size_t n;
+    const struct hg_live_segment *g = marks(c, &n);
+
+    while (n > 0 && g->segment != segment) {
+        g++;
+        n--;
+    }
+    return n > 0 ? g->used : 0;
 }
 
 /* As many as one output holds. */
@@ -90,7 +108,7 @@ static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, s
     for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
         struct hg_segment_entry e = { .segment = v[i].segment,
                                       .kind = v[i].compact ? HG_KIND_HWP : HG_KIND_EXTENTS,
-                                      .used = v[i].used };
+                                      .used = used_of(c, v[i].segment) };
         if (!v[i].chosen || (live > 0 && live + v[i].live > ROUND_BYTES))
             continue;
         live += v[i].live;
