@@ -247,6 +247,21 @@ static int find_living(struct hg_compaction *c)
 
 /* ---- C5 to C7 ------------------------------------------------------------------------------------*/
 
+/* What an EDIT that is not there would have named. One that may be there has poisoned the log. */
+static void give_up(struct hg_compaction *c)
+{
+    struct holog_error_detail first;
+    char name[HG_FILE_NAME_MAX];
+
+    if (c->output.segment == 0 || hg_log_poisoned(c->store->log) != 0)
+        return;
+    hg_error_get(&first);
+    hg_files_forget(c->store->files, c->output.segment);
+    hg_segment_name(name, c->output.segment, HG_KIND_HWP);
+    (void)c->store->io->ops->unlink(c->store->io, name); /* the next open does it otherwise */
+    hg_error_set(&first);
+}
+
 static int exchange(struct hg_compaction *c)
 {
     const struct hg_segment_entry *v =
@@ -255,16 +270,23 @@ static int exchange(struct hg_compaction *c)
                                   .n_added = c->output.segment != 0,
                                   .removed = v,
                                   .n_removed = c->victims.len / sizeof *v };
+    struct hg_cold_set *set = NULL;
     struct hg_buf gone = { 0 };
     int rc = HOLOG_OK;
 
     for (size_t i = 0; i < edit.n_removed && rc == HOLOG_OK; i++)
         rc = hg_buf_append(&gone, &v[i].segment, sizeof v[i].segment);
     if (rc == HOLOG_OK)
-        rc = hg_log_edit(c->store->log, &edit);
+        rc = hg_cold_prepare(c->store->cold, &c->output.segment, edit.n_added, &set);
     if (rc == HOLOG_OK)
-        rc = hg_cold_exchange(c->store->cold, &c->output.segment, edit.n_added,
-                              (const uint32_t *)(const void *)gone.data, edit.n_removed);
+        rc = hg_log_edit(c->store->log, &edit);
+    if (rc < 0) {
+        hg_cold_drop(set);
+        give_up(c);
+    } else {
+        hg_cold_exchange(c->store->cold, set, (const uint32_t *)(const void *)gone.data,
+                         edit.n_removed);
+    }
     for (size_t i = 0; i < edit.n_removed && rc == HOLOG_OK; i++)
         hg_refs_forget(c->store->refs, v[i].segment);
     hg_buf_release(&gone);

@@ -473,6 +473,7 @@ static int add_segments(holog_store *s)
 static int open_cold(holog_store *s)
 {
     const struct hg_log_segment *g = s->recovered.segments;
+    struct hg_cold_set *set = NULL;
     struct hg_buf ids = { 0 };
     int rc = HOLOG_OK;
 
@@ -481,8 +482,10 @@ static int open_cold(holog_store *s)
             rc = hg_buf_append(&ids, &g[i].id, sizeof g[i].id);
     }
     if (rc == HOLOG_OK && ids.len > 0)
-        rc = hg_cold_exchange(s->cold, (const uint32_t *)(const void *)ids.data,
-                              ids.len / sizeof(uint32_t), NULL, 0);
+        rc = hg_cold_prepare(s->cold, (const uint32_t *)(const void *)ids.data,
+                             ids.len / sizeof(uint32_t), &set);
+    if (set != NULL)
+        hg_cold_exchange(s->cold, set, NULL, 0);
     hg_buf_release(&ids);
     return rc;
 }
