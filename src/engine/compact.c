@@ -373,6 +373,8 @@ int holog_compact(holog_store *s, const holog_compact_options *options,
         rc = hg_struct_check(options, "holog_compact_options");
     if (rc == HOLOG_OK && out_report != NULL)
         rc = hg_struct_check(out_report, "holog_compact_report");
+    if (rc == HOLOG_OK && hg_log_poisoned(s->log) != 0)
+        rc = hg_error(HOLOG_E_POISONED, "an earlier write failed; close and reopen the store");
     if (rc < 0)
         return rc;
     if (!__atomic_compare_exchange_n(&s->compacting, &idle, 1, 0, __ATOMIC_ACQUIRE,

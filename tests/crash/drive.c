@@ -335,11 +335,15 @@ static int collect(struct drive *d, holog_store *store, const struct step *s)
     return rc == HOLOG_OK ? rc : excused(d, "gc", rc);
 }
 
-/* What fails changes nothing that can be read. */
+/* One that has failed can be tried again, unless it has poisoned the log. */
 static int compact(struct drive *d, holog_store *store, const struct step *s)
 {
     int rc = store_compact(store, s);
 
+    if (rc < 0 && !d->poisoned && rc != HOLOG_E_POISONED && excused(d, "a compaction", rc) == rc) {
+        d->poisoned |= rc == HOLOG_E_INDOUBT;
+        rc = store_compact(store, s);
+    }
     if (rc == HOLOG_OK && d->poisoned)
         return drive_wrong(d, "a compaction succeeds on a poisoned store");
     if (rc == HOLOG_OK)
