@@ -84,6 +84,20 @@ int hg_log_edit(struct hg_log *log, const struct hg_edit *edit)
     return rc;
 }
 
+int hg_log_add_removed(struct hg_log *log, const struct hg_segment_entry *entries, size_t n)
+{
+    int rc = HOLOG_OK;
+
+    hg_mutex_lock(log->io, &log->ext_lock);
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+        struct hg_segment_entry e = entries[i];
+        e.kind |= HG_SEGMENT_REMOVED;
+        rc = hg_buf_append(&log->segments, &e, sizeof e);
+    }
+    hg_mutex_unlock(log->io, &log->ext_lock);
+    return rc;
+}
+
 /* The next one that is to be unlinked; 0: there is none. */
 static int next_removed(struct hg_log *log, uint32_t above, struct hg_segment_entry *out)
 {
