@@ -99,9 +99,20 @@ static uint64_t used_of(const struct hg_compaction *c, uint32_t segment)
     return n > 0 ? g->used : 0;
 }
 
-/* As many as one output holds. */
+static int any_dead(const struct hg_candidate *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].chosen && v[i].live == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Where nothing lives goes in a round of its own, the first: that takes no room, and makes some. Else as many as one
+ * output holds. */
 static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, size_t n)
 {
+    int dead = (c->opts->flags & HOLOG_COMPACT_DRY_RUN) == 0 && any_dead(v, n);
     uint64_t live = 0;
     int rc = HOLOG_OK;
 
@@ -109,7 +120,7 @@ static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, s
         struct hg_segment_entry e = { .segment = v[i].segment,
                                       .kind = v[i].compact ? HG_KIND_HWP : HG_KIND_EXTENTS,
                                       .used = used_of(c, v[i].segment) };
-        if (!v[i].chosen || (live > 0 && live + v[i].live > ROUND_BYTES))
+        if (!v[i].chosen || (dead && v[i].live > 0) || (live > 0 && live + v[i].live > ROUND_BYTES))
             continue;
         live += v[i].live;
         rc = hg_buf_append(&c->victims, &e, sizeof e);
@@ -348,17 +359,20 @@ static int run_round(holog_store *s, const holog_compact_options *options, holog
     return rc;
 }
 
-/* A dry run says what the first round would do: later ones depend on what comes out of it. */
+/* Files go after each round: the next one may need their room. A dry run says what there is to do now: later rounds
+ * depend on what comes out of the first. */
 static int run_all(holog_store *s, const holog_compact_options *options, holog_compact_report *r)
 {
+    int dry = (options->flags & HOLOG_COMPACT_DRY_RUN) != 0;
+    int unlinked = HOLOG_OK;
     int rc;
 
     do {
         rc = run_round(s, options, r);
-    } while (rc > 0 && (options->flags & HOLOG_COMPACT_DRY_RUN) == 0);
-    return rc < 0 || (options->flags & HOLOG_COMPACT_DRY_RUN) != 0
-               ? HG_MIN(rc, 0)
-               : hg_compact_unlink(s, &r->waiting);
+        if (rc >= 0 && !dry)
+            unlinked = hg_compact_unlink(s, &r->waiting);
+    } while (rc > 0 && !dry && unlinked == HOLOG_OK);
+    return rc < 0 ? rc : unlinked;
 }
 
 int holog_compact(holog_store *s, const holog_compact_options *options,
