@@ -299,3 +299,406 @@ Test(compact, on_a_full_disk_what_is_dead_goes_and_nothing_else_changes)
 {
     on_disk(without_room, 8 << 20);
 }
+
+/* ---- everything at once --------------------------------------------------------------------------*/
+
+enum {
+    EACH = 14, /* commits of a writer */
+    WRITERS = 2,
+    LOG = 200,
+    BIG = 30000,
+    PATCH = 100
+};
+
+/* What one path was after each commit that changed it. */
+struct line {
+    uint64_t number[LOG]; /* 0: not known yet */
+    uint64_t state[LOG];
+    unsigned n;
+};
+
+struct world {
+    struct hg_sim *sim;
+    struct hg_io *io;
+    holog_store *store;
+    struct line writer[WRITERS]; /* w0, w1: seeds */
+    struct line patched;         /* d: how many patches */
+    struct line back;            /* r: seeds, some of which come back */
+    unsigned working;
+    unsigned long compactions, moved, views;
+    char wrong[400];
+};
+
+struct thread {
+    struct world *w;
+    unsigned index;
+    struct hg_thread *t;
+};
+
+static void complain(struct world *w, const char *what, uint64_t a, uint64_t b)
+{
+    struct holog_error_detail d;
+
+    holog_last_error(&d);
+    if (w->wrong[0] == 0)
+        (void)snprintf(w->wrong, sizeof w->wrong, "%s (%llu, %llu; last error: %.150s)", what,
+                       (unsigned long long)a, (unsigned long long)b, d.message);
+}
+
+static void begin_change(struct line *l, uint64_t state)
+{
+    l->state[l->n] = state;
+    l->number[l->n++] = 0;
+}
+
+static void end_change(struct world *w, struct line *l, int rc, uint64_t number, const char *what)
+{
+    if (rc < 0)
+        complain(w, what, l->n, (uint64_t)-rc);
+    l->number[l->n - 1] = number;
+    if (rc == HOLOG_OK)
+        hg_sim_mark(w->sim, MARK_DURABLE, number);
+}
+
+static int save_filled(holog_store *s, const char *path, size_t len, uint64_t seed,
+                       uint64_t *out_number)
+{
+    uint8_t *v = malloc(len);
+    int rc;
+
+    cr_assert_not_null(v);
+    value_fill(v, len, seed);
+    rc = holog_save(s, path, v, len, RP, out_number);
+    free(v);
+    return rc;
+}
+
+static void write_some(void *arg)
+{
+    const struct thread *me = arg;
+    struct world *w = me->w;
+    struct line *l = &w->writer[me->index];
+    char path[4] = { 'w', (char)('0' + me->index), 0, 0 };
+
+    for (unsigned i = 1; i <= EACH && w->wrong[0] == 0; i++) {
+        uint64_t number = 0;
+        begin_change(l, 100 * me->index + i);
+        int rc = save_filled(w->store, path, BIG, 100 * me->index + i, &number);
+        end_change(w, l, rc, number, "a save");
+    }
+    w->working--;
+}
+
+static void patch(uint8_t *v, uint64_t i)
+{
+    memset(v + i * 271 % (BIG - PATCH), (int)i, PATCH);
+}
+
+static void patch_some(void *arg)
+{
+    const struct thread *me = arg;
+    struct world *w = me->w;
+    uint64_t number = 0;
+
+    begin_change(&w->patched, 0);
+    int rc = save_filled(w->store, "d", BIG, 7, &number);
+    end_change(w, &w->patched, rc, number, "a save of what is patched");
+    for (uint64_t i = 1; i <= EACH && w->wrong[0] == 0; i++) {
+        uint8_t bytes[PATCH];
+        uint64_t at = i * 271 % (BIG - PATCH);
+        holog_delta d = { .kind = HOLOG_DELTA_UPDATE,
+                          .start = at,
+                          .end = at + PATCH,
+                          .data = bytes,
+                          .len_bytes = PATCH };
+        memset(bytes, (int)i, sizeof bytes);
+        begin_change(&w->patched, i);
+        rc = holog_apply(w->store, "d", &d, 1, 0, 0, &number);
+        end_change(w, &w->patched, rc, number, "a delta");
+        if (i % 5 == 0 && holog_fold(w->store, "d") != HOLOG_OK)
+            complain(w, "a fold", i, 0);
+    }
+    w->working--;
+}
+
+/* Tags, what is tagged comes back, and what is old is let go. */
+static void go_back_and_forth(void *arg)
+{
+    const struct thread *me = arg;
+    struct world *w = me->w;
+    uint64_t tagged = 0;
+    uint64_t state = 0;
+
+    for (unsigned i = 1; i <= EACH && w->wrong[0] == 0; i++) {
+        uint64_t number = 0;
+        int rc;
+        begin_change(&w->back, i % 3 == 0 && tagged != 0 ? state : 1000 + i);
+        if (i % 3 == 0 && tagged != 0)
+            rc = holog_rollback(w->store, "r", tagged, &number);
+        else
+            rc = save_filled(w->store, "r", BIG, 1000 + i, &number);
+        end_change(w, &w->back, rc, number, "a save or a rollback");
+        if (i % 4 == 1 && w->wrong[0] == 0) {
+            rc = holog_tag(w->store, "v1", number, HOLOG_REPLACE);
+            tagged = number;
+            state = w->back.state[w->back.n - 1];
+        } else {
+            rc = holog_gc(w->store, 2, 0, 0, NULL);
+        }
+        if (rc < 0)
+            complain(w, "a tag or gc", i, (uint64_t)-rc);
+    }
+    w->working--;
+}
+
+static void compact_often(void *arg)
+{
+    const struct thread *me = arg;
+    struct world *w = me->w;
+
+    while (w->working > 0 && w->wrong[0] == 0) {
+        const holog_compact_options o = { .struct_size = sizeof o,
+                                          .flags =
+                                              w->compactions % 2 == 0 ? HOLOG_COMPACT_ALL : 0 };
+        holog_compact_report r = { .struct_size = sizeof r };
+        int rc = holog_compact(w->store, &o, &r);
+        if (rc < 0)
+            complain(w, "a compaction", w->compactions, (uint64_t)-rc);
+        w->compactions++;
+        w->moved += r.values;
+        w->io->ops->sleep_ns(w->io, 20000);
+    }
+}
+
+static void expect(struct world *w, const struct line *l, uint64_t state, uint8_t *out)
+{
+    value_fill(out, BIG, l == &w->patched ? 7 : state);
+    for (uint64_t i = 1; l == &w->patched && i <= state; i++)
+        patch(out, i);
+}
+
+/* The last state as of the number; or one whose number is not known yet. */
+static void check_line(struct world *w, holog_view *view, const char *path, const struct line *l)
+{
+    static uint8_t want[BIG];
+    uint64_t number = holog_view_number(view);
+    holog_value *v = NULL;
+    unsigned last = 0;
+    unsigned open;
+    int rc = holog_view_load(view, path, &v);
+    int same;
+
+    while (last < l->n && l->number[last] != 0 && l->number[last] <= number)
+        last++;
+    open = last < l->n && l->number[last] == 0;
+    if (rc == HOLOG_E_NOENT && last == 0)
+        return;
+    if (rc < 0 || holog_value_size(v) != BIG) {
+        complain(w, path, number, (uint64_t)-rc);
+        holog_value_release(v);
+        return;
+    }
+    same = 0;
+    for (unsigned i = last > 0 ? last - 1 : 0; i < last + open; i++) {
+        expect(w, l, l->state[i], want);
+        same |= memcmp(want, holog_value_data(v), BIG) == 0;
+    }
+    holog_value_release(v);
+    if (!same)
+        complain(w, "wrong bytes", number, last);
+}
+
+static void check_view(struct world *w, holog_view *view)
+{
+    check_line(w, view, "w0", &w->writer[0]);
+    check_line(w, view, "w1", &w->writer[1]);
+    check_line(w, view, "d", &w->patched);
+    check_line(w, view, "r", &w->back);
+    w->views++;
+}
+
+/* A view is looked at twice: what it shows may be moved meanwhile. */
+static void check_store(struct world *w, holog_store *s, int twice)
+{
+    holog_view *view = NULL;
+
+    if (holog_view_open(s, &view) < 0) {
+        complain(w, "a view cannot be opened", 0, 0);
+        return;
+    }
+    check_view(w, view);
+    if (twice) {
+        w->io->ops->sleep_ns(w->io, 100000);
+        check_view(w, view);
+    }
+    holog_view_close(view);
+}
+
+static void read_often(void *arg)
+{
+    const struct thread *me = arg;
+
+    while (me->w->working > 0 && me->w->wrong[0] == 0) {
+        check_store(me->w, me->w->store, 1);
+        me->w->io->ops->sleep_ns(me->w->io, 20000);
+    }
+}
+
+/* Another process, which follows for a while and comes again. */
+static void follow_often(void *arg)
+{
+    const struct thread *me = arg;
+    struct world *w = me->w;
+    struct hg_io *io = NULL;
+    holog_options o;
+
+    kit_options(&o);
+    o.flags = HOLOG_OPEN_READONLY;
+    if (hg_sim_open_io(w->sim, &io) < 0)
+        complain(w, "no process", 0, 0);
+    while (io != NULL && w->working > 0 && w->wrong[0] == 0) {
+        holog_store *s = NULL;
+        int rc = hg_store_open_io(io, &o, &s);
+        if (rc < 0) {
+            complain(w, "a reader cannot open the store", (uint64_t)-rc, 0);
+            break;
+        }
+        for (int i = 0; i < 3 && w->wrong[0] == 0; i++) {
+            check_store(w, s, 0);
+            rc = holog_refresh(s, NULL);
+            if (rc < 0)
+                complain(w, "a reader cannot follow", (uint64_t)-rc, 0);
+        }
+        (void)holog_close(s); /* it has only read */
+        w->io->ops->sleep_ns(w->io, 500000);
+    }
+    if (io != NULL)
+        io->ops->destroy(io);
+}
+
+static int all_at_once(struct hg_io *io, void *ctx)
+{
+    static void (*const work[])(void *) = { write_some,        write_some,    patch_some,
+                                            go_back_and_forth, compact_often, read_often,
+                                            follow_often };
+    enum {
+        THREADS = sizeof work / sizeof work[0]
+    };
+    struct world *w = ctx;
+    struct thread threads[THREADS];
+    holog_options o;
+
+    kit_options(&o);
+    o.no_background = 0;
+    w->io = io;
+    OK(hg_store_init_io(io, &o));
+    OK(hg_store_open_io(io, &o, &w->store));
+    OK(holog_config(w->store, "retention.commits", "4", NULL, 0));
+    hg_sim_mark(w->sim, MARK_STORE, 1);
+    w->working = 4;
+    for (unsigned i = 0; i < THREADS; i++) {
+        threads[i] = (struct thread){ .w = w, .index = i };
+        OK(io->ops->thread_start(io, "test", work[i], &threads[i], &threads[i].t));
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        io->ops->thread_join(io, threads[i].t);
+    check_store(w, w->store, 0);
+    return holog_close(w->store);
+}
+
+struct after {
+    struct world *w;
+    uint64_t durable;
+};
+
+static int look_after(struct hg_io *io, void *ctx)
+{
+    const struct after *a = ctx;
+    struct world *w = a->w;
+    holog_store *s = NULL;
+    holog_compact_report r;
+    holog_options o;
+
+    kit_options(&o);
+    w->io = io;
+    OK(hg_store_open_io(io, &o, &s));
+    if (holog_last_number(s) < a->durable)
+        complain(w, "an acknowledged commit is gone", holog_last_number(s), a->durable);
+    check_store(w, s, 0);
+    compact(s, HOLOG_COMPACT_ALL, &r);
+    check_store(w, s, 0);
+    OK(save(s, "after", LEN, 1));
+    OK(holog_close(s));
+    if (hg_verify_io(io, 0, NULL, NULL, NULL, NULL) < 0)
+        complain(w, "verify", 0, 0);
+    return HOLOG_OK;
+}
+
+struct totals {
+    unsigned long runs, states, views, moved, compactions, bad;
+};
+
+static void cut_run(struct world *w, uint64_t seed, unsigned cuts, struct totals *t)
+{
+    uint64_t begun = 0;
+    uint64_t rng = seed;
+
+    while (hg_sim_marked_max(w->sim, MARK_STORE, begun, 0) == 0)
+        begun++;
+    for (unsigned c = 0; c < cuts && t->bad < 3; c++) {
+        struct hg_sim *disk = NULL;
+        uint64_t step = begun + rng_next(&rng) % (hg_sim_steps(w->sim) - begun + 1);
+        enum hg_sim_strategy how = (enum hg_sim_strategy)(rng_next(&rng) % HG_SIM_CRASH_STRATEGIES);
+        struct after a = { .w = w, .durable = hg_sim_marked_max(w->sim, MARK_DURABLE, step, 0) };
+        if (!kit_case("compacted schedule %llu step %llu %c", (unsigned long long)seed,
+                      (unsigned long long)step, kit_strategy(how)))
+            continue;
+        OK(hg_sim_crash(w->sim, step, how, step + c, &disk));
+        (void)hg_sim_run(disk, look_after, &a); /* what is wrong is in w */
+        if (w->wrong[0] != 0)
+            t->bad += (unsigned long)kit_fail(w->wrong);
+        w->wrong[0] = 0;
+        t->states++;
+        hg_sim_destroy(disk);
+    }
+}
+
+static void one_schedule(uint64_t seed, unsigned cuts, struct totals *t)
+{
+    struct hg_sim_options so = { .seed = seed, .yields = 1, .dirs = (enum hg_sim_dirs)(seed % 2) };
+    static struct world w;
+
+    memset(&w, 0, sizeof w);
+    OK(hg_sim_create(&so, &w.sim));
+    (void)kit_case("compacted schedule %llu", (unsigned long long)seed); /* cuts are cases of it */
+    if (hg_sim_run(w.sim, all_at_once, &w) < 0)
+        complain(&w, "the run fails", 0, 0);
+    t->runs++;
+    t->views += w.views;
+    t->moved += w.moved;
+    t->compactions += w.compactions;
+    if (w.wrong[0] != 0)
+        t->bad += (unsigned long)kit_fail(w.wrong);
+    else
+        cut_run(&w, seed, cuts, t);
+    if (hg_sim_open_files(w.sim) != 0)
+        hg_sim_set_crash_step(w.sim, 0); /* so that it can be freed all the same */
+    hg_sim_destroy(w.sim);
+}
+
+Test(compact, beside_commits_deltas_rollbacks_tags_and_readers_nothing_changes, .timeout = 600)
+{
+    static const unsigned counts[3] = { 12, 120, 5000 };
+    static const unsigned cuts[3] = { 10, 30, 60 };
+    struct totals t = { 0 };
+
+    for (unsigned i = 0; i < counts[kit_level()] && t.bad < 3; i++)
+        one_schedule(kit_seed() + i, cuts[kit_level()], &t);
+    (void)fprintf(stderr,
+                  "# %lu schedules, %lu compactions, %lu values moved, %lu views, %lu cuts, "
+                  "%lu wrong\n",
+                  t.runs, t.compactions, t.moved, t.views, t.states, t.bad);
+    print_total(t.states, 0, 0, t.bad);
+    cr_assert_eq(t.bad, 0);
+    cr_assert_gt(t.moved, 0);
+}
