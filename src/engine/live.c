@@ -2,7 +2,7 @@
  * The mark: the moment it is of, its rounds, and what comes out; see live.h.
  *
  * The moment. First the segments that are written to; then, in one holding of the log's lock, the
- * sequenced state, what is kept, and the first of the commits; then all versions that are counted. So
+ * sequenced state, what is kept, all versions that are counted, and which values have been folded. So
  *   - a value that is on its way when the first is asked stands in a segment called busy; one whose room
  *     was released before that is named by a commit of the state, or never will be;
  *   - every later state is made of this one, its past as far as it is kept, and of records that are new;
@@ -219,6 +219,10 @@ int hg_mark_begin(struct hg_mark *m)
     hg_timeline_lock(s);
     rc = hg_timeline_copy_kept(&s->timeline, &m->kept);
     if (rc == HOLOG_OK)
+        rc = hg_ropes_folds(s->ropes, &m->folds);
+    if (rc == HOLOG_OK)
+        rc = hg_versions_get(s, &m->versions);
+    if (rc == HOLOG_OK)
         hg_state_freeze(&s->sequenced, &m->state);
     last = s->last_number;
     if (s->log != NULL)
@@ -226,8 +230,6 @@ int hg_mark_begin(struct hg_mark *m)
     hg_timeline_unlock(s);
     if (rc == HOLOG_OK)
         rc = s->log != NULL ? add_new(m, &state) : list_files(m);
-    if (rc == HOLOG_OK)
-        rc = hg_versions_get(s, &m->versions);
     if (rc == HOLOG_OK)
         rc = copy_all_frames(m, last);
     if (rc == HOLOG_OK && s->log != NULL)
@@ -249,6 +251,7 @@ void hg_mark_end(struct hg_mark *m)
         hg_state_mark_release(&m->state);
     hg_versions_put(m->s, &m->versions);
     hg_timeline_release(&m->kept);
+    hg_buf_release(&m->folds);
     hg_buf_release(&m->places);
     hg_buf_release(&m->names);
     hg_buf_release(&m->keys);

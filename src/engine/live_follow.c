@@ -164,9 +164,28 @@ static int want_spans(struct hg_mark *m, hg_pos version, hg_pos fold)
     return rc;
 }
 
+static int by_version(const void *a, const void *b)
+{
+    const struct hg_fold_at *x = a;
+    const struct hg_fold_at *y = b;
+
+    return (x->version > y->version) - (x->version < y->version);
+}
+
+/* The newest as of the moment; 0: there was none. */
+static hg_pos find_fold(const struct hg_mark *m, hg_pos version)
+{
+    const struct hg_fold_at key = { .version = version };
+    const struct hg_fold_at *f = NULL;
+
+    if (m->folds.len > 0)
+        f = bsearch(&key, m->folds.data, m->folds.len / sizeof key, sizeof key, by_version);
+    return f == NULL ? 0 : f->fold;
+}
+
 static int want_base(struct hg_mark *m, hg_pos version, const struct hg_ref *r)
 {
-    hg_pos fold = hg_ropes_fold(m->s->ropes, version);
+    hg_pos fold = find_fold(m, version);
 
     return fold != 0 ? want_spans(m, version, fold) : hg_mark_want(m, r->base, 1);
 }

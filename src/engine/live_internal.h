@@ -50,6 +50,7 @@ struct hg_mark {
     struct hg_state_mark state; /* roots NULL: not taken yet */
     struct hg_timeline kept;
     struct hg_buf versions; /* struct hg_version *, counted */
+    struct hg_buf folds;    /* struct hg_fold_at, by version: later ones are nobody's here */
     /* one pass over the roots: what is called for each entry that somebody can ask for. number: the
      * commit that made it. */
     int (*each)(struct hg_mark *m, const uint8_t *key, size_t len, const struct hg_locator *loc,
