@@ -48,7 +48,8 @@ typedef struct holog_compact_report {
 
 /* Compacts now. options may be NULL: what has much garbage beside it. out_report may be NULL. HOLOG_E_BUSY: another
  * compaction is under way. HOLOG_E_NOSPC, HOLOG_E_BUDGET, HOLOG_E_CORRUPT (something that lives cannot be read; where, the
- * error says) and other errors: nothing has changed. */
+ * error says) and other errors: nothing has changed that can be read; what had nothing
+ * alive in it may have gone. */
 HOLOG_API int holog_compact(holog_store *store, const holog_compact_options *options,
                             holog_compact_report *out_report);
 

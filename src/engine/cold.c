@@ -13,7 +13,7 @@ struct segment {
     uint32_t refs; /* sets it is in; the lock */
 };
 
-struct set {
+struct hg_cold_set {
     uint32_t refs; /* the lock */
     size_t n;
     struct segment *of[]; /* the newest first */
@@ -23,8 +23,8 @@ struct hg_cold {
     holog_store *store;
     struct hg_workspaces *work;
     struct hg_mutex lock;
-    struct set *now; /* the lock; never NULL */
-    uint32_t n;      /* atomic: segments in it */
+    struct hg_cold_set *now; /* the lock; never NULL */
+    uint32_t n;              /* atomic: segments in it */
 };
 
 struct hg_workspaces *hg_cold_workspaces(struct hg_cold *c)
@@ -34,18 +34,18 @@ struct hg_workspaces *hg_cold_workspaces(struct hg_cold *c)
 
 /* ---- sets ----------------------------------------------------------------------------------------*/
 
-static struct set *set_new(size_t room)
+static struct hg_cold_set *set_new(size_t room)
 {
-    struct set *set = hg_calloc(1, sizeof *set + room * sizeof set->of[0]);
+    struct hg_cold_set *set = hg_calloc(1, sizeof *set + room * sizeof set->of[0]);
 
     if (set != NULL)
         set->refs = 1;
     return set;
 }
 
-static struct set *get(struct hg_cold *c)
+static struct hg_cold_set *get(struct hg_cold *c)
 {
-    struct set *set;
+    struct hg_cold_set *set;
 
     hg_mutex_lock(c->store->io, &c->lock);
     set = c->now;
@@ -61,9 +61,9 @@ static void close_segment(struct segment *seg)
 }
 
 /* The last one out closes what no set has any more. */
-static void put(struct hg_cold *c, struct set *set)
+static void put(struct hg_cold *c, struct hg_cold_set *set)
 {
-    struct set *last = NULL;
+    struct hg_cold_set *last = NULL;
     size_t n = 0;
 
     hg_mutex_lock(c->store->io, &c->lock);
@@ -80,7 +80,8 @@ static void put(struct hg_cold *c, struct set *set)
     hg_free(last);
 }
 
-static struct segment *find(const struct set *set, hg_pos birth, const struct hg_hwp_value **out)
+static struct segment *find(const struct hg_cold_set *set, hg_pos birth,
+                            const struct hg_hwp_value **out)
 {
     for (size_t i = 0; i < set->n; i++) {
         *out = hg_hwp_find(set->of[i]->hwp, birth);
@@ -124,7 +125,14 @@ static int is_among(uint32_t id, const uint32_t *ids, size_t n)
     return 0;
 }
 
-static int has_segment(const struct set *set, uint32_t id)
+void hg_cold_drop(struct hg_cold_set *set)
+{
+    for (size_t i = 0; set != NULL && i < set->n; i++)
+        close_segment(set->of[i]);
+    hg_free(set);
+}
+
+static int has_segment(const struct hg_cold_set *set, uint32_t id)
 {
     for (size_t i = 0; i < set->n; i++) {
         if (set->of[i]->id == id)
@@ -133,11 +141,11 @@ static int has_segment(const struct set *set, uint32_t id)
     return 0;
 }
 
-int hg_cold_exchange(struct hg_cold *c, const uint32_t *added, size_t n_added,
-                     const uint32_t *removed, size_t n_removed)
+int hg_cold_prepare(struct hg_cold *c, const uint32_t *added, size_t n_added,
+                    struct hg_cold_set **out)
 {
-    struct set *old = get(c);
-    struct set *set = set_new(old->n + n_added);
+    struct hg_cold_set *old = get(c);
+    struct hg_cold_set *set = set_new(old->n + n_added);
     int rc = set == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a list of segments") : HOLOG_OK;
 
     for (size_t i = n_added; rc == HOLOG_OK && i-- > 0;) {
@@ -147,13 +155,19 @@ int hg_cold_exchange(struct hg_cold *c, const uint32_t *added, size_t n_added,
         if (rc == HOLOG_OK)
             set->n++;
     }
-    if (rc < 0) {
-        for (size_t i = 0; set != NULL && i < set->n; i++)
-            close_segment(set->of[i]);
-        hg_free(set);
-        put(c, old);
-        return rc;
-    }
+    put(c, old);
+    if (rc < 0)
+        hg_cold_drop(set);
+    else
+        *out = set;
+    return rc;
+}
+
+void hg_cold_exchange(struct hg_cold *c, struct hg_cold_set *set, const uint32_t *removed,
+                      size_t n_removed)
+{
+    struct hg_cold_set *old = get(c);
+
     for (size_t i = 0; i < old->n; i++) {
         if (!is_among(old->of[i]->id, removed, n_removed))
             set->of[set->n++] = old->of[i];
@@ -167,7 +181,6 @@ int hg_cold_exchange(struct hg_cold *c, const uint32_t *added, size_t n_added,
     hg_mutex_unlock(c->store->io, &c->lock);
     put(c, old); /* ours */
     put(c, old); /* the store's */
-    return HOLOG_OK;
 }
 
 int hg_cold_create(holog_store *s, struct hg_cold **out)
@@ -218,7 +231,7 @@ unsigned hg_cold_runs(struct hg_cold *c, hg_pos birth, struct hg_cold_run out[2]
 {
     const struct hg_hwp_value *v = NULL;
     struct segment *seg;
-    struct set *set;
+    struct hg_cold_set *set;
     unsigned n = 0;
 
     if (__atomic_load_n(&c->n, __ATOMIC_ACQUIRE) == 0)
@@ -238,7 +251,7 @@ unsigned hg_cold_runs(struct hg_cold *c, hg_pos birth, struct hg_cold_run out[2]
 
 uint64_t hg_cold_own(struct hg_cold *c, uint32_t segment)
 {
-    struct set *set = get(c);
+    struct hg_cold_set *set = get(c);
     uint64_t own = 0;
 
     for (size_t i = 0; i < set->n; i++) {
@@ -255,7 +268,7 @@ uint64_t hg_cold_own(struct hg_cold *c, uint32_t segment)
 int hg_cold_has(struct hg_cold *c, hg_pos birth)
 {
     const struct hg_hwp_value *v = NULL;
-    struct set *set;
+    struct hg_cold_set *set;
     int has;
 
     if (__atomic_load_n(&c->n, __ATOMIC_ACQUIRE) == 0)
@@ -282,7 +295,7 @@ static int read_base(void *ctx, uint64_t birth, const struct hg_hwp_shape *shape
 
 int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to, void *out)
 {
-    struct set *set = get(c);
+    struct hg_cold_set *set = get(c);
     const struct hg_hwp_bases bases = { .ctx = set, .read = read_base };
     const struct hg_hwp_value *v = NULL;
     struct segment *seg = find(set, birth, &v);

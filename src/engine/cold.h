@@ -23,10 +23,15 @@ void hg_cold_destroy(struct hg_cold *c); /* NULL is fine; nobody reads */
 /* Memory for coding, that of all segments. */
 struct hg_workspaces;
 struct hg_workspaces *hg_cold_workspaces(struct hg_cold *c);
-/* These segments are of the store from now on (some may be already), and those are not. HOLOG_E_CORRUPT and what reading gives: one that comes
- * cannot be used, and nothing has changed. */
-HG_MUST_CHECK int hg_cold_exchange(struct hg_cold *c, const uint32_t *added, size_t n_added,
-                                   const uint32_t *removed, size_t n_removed);
+/* Segments that are to come (some may be there already) are opened, and there is memory for the list with them: what can fail comes before anything
+ * is said to be durable. HOLOG_E_CORRUPT and what reading gives: one of them cannot be used. One at a time. */
+struct hg_cold_set;
+HG_MUST_CHECK int hg_cold_prepare(struct hg_cold *c, const uint32_t *added, size_t n_added,
+                                  struct hg_cold_set **out);
+/* They are of the store from now on, and those are not. */
+void hg_cold_exchange(struct hg_cold *c, struct hg_cold_set *set, const uint32_t *removed,
+                      size_t n_removed);
+void hg_cold_drop(struct hg_cold_set *set); /* or they never will be; NULL is fine */
 /* 1: the value or payload of the record at `birth` has been moved. */
 int hg_cold_has(struct hg_cold *c, hg_pos birth);
 /* Where that lies: its blocks, and those of the value that it is stored as a difference from, or has the bytes of.

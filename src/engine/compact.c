@@ -42,6 +42,12 @@ static int can_go(const struct hg_live_segment *g, const struct hg_segment_entry
     return n > 0 && (e->kind == HG_KIND_EXTENTS || e->kind == HG_KIND_HWP) && !g->busy;
 }
 
+/* Bytes that go when it goes. A compressed segment's own, its tables above all, come back with what lives in it. */
+static uint64_t bytes_that_go(const struct hg_live_segment *g)
+{
+    return g->kind == HG_KIND_HWP && live_of(g) > 0 ? g->used - HG_MIN(g->own, g->used) : g->used;
+}
+
 /* So much should go that what there is is no more than half way to the cap. */
 static uint64_t wanted(const struct hg_compaction *c)
 {
@@ -73,7 +79,7 @@ static int take_candidates(struct hg_compaction *c, struct hg_candidate *list, s
         if (can_go(&g[i], (const struct hg_segment_entry *)(const void *)entries.data,
                    entries.len / sizeof(struct hg_segment_entry)))
             list[count++] = (struct hg_candidate){ .segment = g[i].segment,
-                                                   .used = g[i].used,
+                                                   .used = bytes_that_go(&g[i]),
                                                    .live = live_of(&g[i]),
                                                    .age = newest - HG_MIN(newest, g[i].segment),
                                                    .compact = g[i].kind == HG_KIND_HWP };
@@ -83,17 +89,40 @@ static int take_candidates(struct hg_compaction *c, struct hg_candidate *list, s
     return rc;
 }
 
-/* As many as one output holds. */
+static uint64_t used_of(const struct hg_compaction *c, uint32_t segment)
+{
+    size_t n;
+    const struct hg_live_segment *g = marks(c, &n);
+
+    while (n > 0 && g->segment != segment) {
+        g++;
+        n--;
+    }
+    return n > 0 ? g->used : 0;
+}
+
+static int any_dead(const struct hg_candidate *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].chosen && v[i].live == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Where nothing lives goes in a round of its own, the first: that takes no room, and makes some. Else as many as one
+ * output holds. */
 static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, size_t n)
 {
+    int dead = (c->opts->flags & HOLOG_COMPACT_DRY_RUN) == 0 && any_dead(v, n);
     uint64_t live = 0;
     int rc = HOLOG_OK;
 
     for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
         struct hg_segment_entry e = { .segment = v[i].segment,
                                       .kind = v[i].compact ? HG_KIND_HWP : HG_KIND_EXTENTS,
-                                      .used = v[i].used };
-        if (!v[i].chosen || (live > 0 && live + v[i].live > ROUND_BYTES))
+                                      .used = used_of(c, v[i].segment) };
+        if (!v[i].chosen || (dead && v[i].live > 0) || (live > 0 && live + v[i].live > ROUND_BYTES))
             continue;
         live += v[i].live;
         rc = hg_buf_append(&c->victims, &e, sizeof e);
@@ -231,6 +260,21 @@ static int find_living(struct hg_compaction *c)
 
 /* ---- C5 to C7 ------------------------------------------------------------------------------------*/
 
+/* What an EDIT that is not there would have named. One that may be there has poisoned the log. */
+static void give_up(struct hg_compaction *c)
+{
+    struct holog_error_detail first;
+    char name[HG_FILE_NAME_MAX];
+
+    if (c->output.segment == 0 || hg_log_poisoned(c->store->log) != 0)
+        return;
+    hg_error_get(&first);
+    hg_files_forget(c->store->files, c->output.segment);
+    hg_segment_name(name, c->output.segment, HG_KIND_HWP);
+    (void)c->store->io->ops->unlink(c->store->io, name); /* the next open does it otherwise */
+    hg_error_set(&first);
+}
+
 static int exchange(struct hg_compaction *c)
 {
     const struct hg_segment_entry *v =
@@ -239,23 +283,27 @@ static int exchange(struct hg_compaction *c)
                                   .n_added = c->output.segment != 0,
                                   .removed = v,
                                   .n_removed = c->victims.len / sizeof *v };
+    struct hg_cold_set *set = NULL;
     struct hg_buf gone = { 0 };
     int rc = HOLOG_OK;
 
     for (size_t i = 0; i < edit.n_removed && rc == HOLOG_OK; i++)
         rc = hg_buf_append(&gone, &v[i].segment, sizeof v[i].segment);
     if (rc == HOLOG_OK)
+        rc = hg_cold_prepare(c->store->cold, &c->output.segment, edit.n_added, &set);
+    if (rc == HOLOG_OK)
         rc = hg_log_edit(c->store->log, &edit);
-    if (rc == HOLOG_OK)
-        __atomic_store_n(&c->store->replaced_ns, c->store->io->ops->now_ns(c->store->io) | 1,
-                         __ATOMIC_RELEASE);
-    if (rc == HOLOG_OK)
-        rc = hg_cold_exchange(c->store->cold, &c->output.segment, edit.n_added,
-                              (const uint32_t *)(const void *)gone.data, edit.n_removed);
-    if (rc == HOLOG_OK) {
+    if (rc < 0) {
+        hg_cold_drop(set);
+        give_up(c);
+    } else {
+        hg_cold_exchange(c->store->cold, set, (const uint32_t *)(const void *)gone.data,
+                         edit.n_removed);
         hg_log_lock(c->store->log);
         hg_ropes_clear(c->store->ropes);
         hg_log_unlock(c->store->log);
+        __atomic_store_n(&c->store->replaced_ns, c->store->io->ops->now_ns(c->store->io) | 1,
+                         __ATOMIC_RELEASE);
     }
     for (size_t i = 0; i < edit.n_removed && rc == HOLOG_OK; i++)
         hg_refs_forget(c->store->refs, v[i].segment);
@@ -378,17 +426,20 @@ static int run_round(holog_store *s, const holog_compact_options *options, holog
     return rc;
 }
 
-/* A dry run says what the first round would do: later ones depend on what comes out of it. */
+/* Files go after each round: the next one may need their room. A dry run says what there is to do now: later rounds
+ * depend on what comes out of the first. */
 static int run_all(holog_store *s, const holog_compact_options *options, holog_compact_report *r)
 {
+    int dry = (options->flags & HOLOG_COMPACT_DRY_RUN) != 0;
+    int unlinked = HOLOG_OK;
     int rc;
 
     do {
         rc = run_round(s, options, r);
-    } while (rc > 0 && (options->flags & HOLOG_COMPACT_DRY_RUN) == 0);
-    return rc < 0 || (options->flags & HOLOG_COMPACT_DRY_RUN) != 0
-               ? HG_MIN(rc, 0)
-               : hg_compact_unlink(s, &r->waiting);
+        if (rc >= 0 && !dry)
+            unlinked = hg_compact_unlink(s, &r->waiting);
+    } while (rc > 0 && !dry && unlinked == HOLOG_OK);
+    return rc < 0 ? rc : unlinked;
 }
 
 int holog_compact(holog_store *s, const holog_compact_options *options,
@@ -402,6 +453,8 @@ int holog_compact(holog_store *s, const holog_compact_options *options,
         rc = hg_struct_check(options, "holog_compact_options");
     if (rc == HOLOG_OK && out_report != NULL)
         rc = hg_struct_check(out_report, "holog_compact_report");
+    if (rc == HOLOG_OK && hg_log_poisoned(s->log) != 0)
+        rc = hg_error(HOLOG_E_POISONED, "an earlier write failed; close and reopen the store");
     if (rc == HOLOG_OK)
         rc = begin(s, COMPACTS);
     if (rc < 0)

@@ -22,7 +22,7 @@ static int source_open(struct hg_mark *m, struct hg_live_place *p, struct source
 {
     int rc = HOLOG_E_NOENT;
 
-    src->digest = NULL;
+    *src = (struct source){ .digest = NULL };
     if (p->g.kind == HG_KIND_FRAMES && !p->g.busy)
         rc = hg_digest_get(m->s->refs, p->g.segment, &src->digest);
     if (rc < 0 && rc != HOLOG_E_NOENT)

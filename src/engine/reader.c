@@ -162,6 +162,7 @@ static int take_edits(holog_store *s)
 {
     struct hg_buf *added = &s->followed_added;
     struct hg_buf *removed = &s->followed_removed;
+    struct hg_cold_set *set = NULL;
     size_t kept = 0;
     int rc;
 
@@ -176,12 +177,13 @@ static int take_edits(holog_store *s)
     added->len = kept;
     if (added->len == 0 && removed->len == 0)
         return HOLOG_OK;
-    rc = hg_cold_exchange(s->cold, (const uint32_t *)(const void *)added->data,
-                          added->len / sizeof(uint32_t),
-                          (const uint32_t *)(const void *)removed->data,
-                          removed->len / sizeof(uint32_t));
+    rc = hg_cold_prepare(s->cold, (const uint32_t *)(const void *)added->data,
+                         added->len / sizeof(uint32_t), &set);
     if (rc < 0)
         return rc;
+    hg_cold_exchange(s->cold, set, (const uint32_t *)(const void *)removed->data,
+                     removed->len / sizeof(uint32_t));
+    hg_ropes_clear(s->ropes);
     for (size_t i = 0; i < removed->len; i += sizeof(uint32_t)) {
         uint32_t id;
         memcpy(&id, removed->data + i, sizeof id);

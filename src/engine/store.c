@@ -473,6 +473,7 @@ static int add_segments(holog_store *s)
 static int open_cold(holog_store *s)
 {
     const struct hg_log_segment *g = s->recovered.segments;
+    struct hg_cold_set *set = NULL;
     struct hg_buf ids = { 0 };
     int rc = HOLOG_OK;
 
@@ -481,8 +482,10 @@ static int open_cold(holog_store *s)
             rc = hg_buf_append(&ids, &g[i].id, sizeof g[i].id);
     }
     if (rc == HOLOG_OK && ids.len > 0)
-        rc = hg_cold_exchange(s->cold, (const uint32_t *)(const void *)ids.data,
-                              ids.len / sizeof(uint32_t), NULL, 0);
+        rc = hg_cold_prepare(s->cold, (const uint32_t *)(const void *)ids.data,
+                             ids.len / sizeof(uint32_t), &set);
+    if (set != NULL)
+        hg_cold_exchange(s->cold, set, NULL, 0);
     hg_buf_release(&ids);
     return rc;
 }
@@ -612,12 +615,16 @@ static int drop_leftover(void *ctx, const char *name, int is_dir)
     return 0;
 }
 
-/* Files of segments that a compaction has replaced, or began to make. */
+/* Files of segments that a compaction has replaced, or began to make. Readers in other processes may still read
+ * there: then the log remembers what is to go. */
 static int drop_replaced(holog_store *s)
 {
     char name[HG_FILE_NAME_MAX];
-    int rc = HOLOG_OK;
+    int held = 0;
+    int rc = s->io->ops->lock_test(s->lock_file, HG_LOCK_READERS, 1, 1, &held);
 
+    if (rc < 0 || held)
+        return rc;
     for (size_t i = 0; i < s->recovered.n_left_over && rc == HOLOG_OK; i++) {
         const struct hg_segment_entry *e = &s->recovered.left_over[i];
         hg_segment_name(name, e->segment, e->kind);
@@ -625,6 +632,8 @@ static int drop_replaced(holog_store *s)
     }
     if (rc == HOLOG_OK && s->recovered.n_left_over > 0)
         rc = s->io->ops->sync_dir(s->io, HG_SEG_DIR);
+    if (rc == HOLOG_OK)
+        s->recovered.n_left_over = 0;
     return rc;
 }
 
@@ -697,7 +706,12 @@ static int open_log(holog_store *s)
         hg_error_clear();
         s->ctl = NULL;
     }
-    return hg_log_open(s->io, s->files, s->ctl, &s->recovered, &o, &s->log);
+    rc = hg_log_open(s->io, s->files, s->ctl, &s->recovered, &o, &s->log);
+    if (rc == HOLOG_OK && s->recovered.n_left_over > 0) {
+        rc = hg_log_add_removed(s->log, s->recovered.left_over, s->recovered.n_left_over);
+        s->replaced_ns = s->io->ops->now_ns(s->io) | 1; /* readers have time from now on */
+    }
+    return rc;
 }
 
 static int open_parts(holog_store *s)

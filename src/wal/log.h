@@ -217,6 +217,9 @@ struct hg_edit {
 /* Durable on return: from now on these segments are of the store, and those are not. Files stay. A failure
  * before the frame is written has changed nothing; after that the log is poisoned. */
 HG_MUST_CHECK int hg_log_edit(struct hg_log *log, const struct hg_edit *edit);
+/* Edits have removed these before the store was opened, and their files are there. */
+HG_MUST_CHECK int hg_log_add_removed(struct hg_log *log, const struct hg_segment_entry *entries,
+                                     size_t n);
 /* The files of segments that edits have removed go; durable on return. What fails is tried again by the
  * next call, or the next open. */
 HG_MUST_CHECK int hg_log_unlink_removed(struct hg_log *log);

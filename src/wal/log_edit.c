@@ -31,7 +31,7 @@ static struct hg_segment_entry *entry_of(struct hg_log *log, uint32_t segment)
     return NULL;
 }
 
-/* There is room for those that came. */
+/* There is room for those that came: that was seen to before anything was written. */
 static void take_over(struct hg_log *log, const struct hg_edit *edit)
 {
     hg_mutex_lock(log->io, &log->ext_lock);
@@ -69,10 +69,10 @@ int hg_log_edit(struct hg_log *log, const struct hg_edit *edit)
     if (rc == HOLOG_OK) {
         hg_log_lock(log);
         rc = hg_log_need(log, HG_FEATURE_COLD);
-        if (rc == HOLOG_OK) /* it lets go of something: a full disk is no reason */
-            rc = hg_log_append_system(log, &body, 1, HOLOG_SYNC_COMMIT, 0, 1, &place, &ticket);
         if (rc == HOLOG_OK)
             rc = make_room(log, edit);
+        if (rc == HOLOG_OK) /* it lets go of something: a full disk is no reason */
+            rc = hg_log_append_system(log, &body, 1, HOLOG_SYNC_COMMIT, 0, 1, &place, &ticket);
         if (rc == HOLOG_OK) {
             take_over(log, edit);
             rc = hg_log_wait(log, &ticket); /* E3; unlocks */
@@ -81,6 +81,20 @@ int hg_log_edit(struct hg_log *log, const struct hg_edit *edit)
         }
     }
     hg_buf_release(&body);
+    return rc;
+}
+
+int hg_log_add_removed(struct hg_log *log, const struct hg_segment_entry *entries, size_t n)
+{
+    int rc = HOLOG_OK;
+
+    hg_mutex_lock(log->io, &log->ext_lock);
+    for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+        struct hg_segment_entry e = entries[i];
+        e.kind |= HG_SEGMENT_REMOVED;
+        rc = hg_buf_append(&log->segments, &e, sizeof e);
+    }
+    hg_mutex_unlock(log->io, &log->ext_lock);
     return rc;
 }
 

@@ -124,8 +124,9 @@ static int drop_left_over(const struct hg_edits *e, struct hg_recovered *out)
     for (size_t i = 0; i < out->n_segments; i++) {
         const struct hg_log_segment *s = &out->segments[i];
         if (is_left_over(e, s))
-            out->left_over[out->n_left_over++] =
-                (struct hg_segment_entry){ .segment = s->id, .kind = (uint8_t)s->kind };
+            out->left_over[out->n_left_over++] = (struct hg_segment_entry){
+                .segment = s->id, .kind = (uint8_t)s->kind, .used = s->file_size
+            };
         else
             out->segments[kept++] = *s;
     }

@@ -78,12 +78,14 @@ void drive_follow(struct drive *d, const struct drive *from)
     d->durable = from->durable;
     d->submitted = from->submitted;
     d->store = from->store;
+    d->compacts = from->compacts;
 }
 
 void drive_follow_played(struct drive *d, const struct played *p, uint64_t step)
 {
     for (uint64_t i = 0; i <= p->n_commits; i++)
         set_state(d, i, &p->states[i]);
+    d->compacts = p->compacts;
     kit_bounds(p, step, &d->durable, &d->submitted, &d->store);
 }
 
@@ -333,6 +335,29 @@ static int collect(struct drive *d, holog_store *store, const struct step *s)
     return rc == HOLOG_OK ? rc : excused(d, "gc", rc);
 }
 
+/* One that has failed can be tried again, unless it has poisoned the log. */
+static int compact(struct drive *d, holog_store *store, const struct step *s)
+{
+    int rc = store_compact(store, s);
+
+    if (rc < 0 && !d->poisoned && rc != HOLOG_E_POISONED && excused(d, "a compaction", rc) == rc) {
+        d->poisoned |= rc == HOLOG_E_INDOUBT;
+        rc = store_compact(store, s);
+    }
+    if (rc == HOLOG_OK && d->poisoned)
+        return drive_wrong(d, "a compaction succeeds on a poisoned store");
+    if (rc == HOLOG_OK)
+        return rc;
+    if (rc == HOLOG_E_POISONED && (d->failures > 0 || d->durable != d->submitted)) {
+        d->poisoned = 1;
+        d->failures++;
+        return rc;
+    }
+    if (rc == HOLOG_E_INDOUBT)
+        d->poisoned = 1;
+    return excused(d, "a compaction", rc);
+}
+
 int drive_step(struct drive *d, struct hg_io *io, holog_store **store, const struct step *s)
 {
     if (s->op == STEP_REOPEN)
@@ -345,6 +370,8 @@ int drive_step(struct drive *d, struct hg_io *io, holog_store **store, const str
         return sync_all(d, *store);
     if (s->op == STEP_TAG)
         return tag(d, *store, s);
+    if (s->op == STEP_COMPACT)
+        return compact(d, *store, s);
     return s->op == STEP_GC ? collect(d, *store, s) : commit(d, *store, s);
 }
 
@@ -381,7 +408,9 @@ int drive_script(struct drive *d, struct hg_io *io, const struct step *steps, si
 
 const char *drive_check(const struct drive *d, struct hg_sim *disk)
 {
-    struct played p = { .states = d->states, .n_commits = (size_t)d->n_states - 1 };
+    struct played p = { .states = d->states,
+                        .n_commits = (size_t)d->n_states - 1,
+                        .compacts = d->compacts };
 
     return kit_check(disk, &p, d->durable, d->submitted, d->store);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "holog/compact.h"
 #include "holog/versions.h"
 
 void kit_options(holog_options *o)
@@ -136,6 +137,8 @@ static int play_step(struct play *c, struct hg_io *io, holog_store **store, cons
         rc = store_tag(*store, s);
     else if (s->op == STEP_GC)
         rc = holog_gc(*store, s->count, 0, 0, NULL);
+    else if (s->op == STEP_COMPACT)
+        rc = store_compact(*store, s);
     else if (s->op == STEP_IDLE) {
         io->ops->sleep_ns(io, 300000000);
         rc = HOLOG_OK;
@@ -150,7 +153,7 @@ static int play_step(struct play *c, struct hg_io *io, holog_store **store, cons
     if (rc == HOLOG_OK &&
         (s->op == STEP_SYNC || s->op == STEP_REOPEN || s->op == STEP_TAG ||
          s->sync == HOLOG_SYNC_COMMIT || s->sync == HOLOG_SYNC_DEFAULT) &&
-        s->op != STEP_IDLE && s->op != STEP_GC)
+        s->op != STEP_IDLE && s->op != STEP_GC && s->op != STEP_COMPACT)
         hg_sim_mark(sim, MARK_DURABLE, *commits);
     return rc;
 }
@@ -212,6 +215,7 @@ void kit_play(const struct script *s, const struct hg_sim_options *so, struct pl
 
     memset(out, 0, sizeof *out);
     out->script = s;
+    out->compacts = s->compacts;
     kit_options(&c.opts);
     if (s->options != NULL)
         s->options(&c.opts);
@@ -250,6 +254,7 @@ struct check {
     int store_exists;
     const char *wrong;
     char text[400];
+    struct hg_buf listed; /* struct hg_segment_entry */
 };
 
 static const char *complain(struct check *c, const char *what, int rc)
@@ -273,14 +278,40 @@ static int on_damage(void *ctx, const holog_damage *d)
     return 0;
 }
 
+/* Is it a segment of the store, and not one that a compaction has replaced? */
+static int is_listed(const struct hg_buf *list, const char *name)
+{
+    const struct hg_segment_entry *e = (const struct hg_segment_entry *)(const void *)list->data;
+    char known[HG_FILE_NAME_MAX];
+
+    for (size_t i = 0; i < list->len / sizeof *e; i++) {
+        hg_segment_name(known, e[i].segment, (enum hg_segment_kind)hg_segment_entry_kind(&e[i]));
+        if ((e[i].kind & HG_SEGMENT_REMOVED) == 0 && strcmp(known + strlen("seg/"), name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 static int on_name(void *ctx, const char *name, int is_dir)
 {
     struct check *c = ctx;
-    size_t n = strlen(name);
 
-    if (!is_dir && n > 4 && strcmp(name + n - 4, ".tmp") == 0)
+    if (!is_dir && !is_listed(&c->listed, name))
         (void)snprintf(c->text, sizeof c->text, "seg/%s is left over", name);
     return 0;
+}
+
+/* An open for writing leaves nothing behind that is not of the store. */
+static void check_files(struct check *c, struct hg_io *io, holog_store *store)
+{
+    c->text[0] = 0;
+    c->listed.len = 0;
+    if (hg_log_segments_flagged(store->log, &c->listed) < 0)
+        (void)snprintf(c->text, sizeof c->text, "no list of segments");
+    (void)io->ops->read_dir(io, "seg", on_name, c);
+    hg_buf_release(&c->listed);
+    if (c->text[0] != 0 && c->wrong == NULL)
+        c->wrong = c->text;
 }
 
 static int three_more(holog_store *store, struct model *m, uint64_t after)
@@ -309,6 +340,50 @@ static int three_more(holog_store *store, struct model *m, uint64_t after)
             return rc;
     }
     return HOLOG_OK;
+}
+
+static void check_verify(struct check *c, struct hg_io *io)
+{
+    int rc;
+
+    c->text[0] = 0;
+    rc = hg_verify_io(io, 0, on_damage, c, NULL, NULL);
+    if (rc < 0 && c->text[0] == 0)
+        complain(c, "verify", rc);
+    else if (rc < 0)
+        c->wrong = c->text;
+}
+
+/* Opened, it is the model; "" or the point of it. */
+static void check_again(struct check *c, struct hg_io *io, const struct model *m, const char *when,
+                        int compacts)
+{
+    static const struct step all = { .op = STEP_COMPACT, .flags = HOLOG_COMPACT_ALL };
+    const char *diff;
+    holog_options o;
+    holog_store *store = NULL;
+    int rc;
+
+    kit_options(&o);
+    rc = hg_store_open_io(io, &o, &store);
+    if (rc < 0) {
+        complain(c, when, rc);
+        return;
+    }
+    check_files(c, io, store);
+    diff = model_differs(m, store);
+    rc = diff == NULL && compacts ? store_compact(store, &all) : HOLOG_OK;
+    if (rc < 0)
+        complain(c, "a compaction afterwards", rc);
+    else if (compacts && diff == NULL)
+        diff = model_differs(m, store);
+    if (diff != NULL) {
+        (void)snprintf(c->text, sizeof c->text, "%s: %.200s", when, diff);
+        c->wrong = c->text;
+    }
+    rc = holog_close(store);
+    if (rc < 0 && c->wrong == NULL)
+        complain(c, "another close", rc);
 }
 
 static int used_checkpoint;
@@ -343,6 +418,7 @@ static int run_check(struct hg_io *io, void *ctx)
     }
     if (holog_recovery_info(store, &report) == HOLOG_OK)
         used_checkpoint = report.used_checkpoint != 0;
+    check_files(c, io, store);
     number = holog_last_number(store);
     if (number < c->durable || number > c->submitted) {
         (void)snprintf(c->text, sizeof c->text, "last number %llu, durable %llu, submitted %llu",
@@ -370,32 +446,13 @@ static int run_check(struct hg_io *io, void *ctx)
     rc = holog_close(store);
     if (rc < 0 && c->wrong == NULL)
         complain(c, "close", rc);
-    if (c->wrong == NULL) {
-        c->text[0] = 0;
-        rc = hg_verify_io(io, 0, on_damage, c, NULL, NULL);
-        if (rc < 0 && c->text[0] == 0)
-            complain(c, "verify", rc);
-        else if (rc < 0)
-            c->wrong = c->text;
-    }
-    if (c->wrong == NULL) {
-        c->text[0] = 0;
-        (void)io->ops->read_dir(io, "seg", on_name, c);
-        if (c->text[0] != 0)
-            c->wrong = c->text;
-    }
-    if (c->wrong == NULL) {
-        rc = hg_store_open_io(io, &o, &store);
-        if (rc < 0) {
-            complain(c, "second open", rc);
-        } else {
-            diff = model_differs(&m, store);
-            if (diff != NULL) {
-                (void)snprintf(c->text, sizeof c->text, "after the second open: %.200s", diff);
-                c->wrong = c->text;
-            }
-            (void)holog_close(store);
-        }
+    if (c->wrong == NULL)
+        check_verify(c, io);
+    if (c->wrong == NULL)
+        check_again(c, io, &m, "the second open", c->p->compacts);
+    if (c->wrong == NULL && c->p->compacts) {
+        check_again(c, io, &m, "after a compaction", 0);
+        check_verify(c, io);
     }
     model_release(&m);
     return HOLOG_OK;
@@ -556,6 +613,31 @@ static const struct step history[] = {
     { .op = STEP_SAVE, .path = "e/0", .len = 30, .seed = 813, .flags = RP },
 };
 
+/* What is replaced goes, what is tagged moves; what has moved is changed, brought back, and moves again. */
+static const struct step compactions[] = {
+    { .op = STEP_BATCH, .path = "v", .len = 24000, .seed = 900, .count = 5, .flags = RP },
+    { .op = STEP_SAVE, .path = "s", .len = 50000, .seed = 910 },
+    { .op = STEP_TAG, .path = "v1", .number = 2 },
+    { .op = STEP_BATCH, .path = "v", .len = 24000, .seed = 920, .count = 4, .flags = RP },
+    { .op = STEP_BATCH, .path = "v", .len = 24000, .seed = 930, .count = 5, .flags = RP },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_COMPACT },
+    { .op = STEP_SAVE, .path = "v/1", .len = 3000, .seed = 940, .flags = RP },
+    { .op = STEP_ROLLBACK, .path = "", .number = 2 },
+    { .op = STEP_COMPACT, .flags = HOLOG_COMPACT_ALL },
+    { .op = STEP_SAVE, .path = "v/0", .len = 24000, .seed = 950, .flags = RP },
+    { .op = STEP_REOPEN },
+    { .op = STEP_BATCH, .path = "v", .len = 24000, .seed = 960, .count = 4, .flags = RP },
+    { .op = STEP_SAVE, .path = "s", .len = 10, .seed = 970, .flags = RP, .sync = HOLOG_SYNC_OS },
+    { .op = STEP_TAG, .path = "v1" },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_COMPACT, .flags = HOLOG_COMPACT_ALL },
+    { .op = STEP_DELETE_ALL, .path = "v" },
+    { .op = STEP_SAVE, .path = "s", .len = 70000, .seed = 980, .flags = RP },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_COMPACT },
+};
+
 static void larger_segments(holog_options *o)
 {
     o->segment_size_max = 64 << 10;
@@ -576,6 +658,11 @@ const struct script kit_scripts[] = {
     SCRIPT(reopens),
     SCRIPT(large_reopens),
     SCRIPT_OF(kept, larger_segments),
-    { .name = "history", .steps = history, .n = sizeof history / sizeof history[0], .past = 1 }
+    { .name = "history", .steps = history, .n = sizeof history / sizeof history[0], .past = 1 },
+    { .name = "compactions",
+      .steps = compactions,
+      .n = sizeof compactions / sizeof compactions[0],
+      .past = 1,
+      .compacts = 1 }
 };
 const size_t kit_script_count = sizeof kit_scripts / sizeof kit_scripts[0];

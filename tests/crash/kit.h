@@ -22,6 +22,7 @@ struct script {
     void (*options)(holog_options *o); /* other than kit_options has them; or NULL */
     void (*wrap)(struct hg_io *io);    /* what it runs on; or NULL */
     int past;                          /* earlier states are compared, too */
+    int compacts; /* what is left is compacted in the end, and must stay as it is */
 };
 
 /* Small segments, no threads of the library's own. */
@@ -33,6 +34,7 @@ struct played {
     struct hg_sim *sim;
     struct model *states; /* [0 .. n_commits] */
     size_t n_commits;
+    int compacts; /* as the script's */
     int rc;
 };
 /* Runs it to the end (init, open, steps, close); asserts that it succeeds when no fault is set. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "holog/compact.h"
 #include "holog/versions.h"
 
 const char *const model_tag_names[MODEL_TAGS] = { "v1", "v2" };
@@ -282,6 +283,7 @@ static int apply(struct model *m, const struct step *s)
     case STEP_GC:
     case STEP_SYNC:
     case STEP_REOPEN:
+    case STEP_COMPACT:
     case STEP_IDLE:
     default: return HOLOG_OK;
     }
@@ -301,6 +303,13 @@ int store_tag(holog_store *store, const struct step *s)
 {
     return s->number == 0 ? holog_tag_delete(store, s->path)
                           : holog_tag(store, s->path, s->number, HOLOG_REPLACE);
+}
+
+int store_compact(holog_store *store, const struct step *s)
+{
+    const holog_compact_options o = { .struct_size = sizeof o, .flags = s->flags };
+
+    return holog_compact(store, &o, NULL);
 }
 
 const struct model_entry *model_find(const struct model *m, const char *path)
@@ -349,7 +358,7 @@ int model_apply(struct model *m, const struct step *s)
 int step_commits(const struct step *s)
 {
     return s->op != STEP_SYNC && s->op != STEP_REOPEN && s->op != STEP_IDLE && s->op != STEP_TAG &&
-           s->op != STEP_GC;
+           s->op != STEP_GC && s->op != STEP_COMPACT;
 }
 
 static int txn_batch(holog_txn *t, const struct step *s)
@@ -393,6 +402,7 @@ int step_in_txn(holog_txn *t, const struct step *s)
     case STEP_GC:
     case STEP_SYNC:
     case STEP_REOPEN:
+    case STEP_COMPACT:
     case STEP_IDLE:
     default: return HOLOG_OK;
     }

@@ -45,6 +45,7 @@ enum step_op {
     STEP_GC,       /* keeps the last `count` commits; no commit */
     STEP_SYNC,     /* no commit */
     STEP_REOPEN,   /* clean close and open; no commit */
+    STEP_COMPACT,  /* flags: enum holog_compact_flags; no commit */
     STEP_IDLE,     /* a pause long enough for the watermark; no commit */
 };
 
@@ -75,6 +76,7 @@ int step_commits(const struct step *s);
 /* A tag is set, or goes: it may be there, or is (certain). */
 void model_tag(struct model *m, const struct step *s, int certain);
 int store_tag(holog_store *store, const struct step *s);
+int store_compact(holog_store *store, const struct step *s);
 int step_in_txn(holog_txn *txn, const struct step *s);
 /* The same on a store, as a transaction with the step's sync mode. */
 int store_apply(holog_store *store, const struct step *s, uint64_t *out_number);

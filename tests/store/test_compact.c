@@ -243,6 +243,30 @@ Test(compact, a_dry_run_changes_nothing)
     box_end(&box);
 }
 
+/* Tables and a footer are more than what lives in it, and no garbage. */
+Test(compact, a_small_output_is_not_compacted_again)
+{
+    begin();
+    for (unsigned i = 0; i < 30; i++) {
+        OK(save_seed(box.store, "a", 40 * KIB, i, HOLOG_REPLACE));
+        OK(save_seed(box.store, "b", 40 * KIB, 100 + i, HOLOG_REPLACE));
+    }
+    uint8_t *zeros = calloc(1, 200 * KIB);
+    OK(holog_save(box.store, "zeros", zeros, 200 * KIB, 0, NULL));
+    free(zeros);
+    for (unsigned i = 0; i < 30; i++)
+        OK(save_seed(box.store, "a", 40 * KIB, i, HOLOG_REPLACE));
+    let_go();
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_leq(report.segments_added, 1u);
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_eq(report.segments_added, 0u);
+    compact(0);
+    cr_assert_eq(report.segments_added, 0u);
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
 static int stop_now(void *ctx, uint64_t done, uint64_t total, const char *unit)
 {
     (void)unit;

@@ -1,6 +1,7 @@
 /*
  * Random histories of values that deltas change, against arrays of bytes, on the simulated disk: after
- * a reopen, and after a cut at any step, every state that is kept is compared byte for byte.
+ * a reopen, and after a cut at any step, every state that is kept is compared byte for byte. In some of them
+ * the store is compacted now and then: bases, payloads and folds are read from where they were moved.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "../crash/kit.h"
 #include "base/alloc.h"
+#include "holog/compact.h"
 #include "holog/versions.h"
 #include "storekit.h"
 
@@ -285,6 +287,19 @@ static void read_parts(holog_store *s, int i)
     must(info.csum == sum % 96 && info.size_bytes == b->len, "stat says another sum or size");
 }
 
+static int compacts;
+static uint64_t moved; /* values and payloads */
+
+static void compact(holog_store *s)
+{
+    const holog_compact_options o = { .struct_size = sizeof o,
+                                      .flags = below(2) == 0 ? HOLOG_COMPACT_ALL : 0 };
+    holog_compact_report r = { .struct_size = sizeof r };
+
+    must(holog_compact(s, &o, &r) == HOLOG_OK, "compact");
+    moved += r.values;
+}
+
 static void one_step(holog_store *s)
 {
     int i = (int)below(PATHS);
@@ -308,6 +323,8 @@ static void one_step(holog_store *s)
         number_of[n_states - 1] = holog_last_number(s);
     if (below(6) == 0 && newest()->value[i].data != NULL)
         must(holog_fold(s, paths[i]) == HOLOG_OK, "fold");
+    if (compacts && below(8) == 0)
+        compact(s);
     if (below(4) == 0)
         for (int k = 0; k < PATHS; k++)
             if (newest()->value[k].data != NULL)
@@ -455,6 +472,22 @@ Test(delta_random, every_state_of_random_histories_is_there_byte_for_byte, .time
         one_seed(1 + i);
 }
 
+Test(delta_random, every_state_is_there_when_the_store_is_compacted, .timeout = 900)
+{
+    static const unsigned seeds[3] = { 100, 2000, 40000 };
+    const char *one = getenv("HOLOG_TEST_SEED");
+
+    make_noise();
+    compacts = 1;
+    if (one != NULL) {
+        one_seed(strtoull(one, NULL, 0));
+        return;
+    }
+    for (unsigned i = 0; i < seeds[test_level()] / kit_thin(); i++)
+        one_seed(200001 + i);
+    cr_assert_gt(moved, 100);
+}
+
 /* ---- every cut -----------------------------------------------------------------------------------*/
 
 static uint64_t cut_at;
@@ -476,13 +509,13 @@ static int only_look(struct hg_io *io, void *ctx)
     return holog_close(s);
 }
 
-Test(delta_random, deltas_and_folds_survive_a_cut_at_any_step, .timeout = 900)
+static void cut_anywhere(uint64_t first, uint64_t end)
 {
     static const unsigned strides[3] = { 29, 3, 1 };
     unsigned stride = strides[test_level()] * kit_thin();
 
     make_noise();
-    for (uint64_t seed = 901; seed < 904; seed++) {
+    for (uint64_t seed = first; seed < end; seed++) {
         struct hg_sim_options so = { .seed = seed, .dirs = (enum hg_sim_dirs)(seed % 2) };
         struct hg_sim *whole;
         seed_now = seed;
@@ -499,6 +532,18 @@ Test(delta_random, deltas_and_folds_survive_a_cut_at_any_step, .timeout = 900)
         hg_sim_destroy(whole);
         forget_states(0);
     }
+}
+
+Test(delta_random, deltas_and_folds_survive_a_cut_at_any_step, .timeout = 900)
+{
+    cut_anywhere(901, 904);
+}
+
+Test(delta_random, deltas_and_folds_that_move_survive_a_cut_at_any_step, .timeout = 900)
+{
+    compacts = 1;
+    cut_anywhere(911, 913);
+    cr_assert_gt(moved, 10);
 }
 
 /* ---- no memory -----------------------------------------------------------------------------------*/
