@@ -137,7 +137,8 @@ HOLOG_API int holog_txn_apply(holog_txn *txn, const char *path, const holog_delt
 /* Values that deltas changed often are folded now and then, by a thread of the library's: bytes that
  * lie in many short pieces are written once more in one, so that reading stays fast. Nobody sees it:
  * bytes, numbers and history stay. This does it now, for all of the blob's short pieces (a store with
- * no_background is folded by nothing else). Returns when it is in the log; it need not be durable. */
+ * no_background is folded by nothing else). Returns when it is in the log; it need not be durable.
+ * HOLOG_E_BUSY: a compaction is under way (holog/compact.h); later. */
 HOLOG_API int holog_fold(holog_store *store, const char *path);
 
 /* ---- going back -----------------------------------------------------------------------------------*/
