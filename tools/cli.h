@@ -77,6 +77,7 @@ enum option_id {
     OPT_DELETE,
     OPT_KEEP,
     OPT_OLDER,
+    OPT_ALL,
     OPT_BALANCE,
     OPT_PORT,
     OPT_BIND,

@@ -87,9 +87,16 @@ static const struct command commands[] = {
     { "gc", "STORE", "Let go of states that are not to be kept any more.",
       "The store's own rules (retention.* of 'holog config') are applied all the way; --keep and\n"
       "--older take the place of two of them this once. Each rule's line says what it frees beside\n"
-      "those above it. What tags name stays. Bytes are of values: files shrink with compaction, which\n"
-      "is not of this version.", 1, 1,
+      "those above it. What tags name stays. Bytes are of values: files shrink with 'holog\n"
+      "compact'.", 1, 1,
       { OPT_KEEP, OPT_OLDER, OPT_DRY_RUN, OPT_JSON }, verb_gc },
+    { "compact", "STORE", "Give the space of garbage back, and compress what lives beside it.",
+      "Segments without anything that is needed go. What is needed in those that are mostly garbage is\n"
+      "compressed into a new one, read back, and then they go. Nothing that can be read changes. Only\n"
+      "large values so far; what history, tags and open views keep is no garbage ('holog gc', 'holog\n"
+      "stats'). While it lasts the new segment and the old ones are both on the disk. A kill or a power\n"
+      "cut leaves the store as it was before, or after.", 1, 1,
+      { OPT_ALL, OPT_DRY_RUN, OPT_JSON }, verb_compact },
     { "du", "STORE [PATH]", "Show what holds the space, by subtree.",
       "Bytes of a subtree are of its values, counted for each path: those of the newest commit, those\n"
       "that the rules of retention keep, and older ones that tags keep. The totals are of the disk.",
@@ -171,7 +178,6 @@ static const struct command commands[] = {
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
 static const char *const later_verbs[] = {
-    "compact",
     "snapshot",
     "wave",
 };

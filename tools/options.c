@@ -84,6 +84,8 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_KEEP]          = { "keep", 0, KIND_NUMBER, "N", "keep the last N states" },
     [OPT_OLDER]         = { "older", 0, KIND_AGE, "AGE",
                             "keep no states older than AGE (7d, 12h, 90s)" },
+    [OPT_ALL]           = { "all", 0, KIND_FLAG, NULL,
+                            "all that can be compacted, not only what is mostly garbage" },
     [OPT_BALANCE]       = { "balance", 0, KIND_FLAG, NULL,
                             "also when it changes a sum that is enforced; kept with the commit" },
     [OPT_BLOB]          = { "blob", 0, KIND_FLAG, NULL, "a .npy or .tif file as the bytes it is" },

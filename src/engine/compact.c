@@ -258,7 +258,7 @@ int hg_compact_unlink(holog_store *s, uint32_t *out_waiting)
     int held = 0;
     int rc = s->io->ops->lock_test(s->lock_file, HG_LOCK_READERS, 1, 1, &held);
 
-    *out_waiting = (uint32_t)held;
+    *out_waiting = held ? hg_log_removed(s->log) : 0;
     return rc < 0 || held ? rc : hg_log_unlink_removed(s->log);
 }
 

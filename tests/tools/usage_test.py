@@ -9,7 +9,7 @@ import unittest
 from clitest import BIN, DONE, FAILED, SOURCE, USAGE, Case, main
 from array_test import npy, numbers
 
-VERBS = """init save load ls stat delta rm mkdir mv cp ln batch serve log tag diff rollback gc du verify repair
+VERBS = """init save load ls stat delta rm mkdir mv cp ln batch serve log tag diff rollback gc compact du verify repair
     dump config info stats export import ome pyramid bench""".split()
 
 
@@ -184,7 +184,7 @@ class WrongUsage(Case):
 
     def test_what_comes_later_says_so(self):
         for args in (["rm", "--purge", self.store, "p"], ["stats", "--map", self.store],
-                     ["compact", self.store], ["wave"]):
+                     ["snapshot", self.store], ["wave"]):
             done = self.holog(*args, status=USAGE)
             self.assertIn("is not of this version (", done.message)
 
