@@ -477,6 +477,11 @@ typedef struct holog_stats {
     uint64_t conservation_violations; /* refused, HOLOG_E_CONSERVE */
     uint64_t folds, fold_bytes_written; /* since open, too */
     uint64_t rope_bytes;                /* memory of ropes: values as deltas made them */
+    /* cold segments (holog/compact.h), where compactions have put values */
+    uint64_t cold_bytes;        /* used in them, as log_bytes and extent_bytes of the others */
+    uint64_t cold_values;       /* in them, those too that nobody needs any more */
+    uint64_t cold_raw_bytes;    /* of these values; several with the same bytes have them each */
+    uint64_t cold_stored_bytes; /* what these take: cold_bytes without headers and tables */
 } holog_stats;
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
 

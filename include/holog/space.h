@@ -24,7 +24,8 @@ extern "C" {
 enum holog_segment_kind {
     HOLOG_SEGMENT_FRAMES = 1, /* .hlog: commits; small values are in them */
     HOLOG_SEGMENT_EXTENTS =
-        2 /* .hext: large values, and the lists of commits of very many changes */
+        2,                 /* .hext: large values, and the lists of commits of very many changes */
+    HOLOG_SEGMENT_COLD = 3 /* .hwp: values that a compaction has compressed (holog/compact.h) */
 };
 
 /* One segment, in bytes. used = own + head + history + tags + views + dead. A byte that several hold is

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 
-from clitest import BIN, DONE, FAILED, TIMEOUT_S, USAGE, Case, main
+from clitest import BIN, DAMAGE, DONE, FAILED, TIMEOUT_S, USAGE, Case, main
 
 KIB = 1024
 GENERATIONS, VALUES = 5, 12
@@ -195,6 +195,126 @@ class Compact(Compacted):
     def test_what_cannot_be_is_refused(self):
         self.holog("compact", self.path("none"), status=FAILED)
         self.holog("compact", self.store, "v", status=USAGE)
+
+
+HOLDERS = ("live", "history", "tags", "views", "own", "dead")
+
+
+class Space(Compacted):
+    """What stats says of the segments."""
+
+    def stats(self, **more):
+        return self.holog("stats", self.store, "--json", **more).json()
+
+    def checked(self):
+        """Figures that have to agree, whatever was done."""
+        doc = self.stats()
+        space = doc["space"]
+        self.assertEqual(sum(space[h + "_bytes"] for h in HOLDERS), space["used_bytes"])
+        kept = sum(space[h + "_bytes"] for h in HOLDERS[:4])
+        self.assertAlmostEqual(space["amplification"], doc["disk_bytes"] / kept)
+        self.assertEqual(space["cold_segments"], len(self.segments(".hwp")))
+        self.assertEqual(space["extents_segments"], len(self.segments(".hext")))
+        self.assertEqual(space["frames_segments"], len(self.segments(".hlog")))
+        self.assertEqual(doc["cold_bytes"], self.file_bytes(".hwp"))
+        self.assertEqual(doc["extent_bytes"], self.file_bytes(".hext"))
+        return doc
+
+    def test_garbage_is_dead_until_a_compaction_gives_its_space_back(self):
+        self.churn()
+        before = self.checked()
+        live = sum(self.stat(path)["bytes"] for path in self.want)
+        dead = before["space"]["dead_bytes"]
+        self.assertGreater(dead, (GENERATIONS - 2) * 11 * 150 * KIB)
+        self.assertGreater(before["space"]["live_bytes"], live)
+        self.assertLess(before["space"]["live_bytes"], live + 200 * KIB)
+        self.assertIsNone(before["cold_ratio"])
+        self.assertGreater(before["space"]["amplification"], 2)
+        done = self.compact("--all")
+        after = self.checked()
+        self.assertLess(after["space"]["dead_bytes"], dead / 8)
+        self.assertEqual((after["cold_values"], after["cold_raw_bytes"]),
+                         (done["values"], done["value_bytes"]))
+        self.assertEqual(after["cold_ratio"], after["cold_raw_bytes"] / after["cold_stored_bytes"])
+        self.assertGreater(after["cold_ratio"], 1.5)
+        self.assertLess(after["space"]["live_bytes"], live, "compressed, it needs less")
+
+    def test_who_keeps_what_is_told_apart(self):
+        self.save("v", bytes_of(1, 400 * KIB))
+        self.holog("tag", self.store, "old")
+        self.save("v", bytes_of(2, 600 * KIB), "--replace")
+        self.holog("gc", self.store, "--keep", "1")
+        self.holog("config", self.store, "retention.commits=100", "retention.bytes=all")
+        self.save("v", bytes_of(3, 200 * KIB), "--replace")
+        space = self.checked()["space"]
+        for key, size in (("tags_bytes", 400), ("history_bytes", 600), ("live_bytes", 200)):
+            self.assertGreaterEqual(space[key], size * KIB, key)
+            self.assertLess(space[key], (size + 70) * KIB, key)
+        self.assertEqual(space["views_bytes"], 0)
+        self.holog("tag", self.store, "--delete", "old")
+        space = self.checked()["space"]
+        self.assertEqual(space["tags_bytes"], 0)
+        self.assertGreaterEqual(space["dead_bytes"], 400 * KIB)
+
+    def test_the_table_and_prometheus_say_the_same(self):
+        self.churn(3)
+        self.compact("--all")
+        doc = self.checked()
+        text = self.holog("stats", self.store).text
+        for holder in HOLDERS:
+            self.assertRegex(text, rf"(?m)^space\.{holder} +[\d.]+ \w+  In segments: \w")
+        self.assertRegex(text, rf"(?m)^space\.amplification +{doc['space']['amplification']:.2f}  ")
+        self.assertRegex(text, rf"(?m)^cold_ratio +{doc['cold_ratio']:.2f}  ")
+        text = self.holog("stats", self.store, "--prometheus").text
+        for holder in HOLDERS:
+            value = doc["space"][holder + "_bytes"]
+            self.assertIn(f'holog_space_bytes{{store="{self.store}",held="{holder}"}} {value}\n', text)
+        self.assertIn(f'holog_cold_ratio{{store="{self.store}"}} {doc["cold_ratio"]:.3f}\n', text)
+        self.assertIn(f'holog_cold_bytes{{store="{self.store}"}} {doc["cold_bytes"]}\n', text)
+        self.assertRegex(text, r'(?m)^holog_space_amplification\{store="[^"]+"\} [\d.]+$')
+
+    def test_a_store_without_anything_in_it_has_no_ratios(self):
+        doc = self.stats()
+        self.assertEqual((doc["space"]["live_bytes"], doc["cold_ratio"]), (0, None))
+        self.assertRegex(self.holog("stats", self.store).text, r"(?m)^cold_ratio +-  ")
+
+    def test_too_small_a_budget_leaves_only_that_out(self):
+        small = {"HOLOG_BUDGET": "4M"}
+        for g in range(15):
+            self.holog("batch", self.store, input="\n".join(
+                json.dumps({"op": "save", "path": f"{g}-{i}", "text": "x"})
+                for i in range(6000)).encode())
+            done = self.holog("stats", self.store, "--json", env=small)
+            entries = done.json()["entries"]
+            self.assertEqual(entries, 6000 * (g + 1))
+            if done.json()["space"] is None:
+                break
+        self.assertIsNone(done.json()["space"])
+        self.assertIn("HOLOG_BUDGET", done.message)
+        for form in ([], ["--prometheus"]):
+            text = self.holog("stats", self.store, *form, env=small).text
+            self.assertRegex(text, r"(?m)^(holog_)?entries.* " + f"{entries}\\b")
+            self.assertNotIn("space.", text)
+            self.assertNotIn("holog_space", text)
+        self.assertIsNotNone(self.stats()["space"])
+
+    def test_damage_where_segments_are_described_is_said_beside_all_other_figures(self):
+        other = self.path("other")
+        self.holog("init", other, "--segment-size", "16K")
+        for g in range(20):
+            self.holog("batch", other, input="\n".join(
+                json.dumps({"op": "save", "path": f"{g}-{i}", "text": "x" * 200})
+                for i in range(10)).encode())
+        first = os.path.join(other, "seg", "00000001.hlog")
+        with open(first, "r+b") as f:
+            f.seek(-8, os.SEEK_END)  # in its footer
+            last = f.read(1)
+            f.seek(-8, os.SEEK_END)
+            f.write(bytes([last[0] ^ 1]))
+        done = self.holog("stats", other, "--json", status=DAMAGE)
+        self.assertIn("what segments hold is not known", done.message)
+        self.assertIn("segment 1", done.message)
+        self.assertEqual((done.json()["entries"], done.json()["space"]), (200, None))
 
 
 if __name__ == "__main__":
