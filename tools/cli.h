@@ -100,8 +100,8 @@ enum option_id {
     OPT_AXES,
     OPT_SCALE,
     OPT_UNIT,
-    OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_MAP,
+    OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_COUNT
 };
 

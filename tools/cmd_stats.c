@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "space.h"
+#include "map.h"
 #include "verbs.h"
 
 enum stat_kind {
@@ -422,20 +422,74 @@ static void put_figures(const struct args *args, const struct figures *figures)
     }
 }
 
-int verb_stats(const struct args *args)
+/* Of the map; NULL: none. */
+static const char *file_of(const struct args *args)
 {
-    struct figures figures = { 0 };
-    holog_store *store = NULL;
+    return args->given[OPT_OUTPUT] ? args->text[OPT_OUTPUT] : args->text[OPT_MAP];
+}
+
+static int check_options(const struct args *args)
+{
+    const char *in_map = args->text[OPT_MAP];
+    size_t len = in_map != NULL ? strlen(in_map) : 0;
 
     if (args->given[OPT_JSON] && args->given[OPT_PROMETHEUS])
         return cli_usage(args, "--json and --prometheus exclude each other");
-    int status = cli_open(args, OPEN_READ, &store);
-    if (status != EXIT_DONE)
-        return status;
-    status = get_figures(args, store, &figures);
-    status = cli_close(args, store, status);
+    if (args->given[OPT_OUTPUT] && !args->given[OPT_MAP])
+        return cli_usage(args, "--output goes with --map");
+    if (args->given[OPT_MAP] && args->given[OPT_PROMETHEUS])
+        return cli_usage(args, "--map and --prometheus exclude each other");
+    if (file_of(args) != NULL && args->given[OPT_JSON])
+        return cli_usage(args, "--json and a picture exclude each other");
+    if (in_map != NULL && args->given[OPT_OUTPUT])
+        return cli_usage(args, "--map=%s and --output name two files", in_map);
+    if (in_map != NULL && (len < 5 || strcmp(in_map + len - 4, ".png") != 0))
+        return cli_usage(args, "--map: %s is no name for a PNG file (FILE.png)", in_map);
+    return EXIT_DONE;
+}
+
+/* Here nothing is shown of a store that cannot be looked at. */
+static int put_map(const struct args *args, holog_store *store)
+{
+    struct space space = { 0 };
+    int rc = space_get(store, &space);
+    int status = rc < 0 ? cli_fail(args, rc, args->operands[0]) : EXIT_DONE;
+
+    if (status == EXIT_DONE && file_of(args) != NULL) {
+        status = map_write_png(args, &space, file_of(args));
+    } else if (status == EXIT_DONE && args->given[OPT_JSON]) {
+        json_object *doc = json_object_new_object();
+        json_add(doc, "store", json_text(args->operands[0]));
+        map_add_json(doc, &space);
+        json_print(doc);
+    } else if (status == EXIT_DONE) {
+        map_put_text(&space);
+    }
+    space_release(&space);
+    return status;
+}
+
+static int put_all(const struct args *args, holog_store *store)
+{
+    struct figures figures = { 0 };
+    int status = get_figures(args, store, &figures);
+
     if (figures.known)
         put_figures(args, &figures);
     free_figures(&figures);
+    return status;
+}
+
+int verb_stats(const struct args *args)
+{
+    holog_store *store = NULL;
+    int status = check_options(args);
+
+    if (status == EXIT_DONE)
+        status = cli_open(args, OPEN_READ, &store);
+    if (status != EXIT_DONE)
+        return status;
+    status = args->given[OPT_MAP] ? put_map(args, store) : put_all(args, store);
+    status = cli_close(args, store, status);
     return cli_flush(args, status);
 }

@@ -125,8 +125,11 @@ static const struct command commands[] = {
       "HOLOG_DIRECT count more; with HOLOG_CALIBRATION=off it is not looked at. Nothing of it changes\n"
       "what is stored, or how durable it is. 'holog info' says what is used.", 1, 1,
       { OPT_SAMPLE, OPT_DRY_RUN, OPT_JSON }, verb_calibrate },
-    { "stats", "STORE", "Show counters, sizes, and what keeps the past.", NULL, 1, 1,
-      { OPT_JSON, OPT_PROMETHEUS }, verb_stats },
+    { "stats", "STORE", "Show counters, sizes, what keeps the past, and what the space is used for.",
+      "With --map a line for each segment instead, the oldest first: a bar as long as the segment is\n"
+      "large, of what its bytes are there for. With --map=FILE.png, or --map -o FILE, that is a picture.\n"
+      "Dead bytes of extents and cold segments are what 'holog compact' gives back.", 1, 1,
+      { OPT_MAP, OPT_OUTPUT, OPT_JSON, OPT_PROMETHEUS }, verb_stats },
     { "serve", "STORE", "Serve the store over HTTP: Zarr arrays and blobs, any state.",
       "  /live/KEY    the newest state           /@REF/KEY   leads to the number of a tag, HEAD~N, time\n"
       "  /@17/KEY     the state of commit 17     /           what is here; /healthz and /metrics, too\n"

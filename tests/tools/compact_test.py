@@ -6,13 +6,18 @@ import hashlib
 import json
 import os
 import random
+import re
 import resource
 import signal
+import struct
 import subprocess
 import time
+import unittest
+import zlib
 
 from clitest import BIN, DAMAGE, DONE, FAILED, TIMEOUT_S, USAGE, Case, main
 
+HAVE_PNG = os.environ.get("HOLOG_HAVE_PNG") == "1"
 KIB = 1024
 GENERATIONS, VALUES = 5, 12
 
@@ -315,6 +320,161 @@ class Space(Compacted):
         self.assertIn("what segments hold is not known", done.message)
         self.assertIn("segment 1", done.message)
         self.assertEqual((done.json()["entries"], done.json()["space"]), (200, None))
+
+
+def read_png(data):
+    """Rows of (r, g, b) of a PNG file of 8-bit RGB (PNG 1.2, sections 4 to 6)."""
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    at, pixels, head = 8, b"", None
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + size]
+        assert zlib.crc32(kind + body) == struct.unpack(">I", data[at + 8 + size:at + 12 + size])[0]
+        head = struct.unpack(">IIBBBBB", body) if kind == b"IHDR" else head
+        pixels += body if kind == b"IDAT" else b""
+        at += 12 + size
+    width, height, depth, colour, _, _, interlaced = head
+    assert (depth, colour, interlaced) == (8, 2, 0)
+    raw, stride, rows, above = zlib.decompress(pixels), 3 * width, [], bytes(3 * width)
+    for y in range(height):
+        line = bytearray(raw[y * (stride + 1) + 1:(y + 1) * (stride + 1)])
+        unfilter(raw[y * (stride + 1)], line, above)
+        above = bytes(line)
+        rows.append([tuple(above[x:x + 3]) for x in range(0, stride, 3)])
+    return rows
+
+
+def unfilter(kind, line, above):
+    for i, value in enumerate(line):
+        a, b = line[i - 3] if i >= 3 else 0, above[i]
+        c = above[i - 3] if i >= 3 else 0
+        nearest = min((abs(b - c), 0, a), (abs(a - c), 1, b), (abs(a + b - 2 * c), 2, c))[2]
+        line[i] = (value + (0, a, b, (a + b) // 2, nearest)[kind]) & 0xFF
+
+
+LETTERS = "#=@%|."
+COLOURS = {(0, 158, 115): "live", (86, 180, 233): "history", (204, 121, 167): "tags",
+           (240, 228, 66): "views", (110, 110, 110): "own", (213, 94, 0): "dead",
+           (250, 226, 212): "dead"}
+
+
+class Map(Compacted):
+    """The picture of the segments."""
+
+    def setUp(self):
+        super().setUp()
+        self.churn(3)
+        self.compact()
+        self.save("more", bytes_of("more", 900 * KIB))
+        self.holog("tag", self.store, "old")
+        self.save("more", bytes_of("else", 900 * KIB), "--replace")
+        self.holog("gc", self.store, "--keep", "1")
+
+    def segments_json(self):
+        return self.holog("stats", self.store, "--map", "--json").json()["segments"]
+
+    def test_json_has_every_segment(self):
+        found = self.segments_json()
+        files = [os.path.basename(n) for e in (".hlog", ".hext", ".hwp") for n in self.segments(e)]
+        ends = {"frames": "hlog", "extents": "hext", "cold": "hwp"}
+        self.assertEqual([f"{s['segment']:08x}.{ends[s['kind']]}" for s in found], sorted(files))
+        for s in found:
+            self.assertEqual(sum(s[h + "_bytes"] for h in HOLDERS), s["used_bytes"])
+        space = self.holog("stats", self.store, "--json").json()["space"]
+        for holder in HOLDERS:
+            self.assertEqual(sum(s[holder + "_bytes"] for s in found), space[holder + "_bytes"])
+
+    def test_text_has_a_line_for_each_with_a_bar_as_long_as_it_is_large(self):
+        found = self.segments_json()
+        lines = self.holog("stats", self.store, "--map").text.split("\n")
+        rows = lines[1:1 + len(found)]
+        largest = max(s["used_bytes"] for s in found)
+        for s, line in zip(found, rows):
+            match = re.match(r"^([0-9a-f]{8})([* ]) (\w+) +[\d.]+ \w+  ([#=@%|.]+)$", line)
+            self.assertIsNotNone(match, line)
+            self.assertEqual((int(match.group(1), 16), match.group(3)), (s["segment"], s["kind"]))
+            self.assertEqual(match.group(2) == "*", s["written_to"])
+            bar = match.group(4)
+            self.assertEqual(len(bar), max(1, int(s["used_bytes"] / largest * 60 + 0.5)))
+            self.assertEqual(bar, "".join(sorted(bar, key=LETTERS.index)), "in the legend's order")
+            for letter, holder in zip(LETTERS, HOLDERS):
+                share = s[holder + "_bytes"] / s["used_bytes"] * len(bar)
+                self.assertLess(abs(bar.count(letter) - share), 1, (line, holder))
+        self.assertIn("@", "".join(rows), "what the tag keeps")
+        legend = "\n".join(lines[1 + len(found):])
+        for letter, holder in zip(LETTERS, HOLDERS):
+            self.assertRegex(legend, rf"(?m)^{re.escape(letter)} {holder} +[\d.]+ \w+, [\d.]+ %  \w")
+        self.assertRegex(legend, rf"(?m)^{len(found)} segments: .*, 1 cold; ")
+
+    def test_colours_are_for_terminals_and_for_those_who_want_them(self):
+        plain = self.holog("stats", self.store, "--map").out
+        self.assertNotIn(b"\x1b", plain)
+        status, seen = self.on_terminal("stats", self.store, "--map")
+        self.assertEqual(status, DONE)
+        self.assertIn(b"\x1b[32m#", seen)
+        self.assertEqual(re.sub(rb"\x1b\[\d+m", b"", seen).replace(b"\r\n", b"\n"), plain)
+        os.environ["NO_COLOR"] = "1"
+        self.addCleanup(os.environ.pop, "NO_COLOR")
+        self.assertNotIn(b"\x1b", self.on_terminal("stats", self.store, "--map")[1])
+
+    @unittest.skipUnless(HAVE_PNG, "built without libpng")
+    def test_the_picture_shows_what_the_figures_say(self):
+        file = self.path("map.png")
+        self.assertEqual(self.holog("stats", self.store, f"--map={file}").out, b"")
+        with open(file, "rb") as f:
+            data = f.read()
+        self.assertEqual(self.holog("stats", self.store, "--map", "-o", "-").out, data)
+        rows = read_png(data)
+        found = self.segments_json()
+        bars = [[COLOURS.get(p) for p in row] for row in rows]
+        of_all = next(bar for bar in bars if any(bar))  # the sum comes first
+        self.has_shares(of_all, {h: sum(s[h + "_bytes"] for s in found) for h in HOLDERS})
+        left = 252  # of the bars
+        tops = [y for y in range(1, len(bars)) if bars[y][left] and not bars[y - 1][left]]
+        self.assertEqual(len(tops), len(found) + 1, "the sum, and each segment")
+        for y, s in zip(tops[1:], found):
+            self.has_shares(bars[y][left:900], {h: s[h + "_bytes"] for h in HOLDERS})
+
+    def has_shares(self, bar, held):
+        width = sum(p is not None for p in bar)
+        for holder in HOLDERS:
+            share = held[holder] / sum(held.values()) * width
+            self.assertLess(abs(bar.count(holder) - share), 1, holder)
+
+    @unittest.skipUnless(HAVE_PNG, "built without libpng")
+    def test_a_picture_of_very_many_segments_has_bounded_rows(self):
+        many = self.path("many")
+        self.holog("init", many, "--extent-segment-size", "128K", "--inline-max", "8K")
+        value = base64.b64encode(bytes_of("x", 100 * KIB)).decode()
+        for first, count in ((0, 100), (100, 150), (250, 250)):
+            self.holog("batch", many, input="\n".join(
+                json.dumps({"op": "save", "path": f"v{i}", "base64": value})
+                for i in range(first, first + count)).encode())
+            data = self.holog("stats", many, "--map", "-o", "-").out
+            self.assertEqual((data[:8], data[12:16]), (b"\x89PNG\r\n\x1a\n", b"IHDR"))
+            width, height = struct.unpack(">II", data[16:24])
+            self.assertEqual(width, 1200)
+            self.assertLess(height, 400 * 5 + 500)
+        self.assertGreater(len(self.holog("stats", many, "--map").text.split("\n")), 500)
+
+    @unittest.skipUnless(HAVE_PNG, "built without libpng")
+    def test_a_picture_goes_where_it_can_be(self):
+        inside = os.path.join(self.store, "map.png")
+        done = self.holog("stats", self.store, f"--map={inside}", status=FAILED)
+        self.assertIn("the store's own directory", done.message)
+        self.assertFalse(os.path.exists(inside))
+        done = self.holog("stats", self.store, f"--map={self.path('no', 'map.png')}", status=FAILED)
+        self.assertIn("No such file", done.message)
+        status, seen = self.on_terminal("stats", self.store, "--map", "-o", "-")
+        self.assertEqual(status, FAILED)
+        self.assertIn(b"--map=FILE.png", seen)
+        self.assertNotIn(b"PNG\r", seen)
+
+    @unittest.skipIf(HAVE_PNG, "built with libpng")
+    def test_without_libpng_it_says_so(self):
+        done = self.holog("stats", self.store, "--map=m.png", status=FAILED)
+        self.assertIn("this build or machine cannot do that", done.message)
+        self.assertIn("libpng", done.message)
 
 
 if __name__ == "__main__":
