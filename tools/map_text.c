@@ -152,16 +152,15 @@ void map_put_text(const struct space *space)
 static json_object *segment_json(const struct space_segment *s)
 {
     json_object *out = json_object_new_object();
-    char name[32];
 
+    json_add(out, "file", json_text(s->file));
     json_add(out, "segment", json_number(s->id));
     json_add(out, "kind", json_text(space_kind_name(s->kind)));
-    json_add(out, "written_to", json_object_new_boolean(s->busy));
+    json_add(out, "sealed", json_object_new_boolean(s->sealed));
+    json_add(out, "busy", json_object_new_boolean(s->busy));
     json_add(out, "used_bytes", json_number(s->used));
-    for (size_t i = 0; i < SPACE_HOLDERS; i++) {
-        (void)snprintf(name, sizeof name, "%s_bytes", space_holder_names[i]);
-        json_add(out, name, json_number(s->held[i]));
-    }
+    for (size_t i = 0; i < SPACE_HOLDERS; i++)
+        json_add(out, space_holder_members[i], json_number(s->held[i]));
     return out;
 }
 

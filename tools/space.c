@@ -6,8 +6,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-const char *const space_holder_names[SPACE_HOLDERS] = { "live",  "history", "tags",
+const char *const space_holder_names[SPACE_HOLDERS] = { "head",  "history", "tags",
                                                         "views", "own",     "dead" };
+const char *const space_holder_members[SPACE_HOLDERS] = { "head_bytes", "history_bytes",
+                                                          "tag_bytes",  "view_bytes",
+                                                          "own_bytes",  "dead_bytes" };
 const char *const space_holder_texts[SPACE_HOLDERS] = {
     "what the newest state needs", "older versions and commits that the rules of retention keep",
     "what only tags keep",         "what only open views keep",
@@ -45,15 +48,17 @@ static int take(void *ctx, const holog_segment_space *s)
 {
     struct taking *taking = ctx;
     struct space *space = taking->space;
-    const struct space_segment one = {
+    struct space_segment one = {
         .id = s->segment,
         .kind = s->kind < SPACE_KINDS ? s->kind : 0,
+        .sealed = s->sealed != 0,
         .busy = s->busy != 0,
         .used = s->used_bytes,
         .held = { s->head_bytes, s->history_bytes, s->tag_bytes, s->view_bytes, s->own_bytes,
                   s->dead_bytes },
     };
 
+    (void)snprintf(one.file, sizeof one.file, "%s", s->file);
     taking->failed = !make_room(space);
     if (taking->failed)
         return 1;
@@ -129,10 +134,8 @@ void space_add_json(json_object *doc, const struct space *space, const holog_sta
         json_add(out, name, json_number(space->of_kind[kind]));
     }
     json_add(out, "used_bytes", json_number(space->used));
-    for (size_t i = 0; i < SPACE_HOLDERS; i++) {
-        (void)snprintf(name, sizeof name, "%s_bytes", space_holder_names[i]);
-        json_add(out, name, json_number(space->held[i]));
-    }
+    for (size_t i = 0; i < SPACE_HOLDERS; i++)
+        json_add(out, space_holder_members[i], json_number(space->held[i]));
     json_add(out, "amplification", ratio_json(space_amplification(space, stats)));
     json_add(doc, "space", out);
 }
@@ -160,7 +163,7 @@ void space_put_table(const struct space *space, const holog_stats *stats)
     }
     if (space != NULL)
         put_ratio("space.amplification", space_amplification(space, stats),
-                  "disk_bytes by what is needed or kept (live, history, tags, views)");
+                  "disk_bytes by what is needed or kept (head, history, tags, views)");
 }
 
 static void put_gauge(FILE *to, const char *store, const char *name, const char *help, double value)

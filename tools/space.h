@@ -18,13 +18,15 @@ enum space_holder {
     SPACE_DEAD,
     SPACE_HOLDERS
 };
-extern const char *const space_holder_names[SPACE_HOLDERS]; /* members of JSON, labels */
-extern const char *const space_holder_texts[SPACE_HOLDERS]; /* for people */
+extern const char *const space_holder_names[SPACE_HOLDERS];   /* labels */
+extern const char *const space_holder_members[SPACE_HOLDERS]; /* of JSON */
+extern const char *const space_holder_texts[SPACE_HOLDERS];   /* for people */
 
 struct space_segment {
     uint32_t id;
-    uint32_t kind; /* enum holog_segment_kind */
-    bool busy;
+    uint32_t kind;     /* enum holog_segment_kind */
+    bool sealed, busy; /* as holog_segment_space has them */
+    char file[32];     /* "seg/00000001.hlog" */
     uint64_t used;
     uint64_t held[SPACE_HOLDERS];
 };

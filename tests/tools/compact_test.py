@@ -202,7 +202,9 @@ class Compact(Compacted):
         self.holog("compact", self.store, "v", status=USAGE)
 
 
-HOLDERS = ("live", "history", "tags", "views", "own", "dead")
+HOLDERS = ("head", "history", "tags", "views", "own", "dead")
+MEMBERS = dict(zip(HOLDERS, ("head_bytes", "history_bytes", "tag_bytes", "view_bytes", "own_bytes",
+                             "dead_bytes")))
 
 
 class Space(Compacted):
@@ -215,8 +217,8 @@ class Space(Compacted):
         """Figures that have to agree, whatever was done."""
         doc = self.stats()
         space = doc["space"]
-        self.assertEqual(sum(space[h + "_bytes"] for h in HOLDERS), space["used_bytes"])
-        kept = sum(space[h + "_bytes"] for h in HOLDERS[:4])
+        self.assertEqual(sum(space[MEMBERS[h]] for h in HOLDERS), space["used_bytes"])
+        kept = sum(space[MEMBERS[h]] for h in HOLDERS[:4])
         self.assertAlmostEqual(space["amplification"], doc["disk_bytes"] / kept)
         self.assertEqual(space["cold_segments"], len(self.segments(".hwp")))
         self.assertEqual(space["extents_segments"], len(self.segments(".hext")))
@@ -231,8 +233,8 @@ class Space(Compacted):
         live = sum(self.stat(path)["bytes"] for path in self.want)
         dead = before["space"]["dead_bytes"]
         self.assertGreater(dead, (GENERATIONS - 2) * 11 * 150 * KIB)
-        self.assertGreater(before["space"]["live_bytes"], live)
-        self.assertLess(before["space"]["live_bytes"], live + 200 * KIB)
+        self.assertGreater(before["space"]["head_bytes"], live)
+        self.assertLess(before["space"]["head_bytes"], live + 200 * KIB)
         self.assertIsNone(before["cold_ratio"])
         self.assertGreater(before["space"]["amplification"], 2)
         done = self.compact("--all")
@@ -242,7 +244,7 @@ class Space(Compacted):
                          (done["values"], done["value_bytes"]))
         self.assertEqual(after["cold_ratio"], after["cold_raw_bytes"] / after["cold_stored_bytes"])
         self.assertGreater(after["cold_ratio"], 1.5)
-        self.assertLess(after["space"]["live_bytes"], live, "compressed, it needs less")
+        self.assertLess(after["space"]["head_bytes"], live, "compressed, it needs less")
 
     def test_who_keeps_what_is_told_apart(self):
         self.save("v", bytes_of(1, 400 * KIB))
@@ -252,13 +254,13 @@ class Space(Compacted):
         self.holog("config", self.store, "retention.commits=100", "retention.bytes=all")
         self.save("v", bytes_of(3, 200 * KIB), "--replace")
         space = self.checked()["space"]
-        for key, size in (("tags_bytes", 400), ("history_bytes", 600), ("live_bytes", 200)):
+        for key, size in (("tag_bytes", 400), ("history_bytes", 600), ("head_bytes", 200)):
             self.assertGreaterEqual(space[key], size * KIB, key)
             self.assertLess(space[key], (size + 70) * KIB, key)
-        self.assertEqual(space["views_bytes"], 0)
+        self.assertEqual(space["view_bytes"], 0)
         self.holog("tag", self.store, "--delete", "old")
         space = self.checked()["space"]
-        self.assertEqual(space["tags_bytes"], 0)
+        self.assertEqual(space["tag_bytes"], 0)
         self.assertGreaterEqual(space["dead_bytes"], 400 * KIB)
 
     def test_the_table_and_prometheus_say_the_same(self):
@@ -272,7 +274,7 @@ class Space(Compacted):
         self.assertRegex(text, rf"(?m)^cold_ratio +{doc['cold_ratio']:.2f}  ")
         text = self.holog("stats", self.store, "--prometheus").text
         for holder in HOLDERS:
-            value = doc["space"][holder + "_bytes"]
+            value = doc["space"][MEMBERS[holder]]
             self.assertIn(f'holog_space_bytes{{store="{self.store}",held="{holder}"}} {value}\n', text)
         self.assertIn(f'holog_cold_ratio{{store="{self.store}"}} {doc["cold_ratio"]:.3f}\n', text)
         self.assertIn(f'holog_cold_bytes{{store="{self.store}"}} {doc["cold_bytes"]}\n', text)
@@ -280,7 +282,7 @@ class Space(Compacted):
 
     def test_a_store_without_anything_in_it_has_no_ratios(self):
         doc = self.stats()
-        self.assertEqual((doc["space"]["live_bytes"], doc["cold_ratio"]), (0, None))
+        self.assertEqual((doc["space"]["head_bytes"], doc["cold_ratio"]), (0, None))
         self.assertRegex(self.holog("stats", self.store).text, r"(?m)^cold_ratio +-  ")
 
     def test_too_small_a_budget_leaves_only_that_out(self):
@@ -353,7 +355,7 @@ def unfilter(kind, line, above):
 
 
 LETTERS = "#=@%|."
-COLOURS = {(0, 158, 115): "live", (86, 180, 233): "history", (204, 121, 167): "tags",
+COLOURS = {(0, 158, 115): "head", (86, 180, 233): "history", (204, 121, 167): "tags",
            (240, 228, 66): "views", (110, 110, 110): "own", (213, 94, 0): "dead",
            (250, 226, 212): "dead"}
 
@@ -377,12 +379,13 @@ class Map(Compacted):
         found = self.segments_json()
         files = [os.path.basename(n) for e in (".hlog", ".hext", ".hwp") for n in self.segments(e)]
         ends = {"frames": "hlog", "extents": "hext", "cold": "hwp"}
+        self.assertEqual([s["file"] for s in found], ["seg/" + name for name in sorted(files)])
         self.assertEqual([f"{s['segment']:08x}.{ends[s['kind']]}" for s in found], sorted(files))
         for s in found:
-            self.assertEqual(sum(s[h + "_bytes"] for h in HOLDERS), s["used_bytes"])
+            self.assertEqual(sum(s[MEMBERS[h]] for h in HOLDERS), s["used_bytes"])
         space = self.holog("stats", self.store, "--json").json()["space"]
         for holder in HOLDERS:
-            self.assertEqual(sum(s[holder + "_bytes"] for s in found), space[holder + "_bytes"])
+            self.assertEqual(sum(s[MEMBERS[holder]] for s in found), space[MEMBERS[holder]])
 
     def test_text_has_a_line_for_each_with_a_bar_as_long_as_it_is_large(self):
         found = self.segments_json()
@@ -393,12 +396,12 @@ class Map(Compacted):
             match = re.match(r"^([0-9a-f]{8})([* ]) (\w+) +[\d.]+ \w+  ([#=@%|.]+)$", line)
             self.assertIsNotNone(match, line)
             self.assertEqual((int(match.group(1), 16), match.group(3)), (s["segment"], s["kind"]))
-            self.assertEqual(match.group(2) == "*", s["written_to"])
+            self.assertEqual(match.group(2) == "*", s["busy"])
             bar = match.group(4)
             self.assertEqual(len(bar), max(1, int(s["used_bytes"] / largest * 60 + 0.5)))
             self.assertEqual(bar, "".join(sorted(bar, key=LETTERS.index)), "in the legend's order")
             for letter, holder in zip(LETTERS, HOLDERS):
-                share = s[holder + "_bytes"] / s["used_bytes"] * len(bar)
+                share = s[MEMBERS[holder]] / s["used_bytes"] * len(bar)
                 self.assertLess(abs(bar.count(letter) - share), 1, (line, holder))
         self.assertIn("@", "".join(rows), "what the tag keeps")
         legend = "\n".join(lines[1 + len(found):])
@@ -428,12 +431,12 @@ class Map(Compacted):
         found = self.segments_json()
         bars = [[COLOURS.get(p) for p in row] for row in rows]
         of_all = next(bar for bar in bars if any(bar))  # the sum comes first
-        self.has_shares(of_all, {h: sum(s[h + "_bytes"] for s in found) for h in HOLDERS})
+        self.has_shares(of_all, {h: sum(s[MEMBERS[h]] for s in found) for h in HOLDERS})
         left = 252  # of the bars
         tops = [y for y in range(1, len(bars)) if bars[y][left] and not bars[y - 1][left]]
         self.assertEqual(len(tops), len(found) + 1, "the sum, and each segment")
         for y, s in zip(tops[1:], found):
-            self.has_shares(bars[y][left:900], {h: s[h + "_bytes"] for h in HOLDERS})
+            self.has_shares(bars[y][left:900], {h: s[MEMBERS[h]] for h in HOLDERS})
 
     def has_shares(self, bar, held):
         width = sum(p is not None for p in bar)
