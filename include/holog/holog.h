@@ -139,7 +139,7 @@ typedef struct holog_options {
     uint32_t inline_max;          /* values above this go to extents, to 1 MiB; 0 = 65536; at most
                                      an eighth of segment_size_max; only at creation */
     uint32_t groups_in_flight;    /* W: commit groups being written at once, 1-8; 0 = 1 */
-    double max_space_amp;         /* kept for compaction; only at creation; 0 = 1.5 */
+    double max_space_amp;         /* what compaction aims below; only at creation; 0 = 1.5 */
     uint32_t checkpoint_tail_mib; /* write an index checkpoint after so much log; 0 = 64 */
     uint32_t no_background; /* 1: no threads of our own (tests): no window, timers or checkpoints */
     holog_log_fn log;       /* may be NULL */
