@@ -78,6 +78,7 @@ enum option_id {
     OPT_DELETE,
     OPT_KEEP,
     OPT_OLDER,
+    OPT_ALL,
     OPT_BALANCE,
     OPT_PORT,
     OPT_BIND,
@@ -100,8 +101,8 @@ enum option_id {
     OPT_AXES,
     OPT_SCALE,
     OPT_UNIT,
-    OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_MAP,
+    OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
     OPT_COUNT
 };
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "map.h"
 #include "verbs.h"
 
 enum stat_kind {
@@ -41,6 +42,10 @@ static const struct stat_row rows[] = {
     ROW(disk_bytes, BYTES, false, "Bytes of all files of the store, as allocated"),
     ROW(log_bytes, BYTES, false, "Bytes used in frame segments"),
     ROW(extent_bytes, BYTES, false, "Bytes used in extent segments"),
+    ROW(cold_bytes, BYTES, false, "Bytes used in cold segments, which compaction writes"),
+    ROW(cold_values, COUNT, false, "Values in cold segments"),
+    ROW(cold_raw_bytes, BYTES, false, "Bytes of these values"),
+    ROW(cold_stored_bytes, BYTES, false, "Bytes that these values take, compressed"),
     ROW(segments, COUNT, false, "Segments"),
     ROW(cache_bytes, BYTES, false, "Memory of cached values"),
     ROW(index_bytes, BYTES, false, "Memory of the index"),
@@ -185,10 +190,61 @@ static void put_keepers(const struct keepers *keepers)
     }
 }
 
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+struct figures {
+    holog_stats stats;
+    struct keepers keepers;
+    struct space space;
+    bool has_space;
+    bool known; /* the others */
+};
+
+/* Other figures are shown without it. EXIT_DONE, or EXIT_DAMAGE after a message. */
+static int get_space(const struct args *args, holog_store *store, struct figures *out)
+{
+    struct holog_error_detail detail;
+    int rc = space_get(store, &out->space);
+
+    out->has_space = rc >= 0;
+    if (rc >= 0)
+        return EXIT_DONE;
+    cli_detail(rc, &detail);
+    if (rc == HOLOG_E_CORRUPT)
+        return cli_fail_detail(args, &detail, "what segments hold is not known", NULL);
+    cli_note(args, "what segments hold is not known: %s", detail.message);
+    return EXIT_DONE;
+}
+
+static int get_figures(const struct args *args, holog_store *store, struct figures *out)
+{
+    int status =
+        get_space(args, store, out); /* first: it may read on, in a store that is written */
+
+    out->stats = (holog_stats){ .struct_size = sizeof out->stats };
+    int rc = holog_stats_get(store, &out->stats);
+    if (rc >= 0)
+        rc = get_keepers(store, &out->keepers);
+    out->known = rc >= 0;
+    return rc < 0 ? cli_fail(args, rc, args->operands[0]) : status;
+}
+
+static void free_figures(struct figures *figures)
+{
+    free_keepers(&figures->keepers);
+    space_release(&figures->space);
+}
+
+static const struct space *space_of(const struct figures *figures)
+{
+    return figures->has_space ? &figures->space : NULL;
+}
+
 /* ---- table and JSON -------------------------------------------------------------------------- */
 
-static void put_table(const holog_stats *stats, const struct keepers *keepers)
+static void put_table(const struct figures *figures)
 {
+    const holog_stats *stats = &figures->stats;
     char text[HUMAN_MAX];
 
     for (size_t i = 0; i < ROW_COUNT; i++) {
@@ -198,7 +254,8 @@ static void put_table(const holog_stats *stats, const struct keepers *keepers)
         else
             (void)printf("%-22s %16" PRIu64 "  %s\n", rows[i].name, value, rows[i].help);
     }
-    put_keepers(keepers);
+    space_put_table(space_of(figures), stats);
+    put_keepers(&figures->keepers);
     for (size_t i = 0; i < HISTOGRAM_COUNT; i++) {
         const holog_histogram *h = histogram_of(stats, i);
         if (h->count == 0)
@@ -224,9 +281,9 @@ static json_object *histogram_json(const holog_histogram *h)
     return out;
 }
 
-static void put_json(const struct args *args, const holog_stats *stats,
-                     const struct keepers *keepers)
+static void put_json(const struct args *args, const struct figures *figures)
 {
+    const holog_stats *stats = &figures->stats;
     json_object *doc = json_object_new_object();
 
     json_add(doc, "store", json_text(args->operands[0]));
@@ -237,8 +294,9 @@ static void put_json(const struct args *args, const holog_stats *stats,
     }
     for (size_t i = 0; i < HISTOGRAM_COUNT; i++)
         json_add(doc, histograms[i].name, histogram_json(histogram_of(stats, i)));
-    json_add(doc, "retention", json_object_get(keepers->retention));
-    json_add(doc, "holders", json_object_get(keepers->holders));
+    space_add_json(doc, space_of(figures), stats);
+    json_add(doc, "retention", json_object_get(figures->keepers.retention));
+    json_add(doc, "holders", json_object_get(figures->keepers.holders));
     json_print(doc);
 }
 
@@ -348,42 +406,104 @@ int stats_prometheus(FILE *to, const char *name, holog_store *store)
     return rc;
 }
 
-static int finish_segments(const struct args *args, holog_store *store)
-{
-    int rc = stats_segments(args, store);
-    int status = rc < 0 ? cli_fail(args, rc, args->operands[0]) : EXIT_DONE;
+/* ---- the verb -------------------------------------------------------------------------------- */
 
-    status = cli_close(args, store, status);
-    return cli_flush(args, status);
+static void put_figures(const struct args *args, const struct figures *figures)
+{
+    const char *store = args->operands[0];
+
+    if (args->given[OPT_JSON]) {
+        put_json(args, figures);
+    } else if (args->given[OPT_PROMETHEUS]) {
+        put_prometheus(stdout, store, &figures->stats, figures->keepers.holders);
+        space_put_prometheus(stdout, store, space_of(figures), &figures->stats);
+    } else {
+        put_table(figures);
+    }
 }
 
-int verb_stats(const struct args *args)
+/* Of the map; NULL: none. */
+static const char *file_of(const struct args *args)
 {
-    holog_stats stats = { .struct_size = sizeof stats };
-    struct keepers keepers = { 0 };
-    holog_store *store = NULL;
+    return args->given[OPT_OUTPUT] ? args->text[OPT_OUTPUT] : args->text[OPT_MAP];
+}
+
+static int check_options(const struct args *args)
+{
+    const char *in_map = args->text[OPT_MAP];
+    size_t len = in_map != NULL ? strlen(in_map) : 0;
 
     if (args->given[OPT_JSON] && args->given[OPT_PROMETHEUS])
         return cli_usage(args, "--json and --prometheus exclude each other");
     if (args->given[OPT_SEGMENTS] && args->given[OPT_PROMETHEUS])
         return cli_usage(args, "--segments and --prometheus exclude each other");
-    int status = cli_open(args, OPEN_READ, &store);
+    if (args->given[OPT_SEGMENTS] && args->given[OPT_MAP])
+        return cli_usage(args, "--segments and --map exclude each other");
+    if (args->given[OPT_OUTPUT] && !args->given[OPT_MAP])
+        return cli_usage(args, "--output goes with --map");
+    if (args->given[OPT_MAP] && args->given[OPT_PROMETHEUS])
+        return cli_usage(args, "--map and --prometheus exclude each other");
+    if (file_of(args) != NULL && args->given[OPT_JSON])
+        return cli_usage(args, "--json and a picture exclude each other");
+    if (in_map != NULL && args->given[OPT_OUTPUT])
+        return cli_usage(args, "--map=%s and --output name two files", in_map);
+    if (in_map != NULL && (len < 5 || strcmp(in_map + len - 4, ".png") != 0))
+        return cli_usage(args, "--map: %s is no name for a PNG file (FILE.png)", in_map);
+    return EXIT_DONE;
+}
+
+/* Here nothing is shown of a store that cannot be looked at. */
+static int put_map(const struct args *args, holog_store *store)
+{
+    struct space space = { 0 };
+    int rc = space_get(store, &space);
+    int status = rc < 0 ? cli_fail(args, rc, args->operands[0]) : EXIT_DONE;
+
+    if (status == EXIT_DONE && file_of(args) != NULL) {
+        status = map_write_png(args, &space, file_of(args));
+    } else if (status == EXIT_DONE && args->given[OPT_JSON]) {
+        json_object *doc = json_object_new_object();
+        json_add(doc, "store", json_text(args->operands[0]));
+        map_add_json(doc, &space);
+        json_print(doc);
+    } else if (status == EXIT_DONE) {
+        map_put_text(&space);
+    }
+    space_release(&space);
+    return status;
+}
+
+static int put_segments(const struct args *args, holog_store *store)
+{
+    int rc = stats_segments(args, store);
+
+    return rc < 0 ? cli_fail(args, rc, args->operands[0]) : EXIT_DONE;
+}
+
+static int put_all(const struct args *args, holog_store *store)
+{
+    struct figures figures = { 0 };
+    int status = get_figures(args, store, &figures);
+
+    if (figures.known)
+        put_figures(args, &figures);
+    free_figures(&figures);
+    return status;
+}
+
+int verb_stats(const struct args *args)
+{
+    holog_store *store = NULL;
+    int status = check_options(args);
+
+    if (status == EXIT_DONE)
+        status = cli_open(args, OPEN_READ, &store);
     if (status != EXIT_DONE)
         return status;
     if (args->given[OPT_SEGMENTS])
-        return finish_segments(args, store);
-    int rc = holog_stats_get(store, &stats);
-    if (rc >= 0)
-        rc = get_keepers(store, &keepers);
-    if (rc < 0)
-        status = cli_fail(args, rc, args->operands[0]);
+        status = put_segments(args, store);
+    else
+        status = args->given[OPT_MAP] ? put_map(args, store) : put_all(args, store);
     status = cli_close(args, store, status);
-    if (status == EXIT_DONE && args->given[OPT_JSON])
-        put_json(args, &stats, &keepers);
-    else if (status == EXIT_DONE && args->given[OPT_PROMETHEUS])
-        put_prometheus(stdout, args->operands[0], &stats, keepers.holders);
-    else if (status == EXIT_DONE)
-        put_table(&stats, &keepers);
-    free_keepers(&keepers);
     return cli_flush(args, status);
 }

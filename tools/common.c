@@ -123,7 +123,12 @@ static const char *hint_for(const struct args *args, const struct holog_error_de
                    ? "without --message and --if-seq large values go piece by piece"
                    : "";
     case HOLOG_E_NOSPC:
-        return mentions(message, "File too large") ? "'ulimit -f' bounds the size of files" : "";
+        if (mentions(message, "File too large"))
+            return "'ulimit -f' bounds the size of files";
+        return takes(args, OPT_ALL) ? "the old segments stay until the new one is whole: free some "
+                                      "space, or 'holog gc' first, so that less is moved"
+                                    : "";
+    case HOLOG_E_CANCELED: return takes(args, OPT_ALL) ? "run again, it goes on" : "";
     case HOLOG_E_IO:
         if (mentions(message, "Read-only file system"))
             return "reading verbs work; to change it, mount it read-write or copy it elsewhere";

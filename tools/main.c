@@ -87,9 +87,16 @@ static const struct command commands[] = {
     { "gc", "STORE", "Let go of states that are not to be kept any more.",
       "The store's own rules (retention.* of 'holog config') are applied all the way; --keep and\n"
       "--older take the place of two of them this once. Each rule's line says what it frees beside\n"
-      "those above it. What tags name stays. Bytes are of values: files shrink with compaction, which\n"
-      "is not of this version.", 1, 1,
+      "those above it. What tags name stays. Bytes are of values: files shrink with 'holog\n"
+      "compact'.", 1, 1,
       { OPT_KEEP, OPT_OLDER, OPT_DRY_RUN, OPT_JSON }, verb_gc },
+    { "compact", "STORE", "Give the space of garbage back, and compress what lives beside it.",
+      "Segments without anything that is needed go. What is needed in those that are mostly garbage is\n"
+      "compressed into a new one, read back, and then they go. Nothing that can be read changes. Only\n"
+      "large values so far; what history, tags and open views keep is no garbage ('holog gc', 'holog\n"
+      "stats'). While it lasts the new segment and the old ones are both on the disk. A kill or a power\n"
+      "cut leaves the store as it was before, or after.", 1, 1,
+      { OPT_ALL, OPT_DRY_RUN, OPT_JSON }, verb_compact },
     { "du", "STORE [PATH]", "Show what holds the space, by subtree.",
       "Bytes of a subtree are of its values, counted for each path: those of the newest commit, those\n"
       "that the rules of retention keep, and older ones that tags keep. The totals are of the disk.",
@@ -119,10 +126,12 @@ static const struct command commands[] = {
       "HOLOG_DIRECT count more; with HOLOG_CALIBRATION=off it is not looked at. Nothing of it changes\n"
       "what is stored, or how durable it is. 'holog info' says what is used.", 1, 1,
       { OPT_SAMPLE, OPT_DRY_RUN, OPT_JSON }, verb_calibrate },
-    { "stats", "STORE", "Show counters, sizes, and what keeps the past.",
-      "With --segments: for each file of the store how much of it lives, for the newest state (head),\n"
-      "history, tags and open views, and how much nobody can ask for any more (dead).", 1, 1,
-      { OPT_SEGMENTS, OPT_JSON, OPT_PROMETHEUS }, verb_stats },
+    { "stats", "STORE", "Show counters, sizes, what keeps the past, and what the space is used for.",
+      "With --map a line for each segment instead, the oldest first: a bar as long as the segment is\n"
+      "large, of what its bytes are there for. With --map=FILE.png, or --map -o FILE, that is a picture.\n"
+      "Dead bytes of extents and cold segments are what 'holog compact' gives back. With --segments the\n"
+      "same in figures, a line for each.", 1, 1,
+      { OPT_SEGMENTS, OPT_MAP, OPT_OUTPUT, OPT_JSON, OPT_PROMETHEUS }, verb_stats },
     { "serve", "STORE", "Serve the store over HTTP: Zarr arrays and blobs, any state.",
       "  /live/KEY    the newest state           /@REF/KEY   leads to the number of a tag, HEAD~N, time\n"
       "  /@17/KEY     the state of commit 17     /           what is here; /healthz and /metrics, too\n"
@@ -174,7 +183,6 @@ static const struct command commands[] = {
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
 static const char *const later_verbs[] = {
-    "compact",
     "snapshot",
     "wave",
 };

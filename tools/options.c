@@ -14,6 +14,7 @@
 enum option_kind {
     KIND_FLAG,
     KIND_TEXT,
+    KIND_OPTIONAL, /* text behind '=', or nothing */
     KIND_NUMBER,
     KIND_SIZE,
     KIND_REAL,
@@ -86,6 +87,8 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_KEEP]          = { "keep", 0, KIND_NUMBER, "N", "keep the last N states" },
     [OPT_OLDER]         = { "older", 0, KIND_AGE, "AGE",
                             "keep no states older than AGE (7d, 12h, 90s)" },
+    [OPT_ALL]           = { "all", 0, KIND_FLAG, NULL,
+                            "all that can be compacted, not only what is mostly garbage" },
     [OPT_BALANCE]       = { "balance", 0, KIND_FLAG, NULL,
                             "also when it changes a sum that is enforced; kept with the commit" },
     [OPT_BLOB]          = { "blob", 0, KIND_FLAG, NULL, "a .npy or .tif file as the bytes it is" },
@@ -120,8 +123,9 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_SCALE]         = { "scale", 0, KIND_TEXT, "NUMBERS",
                             "size of a pixel along z, y and x: 2,0.325,0.325" },
     [OPT_UNIT]          = { "unit", 0, KIND_TEXT, "UNIT", "of these numbers: micrometer, nanometer" },
+    [OPT_MAP]           = { "map", 0, KIND_OPTIONAL, "[=FILE.png]",
+                            "instead a picture of the segments: text here, or a PNG file" },
     [OPT_PURGE]         = { "purge", 0, KIND_LATER, NULL, NULL },
-    [OPT_MAP]           = { "map", 0, KIND_LATER, NULL, NULL },
 };
 /* clang-format on */
 
@@ -139,7 +143,9 @@ static void add_option(struct getopt_tables *tables, size_t *letter_count, size_
 
     tables->longs[(*long_count)++] = (struct option){
         .name = row->name,
-        .has_arg = row->argument != NULL ? required_argument : no_argument,
+        .has_arg = row->kind == KIND_OPTIONAL ? optional_argument
+                   : row->argument != NULL    ? required_argument
+                                              : no_argument,
         .val = LONG_BASE + (int)id,
     };
     if (row->letter == 0)
@@ -156,7 +162,6 @@ static bool later_applies(const struct command *command, unsigned id)
         unsigned id;
     } later[] = {
         { "rm", OPT_PURGE },
-        { "stats", OPT_MAP },
     };
 
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
@@ -220,7 +225,8 @@ static int take_option(struct args *args, unsigned id, const char *value)
     args->text[id] = value;
     switch (rows[id].kind) {
     case KIND_FLAG:
-    case KIND_TEXT: return EXIT_DONE;
+    case KIND_TEXT:
+    case KIND_OPTIONAL: return EXIT_DONE;
     case KIND_NUMBER:
         return parse_number(value, &args->number[id])
                    ? EXIT_DONE
@@ -320,7 +326,8 @@ static void help_option(unsigned id, FILE *to)
     if (row->letter != 0)
         (void)snprintf(letter, sizeof letter, "-%c, ", row->letter);
     (void)snprintf(name, sizeof name, "%s--%s%s%s", letter, row->name,
-                   row->argument != NULL ? " " : "", row->argument != NULL ? row->argument : "");
+                   row->argument != NULL && row->kind != KIND_OPTIONAL ? " " : "",
+                   row->argument != NULL ? row->argument : "");
     (void)fprintf(to, "  %-31s %s\n", name, row->help);
 }
 

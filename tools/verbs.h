@@ -26,6 +26,7 @@ int verb_diff(const struct args *args);
 int verb_rollback(const struct args *args);
 int verb_log(const struct args *args);
 int verb_gc(const struct args *args);
+int verb_compact(const struct args *args);
 int verb_du(const struct args *args);
 int verb_verify(const struct args *args);
 int verb_repair(const struct args *args);

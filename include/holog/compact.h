@@ -8,7 +8,20 @@
  * compressed by what they are, and read by the parts that are asked for. Nothing that can be read changes: numbers,
  * history and tags stay as they are.
  *
- * A crash leaves the store as it was before, or after. Other threads go on reading and committing.
+ * Large values are compacted, those in extents and in cold segments, when holog_compact is called. Small ones lie in the
+ * frames of commits, and stay there: they, and compaction by itself, come with later versions.
+ *
+ * It goes in rounds of at most 512 MiB of values, each of which is there whole or not at all, whatever is cut. While one
+ * lasts, what it writes and what it replaces are both on the disk. Other threads go on reading and committing.
+ *
+ *     static int tidy(holog_store *store)
+ *     {
+ *         holog_compact_report r = { .struct_size = sizeof r };
+ *         int rc = holog_compact(store, NULL, &r);
+ *         if (rc == HOLOG_OK && r.added_bytes > 0)
+ *             printf("%.1f : 1\n", (double)r.value_bytes / (double)r.added_bytes);
+ *         return rc;
+ *     }
  */
 #ifndef HOLOG_COMPACT_H
 #define HOLOG_COMPACT_H
@@ -30,26 +43,28 @@ typedef struct holog_compact_options {
     uint32_t flags; /* enum holog_compact_flags */
     holog_progress_fn
         progress; /* bytes of values moved, and to be moved; may be NULL. Not 0 ends it: HOLOG_E_CANCELED,
-                                   and the store is as it was */
+                                   and this round has changed nothing */
     void *progress_ctx;
 } holog_compact_options;
 
 typedef struct holog_compact_report {
     uint32_t struct_size;
     uint32_t
-        waiting; /* segments that readers in other processes may still read: their files go later */
+        waiting; /* files that readers, in other processes too, may still read: they go with a later call or open */
     uint64_t segments_removed; /* dry run: that would be; so all below */
     uint64_t removed_bytes;    /* their files */
-    uint64_t segments_added;   /* 0 or 1 */
-    uint64_t added_bytes;      /* its file; 0 of a dry run */
+    uint64_t segments_added;   /* one for each round that moved something */
+    uint64_t added_bytes;      /* their files; 0 of a dry run */
     uint64_t values;           /* moved */
     uint64_t value_bytes;
 } holog_compact_report;
 
 /* Compacts now. options may be NULL: what has much garbage beside it. out_report may be NULL. HOLOG_E_BUSY: another
  * compaction is under way. HOLOG_E_NOSPC, HOLOG_E_BUDGET, HOLOG_E_CORRUPT (something that lives cannot be read; where, the
- * error says) and other errors: nothing has changed that can be read; what had nothing
- * alive in it may have gone. */
+ * error says) and other errors: the round has changed nothing that can be read (what had nothing alive in it may
+ * have gone); what rounds before it did is done. out_report is then
+ * as it was. A dry run is of the first round, and needs a store that is open for writing, too. Any thread; one at a time.
+ * HOLOG_E_READONLY: the store is open for reading only. */
 HOLOG_API int holog_compact(holog_store *store, const holog_compact_options *options,
                             holog_compact_report *out_report);
 

@@ -139,7 +139,7 @@ typedef struct holog_options {
     uint32_t inline_max;          /* values above this go to extents, to 1 MiB; 0 = 65536; at most
                                      an eighth of segment_size_max; only at creation */
     uint32_t groups_in_flight;    /* W: commit groups being written at once, 1-8; 0 = 1 */
-    double max_space_amp;         /* kept for compaction; only at creation; 0 = 1.5 */
+    double max_space_amp;         /* what compaction aims below; only at creation; 0 = 1.5 */
     uint32_t checkpoint_tail_mib; /* write an index checkpoint after so much log; 0 = 64 */
     uint32_t no_background; /* 1: no threads of our own (tests): no window, timers or checkpoints */
     holog_log_fn log;       /* may be NULL */
@@ -477,6 +477,11 @@ typedef struct holog_stats {
     uint64_t conservation_violations; /* refused, HOLOG_E_CONSERVE */
     uint64_t folds, fold_bytes_written; /* since open, too */
     uint64_t rope_bytes;                /* memory of ropes: values as deltas made them */
+    /* cold segments (holog/compact.h), where compactions have put values */
+    uint64_t cold_bytes;        /* used in them, as log_bytes and extent_bytes of the others */
+    uint64_t cold_values;       /* in them, those too that nobody needs any more */
+    uint64_t cold_raw_bytes;    /* of these values; several with the same bytes have them each */
+    uint64_t cold_stored_bytes; /* what these take: cold_bytes without headers and tables */
 } holog_stats;
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
 

@@ -3,10 +3,14 @@
  *
  *     static int show(void *ctx, const holog_segment_space *s)
  *     {
- *         printf("%s: %llu of %llu bytes are dead\n", s->file, s->dead_bytes, s->used_bytes);
+ *         (void)ctx;
+ *         printf("%s: %" PRIu64 " of %" PRIu64 " bytes are dead\n", s->file, s->dead_bytes, s->used_bytes);
  *         return 0;
  *     }
- *     holog_space(store, show, NULL);
+ *     static int show_all(holog_store *store)
+ *     {
+ *         return holog_space(store, show, NULL);
+ *     }
  *
  * Nothing in a segment is ever changed in place: what was replaced or removed stays in it, and is dead once
  * nobody can ask for it any more. These are bytes as they lie in files, with paths, sums and times; holog_du
@@ -24,7 +28,8 @@ extern "C" {
 enum holog_segment_kind {
     HOLOG_SEGMENT_FRAMES = 1, /* .hlog: commits; small values are in them */
     HOLOG_SEGMENT_EXTENTS =
-        2 /* .hext: large values, and the lists of commits of very many changes */
+        2,                 /* .hext: large values, and the lists of commits of very many changes */
+    HOLOG_SEGMENT_COLD = 3 /* .hwp: values that a compaction has compressed (holog/compact.h) */
 };
 
 /* One segment, in bytes. used = own + head + history + tags + views + dead. A byte that several hold is

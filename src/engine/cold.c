@@ -11,6 +11,7 @@ struct segment {
     struct hg_hwp *hwp;
     uint32_t id;
     uint32_t refs; /* sets it is in; the lock */
+    uint64_t same; /* bytes of values that have those of others */
 };
 
 struct hg_cold_set {
@@ -93,6 +94,15 @@ static struct segment *find(const struct hg_cold_set *set, hg_pos birth,
 
 /* ---- segments come and go ------------------------------------------------------------------------*/
 
+static uint64_t count_same(const struct hg_hwp_tables *t)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < t->count[HG_HWP_VALUES]; i++)
+        bytes += (t->value[i].flags & HG_HWP_SAME) != 0 ? t->value[i].len : 0;
+    return bytes;
+}
+
 static int open_segment(struct hg_cold *c, uint32_t id, struct segment **out)
 {
     const struct hg_super *super = &c->store->recovered.super;
@@ -112,6 +122,7 @@ static int open_segment(struct hg_cold *c, uint32_t id, struct segment **out)
         hg_free(seg);
         return rc;
     }
+    seg->same = count_same(hg_hwp_tables(seg->hwp));
     *out = seg;
     return HOLOG_OK;
 }
@@ -261,6 +272,20 @@ uint64_t hg_cold_own(struct hg_cold *c, uint32_t segment)
     }
     put(c, set);
     return own;
+}
+
+void hg_cold_sizes(struct hg_cold *c, struct hg_cold_sizes *out)
+{
+    struct set *set = get(c);
+
+    *out = (struct hg_cold_sizes){ 0 };
+    for (size_t i = 0; i < set->n; i++) {
+        const struct hg_hwp_footer *f = hg_hwp_footer(set->of[i]->hwp);
+        out->values += hg_hwp_tables(set->of[i]->hwp)->count[HG_HWP_VALUES];
+        out->raw += f->raw + set->of[i]->same;
+        out->stored += f->stored;
+    }
+    put(c, set);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------*/

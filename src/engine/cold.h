@@ -44,6 +44,13 @@ struct hg_cold_run {
 unsigned hg_cold_runs(struct hg_cold *c, hg_pos birth, struct hg_cold_run out[2]);
 /* Bytes of a segment that are no value's: header, tables, footer. 0: there is no such segment. */
 uint64_t hg_cold_own(struct hg_cold *c, uint32_t segment);
+/* All of them together. */
+struct hg_cold_sizes {
+    uint64_t values;
+    uint64_t raw;    /* their bytes, before they were compressed; the same ones count for each */
+    uint64_t stored; /* in the files, without headers and tables */
+};
+void hg_cold_sizes(struct hg_cold *c, struct hg_cold_sizes *out);
 /* Bytes [from, to) of it. HOLOG_E_STALE: it has not been moved. */
 HG_MUST_CHECK int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to,
                                void *out);

@@ -321,7 +321,7 @@ int hg_compact_unlink(holog_store *s, uint32_t *out_waiting)
     if (rc < 0 || since == 0)
         return rc;
     if (held && s->io->ops->now_ns(s->io) - since < READER_GRACE_NS) {
-        *out_waiting = 1;
+        *out_waiting = hg_log_removed(s->log);
         return HOLOG_OK;
     }
     rc = hg_log_unlink_removed(s->log);

@@ -63,6 +63,8 @@ void hg_reader_sizes(holog_store *s, holog_stats *st)
     for (size_t i = 0; i < n; i++) {
         if (g[i].kind == HG_KIND_EXTENTS)
             st->extent_bytes += g[i].file_size;
+        else if (g[i].kind == HG_KIND_HWP)
+            st->cold_bytes += g[i].file_size;
         else
             st->log_bytes += g[i].file_size;
     }

@@ -124,8 +124,19 @@ static void fill_log(holog_store *s, holog_stats *st)
     st->group_write_latency = c.group_write;
     st->log_bytes = state.log_bytes;
     st->extent_bytes = state.extent_bytes;
+    st->cold_bytes = state.cold_bytes;
     st->segments = state.n_segments;
     st->poisoned = hg_log_poisoned(s->log) != 0;
+}
+
+static void fill_cold(holog_store *s, holog_stats *st)
+{
+    struct hg_cold_sizes cold;
+
+    hg_cold_sizes(s->cold, &cold);
+    st->cold_values = cold.values;
+    st->cold_raw_bytes = cold.raw;
+    st->cold_stored_bytes = cold.stored;
 }
 
 int holog_stats_get(holog_store *store, holog_stats *out_stats)
@@ -153,6 +164,7 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
         fill_log(store, &st);
     else
         hg_reader_sizes(store, &st);
+    fill_cold(store, &st);
     rc = hg_store_disk_bytes(store, &st.disk_bytes);
     if (rc < 0)
         return rc;

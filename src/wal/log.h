@@ -223,6 +223,8 @@ HG_MUST_CHECK int hg_log_add_removed(struct hg_log *log, const struct hg_segment
 /* The files of segments that edits have removed go; durable on return. What fails is tried again by the
  * next call, or the next open. */
 HG_MUST_CHECK int hg_log_unlink_removed(struct hg_log *log);
+/* How many there are. */
+uint32_t hg_log_removed(struct hg_log *log);
 
 /* ---- facts -----------------------------------------------------------------------------------------*/
 

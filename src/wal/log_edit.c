@@ -119,6 +119,16 @@ static int next_removed(struct hg_log *log, uint32_t above, struct hg_segment_en
     return found;
 }
 
+uint32_t hg_log_removed(struct hg_log *log)
+{
+    struct hg_segment_entry e = { 0 };
+    uint32_t n = 0;
+
+    while (next_removed(log, e.segment, &e))
+        n++;
+    return n;
+}
+
 int hg_log_unlink_removed(struct hg_log *log)
 {
     struct hg_segment_entry e = { 0 };

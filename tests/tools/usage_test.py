@@ -9,7 +9,7 @@ import unittest
 from clitest import BIN, DONE, FAILED, SOURCE, USAGE, Case, main
 from array_test import npy, numbers
 
-VERBS = """init save load ls stat delta rm mkdir mv cp ln batch serve log tag diff rollback gc du verify repair
+VERBS = """init save load ls stat delta rm mkdir mv cp ln batch serve log tag diff rollback gc compact du verify repair
     dump config info stats export import ome pyramid bench""".split()
 
 
@@ -183,8 +183,7 @@ class WrongUsage(Case):
         self.refused("ls", "--json=1", self.store, says="--json takes no value")
 
     def test_what_comes_later_says_so(self):
-        for args in (["rm", "--purge", self.store, "p"], ["stats", "--map", self.store],
-                     ["compact", self.store], ["wave"]):
+        for args in (["rm", "--purge", self.store, "p"], ["snapshot", self.store], ["wave"]):
             done = self.holog(*args, status=USAGE)
             self.assertIn("is not of this version (", done.message)
 
@@ -219,6 +218,11 @@ class WrongUsage(Case):
         self.refused("bench", "frobnicate", says="no workload")
         self.refused("stats", self.store, "--json", "--prometheus", says="exclude each other")
         self.refused("stats", self.store, "--segments", "--prometheus", says="exclude each other")
+        self.refused("stats", self.store, "--map", "--prometheus", says="exclude each other")
+        self.refused("stats", self.store, "--map=m.png", "--json", says="exclude each other")
+        self.refused("stats", self.store, "-o", "m.png", says="--output goes with --map")
+        self.refused("stats", self.store, "--map=a.png", "-o", "b.png", says="two files")
+        self.refused("stats", self.store, "--map=a.txt", says="a.txt is no name for a PNG file")
         self.refused("rm", self.store, "a", "b", "--if-seq", "1", says="one PATH")
 
     def test_operands_after_two_dashes_are_no_options(self):

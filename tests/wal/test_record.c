@@ -400,6 +400,26 @@ Test(record, edit_round_trip)
     }
 }
 
+/* docs/FORMAT.md, "Worked example". */
+Test(record, edit_is_to_the_byte_what_the_format_says)
+{
+    static const uint8_t want[] = {
+        0x1a, 0x29, 0x09, 0x01, 0x02,                                                 /* */
+        0x05, 0x00, 0x00, 0x00, 0x03, 0x00, 0xb0, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* */
+        0x02, 0x00, 0x00, 0x00, 0x02, 0x00, 0x40, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, /* */
+        0x04, 0x00, 0x00, 0x00, 0x02, 0x00, 0x20, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    };
+    const struct hg_segment_entry added = { 5, HG_KIND_HWP, 45056 };
+    const struct hg_segment_entry removed[] = { { 2, HG_KIND_EXTENTS, 81920 },
+                                                { 4, HG_KIND_EXTENTS, 8192 } };
+    struct one o = one_begin();
+
+    one_decode(&o, hg_rec_edit(&o.body, &added, 1, removed, 2, &o.at));
+    cr_assert_eq(o.body.len - o.at, sizeof want);
+    cr_assert_arr_eq(o.body.data + o.at, want, sizeof want);
+    hg_buf_release(&o.body);
+}
+
 Test(record, large_round_trip)
 {
     static uint8_t value[3 * HG_HASH_BLOCK + 1];

@@ -18,10 +18,11 @@ _holog_options() {
         rollback) echo "--steps --message --dry-run --json" ;;
         diff) echo "--ranges --json" ;;
         gc) echo "--keep --older --dry-run --json" ;;
+        compact) echo "--all --dry-run --json" ;;
         du) echo "--depth --json" ;;
         verify) echo "--quick --json" ;;
         repair) echo "--mode --dry-run --json" ;;
-        stats) echo "--segments --json --prometheus" ;;
+        stats) echo "--segments --map --output --json --prometheus" ;;
         serve) echo "--port --bind --path --writable --token --max-body --max-connections --verbose" ;;
         export) echo "--format --at --skip-unsupported --json" ;;
         import) echo "--replace --skip-damaged --skip-unsupported --check --message --json" ;;
@@ -34,7 +35,7 @@ _holog_options() {
     esac
 }
 
-_holog_verbs="init save load ls stat delta rm mkdir mv cp ln batch log tag diff rollback gc du verify repair dump config info \
+_holog_verbs="init save load ls stat delta rm mkdir mv cp ln batch log tag diff rollback gc compact du verify repair dump config info \
 calibrate stats serve export import ome pyramid bench help --help --version"
 
 # Words that are no options, before the one being completed: the verb comes first.
