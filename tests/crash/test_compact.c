@@ -175,6 +175,9 @@ static int with_reader(struct hg_io *io, void *ctx)
     cr_assert_eq(after[0], before[0], "files go beside a reader");
     has(reader, "v0", LEN, seed_of(0, 3)); /* others are not in its memory */
     save_round(s, 4);
+    for (unsigned i = 0; i < 40;
+         i++) /* what the compaction has said is in a segment before the last */
+        OK(save(s, "small", 900, i));
     size_t before_close = listed(s);
     OK(holog_close(s));
     OK(hg_store_open_io(io, &o, &s));
