@@ -317,19 +317,6 @@ static int write_segment(struct mover *m, struct hg_hwp_info *info)
     return hg_hwp_finish(m->writer, info);
 }
 
-/* C4. What fails leaves a file that nobody names. */
-static int name_segment(struct mover *m)
-{
-    char tmp[HG_FILE_NAME_MAX];
-    char name[HG_FILE_NAME_MAX];
-    int rc;
-
-    hg_segment_tmp_name(tmp, m->header.id);
-    hg_segment_name(name, m->header.id, HG_KIND_HWP);
-    rc = m->s->io->ops->rename(m->s->io, tmp, name);
-    return rc == HOLOG_OK ? m->s->io->ops->sync_dir(m->s->io, HG_SEG_DIR) : rc;
-}
-
 static void remove_segment(struct mover *m)
 {
     struct holog_error_detail first;
@@ -358,7 +345,7 @@ int hg_compact_move(struct hg_compaction *c)
     if (rc == HOLOG_OK) {
         rc = read_back(&m);
         if (rc == HOLOG_OK)
-            rc = name_segment(&m);
+            rc = hg_log_cold_name(m.s->log, m.header.id); /* C4 */
         if (rc < 0)
             remove_segment(&m);
     }

@@ -208,6 +208,8 @@ HG_MUST_CHECK int hg_log_extents_open(struct hg_log *log, struct hg_buf *out); /
 /* Identity of a new .hwp segment, which the caller writes as seg/<id>.tmp and renames. */
 HG_MUST_CHECK int hg_log_cold_header(struct hg_log *log, uint64_t capacity,
                                      struct hg_segment_header *out);
+/* seg/<id>.tmp, synced, gets its name; seg/ is synced. A sync that fails poisons. */
+HG_MUST_CHECK int hg_log_cold_name(struct hg_log *log, uint32_t id);
 struct hg_edit {
     const struct hg_segment_entry *added; /* their files are there, durable */
     size_t n_added;
@@ -221,7 +223,7 @@ HG_MUST_CHECK int hg_log_edit(struct hg_log *log, const struct hg_edit *edit);
 HG_MUST_CHECK int hg_log_add_removed(struct hg_log *log, const struct hg_segment_entry *entries,
                                      size_t n);
 /* The files of segments that edits have removed go; durable on return. What fails is tried again by the
- * next call, or the next open. */
+ * next call, or the next open; a sync of seg/ that fails poisons. */
 HG_MUST_CHECK int hg_log_unlink_removed(struct hg_log *log);
 /* How many there are. */
 uint32_t hg_log_removed(struct hg_log *log);

@@ -19,6 +19,31 @@ int hg_log_cold_header(struct hg_log *log, uint64_t capacity, struct hg_segment_
     return rc;
 }
 
+/* Names of frame segments stand there, too. */
+static int sync_names(struct hg_log *log)
+{
+    int rc = log->io->ops->sync_dir(log->io, HG_SEG_DIR);
+
+    if (rc < 0) {
+        hg_log_lock(log);
+        hg_log_poison(log, log->fill_seq, rc);
+        hg_log_unlock(log);
+    }
+    return rc;
+}
+
+int hg_log_cold_name(struct hg_log *log, uint32_t id)
+{
+    char tmp[HG_FILE_NAME_MAX];
+    char name[HG_FILE_NAME_MAX];
+    int rc;
+
+    hg_segment_tmp_name(tmp, id);
+    hg_segment_name(name, id, HG_KIND_HWP);
+    rc = log->io->ops->rename(log->io, tmp, name);
+    return rc < 0 ? rc : sync_names(log);
+}
+
 static struct hg_segment_entry *entry_of(struct hg_log *log, uint32_t segment)
 {
     struct hg_segment_entry *e = (struct hg_segment_entry *)(void *)log->segments.data;
@@ -145,7 +170,7 @@ int hg_log_unlink_removed(struct hg_log *log)
             rc = HOLOG_OK;
     }
     if (rc == HOLOG_OK && last != 0)
-        rc = log->io->ops->sync_dir(log->io, HG_SEG_DIR);
+        rc = sync_names(log);
     if (rc < 0 || last == 0)
         return rc;
     for (e.segment = 0; next_removed(log, e.segment, &e) && e.segment <= last;)

@@ -272,7 +272,7 @@ static int on_damage(void *ctx, const holog_damage *d)
 {
     struct check *c = ctx;
 
-    if (!d->harmless)
+    if (!d->harmless || strstr(d->file, ".hwp") != NULL) /* no output that nobody names is left */
         (void)snprintf(c->text, sizeof c->text, "verify: %s at %llu: %.200s", d->file,
                        (unsigned long long)d->offset, d->message);
     return 0;
@@ -350,7 +350,7 @@ static void check_verify(struct check *c, struct hg_io *io)
     rc = hg_verify_io(io, 0, on_damage, c, NULL, NULL);
     if (rc < 0 && c->text[0] == 0)
         complain(c, "verify", rc);
-    else if (rc < 0)
+    else if (c->text[0] != 0)
         c->wrong = c->text;
 }
 

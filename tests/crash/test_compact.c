@@ -132,6 +132,18 @@ static void on_disk(int (*scenario)(struct hg_io *io, void *ctx), uint64_t capac
 
 /* ---- a reader in another process -----------------------------------------------------------------*/
 
+/* Segments of the store, without those that are to go. */
+static size_t listed(holog_store *s)
+{
+    struct hg_buf list = { 0 };
+    size_t n;
+
+    OK(hg_log_segments(s->log, &list));
+    n = list.len / sizeof(struct hg_segment_entry);
+    hg_buf_release(&list);
+    return n;
+}
+
 /* It follows through a compaction, and through the writer that comes after. */
 static int with_reader(struct hg_io *io, void *ctx)
 {
@@ -163,8 +175,13 @@ static int with_reader(struct hg_io *io, void *ctx)
     cr_assert_eq(after[0], before[0], "files go beside a reader");
     has(reader, "v0", LEN, seed_of(0, 3)); /* others are not in its memory */
     save_round(s, 4);
+    for (unsigned i = 0; i < 40;
+         i++) /* what the compaction has said is in a segment before the last */
+        OK(save(s, "small", 900, i));
+    size_t before_close = listed(s);
     OK(holog_close(s));
     OK(hg_store_open_io(io, &o, &s));
+    cr_assert_eq(listed(s), before_close, "what has gone has come back");
     has_round(s, 4);
     for (unsigned i = 1; i < VALUES - 1; i++) {
         (void)snprintf(path, sizeof path, "v%u", i);

@@ -82,6 +82,15 @@ static int on_rename(struct hg_io *io, const char *from, const char *to)
     return rc;
 }
 
+/* Names of segments: what comes after may rest on what was not synced. */
+static int on_sync_dir(struct hg_io *io, const char *name)
+{
+    int rc = below->sync_dir(io, name);
+
+    log_failed |= rc < 0 && strcmp(name, "seg") == 0;
+    return rc;
+}
+
 void watch_start(struct hg_io *io)
 {
     below = io->ops;
@@ -89,6 +98,7 @@ void watch_start(struct hg_io *io)
     watched.fdatasync = on_sync;
     watched.pwritev = on_write;
     watched.rename = on_rename;
+    watched.sync_dir = on_sync_dir;
     published.n = 0;
     retried = 0;
     watch_new_handle();

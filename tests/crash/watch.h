@@ -12,7 +12,7 @@ void watch_start(struct hg_io *io);
 void watch_stop(struct hg_io *io);
 /* A store is opened on io: what files of the one before did counts no more. */
 void watch_new_handle(void);
-/* A write or sync of a segment that is part of the store failed, under this handle. */
+/* A write or sync of a segment that is part of the store, or the sync of their names, failed, under this handle. */
 int watch_log_failed(void);
 /* Syncs tried again after they failed, under one handle. */
 unsigned watch_retried_syncs(void);

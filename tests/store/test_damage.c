@@ -19,6 +19,7 @@
 
 #include "../crash/kit.h"
 #include "base/hash.h"
+#include "holog/compact.h"
 #include "storekit.h"
 #include "wal/super.h"
 
@@ -27,12 +28,14 @@ enum file_kind {
     F_SEALED,
     F_LAST,
     F_EXTENTS,
+    F_COMPRESSED,
     F_CHECKPOINT,
     F_OTHER,
     FILE_KINDS
 };
-static const char *const file_names[FILE_KINDS] = { "SUPER",   "sealed segment", "last segment",
-                                                    "extents", "checkpoint",     "LOCK, ctl" };
+static const char *const file_names[FILE_KINDS] = { "SUPER",    "sealed segment", "last segment",
+                                                    "extents",  "compressed",     "checkpoint",
+                                                    "LOCK, ctl" };
 
 enum damage_kind {
     D_FLIP,
@@ -328,6 +331,7 @@ static void list_files(struct hg_sim *sim, struct files *out)
         out->f[i].kind = strcmp(name, "SUPER") == 0                 ? F_SUPER
                          : strncmp(name, "chk/", 4) == 0            ? F_CHECKPOINT
                          : dot != NULL && strcmp(dot, ".hext") == 0 ? F_EXTENTS
+                         : dot != NULL && strcmp(dot, ".hwp") == 0  ? F_COMPRESSED
                          : dot != NULL && strcmp(dot, ".hlog") == 0 ? F_SEALED
                                                                     : F_OTHER;
         if (out->f[i].kind == F_SEALED && (last == SIZE_MAX || strcmp(name, out->f[last].name) > 0))
@@ -770,6 +774,41 @@ Test(damage, on_a_closed_store_without_checkpoints_all_is_detected_or_harmless)
     campaign(bare, 1);
     print_table("closed, no checkpoint", 0, &sum);
     hg_sim_destroy(bare);
+    cr_assert_eq(sum.undetected, 0);
+    cr_assert_eq(sum.undecidable, 0);
+}
+
+/* The same store, some of whose values have been moved by a compaction. */
+static int squeeze(struct hg_io *io, void *ctx)
+{
+    const holog_compact_options all = { .struct_size = sizeof all, .flags = HOLOG_COMPACT_ALL };
+    holog_compact_report *r = ctx;
+    holog_options o;
+    holog_store *s = NULL;
+
+    kit_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    OK(save_seed(s, "more", 45000, 200, 0));
+    OK(save_seed(s, "still more", 90000, 201, 0));
+    OK(save_seed(s, "most", 60000, 202, 0));
+    OK(holog_compact(s, &all, r));
+    show(s, &closed);
+    return holog_close(s);
+}
+
+Test(damage, on_a_compacted_store_all_is_detected_or_harmless)
+{
+    holog_compact_report r = { .struct_size = sizeof r };
+    struct hg_sim *compacted = copy_of(disk);
+    struct count sum;
+
+    OK(hg_sim_run(compacted, squeeze, &r));
+    cr_assert_geq(r.values, 2u, "%llu", (unsigned long long)r.values);
+    set_stride(7);
+    campaign(compacted, 1);
+    print_table("compacted", 1, &sum);
+    hg_sim_destroy(compacted);
+    cr_assert_gt(table[F_COMPRESSED][D_FLIP].detected, 100);
     cr_assert_eq(sum.undetected, 0);
     cr_assert_eq(sum.undecidable, 0);
 }
