@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "holog/space.h"
+#include "space.h"
 #include "verbs.h"
 
 struct listing {
@@ -16,11 +17,6 @@ struct listing {
 static uint64_t live_of(const holog_segment_space *s)
 {
     return s->head_bytes + s->history_bytes + s->tag_bytes + s->view_bytes;
-}
-
-static const char *kind_name(uint32_t kind)
-{
-    return kind == HOLOG_SEGMENT_EXTENTS ? "extents" : "frames";
 }
 
 static const char *state_name(const holog_segment_space *s)
@@ -58,7 +54,7 @@ static json_object *segment_json(const holog_segment_space *s)
 
     json_add(item, "file", json_text(s->file));
     json_add(item, "segment", json_number(s->segment));
-    json_add(item, "kind", json_text(kind_name(s->kind)));
+    json_add(item, "kind", json_text(space_kind_name(s->kind)));
     json_add(item, "sealed", json_object_new_boolean(s->sealed != 0));
     json_add(item, "busy", json_object_new_boolean(s->busy != 0));
     add_sizes(item, s);
@@ -106,7 +102,7 @@ static int take_segment(void *ctx, const holog_segment_space *s)
     if (l->args->given[OPT_JSON])
         json_stream_item(&l->stream, segment_json(s));
     else
-        put_row(s->file, kind_name(s->kind), state_name(s), s);
+        put_row(s->file, space_kind_name(s->kind), state_name(s), s);
     return ferror(stdout) != 0;
 }
 

@@ -164,7 +164,7 @@ class Compact(Compacted):
         self.compact()
         self.has_all()
 
-    def test_a_file_that_cannot_grow_is_told_and_nothing_has_changed(self):
+    def test_a_file_that_cannot_grow_is_told_and_only_what_was_dead_has_gone(self):
         self.churn()
         extents = self.segments(".hext")
 
@@ -175,7 +175,7 @@ class Compact(Compacted):
                               check=False, timeout=TIMEOUT_S)
         self.assertEqual((done.returncode, done.stdout), (FAILED, b""), done.stderr)
         self.assertIn(b"'ulimit -f'", done.stderr)
-        self.assertEqual(self.segments(".hext"), extents)
+        self.assertLessEqual(set(self.segments(".hext")), set(extents))
         self.assertEqual(self.segments(".hwp") + self.segments(".tmp"), [])
         self.has_all()
         self.assertEqual(self.compact()["segments_added"], 1)
