@@ -37,7 +37,7 @@ struct hg_workspaces *hg_cold_workspaces(struct hg_cold *c)
 
 static struct hg_cold_set *set_new(size_t room)
 {
-    struct hg_cold_set *set = hg_calloc(1, sizeof *set + room * sizeof set->of[0]);
+    struct hg_cold_set *set = hg_calloc(1, sizeof *set + room * sizeof(void *));
 
     if (set != NULL)
         set->refs = 1;

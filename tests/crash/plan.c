@@ -192,7 +192,7 @@ void plan_print(const struct plan *p)
 {
     static const char *const ops[] = { "SAVE", "MKDIR",   "DELETE", "DELETE_ALL", "MOVE",
                                        "COPY", "SYMLINK", "BATCH",  "ROLLBACK",   "TAG",
-                                       "GC",   "SYNC",    "REOPEN", "IDLE" };
+                                       "GC",   "SYNC",    "REOPEN", "COMPACT",    "IDLE" };
     for (size_t i = 0; i < p->n; i++) {
         const struct step *s = &p->steps[i];
         (void)fprintf(stderr,

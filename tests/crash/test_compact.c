@@ -207,6 +207,69 @@ Test(compact, a_reader_elsewhere_keeps_the_files_that_it_reads)
     on_disk(with_reader, 0);
 }
 
+/* ---- what a cut leaves -----------------------------------------------------------------------------*/
+
+static uint64_t begun_at, ended_at;
+
+static int compact_once(struct hg_io *io, void *ctx)
+{
+    holog_compact_report *r = ctx;
+    holog_options o;
+    holog_store *s = NULL;
+
+    make(io, &o, &s);
+    for (unsigned round = 0; round < 4; round++)
+        save_round(s, round);
+    OK(holog_gc(s, 1, 0, 0, NULL));
+    begun_at = hg_sim_steps(sim);
+    compact(s, HOLOG_COMPACT_ALL, r);
+    ended_at = hg_sim_steps(sim);
+    return holog_close(s);
+}
+
+static int open_and_close(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+
+    (void)ctx;
+    kit_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    has_round(s, 3);
+    return holog_close(s);
+}
+
+/* Where the values are moved to another file, those they were in have gone, and the other way round. */
+Test(compact, an_open_leaves_the_files_before_or_those_after)
+{
+    struct hg_sim_options so = { .seed = kit_seed() };
+    struct hg_sim *whole = NULL;
+    holog_compact_report r;
+    unsigned at_end[2];
+    unsigned outcomes[2] = { 0 };
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, compact_once, &r));
+    cr_assert_eq(r.segments_added, 1u);
+    files(at_end);
+    whole = sim;
+    for (uint64_t step = begun_at; step <= ended_at; step++) {
+        for (unsigned how = 0; how < HG_SIM_CRASH_STRATEGIES; how++) {
+            unsigned n[2];
+            OK(hg_sim_crash(whole, step, (enum hg_sim_strategy)how, step, &sim));
+            OK(hg_sim_run(sim, open_and_close, NULL));
+            files(n);
+            cr_assert(n[1] == 0 || (n[1] == 1 && n[0] == at_end[0]),
+                      "step %llu, way %u: %u extent segments, %u compressed",
+                      (unsigned long long)step, how, n[0], n[1]);
+            outcomes[n[1]]++;
+            hg_sim_destroy(sim);
+        }
+    }
+    cr_assert(outcomes[0] > 0 && outcomes[1] > 0);
+    hg_sim_destroy(whole);
+}
+
 /* ---- extents that no frame names yet -------------------------------------------------------------*/
 
 /* A transaction that has written its extents is committed after the compaction. */
