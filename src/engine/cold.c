@@ -276,7 +276,7 @@ uint64_t hg_cold_own(struct hg_cold *c, uint32_t segment)
 
 void hg_cold_sizes(struct hg_cold *c, struct hg_cold_sizes *out)
 {
-    struct set *set = get(c);
+    struct hg_cold_set *set = get(c);
 
     *out = (struct hg_cold_sizes){ 0 };
     for (size_t i = 0; i < set->n; i++) {
