@@ -9,11 +9,13 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "compaction/victims.h"
+#include "wal/frame.h"
 
 #define READER_GRACE_NS \
     (60 * UINT64_C(1000000000))           /* readers in other processes have time to refresh */
 #define ROUND_BYTES (UINT64_C(512) << 20) /* that live in the victims of one round */
 #define VALUE_MAX   (UINT64_C(256) << 20) /* a larger value stays where it is */
+#define EDIT_ENTRY  32u                   /* bytes, at most, that name a segment in an EDIT */
 
 /* ---- C1: what is to go ---------------------------------------------------------------------------*/
 
@@ -111,20 +113,22 @@ static int any_dead(const struct hg_candidate *v, size_t n)
 }
 
 /* Where nothing lives goes in a round of its own, the first: that takes no room, and makes some. Else as many as one
- * output holds. */
+ * output holds. Never more than the frame of one EDIT can name. */
 static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, size_t n)
 {
     int dead = (c->opts->flags & HOLOG_COMPACT_DRY_RUN) == 0 && any_dead(v, n);
+    size_t room = hg_frame_len_max(hg_log_super(c->store->log)->segment_size_max) / EDIT_ENTRY;
     uint64_t live = 0;
     int rc = HOLOG_OK;
 
-    for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
+    for (size_t i = 0; i < n && rc == HOLOG_OK && room > 0; i++) {
         struct hg_segment_entry e = { .segment = v[i].segment,
                                       .kind = v[i].compact ? HG_KIND_HWP : HG_KIND_EXTENTS,
                                       .used = used_of(c, v[i].segment) };
         if (!v[i].chosen || (dead && v[i].live > 0) || (live > 0 && live + v[i].live > ROUND_BYTES))
             continue;
         live += v[i].live;
+        room--;
         rc = hg_buf_append(&c->victims, &e, sizeof e);
     }
     return rc;

@@ -314,6 +314,50 @@ Test(compact, extents_of_a_transaction_under_way_are_no_garbage)
     on_disk(with_transaction, 0);
 }
 
+/* ---- many segments -------------------------------------------------------------------------------*/
+
+enum {
+    SEGMENTS = 1500,
+    WHOLE = 112640 /* fills a segment of extents */
+};
+
+/* More of them than the frame of one EDIT can name, where segments of frames are small. */
+static int with_many(struct hg_io *io, void *ctx)
+{
+    holog_compact_report r;
+    holog_options o;
+    holog_store *s = NULL;
+    unsigned n[2];
+
+    (void)ctx;
+    kit_options(&o);
+    o.sync = HOLOG_SYNC_NONE;
+    OK(hg_store_init_io(io, &o));
+    OK(hg_store_open_io(io, &o, &s));
+    for (unsigned i = 0; i < SEGMENTS; i++)
+        OK(save(s, "v", WHOLE, i));
+    OK(holog_gc(s, 1, 0, 0, NULL));
+    compact(s, HOLOG_COMPACT_ALL, &r);
+    cr_assert_gt(r.segments_removed, SEGMENTS - 20u);
+    files(n);
+    cr_assert_leq(n[0], 20u); /* those that have lists of segments stay */
+    for (int again = 0; again < 2; again++) {
+        has(s, "v", WHOLE, SEGMENTS - 1);
+        OK(holog_close(s));
+        OK(hg_store_open_io(io, &o, &s));
+    }
+    return holog_close(s);
+}
+
+Test(compact, any_number_of_segments_goes)
+{
+    struct hg_sim_options so = { .seed = kit_seed(), .no_trace = 1 };
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, with_many, NULL));
+    hg_sim_destroy(sim);
+}
+
 /* ---- full disks ----------------------------------------------------------------------------------*/
 
 static struct hg_file *fill_disk(struct hg_io *io)
