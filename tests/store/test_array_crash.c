@@ -147,14 +147,9 @@ static int64_t look_at(holog_store *s)
 
 /* ---- power ---------------------------------------------------------------------------------------*/
 
-<<<<<<< HEAD
-=======
-static struct hg_sim *sim;
-
 static int compacts;
 static uint64_t moved; /* chunks and payloads */
 
->>>>>>> sweep
 static void options(holog_options *o)
 {
     kit_options(o);
