@@ -80,16 +80,16 @@ Test(hwp_reads, a_region_takes_an_eighth_at_most_and_previews_a_few_hundredths)
         struct hg_hwp *h = kit_open_file(f);
         double stored = (double)p.info.stored;
         double region = (double)read_regions(f, h, &m) / stored;
-        (void)printf("# image %u: %.3f times smaller; 256^2 reads at most %.4f of it;", i,
-                     (double)m.v.len / stored, region);
+        (void)fprintf(stderr, "# image %u: %.3f times smaller; 256^2 reads at most %.4f of it;", i,
+                      (double)m.v.len / stored, region);
         cr_assert_leq(region, 0.125);
         for (unsigned halvings = 1; halvings <= 3; halvings++) {
             double part = (double)read_preview(f, h, halvings) / stored;
-            (void)printf(" 1/%u %.4f in %u reads;", 1u << halvings, part, f->calls);
+            (void)fprintf(stderr, " 1/%u %.4f in %u reads;", 1u << halvings, part, f->calls);
             cr_assert_leq(part, allowed[halvings], "a preview of 1/%u reads %f", 1u << halvings,
                           part);
         }
-        (void)printf("\n");
+        (void)fprintf(stderr, "\n");
         hg_hwp_close(h);
         kit_file_free(f);
         field_free(&m.f);
