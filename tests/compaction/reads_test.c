@@ -80,7 +80,7 @@ Test(hwp_reads, a_region_takes_an_eighth_at_most_and_previews_a_few_hundredths)
         struct hg_hwp *h = kit_open_file(f);
         double stored = (double)p.info.stored;
         double region = (double)read_regions(f, h, &m) / stored;
-        (void)fprintf(stderr, "image %u: %.3f times smaller; 256^2 reads at most %.4f of it;", i,
+        (void)fprintf(stderr, "# image %u: %.3f times smaller; 256^2 reads at most %.4f of it;", i,
                       (double)m.v.len / stored, region);
         cr_assert_leq(region, 0.125);
         for (unsigned halvings = 1; halvings <= 3; halvings++) {
