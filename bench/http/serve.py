@@ -270,7 +270,7 @@ def main():
     p.add_argument("--connections", default="1,16,64")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=int, default=3)
-    p.add_argument("--store-megabytes", type=int, default=512)
+    p.add_argument("--store-megabytes", type=int, default=256)
     p.add_argument("--json")
     args = p.parse_args()
     args.sizes = [size_of(s) for s in args.sizes.split(",")]
