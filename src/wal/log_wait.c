@@ -195,7 +195,7 @@ int hg_log_sync_held(struct hg_log *log)
     hg_log_run_dones(log);
     if (target >= log->fail_seq)
         return group_result(log, target);
-    while (log->syncing)
+    while (log->syncing || log->rolling) /* a roll that began meanwhile closes the file */
         hg_log_wait_changed(log, UINT64_MAX);
     if (log->poison != 0)
         return hg_log_poisoned_error(log);

@@ -154,6 +154,7 @@ static int with_reader(struct hg_io *io, void *ctx)
     holog_options o;
     unsigned before[2];
     unsigned after[2];
+    unsigned again[2];
     char path[8];
 
     (void)ctx;
@@ -179,8 +180,11 @@ static int with_reader(struct hg_io *io, void *ctx)
          i++) /* what the compaction has said is in a segment before the last */
         OK(save(s, "small", 900, i));
     size_t before_close = listed(s);
+    files(after);
     OK(holog_close(s));
     OK(hg_store_open_io(io, &o, &s));
+    files(again);
+    cr_assert_eq(again[0], after[0], "files go beside a reader, at the next open");
     cr_assert_eq(listed(s), before_close, "what has gone has come back");
     has_round(s, 4);
     for (unsigned i = 1; i < VALUES - 1; i++) {
