@@ -371,7 +371,8 @@ static int fail_nth(size_t size, void *ctx)
     struct nth *n = ctx;
 
     (void)size;
-    return ++n->seen == n->at;
+    return __atomic_add_fetch(&n->seen, 1, __ATOMIC_RELAXED) ==
+           n->at; /* the store's threads, too */
 }
 
 /* A plate with a field and its labels. */
