@@ -415,7 +415,7 @@ Test(image, an_allocation_that_fails_is_reported_or_done_without_and_the_transac
         hg_alloc_set_fault(fail_nth, &n);
         rc = make_all(txn, data);
         hg_alloc_set_fault(NULL, NULL);
-        if (rc == HOLOG_OK && n.seen < at) {
+        if (rc == HOLOG_OK && __atomic_load_n(&n.seen, __ATOMIC_RELAXED) < at) {
             OK(holog_commit(txn, NULL));
             break;
         }
