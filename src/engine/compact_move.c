@@ -224,6 +224,25 @@ static int write_all(struct mover *m)
     return rc;
 }
 
+/* The header of an extent segment is nobody's only witness: a damaged one has no epoch, and that is all. */
+static int find_epoch(struct mover *m, const struct hg_segment_entry *v, uint64_t *out_epoch)
+{
+    uint8_t header[HG_SEGMENT_HEADER_SIZE];
+    struct holog_error_detail before;
+    struct hg_segment_header h;
+    size_t n = 0;
+    int rc;
+
+    hg_error_get(&before);
+    rc = hg_files_read(m->s->files, v->segment, v->kind, header, sizeof header, 0, &n);
+    if (rc < 0)
+        return rc;
+    if (n == sizeof header && hg_segment_header_decode(header, v->segment, v->kind, &h) == HOLOG_OK)
+        *out_epoch = h.epoch;
+    hg_error_set(&before);
+    return HOLOG_OK;
+}
+
 static int write_sources(struct mover *m)
 {
     const struct hg_segment_entry *v =
@@ -231,8 +250,10 @@ static int write_sources(struct mover *m)
     int rc = HOLOG_OK;
 
     for (size_t i = 0; i < m->c->victims.len / sizeof *v && rc == HOLOG_OK; i++) {
-        const struct hg_hwp_source source = { .id = v[i].segment, .kind = v[i].kind };
-        rc = hg_hwp_add_source(m->writer, &source);
+        struct hg_hwp_source source = { .id = v[i].segment, .kind = v[i].kind };
+        rc = find_epoch(m, &v[i], &source.epoch);
+        if (rc == HOLOG_OK)
+            rc = hg_hwp_add_source(m->writer, &source);
     }
     return rc;
 }

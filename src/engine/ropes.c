@@ -243,7 +243,7 @@ hg_pos hg_ropes_fold(struct hg_ropes *r, hg_pos version)
 int hg_ropes_reserve_fold(struct hg_ropes *r)
 {
     hg_mutex_lock(r->io, &r->lock);
-    int rc = hg_buf_reserve(&r->folds, r->folds.len + sizeof(struct hg_fold_at));
+    int rc = hg_buf_reserve(&r->folds, sizeof(struct hg_fold_at));
     hg_mutex_unlock(r->io, &r->lock);
     return rc;
 }

@@ -339,6 +339,7 @@ HG_MUST_CHECK int hg_record_read(holog_store *s, const struct hg_locator *loc, c
 HG_MUST_CHECK int hg_record_at(holog_store *s, hg_pos at, const char *path,
                                struct hg_record_read *r);
 int hg_record_wrong(hg_pos at, const char *path, const char *why); /* HOLOG_E_CORRUPT */
+int hg_record_moved(const char *path); /* HOLOG_E_STALE: of a reader that the writer is ahead of */
 void hg_record_release(struct hg_record_read *r);
 HG_MUST_CHECK int hg_record_time(holog_store *s, const struct hg_locator *loc,
                                  const struct hg_record *rec, size_t back, uint64_t *out_time_ns);

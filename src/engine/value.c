@@ -24,6 +24,12 @@ int hg_record_wrong(hg_pos at, const char *path, const char *why)
     return rc;
 }
 
+int hg_record_moved(const char *path)
+{
+    return hg_error_path(HOLOG_E_STALE, path, (uint32_t)strlen(path),
+                         "%s has been moved, or let go, by the writer: holog_refresh", path);
+}
+
 static int wrong_record(const struct hg_locator *loc, const char *path, const char *why)
 {
     return hg_record_wrong(hg_pos_make(loc->segment, loc->offset), path, why);
@@ -179,8 +185,7 @@ static int lost_piece(const holog_store *s, const struct hg_locator *loc, const 
     if (rc != HOLOG_E_STALE)
         return rc;
     if (s->log == NULL)
-        return hg_error_path(HOLOG_E_STALE, path, (uint32_t)strlen(path),
-                             "%s has been moved, or let go, by the writer: holog_refresh", path);
+        return hg_record_moved(path);
     return wrong_record(loc, path, "names a segment that is not there");
 }
 

@@ -437,8 +437,7 @@ static int lost_piece(const holog_store *s, const char *path, int rc)
     if (rc != HOLOG_E_STALE)
         return rc;
     if (s->log == NULL)
-        return hg_error_path(HOLOG_E_STALE, path, (uint32_t)strlen(path),
-                             "%s has been moved, or let go, by the writer: holog_refresh", path);
+        return hg_record_moved(path);
     rc = hg_error_path(HOLOG_E_CORRUPT, path, (uint32_t)strlen(path),
                        "%s: is made of something in a segment that is not there", path);
     return rc;

@@ -44,24 +44,12 @@ int hg_log_cold_name(struct hg_log *log, uint32_t id)
     return rc < 0 ? rc : sync_names(log);
 }
 
-static struct hg_segment_entry *entry_of(struct hg_log *log, uint32_t segment)
-{
-    struct hg_segment_entry *e = (struct hg_segment_entry *)(void *)log->segments.data;
-    size_t n = log->segments.len / sizeof *e;
-
-    for (size_t i = 0; i < n; i++) {
-        if (e[i].segment == segment)
-            return &e[i];
-    }
-    return NULL;
-}
-
 /* There is room for those that came: that was seen to before anything was written. */
 static void take_over(struct hg_log *log, const struct hg_edit *edit)
 {
     hg_mutex_lock(log->io, &log->ext_lock);
     for (size_t i = 0; i < edit->n_removed; i++) {
-        struct hg_segment_entry *e = entry_of(log, edit->removed[i].segment);
+        struct hg_segment_entry *e = hg_log_find_entry(log, edit->removed[i].segment);
         HG_ASSERT(e != NULL);
         e->kind |= HG_SEGMENT_REMOVED;
     }
@@ -75,7 +63,7 @@ static int make_room(struct hg_log *log, const struct hg_edit *edit)
     int rc;
 
     hg_mutex_lock(log->io, &log->ext_lock);
-    rc = hg_buf_reserve(&log->segments, log->segments.len + edit->n_added * sizeof *edit->added);
+    rc = hg_buf_reserve(&log->segments, edit->n_added * sizeof *edit->added);
     hg_mutex_unlock(log->io, &log->ext_lock);
     return rc;
 }

@@ -255,6 +255,8 @@ int hg_log_write_opening(struct hg_log *log);
 int hg_log_new_header(struct hg_log *log, enum hg_segment_kind kind, uint64_t capacity,
                       struct hg_segment_header *out);
 void hg_log_note(struct hg_log *log, int level, const char *fmt, ...) HG_PRINTF(3, 4);
+/* In the list of segments; NULL: it is not there. ext_lock held. */
+struct hg_segment_entry *hg_log_find_entry(struct hg_log *log, uint32_t segment);
 void hg_log_drop_entry(struct hg_log *log, uint32_t segment); /* from the list of segments */
 void hg_log_set_lists(struct hg_log *log, uint32_t segment);  /* ext_lock held: it has some */
 void hg_log_set_used(struct hg_log *log, uint32_t segment, uint64_t used); /* ext_lock held */

@@ -62,8 +62,8 @@ int hg_log_write_super(struct hg_log *log, uint32_t state)
 
 /* ---- the list of segments ---------------------------------------------------------------------------*/
 
-/* From the end: what changes is among the newest. NULL: not in the list. */
-static struct hg_segment_entry *find_entry(struct hg_log *log, uint32_t segment)
+/* From the end: what changes is among the newest. */
+struct hg_segment_entry *hg_log_find_entry(struct hg_log *log, uint32_t segment)
 {
     struct hg_segment_entry *e = (struct hg_segment_entry *)(void *)log->segments.data;
 
@@ -90,7 +90,7 @@ void hg_log_drop_entry(struct hg_log *log, uint32_t segment)
     struct hg_segment_entry *e;
 
     hg_mutex_lock(log->io, &log->ext_lock);
-    e = find_entry(log, segment);
+    e = hg_log_find_entry(log, segment);
     if (e != NULL) {
         size_t behind = log->segments.len - ((size_t)((uint8_t *)(e + 1) - log->segments.data));
         memmove(e, e + 1, behind);
@@ -101,7 +101,7 @@ void hg_log_drop_entry(struct hg_log *log, uint32_t segment)
 
 void hg_log_set_used(struct hg_log *log, uint32_t segment, uint64_t used)
 {
-    struct hg_segment_entry *e = find_entry(log, segment);
+    struct hg_segment_entry *e = hg_log_find_entry(log, segment);
 
     HG_ASSERT(e != NULL);
     e->used = used;
@@ -109,7 +109,7 @@ void hg_log_set_used(struct hg_log *log, uint32_t segment, uint64_t used)
 
 void hg_log_set_lists(struct hg_log *log, uint32_t segment)
 {
-    struct hg_segment_entry *e = find_entry(log, segment);
+    struct hg_segment_entry *e = hg_log_find_entry(log, segment);
 
     HG_ASSERT(e != NULL);
     e->kind |= HG_SEGMENT_LISTS;

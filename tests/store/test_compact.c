@@ -391,6 +391,48 @@ Test(compact, an_array_is_compressed_by_what_it_is)
     box_end(&box);
 }
 
+/* The transaction's rope names what the fold has written anew: nobody else does. */
+Test(compact, a_transaction_reads_its_own_delta_though_a_fold_and_a_compaction_came_since)
+{
+    static uint8_t bytes[9 * KIB];
+    uint8_t *want = malloc(300 * KIB);
+    holog_txn *txn = NULL;
+    holog_value *v = NULL;
+    const holog_delta d = {
+        .kind = HOLOG_DELTA_UPDATE, .end = 100, .data = bytes, .len_bytes = 100
+    };
+
+    begin();
+    OK(save_seed(box.store, "d", 300 * KIB, 5, 0));
+    value_fill(want, 300 * KIB, 5);
+    for (size_t i = 0; i < 140; i++) {
+        memset(bytes, (int)i, sizeof bytes);
+        OK(change("d", i * 2 * KIB, bytes, sizeof bytes));
+        memcpy(want + i * 2 * KIB, bytes, sizeof bytes);
+    }
+    box_reopen(&box); /* nothing is in memory */
+    OK(holog_begin(box.store, &txn));
+    memset(bytes, 250, sizeof bytes);
+    OK(holog_txn_apply(txn, "d", &d, 1, 0));
+    memcpy(want, bytes, 100);
+    OK(holog_fold(box.store, "d"));
+    churn(2);
+    let_go();
+    compact(HOLOG_COMPACT_ALL);
+    compact(HOLOG_COMPACT_ALL);
+    OK(holog_txn_load(txn, "d", &v));
+    cr_assert_eq(holog_value_size(v), 300 * KIB);
+    cr_assert_eq(memcmp(holog_value_data(v), want, 300 * KIB), 0);
+    holog_value_release(v);
+    OK(holog_commit(txn, NULL));
+    box_same_after_reopen(&box);
+    OK(holog_load(box.store, "d", &v));
+    cr_assert_eq(memcmp(holog_value_data(v), want, 300 * KIB), 0);
+    holog_value_release(v);
+    free(want);
+    box_end(&box);
+}
+
 /* ---- beside others -------------------------------------------------------------------------------*/
 
 #define LEN (300 * KIB)
