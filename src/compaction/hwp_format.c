@@ -495,7 +495,7 @@ static int decode_sources(const struct decoding *d)
         struct hg_hwp_source *s = &d->t->source[i];
         *s = (struct hg_hwp_source){ hg_get_le32(in), hg_get_le32(in + 4), hg_get_le64(in + 8) };
         if (s->id == 0 || (i > 0 && s->id <= s[-1].id) || s->kind < HG_KIND_FRAMES ||
-            s->kind > HG_KIND_COLD)
+            s->kind > HG_KIND_HWP)
             return damaged(d, HG_HWP_SOURCES, i, "a source that cannot be, or out of order");
     }
     return HOLOG_OK;

@@ -236,7 +236,7 @@ int hg_hwp_add_source(struct hg_hwp_writer *w, const struct hg_hwp_source *sourc
     int rc = w->rc;
 
     if (rc == HOLOG_OK &&
-        (source->id == 0 || source->kind < HG_KIND_FRAMES || source->kind > HG_KIND_COLD))
+        (source->id == 0 || source->kind < HG_KIND_FRAMES || source->kind > HG_KIND_HWP))
         rc = hg_error(HOLOG_E_INVAL, "segment %08x of kind %u cannot be replaced",
                       (unsigned)source->id, (unsigned)source->kind);
     return w->rc = rc < 0 ? rc : hg_buf_append(&w->sources, source, sizeof *source);

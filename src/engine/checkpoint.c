@@ -732,7 +732,7 @@ static int read_segments(struct reader *r, struct hg_checkpoint *out)
                                       .kind = in[4],
                                       .used = hg_get_le64(in + 5) };
         unsigned kind = hg_segment_entry_kind(&e);
-        if (e.segment == 0 || kind < HG_KIND_FRAMES || kind > HG_KIND_COLD)
+        if (e.segment == 0 || kind < HG_KIND_FRAMES || kind > HG_KIND_BASE)
             return hg_corrupt_file(r->name, reader_offset(r) - sizeof in,
                                    "an entry names no segment");
         rc = hg_buf_append(&out->segments, &e, sizeof e);

@@ -13,10 +13,12 @@
 
 static const char *kind_suffix(enum hg_segment_kind kind)
 {
-    if (kind == HG_KIND_FRAMES || kind == HG_KIND_COLD)
+    if (kind == HG_KIND_FRAMES)
         return "hlog";
     if (kind == HG_KIND_EXTENTS)
         return "hext";
+    if (kind == HG_KIND_BASE)
+        return "base";
     HG_ASSERT(kind == HG_KIND_HWP);
     return "hwp";
 }
@@ -59,6 +61,7 @@ int hg_segment_parse_name(const char *name, uint32_t *out_id, enum hg_segment_ki
         { ".hlog", HG_KIND_FRAMES },
         { ".hext", HG_KIND_EXTENTS },
         { ".hwp", HG_KIND_HWP },
+        { ".base", HG_KIND_BASE },
     };
     size_t len = strlen(name);
     uint32_t id = 0;

@@ -16,7 +16,9 @@
 #define HG_FEATURE_VERSIONS UINT64_C(1) /* DELTA, ROLLBACK, TAG, RETENTION, FOLD records */
 #define HG_FEATURE_ARRAYS   UINT64_C(4) /* node components; 2 stays one that no holog knows */
 #define HG_FEATURE_COLD     UINT64_C(8) /* EDIT records, segments of cold blocks */
-#define HG_FEATURES_KNOWN   (HG_FEATURE_VERSIONS | HG_FEATURE_ARRAYS | HG_FEATURE_COLD)
+#define HG_FEATURE_BASE     UINT64_C(16) /* the log may begin with a base, not with its first frame */
+#define HG_FEATURES_KNOWN \
+    (HG_FEATURE_VERSIONS | HG_FEATURE_ARRAYS | HG_FEATURE_COLD | HG_FEATURE_BASE)
 
 #define HG_SUPER_NAME       "SUPER"
 #define HG_CALIBRATION_NAME "calibration.json" /* no part of the log; verify knows it */
@@ -31,7 +33,7 @@ enum hg_segment_kind {
     HG_KIND_FRAMES = 1,  /* .hlog */
     HG_KIND_EXTENTS = 2, /* .hext */
     HG_KIND_HWP = 3,     /* .hwp */
-    HG_KIND_COLD = 4,    /* .hlog written by compaction, reserved */
+    HG_KIND_BASE = 4,    /* .base: the index as of a frame, which the log may begin with */
 };
 
 #define HG_SEGMENT_MIN        (16u << 10)
@@ -41,6 +43,8 @@ enum hg_segment_kind {
 #define HG_EXTENT_SEGMENT_MAX (1024u << 20)
 #define HG_HWP_SEGMENT_MIN    (8u << 10)          /* header and footer */
 #define HG_HWP_SEGMENT_MAX    (UINT64_C(1) << 30) /* offsets fit positions, too */
+#define HG_BASE_MIN           (8u << 10)          /* header and an empty index */
+#define HG_BASE_MAX           (UINT64_C(1) << 40)
 #define HG_FRAME_MAX          (16u << 20)
 #define HG_INLINE_DEFAULT     65536u
 
@@ -80,7 +84,7 @@ int hg_layout_zero(const uint8_t *p, size_t len);
 /* "seg/0000000a.hlog" into out (HG_FILE_NAME_MAX bytes). */
 void hg_segment_name(char *out, uint32_t id, enum hg_segment_kind kind);
 void hg_segment_tmp_name(char *out, uint32_t id);
-/* Parse a name inside seg/. 1: a segment (id, kind set; a .hlog is HG_KIND_FRAMES); 2: a .tmp;
+/* Parse a name inside seg/. 1: a segment (id, kind set); 2: a .tmp;
  * 0: something else. */
 int hg_segment_parse_name(const char *name, uint32_t *out_id, enum hg_segment_kind *out_kind);
 

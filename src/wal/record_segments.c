@@ -8,13 +8,13 @@
 #include "wal/record_parts.h"
 
 #define SEGMENT_ENTRY_SIZE 13u
-static_assert(HG_HWP_SEGMENT_MAX <= HG_EXTENT_SEGMENT_MAX, "one bound for all kinds");
+static_assert(HG_HWP_SEGMENT_MAX <= HG_EXTENT_SEGMENT_MAX, "one bound for all kinds but bases");
 static_assert(SEGMENT_ENTRY_SIZE == 4 + 1 + 8, "SEGMENTS entry: format v1");
 
 static int segment_entry_sane(const struct hg_segment_entry *e)
 {
-    return e->segment != 0 && e->kind >= HG_KIND_FRAMES && e->kind <= HG_KIND_COLD &&
-           e->used <= HG_EXTENT_SEGMENT_MAX;
+    return e->segment != 0 && e->kind >= HG_KIND_FRAMES && e->kind <= HG_KIND_BASE &&
+           e->used <= (e->kind == HG_KIND_BASE ? HG_BASE_MAX : HG_EXTENT_SEGMENT_MAX);
 }
 
 #define SEGMENTS_MAX (HG_REC_CONTENT_MAX / 4 / SEGMENT_ENTRY_SIZE)

@@ -33,10 +33,13 @@
 
 static_assert(SEGMENT_HASH_AT + 16 == HG_SEGMENT_HEADER_SIZE, "the hash ends it: format v1");
 
-/* Predecessor fields: of frame segments only, and only when there is one. */
+/* Predecessor fields: of frame segments, when there is one before; of a base, of the segment with the last frame that it
+ * covers, up to there. */
 static const char *pred_fault(const struct hg_segment_header *h, uint32_t *out_at)
 {
     *out_at = 224;
+    if (h->kind == HG_KIND_BASE && (h->pred_id == 0 || h->pred_last_len == 0))
+        return "a base that covers no frame";
     if (h->pred_id == 0) {
         if (h->pred_last_len != 0 || h->pred_epoch != 0 || h->pred_end != 0 ||
             h->pred_last_hash != 0 || h->pred_number != 0 || h->pred_cut != 0)
@@ -45,7 +48,7 @@ static const char *pred_fault(const struct hg_segment_header *h, uint32_t *out_a
     }
     if (h->pred_id >= h->id)
         return "the predecessor has a higher id";
-    if (h->kind != HG_KIND_FRAMES)
+    if (h->kind != HG_KIND_FRAMES && h->kind != HG_KIND_BASE)
         return "only frame segments have a predecessor";
     *out_at = 228;
     if (h->pred_last_len != 0 &&
@@ -62,7 +65,7 @@ static const char *pred_fault(const struct hg_segment_header *h, uint32_t *out_a
     if (h->pred_number > h->highest_number)
         return "the predecessor's last commit is above the highest number";
     *out_at = 272;
-    if (h->pred_cut > 1)
+    if (h->pred_cut > (h->kind == HG_KIND_FRAMES ? 1 : 0))
         return "neither cut nor whole";
     return NULL;
 }
@@ -73,6 +76,8 @@ static int capacity_fits(const struct hg_segment_header *h)
         return h->capacity >= HG_EXTENT_SEGMENT_MIN && h->capacity <= HG_EXTENT_SEGMENT_MAX;
     if (h->kind == HG_KIND_HWP)
         return h->capacity >= HG_HWP_SEGMENT_MIN && h->capacity <= HG_HWP_SEGMENT_MAX;
+    if (h->kind == HG_KIND_BASE)
+        return h->capacity >= HG_BASE_MIN && h->capacity <= HG_BASE_MAX;
     return h->capacity >= HG_SEGMENT_MIN && h->capacity <= HG_SEGMENT_MAX;
 }
 
@@ -80,7 +85,7 @@ static int capacity_fits(const struct hg_segment_header *h)
 static const char *header_fault(const struct hg_segment_header *h, uint32_t *out_at)
 {
     *out_at = 12;
-    if (h->kind != HG_KIND_FRAMES && h->kind != HG_KIND_EXTENTS && h->kind != HG_KIND_HWP)
+    if (h->kind < HG_KIND_FRAMES || h->kind > HG_KIND_BASE)
         return "the kind is unknown";
     *out_at = 16;
     if (h->id == 0)
@@ -174,9 +179,6 @@ static int understand(const uint8_t *in, const struct hg_segment_header *h, uint
     if (hg_get_le32(in + 84) != 0)
         return hg_error(HOLOG_E_VERSION, "segment %08x is encrypted (cipher %u)" HG_USE_NEWER,
                         (unsigned)id, (unsigned)hg_get_le32(in + 84));
-    if (h->kind == HG_KIND_COLD)
-        return hg_error(HOLOG_E_VERSION, "segment %08x is of kind %u" HG_USE_NEWER, (unsigned)id,
-                        (unsigned)h->kind);
     return HOLOG_OK;
 }
 

@@ -7,11 +7,11 @@
 static int parse(const char *name, uint32_t *id, enum hg_segment_kind *kind)
 {
     *id = 77;
-    *kind = HG_KIND_COLD;
+    *kind = HG_KIND_BASE;
     int rc = hg_segment_parse_name(name, id, kind);
     if (rc != 1) {
         cr_assert_eq(*id, 77u, "%s: the id was touched", name);
-        cr_assert_eq(*kind, HG_KIND_COLD, "%s: the kind was touched", name);
+        cr_assert_eq(*kind, HG_KIND_BASE, "%s: the kind was touched", name);
     }
     return rc;
 }
@@ -25,15 +25,16 @@ Test(layout, names_are_eight_lower_case_hex_digits)
     cr_assert_str_eq(name, "seg/deadbeef.hext");
     hg_segment_name(name, 1, HG_KIND_HWP);
     cr_assert_str_eq(name, "seg/00000001.hwp");
-    hg_segment_name(name, 1, HG_KIND_COLD);
-    cr_assert_str_eq(name, "seg/00000001.hlog");
+    hg_segment_name(name, 1, HG_KIND_BASE);
+    cr_assert_str_eq(name, "seg/00000001.base");
     hg_segment_tmp_name(name, UINT32_MAX);
     cr_assert_str_eq(name, "seg/ffffffff.tmp");
 }
 
 Test(layout, every_name_parses_back)
 {
-    const enum hg_segment_kind kinds[] = { HG_KIND_FRAMES, HG_KIND_EXTENTS, HG_KIND_HWP };
+    const enum hg_segment_kind kinds[] = { HG_KIND_FRAMES, HG_KIND_EXTENTS, HG_KIND_HWP,
+                                           HG_KIND_BASE };
     struct rng r = rng_begin("every_name_parses_back");
     for (int i = 0; i < 1000; i++) {
         char name[HG_FILE_NAME_MAX];
