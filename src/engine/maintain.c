@@ -100,7 +100,7 @@ int hg_verify_io(struct hg_io *io, unsigned flags,
                  holog_progress_fn progress, void *progress_ctx)
 {
     struct report r = { .each = each, .ctx = ctx };
-    int rc = hg_verify(io, flags, verify_cold, on_damage, &r, progress, progress_ctx);
+    int rc = hg_verify(io, flags, verify_cold, NULL, on_damage, &r, progress, progress_ctx);
 
     if (rc == HOLOG_OK && r.damaged)
         rc = hg_error(HOLOG_E_CORRUPT, "%s is damaged", io->root);
@@ -163,7 +163,7 @@ int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
         return rc;
     rc = lock_for_repair(io, dry_run, &lock);
     if (rc == HOLOG_OK)
-        rc = hg_repair(io, mode, dry_run, on_damage, &r, &report);
+        rc = hg_repair(io, mode, dry_run, NULL, on_damage, &r, &report);
     if (lock != NULL)
         (void)io->ops->close(lock); /* releases the lock */
     io->ops->destroy(io);

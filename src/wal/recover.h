@@ -67,6 +67,10 @@ struct hg_recover_options {
     uint32_t from_len;
     const struct hg_segment_entry *known; /* what the checkpoint knew of segments; with `from` */
     size_t n_known;
+    /* A log that begins with a base is replayed from there on only: `from` 0, or one before the frame that the base
+     * covers, is HOLOG_E_STALE. Bases with this id or above are not looked at: the content of that one is damaged.
+     * 0: none is passed over. */
+    uint32_t base_below;
     hg_pos limit; /* read-only beside a live writer: the durable end from ctl; nothing behind
                            it is looked at or judged. 0 = no limit */
     holog_progress_fn progress; /* may be NULL */
@@ -100,6 +104,12 @@ struct hg_recovered {
         *left_over; /* files in seg/ that are of the store no more, or never were;
                                            hg_malloc, the caller's */
     size_t n_left_over;
+    uint32_t
+        base; /* the newest base that is of the store and whose header is sound; 0: the log begins with its first
+                      frame */
+    uint32_t
+        begins; /* the segment with the frame that it covers: those of frames below are of the log no more, and
+                        hold records only. 0 = no base */
     int used_known; /* 1: `used` of extent segments takes in all that frames name */
     uint64_t frames_read, bytes_read;
 };
@@ -153,12 +163,16 @@ HG_MUST_CHECK int hg_blocks_verify(const void *data, size_t len, const uint8_t *
  * which value, when it is known (0). quick: as HOLOG_VERIFY_QUICK. Not 0 from found is returned. */
 typedef int (*hg_verify_cold_fn)(struct hg_io *io, const struct hg_super *super, uint32_t segment,
                                  int quick, int (*found)(void *ctx, hg_pos birth), void *ctx);
-/* Everything readable, checked; see holog_verify. cold: NULL, they are not looked at. */
+/* Everything readable, checked; see holog_verify. cold: NULL, they are not looked at. base: the same, of the content
+ * of a base (birth is 0). */
 HG_MUST_CHECK int hg_verify(struct hg_io *io, unsigned flags, hg_verify_cold_fn cold,
+                            hg_verify_cold_fn base,
                             int (*each)(void *ctx, const struct hg_damage_found *d), void *ctx,
                             holog_progress_fn progress, void *progress_ctx);
-/* See holog_repair. io's directory is locked by the caller. */
+/* See holog_repair. io's directory is locked by the caller. base: as in hg_verify; NULL: what bases hold is taken for
+ * sound. */
 HG_MUST_CHECK int hg_repair(struct hg_io *io, enum holog_repair_mode mode, int dry_run,
+                            hg_verify_cold_fn base,
                             int (*each)(void *ctx, const struct hg_damage_found *d), void *ctx,
                             holog_repair_report *out_report);
 

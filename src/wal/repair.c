@@ -299,12 +299,13 @@ int hg_repair_point_in_time(struct hg_repairer *r)
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
-int hg_repair(struct hg_io *io, enum holog_repair_mode mode, int dry_run,
+int hg_repair(struct hg_io *io, enum holog_repair_mode mode, int dry_run, hg_verify_cold_fn base,
               int (*each)(void *ctx, const struct hg_damage_found *d), void *ctx,
               holog_repair_report *out_report)
 {
     struct hg_repairer r = { .io = io,
                              .dry_run = dry_run,
+                             .base = base,
                              .each = each,
                              .ctx = ctx,
                              .plan = { .io = io },

@@ -32,6 +32,7 @@ void hg_births_release(struct hg_births *b);
 struct hg_repairer {
     struct hg_io *io;
     int dry_run;
+    hg_verify_cold_fn base; /* may be NULL */
     int (*each)(void *ctx, const struct hg_damage_found *d);
     void *ctx;
     struct hg_plan plan;

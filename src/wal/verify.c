@@ -429,7 +429,7 @@ static int verify_all(struct hg_verifier *v)
     return rc == 0 ? hg_verify_other_files(v) : rc;
 }
 
-int hg_verify(struct hg_io *io, unsigned flags, hg_verify_cold_fn cold,
+int hg_verify(struct hg_io *io, unsigned flags, hg_verify_cold_fn cold, hg_verify_cold_fn base,
               int (*each)(void *ctx, const struct hg_damage_found *d), void *ctx,
               holog_progress_fn progress, void *progress_ctx)
 {
@@ -437,6 +437,7 @@ int hg_verify(struct hg_io *io, unsigned flags, hg_verify_cold_fn cold,
     struct hg_verifier v = { .io = io,
                              .flags = flags,
                              .cold = cold,
+                             .base = base,
                              .each = each,
                              .ctx = ctx,
                              .progress = progress,

@@ -20,6 +20,7 @@ struct hg_verifier {
     struct hg_io *io;
     unsigned flags; /* enum holog_verify_flags */
     hg_verify_cold_fn cold;
+    hg_verify_cold_fn base;
     int (*each)(void *ctx, const struct hg_damage_found *d);
     void *ctx;
     holog_progress_fn progress;

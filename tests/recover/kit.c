@@ -574,7 +574,7 @@ static int verify_io(struct hg_io *io, void *ctx)
 {
     struct kit_verify *v = ctx;
     v->n_found = v->n_harmful = 0;
-    v->rc = hg_verify(io, v->flags, NULL, keep_damage, v, NULL, NULL);
+    v->rc = hg_verify(io, v->flags, NULL, NULL, keep_damage, v, NULL, NULL);
     if (v->rc < 0)
         holog_last_error(&v->error);
     return v->rc;
@@ -599,7 +599,7 @@ int kit_repair_io(struct hg_io *io, void *ctx)
     r->n_found = 0;
     memset(&r->report, 0, sizeof r->report);
     r->report.struct_size = sizeof r->report;
-    r->rc = hg_repair(io, r->mode, r->dry_run, keep_loss, r, &r->report);
+    r->rc = hg_repair(io, r->mode, r->dry_run, NULL, keep_loss, r, &r->report);
     if (r->rc < 0)
         holog_last_error(&r->error);
     return r->rc;
