@@ -44,7 +44,9 @@ static int load(struct hg_io *io, void *ctx)
     struct hg_index *past = NULL;
     struct hg_checkpoint c = { 0 };
     char note[160];
-    int checked = hg_checkpoint_check(io, in->name);
+    const struct hg_checkpoint_at at = { .name = in->name };
+    const struct hg_checkpoint_bounds bounds = { .uuid = in->uuid, .max_number = UINT64_MAX };
+    int checked = hg_checkpoint_check(io, &at);
 
     if (hg_index_create(NULL, 0, &ix) < 0)
         return 0;
@@ -52,7 +54,7 @@ static int load(struct hg_io *io, void *ctx)
         hg_index_destroy(ix);
         return 0;
     }
-    int loaded = hg_checkpoint_load(io, in->uuid, UINT64_MAX, ix, past, &c, note);
+    int loaded = hg_checkpoint_load(io, &bounds, ix, past, &c, note);
     FUZZ_CHECK(loaded == 0 || loaded == HOLOG_E_NOENT);
     FUZZ_CHECK(checked == 0 || checked == HOLOG_E_CORRUPT || checked == HOLOG_E_VERSION);
     FUZZ_CHECK(loaded < 0 || checked == 0);

@@ -13,7 +13,10 @@
 #ifndef HG_ENGINE_BASE_H
 #define HG_ENGINE_BASE_H
 
+#include "engine/checkpoint.h"
 #include "engine/store_internal.h"
+#include "wal/segment.h"
+#include "wal/super.h"
 
 /* A new base, of all that has been committed before this call. By who has begun a compaction (compact.c), no lock held.
  * Of a log without a frame none is made. HOLOG_E_NOSPC, HOLOG_E_NOMEM, HOLOG_E_IO, HOLOG_E_CORRUPT (what was
@@ -27,5 +30,23 @@ HG_MUST_CHECK uint32_t hg_base_begins(holog_store *s);
 
 /* Bytes of its file; 0: there is none. Any thread. */
 uint64_t hg_base_bytes(const holog_store *s);
+
+/* ---- for opening a store, and for verify ---------------------------------------------------------*/
+
+/* The end of the frame that it covers. */
+hg_pos hg_base_covers(const struct hg_segment_header *h);
+/* The newest whose header is sound and of this store, with an id below `below` and not covering more than `limit` (0:
+ * any). out->id 0: there is none. HOLOG_E_NOMEM, errors of reading seg/. */
+HG_MUST_CHECK int hg_base_find(struct hg_io *io, const struct hg_super *super, uint32_t below,
+                               hg_pos limit, struct hg_segment_header *out);
+/* What it holds, as hg_checkpoint_read; its header has been read. */
+HG_MUST_CHECK int hg_base_load(struct hg_io *io, const struct hg_segment_header *h,
+                               struct hg_index *empty, struct hg_index *empty_past,
+                               struct hg_checkpoint *out);
+/* Header and content of one. HOLOG_E_CORRUPT, HOLOG_E_VERSION, HOLOG_E_STALE (what it says is of another store), errors of
+ * reading. */
+HG_MUST_CHECK int hg_base_check(struct hg_io *io, uint32_t id);
+/* The log has been recovered: takes note of the base that it begins with. loaded: the one whose content was read; 0: none. */
+void hg_base_opened(holog_store *s, uint32_t loaded);
 
 #endif

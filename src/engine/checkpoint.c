@@ -1,5 +1,6 @@
 /*
- * Index checkpoints: one file is written and read here, and the newest sound one chosen.
+ * Index checkpoints: one is written and read here, and the newest sound file of chk/ chosen. Those in bases (base.c) are
+ * the same bytes, at another offset of a file.
  *
  *  offset size field                             offset size field
  *       0    8 magic 'HOLOGIDX'                      112    8 live key bytes
@@ -215,28 +216,29 @@ static const char *header_fault(const struct header *h, uint64_t left, uint32_t 
     return NULL;
 }
 
-static int decode_header(const char *name, const uint8_t *in, uint64_t file_size,
+/* in: as it stands at `origin` of the file, `size` bytes before its end. */
+static int decode_header(const char *name, const uint8_t *in, uint64_t origin, uint64_t size,
                          struct header *out)
 {
     uint32_t at = 0;
     struct header h;
 
     if (memcmp(in, chk_magic, sizeof chk_magic) != 0)
-        return hg_corrupt_file(name, 0, "no index checkpoint: the magic is wrong");
+        return hg_corrupt_file(name, origin, "no index checkpoint: the magic is wrong");
     if (!hash_is(in + CHK_HASH_AT, hg_hash128(in, CHK_HASH_AT)))
-        return hg_corrupt_file(name, CHK_HASH_AT, "the header's hash is wrong");
+        return hg_corrupt_file(name, origin + CHK_HASH_AT, "the header's hash is wrong");
     uint32_t version = hg_get_le32(in + 8);
     if (version != CHK_VERSION)
         return hg_error(HOLOG_E_VERSION, "%s has version %" PRIu32 "; this holog reads %u", name,
                         version, CHK_VERSION);
     if (hg_get_le32(in + 12) != 0)
-        return hg_corrupt_file(name, 12, "reserved bytes are not zero");
+        return hg_corrupt_file(name, origin + 12, "reserved bytes are not zero");
     if (!hg_layout_zero(in + CHK_USED, CHK_HASH_AT - CHK_USED))
-        return hg_corrupt_file(name, CHK_USED, "reserved bytes are not zero");
+        return hg_corrupt_file(name, origin + CHK_USED, "reserved bytes are not zero");
     read_fields(in, &h);
-    const char *fault = header_fault(&h, file_size - CHK_HEADER_SIZE - CHK_HASH_SIZE, &at);
+    const char *fault = header_fault(&h, size - CHK_HEADER_SIZE - CHK_HASH_SIZE, &at);
     if (fault != NULL)
-        return hg_corrupt_file(name, at, "%s", fault);
+        return hg_corrupt_file(name, origin + at, "%s", fault);
     *out = h;
     return HOLOG_OK;
 }
@@ -305,16 +307,17 @@ static int list_one(void *ctx, const char *name, int is_dir)
 struct writer {
     struct hg_hash_stream hash;
     struct hg_file *file;
-    uint8_t *chunk; /* CHUNK_BYTES, page-aligned */
-    size_t len;     /* bytes in it */
-    uint64_t at;    /* where it begins in the file */
+    uint64_t origin; /* of the checkpoint in the file */
+    uint8_t *chunk;  /* CHUNK_BYTES, page-aligned */
+    size_t len;      /* bytes in it */
+    uint64_t at;     /* where it begins in the checkpoint */
     uint64_t pages, page_bytes;
 };
 
 static int writer_flush(struct writer *w)
 {
     size_t skip = w->at == 0 ? CHK_HEADER_SIZE : 0; /* the header has a hash of its own */
-    int rc = hg_io_write_full(w->file, w->chunk, w->len, w->at, 0);
+    int rc = hg_io_write_full(w->file, w->chunk, w->len, w->origin + w->at, 0);
     if (rc < 0)
         return rc;
     hg_hash_stream_add(&w->hash, w->chunk + skip, w->len - skip);
@@ -475,7 +478,7 @@ static struct header header_of(const struct hg_checkpoint *c, const struct hg_ro
     return h;
 }
 
-/* Everything but the header, then the header, then to the disk. */
+/* Everything but the header, then the header. */
 static int write_content(struct writer *w, const struct hg_checkpoint *c,
                          const struct hg_root *root, const struct hg_root *past)
 {
@@ -506,16 +509,31 @@ static int write_content(struct writer *w, const struct hg_checkpoint *c,
     struct hg_hash128 hash = hg_hash_stream_end(&w->hash);
     hg_put_le64(bytes, hash.lo);
     hg_put_le64(bytes + 8, hash.hi);
-    rc = hg_io_write_full(w->file, bytes, CHK_HASH_SIZE, w->at, 0);
+    rc = hg_io_write_full(w->file, bytes, CHK_HASH_SIZE, w->origin + w->at, 0);
     if (rc < 0)
         return rc;
+    w->at += CHK_HASH_SIZE;
     h.past_pages = w->pages - h.pages;
     h.past_page_bytes = w->page_bytes - h.page_bytes;
     encode_header(&h, bytes);
-    rc = hg_io_write_full(w->file, bytes, sizeof bytes, 0, 0);
-    if (rc < 0)
-        return rc;
-    return w->file->io->ops->fdatasync(w->file);
+    return hg_io_write_full(w->file, bytes, sizeof bytes, w->origin, 0);
+}
+
+int hg_checkpoint_put(struct hg_file *file, uint64_t offset, const struct hg_checkpoint *c,
+                      const struct hg_root *root, const struct hg_root *past, uint64_t *out_len)
+{
+    struct writer w = { .file = file, .origin = offset };
+    int rc;
+
+    hg_hash_stream_begin(&w.hash);
+    w.chunk = hg_alloc_aligned(HG_IO_BLOCK, CHUNK_BYTES);
+    if (w.chunk == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to write an index checkpoint");
+    rc = write_content(&w, c, root, past);
+    hg_free(w.chunk);
+    if (rc == HOLOG_OK)
+        *out_len = w.at;
+    return rc;
 }
 
 /* An empty file under the temporary name, and chk/ when it is missing. */
@@ -539,26 +557,22 @@ static int create_tmp(struct hg_io *io, struct hg_file **out_file)
 static int write_tmp(struct hg_io *io, const struct hg_checkpoint *c, const struct hg_root *root,
                      const struct hg_root *past)
 {
-    struct writer w = { .file = NULL };
-    int rc = HOLOG_OK;
-
-    hg_hash_stream_begin(&w.hash);
-    w.chunk = hg_alloc_aligned(HG_IO_BLOCK, CHUNK_BYTES);
-    if (w.chunk == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory to write an index checkpoint");
-    rc = create_tmp(io, &w.file);
-    if (rc < 0)
-        goto out;
-    rc = write_content(&w, c, root, past);
     struct holog_error_detail first;
+    struct hg_file *file = NULL;
+    uint64_t len = 0;
+    int rc = create_tmp(io, &file);
+
+    if (rc < 0)
+        return rc;
+    rc = hg_checkpoint_put(file, 0, c, root, past, &len);
+    if (rc == HOLOG_OK)
+        rc = io->ops->fdatasync(file);
     hg_error_get(&first);
-    int closed = io->ops->close(w.file);
+    int closed = io->ops->close(file);
     if (rc < 0)
         hg_error_set(&first); /* first cause wins */
     else
         rc = closed;
-out:
-    hg_free(w.chunk);
     return rc;
 }
 
@@ -611,19 +625,21 @@ struct reader {
     struct hg_hash_stream hash;
     const char *name;
     struct hg_file *file;
-    uint64_t size;   /* of the file */
+    uint64_t origin; /* of the checkpoint in the file */
+    uint64_t size;   /* from there to the file's end */
     uint8_t *chunk;  /* CHUNK_BYTES, page-aligned */
     size_t from, to; /* bytes in it that wait to be parsed */
-    uint64_t next;   /* file offset behind them */
+    uint64_t next;   /* offset in the checkpoint behind them */
     struct header head;
 };
 
+/* In the file, of what is parsed next. */
 static uint64_t reader_offset(const struct reader *r)
 {
-    return r->next - (r->to - r->from);
+    return r->origin + r->next - (r->to - r->from);
 }
 
-/* Hash what of the bytes just read, at file offset `at`, lies between header and last hash. */
+/* Hash what of the bytes just read, at `at` of the checkpoint, lies between header and last hash. */
 static void reader_hash(struct reader *r, const uint8_t *data, size_t len, uint64_t at)
 {
     uint64_t end = r->size - CHK_HASH_SIZE;
@@ -645,7 +661,7 @@ static int reader_need(struct reader *r, size_t n)
     r->from = 0;
     size_t want = (size_t)HG_MIN((uint64_t)(CHUNK_BYTES - r->to), r->size - r->next);
     HG_ASSERT(n <= r->to + want);
-    int rc = hg_io_read_full(r->file, r->chunk + r->to, want, r->next);
+    int rc = hg_io_read_full(r->file, r->chunk + r->to, want, r->origin + r->next);
     if (rc < 0)
         return rc;
     reader_hash(r, r->chunk + r->to, want, r->next);
@@ -851,7 +867,7 @@ static int read_pages(struct reader *r, const struct pages_said *said,
         left -= 4 + (uint64_t)len;
     }
     if (pages != said->pages || keys != said->keys)
-        return hg_corrupt_file(r->name, said->at,
+        return hg_corrupt_file(r->name, r->origin + said->at,
                                "%" PRIu64 " keys in %" PRIu64 " pages, not as stated", keys, pages);
     return HOLOG_OK;
 }
@@ -861,33 +877,23 @@ static int read_last_hash(struct reader *r)
     uint8_t stored[CHK_HASH_SIZE];
     int rc = reader_copy(r, stored, sizeof stored);
     if (rc == HOLOG_OK && !hash_is(stored, hg_hash_stream_end(&r->hash)))
-        return hg_corrupt_file(r->name, r->size - CHK_HASH_SIZE, "the hash is wrong");
+        return hg_corrupt_file(r->name, r->origin + r->size - CHK_HASH_SIZE, "the hash is wrong");
     return rc;
 }
 
-static int read_header(struct reader *r, const uint8_t *uuid)
+static int read_header(struct reader *r)
 {
     uint8_t bytes[CHK_HEADER_SIZE];
     struct hg_file_info info;
-    uint64_t number = 0;
 
     int rc = r->file->io->ops->info(r->file, &info);
     if (rc < 0)
         return rc;
-    r->size = info.size_bytes;
-    if (r->size < CHK_HEADER_SIZE + CHK_HASH_SIZE)
-        return hg_corrupt_file(r->name, r->size, "the file ends too early");
+    if (info.size_bytes < r->origin + CHK_HEADER_SIZE + CHK_HASH_SIZE)
+        return hg_corrupt_file(r->name, info.size_bytes, "the file ends too early");
+    r->size = info.size_bytes - r->origin;
     rc = reader_copy(r, bytes, sizeof bytes);
-    if (rc == HOLOG_OK)
-        rc = decode_header(r->name, bytes, r->size, &r->head);
-    if (rc < 0)
-        return rc;
-    if (uuid != NULL && memcmp(uuid, r->head.uuid, sizeof r->head.uuid) != 0)
-        return hg_error(HOLOG_E_STALE, "%s is of another store", r->name);
-    const char *slash = strrchr(r->name, '/');
-    if (!parse_name(slash != NULL ? slash + 1 : r->name, &number) || number != r->head.number)
-        return hg_corrupt_file(r->name, 56, "the number is not the one in the name");
-    return HOLOG_OK;
+    return rc < 0 ? rc : decode_header(r->name, bytes, r->origin, r->size, &r->head);
 }
 
 static void fill_out(const struct header *h, struct hg_checkpoint *out)
@@ -951,13 +957,38 @@ static int load_end(struct target *t)
     return rc;
 }
 
-/* The whole file in one pass. On failure the indexes are empty and out holds nothing to release. */
-static int read_content(struct reader *r, const uint8_t *uuid, struct target *t,
+/* What the caller knows of it, before anything is read of its pages. */
+static int expected(const struct reader *r, const struct hg_checkpoint_at *at)
+{
+    const struct header *h = &r->head;
+    const struct hg_checkpoint *like = at->like;
+    const char *slash = strrchr(r->name, '/');
+    uint64_t number = 0;
+
+    if (at->uuid != NULL && memcmp(at->uuid, h->uuid, sizeof h->uuid) != 0)
+        return hg_error(HOLOG_E_STALE, "%s is of another store", r->name);
+    if (at->offset == 0 &&
+        (!parse_name(slash != NULL ? slash + 1 : r->name, &number) || number != h->number))
+        return hg_corrupt_file(r->name, 56, "the number is not the one in the name");
+    if (like != NULL && (h->covered != like->covered || h->last_hash != like->last_hash ||
+                         h->last_len != like->last_len || h->number != like->number ||
+                         h->highest_number != like->highest_number))
+        return hg_corrupt_file(r->name, r->origin + 32,
+                               "it covers another frame than the segment's header says");
+    if (h->covered < at->covered_min)
+        return hg_error(HOLOG_E_STALE, "%s covers too little", r->name);
+    return HOLOG_OK;
+}
+
+/* All of it in one pass. On failure the indexes are empty and out holds nothing to release. */
+static int read_content(struct reader *r, const struct hg_checkpoint_at *at, struct target *t,
                         struct hg_checkpoint *out)
 {
     struct hg_checkpoint c = { 0 };
 
-    int rc = read_header(r, uuid);
+    int rc = read_header(r);
+    if (rc == HOLOG_OK)
+        rc = expected(r, at);
     if (rc == HOLOG_OK)
         rc = read_settings(r, &c);
     if (rc == HOLOG_OK)
@@ -990,19 +1021,19 @@ out:
     return rc;
 }
 
-static int read_one(struct hg_io *io, const char *name, const uint8_t *uuid, struct hg_index *ix,
-                    struct hg_index *past, struct hg_checkpoint *out)
+int hg_checkpoint_read(struct hg_io *io, const struct hg_checkpoint_at *at, struct hg_index *ix,
+                       struct hg_index *past, struct hg_checkpoint *out)
 {
     struct target t = { .index = { ix, past } };
-    struct reader r = { .name = name };
+    struct reader r = { .name = at->name, .origin = at->offset };
 
     hg_hash_stream_begin(&r.hash);
     r.chunk = hg_alloc_aligned(HG_IO_BLOCK, CHUNK_BYTES);
     if (r.chunk == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory to read an index checkpoint");
-    int rc = io->ops->open(io, name, 0, &r.file);
+    int rc = io->ops->open(io, at->name, 0, &r.file);
     if (rc == HOLOG_OK) {
-        rc = read_content(&r, uuid, &t, out);
+        rc = read_content(&r, at, &t, out);
         (void)io->ops->close(r.file); /* only read from */
     }
     hg_free(r.chunk);
@@ -1024,10 +1055,11 @@ static int is_ours(int rc)
     return rc == HOLOG_E_NOMEM || rc == HOLOG_E_BUDGET || rc == HOLOG_E_INVAL;
 }
 
-int hg_checkpoint_load(struct hg_io *io, const uint8_t uuid[16], uint64_t max_number,
+int hg_checkpoint_load(struct hg_io *io, const struct hg_checkpoint_bounds *of,
                        struct hg_index *empty, struct hg_index *empty_past,
                        struct hg_checkpoint *out, char out_note[160])
 {
+    struct hg_checkpoint_at at = { .uuid = of->uuid, .covered_min = of->covered_min };
     struct listing l = { { 0 } };
     int faults = 0;
 
@@ -1043,10 +1075,11 @@ int hg_checkpoint_load(struct hg_io *io, const uint8_t uuid[16], uint64_t max_nu
     rc = HOLOG_E_NOENT;
     for (size_t i = 0; i < listing_count(&l) && rc < 0; i++) {
         char name[CHK_NAME_MAX];
-        if (listing_at(&l, i) > max_number)
+        if (listing_at(&l, i) > of->max_number)
             continue;
         checkpoint_name(name, listing_at(&l, i));
-        rc = read_one(io, name, uuid, empty, empty_past, out);
+        at.name = name;
+        rc = hg_checkpoint_read(io, &at, empty, empty_past, out);
         if (is_ours(rc))
             goto out;
         if (rc < 0 && faults++ == 0)
@@ -1062,10 +1095,10 @@ out:
     return rc;
 }
 
-int hg_checkpoint_check(struct hg_io *io, const char *name)
+int hg_checkpoint_check(struct hg_io *io, const struct hg_checkpoint_at *at)
 {
     struct hg_checkpoint c = { 0 };
-    int rc = read_one(io, name, NULL, NULL, NULL, &c);
+    int rc = hg_checkpoint_read(io, at, NULL, NULL, &c);
     if (rc == HOLOG_OK)
         hg_checkpoint_release(&c);
     return rc;

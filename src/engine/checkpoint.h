@@ -41,16 +41,42 @@ void hg_checkpoint_release(struct hg_checkpoint *c);
 HG_MUST_CHECK int hg_checkpoint_write(struct hg_io *io, const struct hg_checkpoint *c,
                                       const struct hg_root *root, const struct hg_root *past);
 
-/* Load the newest that is sound, belongs to uuid and covers no more than `max_number`
- * (UINT64_MAX = any), into two empty indexes (empty_past NULL: that one is only checked). HOLOG_E_NOENT: none (why, in *out_note when not NULL:
+/* The bytes of one into `file` from `offset` on, a multiple of HG_BLOCK, to the file's end; not synced. How many there
+ * are, to *out_len. */
+HG_MUST_CHECK int hg_checkpoint_put(struct hg_file *file, uint64_t offset,
+                                    const struct hg_checkpoint *c, const struct hg_root *root,
+                                    const struct hg_root *past, uint64_t *out_len);
+
+/* Which ones of chk/ will do. */
+struct hg_checkpoint_bounds {
+    const uint8_t *uuid; /* of the store, 16 bytes */
+    hg_pos covered_min;  /* what covers less has not all that is needed; 0: any */
+    uint64_t max_number; /* UINT64_MAX: any */
+};
+/* Load the newest that is sound and within these bounds, into two empty indexes (empty_past NULL: that one is only
+ * checked). HOLOG_E_NOENT: none (why, in *out_note when not NULL:
  * "none" or what was wrong with the newest). HOLOG_E_NOMEM, HOLOG_E_BUDGET: rebuilding would meet
  * it too. On failure the indexes are empty. On success the note is "", or what was wrong with a newer
  * one. */
-HG_MUST_CHECK int hg_checkpoint_load(struct hg_io *io, const uint8_t uuid[16], uint64_t max_number,
+HG_MUST_CHECK int hg_checkpoint_load(struct hg_io *io, const struct hg_checkpoint_bounds *of,
                                      struct hg_index *empty, struct hg_index *empty_past,
                                      struct hg_checkpoint *out, char out_note[160]);
 
-/* Outer shape and hashes of one file ("chk/....hidx"); for verify. HOLOG_E_CORRUPT, HOLOG_E_VERSION. */
-HG_MUST_CHECK int hg_checkpoint_check(struct hg_io *io, const char *name);
+/* One of which is known where it stands: from `offset` to the end of the file. */
+struct hg_checkpoint_at {
+    const char *name; /* with offset 0 of a file in chk/, which says its number */
+    uint64_t offset;
+    const uint8_t *uuid; /* NULL: of any store */
+    hg_pos covered_min;  /* as above */
+    const struct hg_checkpoint
+        *like; /* NULL, or: what it covers is this, of position, frame and numbers */
+};
+/* Into empty indexes; NULL: only checked. HOLOG_E_CORRUPT, HOLOG_E_VERSION; HOLOG_E_STALE: of another store, or it
+ * covers too little; HOLOG_E_NOMEM, HOLOG_E_BUDGET; errors of reading. On failure the indexes are empty. */
+HG_MUST_CHECK int hg_checkpoint_read(struct hg_io *io, const struct hg_checkpoint_at *at,
+                                     struct hg_index *empty, struct hg_index *empty_past,
+                                     struct hg_checkpoint *out);
+/* Outer shape and hashes, for verify. Errors as above. */
+HG_MUST_CHECK int hg_checkpoint_check(struct hg_io *io, const struct hg_checkpoint_at *at);
 
 #endif

@@ -140,6 +140,7 @@ static void on_durable(void *ctx, hg_pos pos, uint64_t number)
 static void on_full(void *ctx)
 {
     hg_keeper_segment_full(ctx);
+    hg_base_segment_full(ctx);
 }
 
 static void on_segment_added(void *ctx, uint32_t id, uint32_t kind, uint64_t capacity)

@@ -40,9 +40,8 @@ static hg_pos end_of_log(const struct hg_log_state *st)
                        offset + (uint32_t)HG_ALIGN_UP(st->last_len, 8u));
 }
 
-/* The store as it is, all of it in version v. Log lock held, or nobody else is left. */
-static int describe(holog_store *s, const struct hg_log_state *st, const struct hg_version *v,
-                    struct hg_checkpoint *out)
+int hg_keeper_describe(holog_store *s, const struct hg_log_state *st, const struct hg_version *v,
+                       struct hg_checkpoint *out)
 {
     struct hg_checkpoint c = { .covered = end_of_log(st),
                                .last_hash = st->last_hash,
@@ -88,7 +87,7 @@ int hg_keeper_last(holog_store *s)
     hg_log_state(s->log, &st);
     if (end_of_log(&st) == s->keeper.covers)
         return HOLOG_OK;
-    rc = describe(s, &st, s->published, &c);
+    rc = hg_keeper_describe(s, &st, s->published, &c);
     if (rc < 0)
         return rc;
     rc = hg_checkpoint_write(s->io, &c, s->published->root, s->published->past);
@@ -102,12 +101,12 @@ int hg_keeper_last(holog_store *s)
 
 /* ---- while the store is open ------------------------------------------------------------------------*/
 
-static int is_due(const holog_store *s, const struct hg_log_state *st)
+static int is_due(const holog_store *s)
 {
     uint64_t enough =
         HG_MAX((uint64_t)s->opts.checkpoint_tail_mib << 20, hg_index_bytes(s->sequenced.index));
 
-    return st->log_bytes - HG_MIN(st->log_bytes, s->keeper.bytes) > enough;
+    return hg_log_bytes_behind(s->log, s->keeper.described) > enough;
 }
 
 void hg_keeper_wake(holog_store *s)
@@ -129,9 +128,9 @@ void hg_keeper_segment_full(holog_store *s)
         s->latest->number != s->last_number)
         return;
     hg_log_state(s->log, &st);
-    if (!is_due(s, &st) || describe(s, &st, s->latest, &k->next) < 0)
+    if (!is_due(s) || hg_keeper_describe(s, &st, s->latest, &k->next) < 0)
         return; /* no memory: at the next segment */
-    k->bytes = st.log_bytes;
+    k->described = k->next.covered;
     k->version = s->latest;
     __atomic_add_fetch(&k->version->refs, 1, __ATOMIC_RELAXED);
     hg_keeper_wake(s);
@@ -209,10 +208,7 @@ static void run(void *arg)
 
 int hg_keeper_start(holog_store *s)
 {
-    struct hg_log_state st;
-
-    hg_log_state(s->log, &st);
-    s->keeper.bytes = end_of_log(&st) == s->keeper.covers ? st.log_bytes : 0;
+    s->keeper.described = s->keeper.covers;
     return s->opts.no_background
                ? HOLOG_OK
                : s->io->ops->thread_start(s->io, "holog-keeper", run, s, &s->keeper.thread);

@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/node.h"
 #include "compaction/hwp.h"
-#include "engine/checkpoint.h"
+#include "engine/base.h"
 #include "engine/store_internal.h"
 
 struct report {
@@ -95,12 +95,26 @@ static int verify_cold(struct hg_io *io, const struct hg_super *super, uint32_t 
     return rc;
 }
 
+/* ---- bases ---------------------------------------------------------------------------------------*/
+
+/* Its header has been looked at; quick: that is all. */
+static int verify_base(struct hg_io *io, const struct hg_super *super, uint32_t segment, int quick,
+                       int (*found)(void *ctx, hg_pos birth), void *ctx)
+{
+    int rc = quick ? HOLOG_OK : hg_base_check(io, segment);
+
+    HG_UNUSED(super);
+    if (rc == HOLOG_E_CORRUPT || rc == HOLOG_E_IO || rc == HOLOG_E_VERSION || rc == HOLOG_E_STALE)
+        rc = found(ctx, 0);
+    return rc;
+}
+
 int hg_verify_io(struct hg_io *io, unsigned flags,
                  int (*each)(void *ctx, const holog_damage *damage), void *ctx,
                  holog_progress_fn progress, void *progress_ctx)
 {
     struct report r = { .each = each, .ctx = ctx };
-    int rc = hg_verify(io, flags, verify_cold, NULL, on_damage, &r, progress, progress_ctx);
+    int rc = hg_verify(io, flags, verify_cold, verify_base, on_damage, &r, progress, progress_ctx);
 
     if (rc == HOLOG_OK && r.damaged)
         rc = hg_error(HOLOG_E_CORRUPT, "%s is damaged", io->root);
@@ -163,7 +177,7 @@ int holog_repair(const char *dir, enum holog_repair_mode mode, int dry_run,
         return rc;
     rc = lock_for_repair(io, dry_run, &lock);
     if (rc == HOLOG_OK)
-        rc = hg_repair(io, mode, dry_run, NULL, on_damage, &r, &report);
+        rc = hg_repair(io, mode, dry_run, verify_base, on_damage, &r, &report);
     if (lock != NULL)
         (void)io->ops->close(lock); /* releases the lock */
     io->ops->destroy(io);

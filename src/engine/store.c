@@ -3,7 +3,7 @@
  *
  * Opening for writing, in order:
  *   O1  the lock, waiting a bounded time for a killed owner's last I/O
- *   O2  the newest sound index checkpoint; without one an empty index
+ *   O2  the newest sound index checkpoint, in chk/ or in a base; without one an empty index (start.c)
  *   O3  recovery: where the log ends, replay of what is behind the checkpoint (wal/recover.h)
  *   O4  after an unclean end: the cut is made and the segment sealed
  *   O5  the log's writer
@@ -19,6 +19,7 @@
 #include "engine/checkpoint.h"
 #include "engine/delta.h"
 #include "engine/retention.h"
+#include "engine/start.h"
 #include "io/event.h"
 #include "io/fork.h"
 #include "wal/super.h"
@@ -97,7 +98,7 @@ int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *
     return HOLOG_OK;
 }
 
-static void free_settings(holog_store *s)
+void hg_settings_release(holog_store *s)
 {
     s->conservation = HG_CONSERVE_TRACK;
     while (s->settings != NULL) {
@@ -332,126 +333,6 @@ int holog_init(const char *dir, const holog_options *opts)
     return rc;
 }
 
-/* ---- checkpoint -----------------------------------------------------------------------------------------------------*/
-
-static int take_settings(holog_store *s, const struct hg_buf *b)
-{
-    size_t at = 0;
-    int rc = HOLOG_OK;
-
-    while (rc == HOLOG_OK && at < b->len) {
-        uint64_t klen;
-        uint64_t vlen;
-        const char *key;
-        size_t n = hg_get_varint(b->data + at, b->len - at, &klen);
-        if (n == 0 || klen > b->len - at - n)
-            return hg_corrupt_file("chk", at, "a setting is cut short");
-        at += n;
-        key = (const char *)b->data + at;
-        at += (size_t)klen;
-        n = hg_get_varint(b->data + at, b->len - at, &vlen);
-        if (n == 0 || vlen > b->len - at - n)
-            return hg_corrupt_file("chk", at, "a setting is cut short");
-        at += n;
-        rc = hg_setting_put(s, key, (size_t)klen, (const char *)b->data + at, (size_t)vlen);
-        at += (size_t)vlen;
-    }
-    return rc;
-}
-
-static int forget_checkpoint(holog_store *s, struct hg_recover_options *ro)
-{
-    ro->from = 0;
-    ro->from_hash = 0;
-    ro->from_len = 0;
-    ro->n_known = 0;
-    s->keeper.covers = 0;
-    s->report.used_checkpoint = 0;
-    s->sequenced.sums = (struct hg_sums){ 0 };
-    s->last_number = 0;
-    s->last_time_ns = 0;
-    hg_ropes_forget_folds(s->ropes);
-    free_settings(s);
-    hg_retention_take_settings(s);
-    hg_timeline_release(&s->timeline);
-    s->sweep.horizon = 0;
-    s->sweep.under_way = 0;
-    int rc = hg_index_remove_prefix(s->sequenced.index, NULL, 0, NULL);
-    return rc < 0 ? rc : hg_index_remove_prefix(s->sequenced.past, NULL, 0, NULL);
-}
-
-/* Its pages are sound; are what they hold keys of a past? */
-static int check_past(holog_store *s, uint64_t last)
-{
-    struct hg_root *root = hg_index_freeze(s->sequenced.past);
-    int rc = hg_past_check(root, last);
-
-    hg_root_put(root);
-    return rc;
-}
-
-static int take_folds(holog_store *s, const struct hg_buf *b)
-{
-    const struct hg_fold_at *f = (const struct hg_fold_at *)(const void *)b->data;
-    int rc = HOLOG_OK;
-
-    for (size_t i = 0; i < b->len / sizeof *f && rc == HOLOG_OK; i++)
-        rc = hg_ropes_set_fold(s->ropes, &f[i]);
-    return rc;
-}
-
-/* O2: leaves s->sequenced and the point to replay from. */
-static int load_checkpoint(holog_store *s, const struct hg_super *super, uint64_t max_number,
-                           struct hg_recover_options *ro)
-{
-    struct hg_checkpoint c = { 0 };
-    char note[160] = "";
-    int rc = hg_checkpoint_load(s->io, super->uuid, max_number, s->sequenced.index,
-                                s->sequenced.past, &c, note);
-
-    if (rc == HOLOG_E_NOENT || rc == HOLOG_E_CORRUPT || rc == HOLOG_E_VERSION)
-        return HOLOG_OK; /* a cache: the log has everything */
-    if (rc == HOLOG_OK)
-        rc = check_past(s, c.number);
-    if (rc < 0)
-        hg_checkpoint_release(&c);
-    if (rc == HOLOG_E_CORRUPT)
-        return forget_checkpoint(s, ro);
-    if (rc < 0)
-        return rc;
-    s->sequenced.sums = (struct hg_sums){ .entries = c.keys,
-                                          .directories = c.directories,
-                                          .live_key_bytes = c.live_key_bytes,
-                                          .live_value_bytes = c.live_value_bytes,
-                                          .root_number = c.root_number,
-                                          .past_bytes = c.past_bytes };
-    s->last_number = c.number;
-    s->last_time_ns = c.time_ns;
-    s->timeline.moments = c.moments;
-    s->timeline.tags = c.tags;
-    c.moments = c.tags = (struct hg_buf){ 0 };
-    if (c.horizon != 0)
-        hg_timeline_say_horizon(&s->timeline, c.horizon);
-    else
-        hg_retention_unsaid_before(s);
-    rc = hg_timeline_index_tags(&s->timeline);
-    if (rc == HOLOG_OK)
-        rc = take_folds(s, &c.folds);
-    if (rc == HOLOG_OK)
-        rc = take_settings(s, &c.settings);
-    s->known_segments = c.segments;
-    c.segments = (struct hg_buf){ 0 };
-    ro->known = (const struct hg_segment_entry *)(const void *)s->known_segments.data;
-    ro->n_known = s->known_segments.len / sizeof *ro->known;
-    ro->from = c.covered;
-    ro->from_hash = c.last_hash;
-    ro->from_len = (uint32_t)c.last_len;
-    s->keeper.covers = c.covered;
-    s->report.used_checkpoint = 1;
-    hg_checkpoint_release(&c);
-    return rc;
-}
-
 /* ---- open -------------------------------------------------------------------------------------------------------------*/
 
 static int add_segments(holog_store *s)
@@ -460,6 +341,8 @@ static int add_segments(holog_store *s)
 
     for (size_t i = 0; i < s->recovered.n_segments && rc == HOLOG_OK; i++) {
         const struct hg_log_segment *g = &s->recovered.segments[i];
+        if (g->kind == HG_KIND_BASE)
+            continue;                                             /* no birth is there */
         uint64_t size = HG_MAX(g->header.capacity, g->file_size); /* a header may be damaged */
         rc = hg_cache_add_segment(s->cache, g->id, g->kind,
                                   HG_MIN(HG_MAX(size, (uint64_t)HG_BLOCK), (uint64_t)UINT32_MAX));
@@ -490,64 +373,20 @@ static int open_cold(holog_store *s)
     return rc;
 }
 
-#define RUN_BYTES_MAX ((size_t)32 << 20) /* some 250,000 puts: ten for each leaf of 1 M paths */
-
-/* Nothing else of the budget is in use yet but the index; there are two runs, of up to twice that. */
-static size_t run_bytes_max(const holog_store *s)
+void hg_recovered_release(struct hg_recovered *r)
 {
-    return (size_t)HG_MIN((uint64_t)RUN_BYTES_MAX, s->opts.budget_bytes / 32);
-}
-
-static void forget_segments(holog_store *s)
-{
-    hg_free(s->recovered.segments);
-    hg_free(s->recovered.left_over);
-    s->recovered.segments = NULL;
-    s->recovered.left_over = NULL;
-    s->recovered.n_segments = s->recovered.n_left_over = 0;
-}
-
-static int recover_log(holog_store *s, const struct hg_recover_options *ro)
-{
-    struct hg_replay replay;
-    int recovered;
-    int rc;
-
-    hg_replay_into(s, &replay);
-    recovered = hg_recover(s->io, ro, &replay, &s->recovered);
-    rc = hg_replay_end(s, recovered);
-    if (rc < 0 && recovered >= 0) {
-        forget_segments(s);
-    }
-    return rc;
-}
-
-/* From the checkpoint and with runs of puts, if they fit the log. */
-static int recover_index(holog_store *s, struct hg_recover_options *ro)
-{
-    int rc;
-
-    s->run_bytes_max = run_bytes_max(s);
-    rc = recover_log(s, ro);
-    while (rc == HOLOG_E_STALE && (ro->from != 0 || s->run.misfit)) {
-        if (s->run.misfit)
-            s->run_bytes_max = 0;
-        hg_run_release(&s->run);
-        hg_run_release(&s->away.run);
-        rc = forget_checkpoint(s, ro);
-        if (rc == HOLOG_OK)
-            rc = recover_log(s, ro);
-    }
-    hg_run_release(&s->run);
-    hg_run_release(&s->away.run);
-    s->run_bytes_max = 0;
-    return rc;
+    hg_free(r->segments);
+    hg_free(r->left_over);
+    r->segments = NULL;
+    r->left_over = NULL;
+    r->n_segments = r->n_left_over = 0;
 }
 
 static int recover(holog_store *s)
 {
     struct hg_super super;
     struct hg_super_slots slots;
+    const struct hg_super *known = NULL;
     struct hg_recover_options ro = { .read_only = (s->opts.flags & HOLOG_OPEN_READONLY) != 0,
                                      .progress = s->opts.progress,
                                      .progress_ctx = s->opts.progress_ctx };
@@ -558,9 +397,9 @@ static int recover(holog_store *s)
     if (ro.read_only)
         rc = hg_reader_limit(s, &ro.limit, &limit_number);
     if (rc == HOLOG_OK && hg_super_read(s->io, &super, &slots) == HOLOG_OK)
-        rc = load_checkpoint(s, &super, limit_number, &ro);
+        known = &super;
     if (rc == HOLOG_OK)
-        rc = recover_index(s, &ro);
+        rc = hg_start(s, known, limit_number, &ro);
     if (rc < 0)
         return rc;
     s->inline_max = s->recovered.super.inline_max;
@@ -757,7 +596,7 @@ static int open_parts(holog_store *s)
         rc = hg_keeper_start(s);
     if (read_only && rc == HOLOG_OK)
         rc = hg_reader_segments(s);
-    forget_segments(s);
+    hg_recovered_release(&s->recovered);
     hg_buf_release(&s->known_segments);
     return rc;
 }
@@ -799,7 +638,7 @@ static void free_store(holog_store *s)
         hg_files_destroy(s->files);
     if (s->lock_file != NULL)
         (void)s->io->ops->close(s->lock_file); /* releases the lock */
-    free_settings(s);
+    hg_settings_release(s);
     hg_buf_release(&s->reader_segments);
     hg_buf_release(&s->followed_added);
     hg_buf_release(&s->followed_removed);

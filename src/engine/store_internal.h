@@ -32,6 +32,7 @@
  *                records refer to, live_things.c thing by thing, live_sets.c its sets
  *   refs.c       which records a sealed segment has, and what they name; of others refs_read.c
  *   space.c      holog_space
+ *   base.c       index checkpoints that a log begins with; start.c where an open begins
  *   stats.c      counters, histograms
  *   reader.c     read-only handles; what the store takes on disk
  *   health.c     what a handle can still do
@@ -134,9 +135,25 @@ struct hg_keeper {
     int stop;
     struct hg_version *version; /* to be written with `next`; NULL: nothing to do */
     struct hg_checkpoint next;
-    uint64_t bytes; /* of the log when the last one was described */
-    hg_pos covers;  /* what the newest one has; 0: there is none */
-    int failed;     /* atomic: the last one could not be written */
+    hg_pos described; /* the end of the log when the last one was */
+    hg_pos covers;    /* what the newest one has; 0: there is none */
+    int failed;       /* atomic: the last one could not be written */
+};
+
+/* The base that the log begins with, and the one that is being made (base.c). */
+struct hg_base {
+    /* log lock */
+    int wanted;                 /* the next full segment is described */
+    int rc;                     /* that failed, with this */
+    unsigned full;              /* segments that were full meanwhile */
+    struct hg_version *version; /* as described; NULL: not yet */
+    struct hg_checkpoint next;
+    struct hg_segment_header header;
+
+    /* who has begun a compaction; set at open */
+    uint32_t id, begins; /* the newest, and the segment that it covers; 0: none */
+    int sound;           /* its content has been read since the store was opened */
+    uint64_t bytes;      /* atomic; of its file */
 };
 
 /* A run that a thread of its own puts into the index; nobody else's while there is one. */
@@ -203,6 +220,7 @@ struct holog_store {
     struct hg_buf fold_wishes;         /* fold.c's: objects that may be folded soon */
     enum hg_conservation conservation; /* atomic: as set; written under the lock */
     struct hg_keeper keeper;
+    struct hg_base base;
     struct hg_setting *settings;
     struct hg_timeline timeline;
     struct hg_sweep sweep;
@@ -259,6 +277,7 @@ void hg_struct_fill(void *out, const void *from, size_t from_size);
 HG_MUST_CHECK int hg_options_resolve(const holog_options *in, holog_options *out);
 /* NULL: it does not say, or nobody listens (holog.h). */
 const char *hg_environment(const char *name);
+void hg_settings_release(holog_store *s);
 HG_MUST_CHECK int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *value,
                                  size_t value_len);
 
@@ -646,6 +665,12 @@ typedef struct hg_locator (*hg_batch_locator_fn)(void *ctx, const struct hg_op *
 HG_MUST_CHECK int hg_batch_apply(holog_txn *txn, struct hg_state *st, hg_batch_locator_fn locator,
                                  void *ctx);
 
+/* ---- store.c ---- */
+void hg_recovered_release(struct hg_recovered *r); /* its lists */
+
+/* ---- base.c ---- */
+void hg_base_segment_full(holog_store *s); /* as hg_keeper_segment_full */
+
 /* ---- keep.c ---- */
 /* Asks for the states below the horizon. Not under a lock. */
 HG_MUST_CHECK int hg_keep_ask(holog_store *s, uint64_t horizon);
@@ -655,6 +680,9 @@ HG_MUST_CHECK int hg_keeper_start(holog_store *s);
 void hg_keeper_stop(holog_store *s);         /* waits for a checkpoint under way */
 void hg_keeper_segment_full(holog_store *s); /* nothing under way, all durable; log lock held */
 void hg_keeper_wake(holog_store *s);         /* to look what there is to do; log lock held */
+/* The store as it is, all of it in version v. Log lock held, or nobody else is left. */
+HG_MUST_CHECK int hg_keeper_describe(holog_store *s, const struct hg_log_state *st,
+                                     const struct hg_version *v, struct hg_checkpoint *out);
 /* At close: everything is durable, nobody else is left. Nothing to do when the newest has it all. */
 HG_MUST_CHECK int hg_keeper_last(holog_store *s);
 

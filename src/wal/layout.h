@@ -43,7 +43,7 @@ enum hg_segment_kind {
 #define HG_EXTENT_SEGMENT_MAX (1024u << 20)
 #define HG_HWP_SEGMENT_MIN    (8u << 10)          /* header and footer */
 #define HG_HWP_SEGMENT_MAX    (UINT64_C(1) << 30) /* offsets fit positions, too */
-#define HG_BASE_MIN           (8u << 10)          /* header and an empty index */
+#define HG_BASE_MIN           (4096u + 272u)      /* headers and a hash: of the file, not rounded */
 #define HG_BASE_MAX           (UINT64_C(1) << 40)
 #define HG_FRAME_MAX          (16u << 20)
 #define HG_INLINE_DEFAULT     65536u

@@ -728,11 +728,32 @@ void hg_log_state(struct hg_log *log, struct hg_log_state *out)
             out->extent_bytes += used;
         else if (hg_segment_entry_kind(&e[i]) == HG_KIND_HWP)
             out->cold_bytes += used;
+        else if (hg_segment_entry_kind(&e[i]) == HG_KIND_BASE)
+            out->base_bytes += used;
         else
             out->log_bytes += used;
     }
     out->n_segments = n;
     hg_mutex_unlock(log->io, &log->ext_lock);
+}
+
+uint64_t hg_log_bytes_behind(struct hg_log *log, hg_pos pos)
+{
+    const struct hg_segment_entry *e;
+    uint64_t bytes = 0;
+
+    hg_mutex_lock(log->io, &log->ext_lock);
+    e = (const struct hg_segment_entry *)(const void *)log->segments.data;
+    for (size_t i = 0; i < log->segments.len / sizeof *e; i++) {
+        uint64_t used = e[i].segment == log->active.id ? log->end : e[i].used;
+        if (hg_segment_entry_kind(&e[i]) != HG_KIND_FRAMES || e[i].segment < hg_pos_segment(pos))
+            continue;
+        bytes += used;
+        if (e[i].segment == hg_pos_segment(pos))
+            bytes -= HG_MIN(used, (uint64_t)hg_pos_offset(pos));
+    }
+    hg_mutex_unlock(log->io, &log->ext_lock);
+    return bytes;
 }
 
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out)

@@ -210,6 +210,16 @@ HG_MUST_CHECK int hg_log_cold_header(struct hg_log *log, uint64_t capacity,
                                      struct hg_segment_header *out);
 /* seg/<id>.tmp, synced, gets its name; seg/ is synced. A sync that fails poisons. */
 HG_MUST_CHECK int hg_log_cold_name(struct hg_log *log, uint32_t id);
+/* The log goes on in a new frame segment, which declares these features; hooks.full is called for the one before. Lock
+ * held, dropped inside. Others may have come meanwhile, so that nothing was done: the caller looks whether it was called.
+ * HOLOG_E_NOSPC and other errors: as with a commit that needs a roll. */
+HG_MUST_CHECK int hg_log_roll_now(struct hg_log *log, uint64_t features);
+/* For hooks.full: what the header of a base says of the last frame (pred_*, highest_number). 0: the segment that is
+ * full has no frame. Lock held. */
+int hg_log_covered(const struct hg_log *log, struct hg_segment_header *out);
+/* Identity of a new base, which covers what `h` says. Written and named like a .hwp segment. */
+HG_MUST_CHECK int hg_log_base_header(struct hg_log *log, struct hg_segment_header *h);
+HG_MUST_CHECK int hg_log_base_name(struct hg_log *log, uint32_t id);
 struct hg_edit {
     const struct hg_segment_entry *added; /* their files are there, durable */
     size_t n_added;
@@ -237,12 +247,14 @@ struct hg_log_state {
     hg_pos last_frame;
     uint64_t last_hash;
     uint32_t last_len;
-    uint64_t log_bytes, extent_bytes, cold_bytes; /* used, all segments */
+    uint64_t log_bytes, extent_bytes, cold_bytes, base_bytes; /* used, all segments */
     uint64_t n_segments;
 };
 /* Lock held. `end` and `last_` are of the log's end when nothing is in flight or filling (after
  * hg_log_sync under no concurrent commits). */
 void hg_log_state(struct hg_log *log, struct hg_log_state *out);
+/* Bytes of frame segments behind a position. Lock held. */
+uint64_t hg_log_bytes_behind(struct hg_log *log, hg_pos pos);
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out);
 /* The segments of the store with their used bytes. */
 HG_MUST_CHECK int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries);

@@ -1,11 +1,13 @@
 /*
- * Edits: segments that a compaction brings to the store, and those that go.
+ * Edits: segments that a compaction brings to the store, bases among them, and those that go.
  *   E1  the outputs are whole, synced, renamed, and seg/ is synced: the caller's, before
  *   E2  everything that was appended so far is durable: frames that name what goes are below a floor
  *   E3  the EDIT record, in a frame of the log's own, durable
  *   E4  files that went are unlinked, when nobody reads them any more; seg/ is synced
  * docs/DURABILITY.md says what a cut after each step leaves.
  */
+#include <string.h>
+
 #include "base/error.h"
 #include "base/hash.h"
 #include "wal/log_internal.h"
@@ -32,16 +34,85 @@ static int sync_names(struct hg_log *log)
     return rc;
 }
 
-int hg_log_cold_name(struct hg_log *log, uint32_t id)
+static int name_segment(struct hg_log *log, uint32_t id, enum hg_segment_kind kind)
 {
     char tmp[HG_FILE_NAME_MAX];
     char name[HG_FILE_NAME_MAX];
     int rc;
 
     hg_segment_tmp_name(tmp, id);
-    hg_segment_name(name, id, HG_KIND_HWP);
+    hg_segment_name(name, id, kind);
     rc = log->io->ops->rename(log->io, tmp, name);
     return rc < 0 ? rc : sync_names(log);
+}
+
+int hg_log_cold_name(struct hg_log *log, uint32_t id)
+{
+    return name_segment(log, id, HG_KIND_HWP);
+}
+
+/* ---- bases ---------------------------------------------------------------------------------------*/
+
+int hg_log_roll_now(struct hg_log *log, uint64_t features)
+{
+    struct hg_log_place any;
+    int rc =
+        hg_log_reserve(log, HG_BODY_MIN, 0, &any); /* so that there is a segment, with a frame */
+
+    return rc < 0 ? rc : hg_log_roll(log, HG_FRAME_HEADER_SIZE + HG_BODY_MIN, features);
+}
+
+int hg_log_covered(const struct hg_log *log, struct hg_segment_header *out)
+{
+    if (log->active.id == 0 || hg_pos_segment(log->last_frame) != log->active.id)
+        return 0;
+    *out = (struct hg_segment_header){ .kind = HG_KIND_BASE,
+                                       .pred_id = log->active.id,
+                                       .pred_last_len = log->prev_len,
+                                       .pred_epoch = log->active.epoch,
+                                       .pred_end = log->sealed_end,
+                                       .pred_last_hash = log->prev_hash,
+                                       .pred_number = log->last_number,
+                                       .highest_number = log->highest_number };
+    return 1;
+}
+
+int hg_log_base_header(struct hg_log *log, struct hg_segment_header *h)
+{
+    struct hg_segment_header id;
+    int rc = hg_log_new_header(log, HG_KIND_BASE, 0, &id); /* its size is not known yet */
+
+    if (rc < 0)
+        return rc;
+    h->kind = id.kind;
+    h->id = id.id;
+    h->epoch = id.epoch;
+    memcpy(h->uuid, id.uuid, sizeof h->uuid);
+    h->salt = id.salt;
+    h->created_ns = id.created_ns;
+    h->feat_incompat = HG_FEATURE_COLD | HG_FEATURE_BASE;
+    return HOLOG_OK;
+}
+
+int hg_log_base_name(struct hg_log *log, uint32_t id)
+{
+    return name_segment(log, id, HG_KIND_BASE);
+}
+
+/* ---- the edit ------------------------------------------------------------------------------------*/
+
+/* A log without some of its frames is understood by who knows bases. */
+static uint64_t features_of(const struct hg_edit *edit)
+{
+    uint64_t features = HG_FEATURE_COLD;
+
+    for (size_t i = 0; i < edit->n_added; i++)
+        features |= edit->added[i].kind == HG_KIND_BASE ? HG_FEATURE_BASE : 0;
+    for (size_t i = 0; i < edit->n_removed; i++) {
+        unsigned kind = hg_segment_entry_kind(&edit->removed[i]);
+        features |= kind == HG_KIND_BASE || kind == HG_KIND_FRAMES ? HG_FEATURE_BASE : 0;
+    }
+    return features;
 }
 
 /* There is room for those that came: that was seen to before anything was written. */
@@ -81,7 +152,7 @@ int hg_log_edit(struct hg_log *log, const struct hg_edit *edit)
         rc = hg_log_sync(log); /* E2 */
     if (rc == HOLOG_OK) {
         hg_log_lock(log);
-        rc = hg_log_need(log, HG_FEATURE_COLD);
+        rc = hg_log_need(log, features_of(edit));
         if (rc == HOLOG_OK)
             rc = make_room(log, edit);
         if (rc == HOLOG_OK) /* it lets go of something: a full disk is no reason */

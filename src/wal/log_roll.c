@@ -616,7 +616,8 @@ int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r)
     for (size_t i = 0; i < r->n_segments && rc == HOLOG_OK; i++) {
         const struct hg_log_segment *s = &r->segments[i];
         rc = add_entry(log, s->id, s->kind | (s->lists ? HG_SEGMENT_LISTS : 0),
-                       s->sealed || s->kind == HG_KIND_HWP ? s->file_size : s->used);
+                       s->sealed || s->kind == HG_KIND_HWP || s->kind == HG_KIND_BASE ? s->file_size
+                                                                                      : s->used);
         log->features |= s->header.feat_incompat;
         if (s->id == r->last_segment)
             last = s;

@@ -199,6 +199,21 @@ static void expect_index(const struct hg_index *ix, uint64_t g, uint32_t keys)
     }
 }
 
+static int load(struct hg_io *io, const uint8_t *of, uint64_t max_number, struct hg_index *ix,
+                struct hg_index *past, struct hg_checkpoint *out, char note[160])
+{
+    const struct hg_checkpoint_bounds b = { .uuid = of, .max_number = max_number };
+
+    return hg_checkpoint_load(io, &b, ix, past, out, note);
+}
+
+static int check(struct hg_io *io, const char *name)
+{
+    const struct hg_checkpoint_at at = { .name = name };
+
+    return hg_checkpoint_check(io, &at);
+}
+
 static void expect_fields(const struct hg_checkpoint *c, uint64_t g, uint32_t keys)
 {
     struct hg_checkpoint want = { 0 };
@@ -253,7 +268,7 @@ static int load_any(struct hg_io *io, uint64_t max_number, uint32_t keys, char n
         rc = hg_index_create(NULL, 0, &past);
     if (rc < 0)
         return rc;
-    rc = hg_checkpoint_load(io, uuid, max_number, ix, past, &c, note);
+    rc = load(io, uuid, max_number, ix, past, &c, note);
     if (rc == HOLOG_OK) {
         struct hg_root *root = hg_index_freeze(ix);
         cr_assert_eq(hg_root_count(root), keys);
@@ -350,7 +365,7 @@ struct check {
 static int check_on(struct hg_io *io, void *ctx)
 {
     struct check *c = ctx;
-    c->rc = hg_checkpoint_check(io, c->name);
+    c->rc = check(io, c->name);
     return 0;
 }
 
@@ -375,8 +390,8 @@ static int round_trip(struct hg_io *io, void *ctx)
     cr_assert_str_eq(note, "");
     cr_assert_eq(write_generation(io, 4, MANY_KEYS), 0);
     cr_assert_eq(load_any(io, UINT64_MAX, MANY_KEYS, NULL), 4);
-    cr_assert_eq(hg_checkpoint_check(io, CHK("04")), 0);
-    cr_assert_eq(hg_checkpoint_check(io, CHK("09")), HOLOG_E_NOENT);
+    cr_assert_eq(check(io, CHK("04")), 0);
+    cr_assert_eq(check(io, CHK("09")), HOLOG_E_NOENT);
     cr_assert_eq(load_any(io, 3, 0, note), 3, "the newest is above the limit");
     cr_assert_eq(load_any(io, 2, 0, note), 0);
     cr_assert_str_eq(note, "none");
@@ -523,8 +538,7 @@ static int other_store(struct hg_io *io, void *ctx)
     HG_UNUSED(ctx);
     cr_assert_eq(write_generation(io, 2, FEW_KEYS), 0);
     cr_assert_eq(hg_index_create(NULL, 0, &ix), 0);
-    cr_assert_eq(hg_checkpoint_load(io, (const uint8_t *)"another store 16", UINT64_MAX, ix, NULL,
-                                    &c, note),
+    cr_assert_eq(load(io, (const uint8_t *)"another store 16", UINT64_MAX, ix, NULL, &c, note),
                  HOLOG_E_NOENT);
     cr_assert_not_null(strstr(note, "another store"), "%s", note);
     expect_empty(ix);
@@ -848,7 +862,7 @@ static int fail_allocations(struct hg_io *io, void *ctx)
         if (rc == HOLOG_OK)
             rc = hg_index_create(NULL, 0, &past);
         if (rc == HOLOG_OK)
-            rc = hg_checkpoint_load(io, uuid, UINT64_MAX, ix, past, &c, NULL);
+            rc = load(io, uuid, UINT64_MAX, ix, past, &c, NULL);
         beyond = f.n < at;
         f.at = UINT64_MAX; /* no more of them, but go on counting */
         cr_assert(wrote == HOLOG_OK || wrote == HOLOG_E_NOMEM, "%s", holog_error_name(wrote));
@@ -888,11 +902,10 @@ static int over_budget(struct hg_io *io, void *ctx)
     cr_assert_eq(write_generation(io, 2, 3000), 0);
     cr_assert_eq(hg_index_create(NULL, 0, &ix), 0);
     hg_index_set_limit(ix, 20000);
-    cr_assert_eq(hg_checkpoint_load(io, uuid, UINT64_MAX, ix, NULL, &c, NULL), HOLOG_E_BUDGET);
+    cr_assert_eq(load(io, uuid, UINT64_MAX, ix, NULL, &c, NULL), HOLOG_E_BUDGET);
     expect_empty(ix);
     hg_index_set_limit(ix, 0);
-    cr_assert_eq(hg_checkpoint_load(io, uuid, UINT64_MAX, ix, NULL, &c, NULL), 0,
-                 "and still usable");
+    cr_assert_eq(load(io, uuid, UINT64_MAX, ix, NULL, &c, NULL), 0, "and still usable");
     hg_checkpoint_release(&c);
     expect_index(ix, 2, 3000);
     hg_index_destroy(ix);
@@ -914,11 +927,11 @@ static int past_over_budget(struct hg_io *io, void *ctx)
     cr_assert_eq(hg_index_create(NULL, 0, &ix), 0);
     cr_assert_eq(hg_index_create(NULL, 0, &past), 0);
     hg_index_set_limit(past, 10000);
-    cr_assert_eq(hg_checkpoint_load(io, uuid, UINT64_MAX, ix, past, &c, NULL), HOLOG_E_BUDGET);
+    cr_assert_eq(load(io, uuid, UINT64_MAX, ix, past, &c, NULL), HOLOG_E_BUDGET);
     expect_empty(ix);
     expect_empty(past);
     hg_index_set_limit(past, 0);
-    cr_assert_eq(hg_checkpoint_load(io, uuid, UINT64_MAX, ix, past, &c, NULL), 0);
+    cr_assert_eq(load(io, uuid, UINT64_MAX, ix, past, &c, NULL), 0);
     hg_checkpoint_release(&c);
     expect_index(ix, 2, 3000);
     expect_past(past, 2, 3000);
