@@ -120,6 +120,7 @@ int hg_recover(struct hg_io *io, const struct hg_recover_options *o, const struc
         .io = io,
         .mode = o->mode,
         .limit = o->limit,
+        .base_below = o->base_below,
         /* Past the page cache: a failed write may have left there what the disk never got, and a
          * live writer bypasses it. */
         .flags = HG_OPEN_DIRECT,

@@ -13,9 +13,15 @@ struct hg_missing {
     struct holog_error_detail why;
 };
 
+/* Sets are of u32, rising. Those that came: those removed since, too. */
 struct hg_edits {
-    struct hg_buf removed; /* u32: segments that an EDIT has removed */
-    struct hg_buf cold;    /* u32: .hwp segments that came, those removed since too */
+    uint32_t
+        begins; /* the segment that the log begins in, when it begins with a base; set by the user */
+    struct hg_buf removed; /* segments that an EDIT has removed */
+    struct hg_buf cold;    /* .hwp segments that came */
+    struct hg_buf bases;   /* bases that came */
+    struct hg_buf frames;  /* frame segments below `begins` that were there */
+    struct hg_buf extents; /* extent segments below `begins` that were there */
     struct hg_buf missing; /* struct hg_missing */
 };
 void hg_edits_release(struct hg_edits *e);
@@ -31,8 +37,15 @@ HG_MUST_CHECK int hg_edits_missing(struct hg_edits *e, uint32_t segment, int rc)
 int hg_edits_is_missing(const struct hg_edits *e, uint32_t segment); /* it was noted */
 int hg_edits_has_cold(const struct hg_edits *e, uint32_t segment);   /* it came, and is there */
 int hg_edits_removed(const struct hg_edits *e, uint32_t segment);
+int hg_edits_has_base(const struct hg_edits *e, uint32_t segment); /* the same of a base */
+/* A base that came, and may have gone since. */
+int hg_edits_knows_base(const struct hg_edits *e, uint32_t segment);
+/* It was there when the log began to be what it is: no EDIT that is gone has removed it. */
+int hg_edits_knows_extents(const struct hg_edits *e, uint32_t segment);
+/* The next one of `frames` at or behind index *at that was not removed; 0: there is none. */
+uint32_t hg_edits_next_frames(const struct hg_edits *e, size_t *at);
 /* All of the log has been seen: the first thing that is missing, as it was reported. What is no segment
- * of the store goes from out->segments to out->left_over. */
+ * of the store goes from out->segments to out->left_over; out->base and out->begins have been set. */
 HG_MUST_CHECK int hg_edits_judge(const struct hg_edits *e, struct hg_recovered *out);
 
 #endif

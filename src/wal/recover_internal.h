@@ -73,6 +73,9 @@ struct hg_listed {
     int header_rc;         /* of decoding the header */
     char why[160];         /* when header_rc < 0 */
     int misnamed;          /* 1: s.header verifies, and belongs to a file of another name */
+    uint64_t start; /* frames: where the walk begins, `before` ends there; 0 = behind the header */
+    int fits;       /* bases: B1 to B3 of recover_base.c, and B4 where it was looked at */
+    int spoiled;    /* bases: the content was looked at, and is damaged */
 };
 
 struct hg_listing {
@@ -103,13 +106,48 @@ HG_MUST_CHECK int hg_footer_load(struct hg_io *io, unsigned flags, const struct 
 #define HG_QUARANTINE_NAME_MAX 64
 void hg_quarantine_name(char *out, uint32_t segment, uint64_t offset, uint64_t number);
 
+/* ---- the base that a log begins with (recover_base.c) ------------------------------------------ */
+
+struct hg_base_search {
+    struct hg_io *io;
+    unsigned flags;               /* for opening segments */
+    const struct hg_super *super; /* uuid and salt */
+    hg_pos limit;                 /* as in struct hg_recover_options */
+    uint32_t below;               /* base_below there */
+    /* Is the content of b damaged? NULL: that is not asked. */
+    int (*check)(void *ctx, const struct hg_listed *b, int *out_damaged);
+    void *ctx;
+};
+struct hg_begin {
+    size_t base;         /* index in the listing; its n: the log begins with its first frame */
+    size_t first;        /* of the first segment that is joined: frames below are in containers */
+    struct hg_link link; /* the frame that the base covers */
+    uint64_t end;        /* where it ends in `first`, unrounded; 0 without a base */
+};
+/* Sets fits and spoiled of all bases, too. */
+HG_MUST_CHECK int hg_base_choose(const struct hg_base_search *q, struct hg_listing *l,
+                                 struct hg_begin *out);
+int hg_base_sound(const struct hg_listed *b, const struct hg_super *super); /* B1 */
+/* What the base of this header covers the log up to. */
+hg_pos hg_base_end(const struct hg_segment_header *h);
+/* 1: each frame segment above `begins` follows one that is there. */
+int hg_chain_whole(const struct hg_listing *l, uint32_t begins);
+/* The chain is not whole and no base fits: HOLOG_E_CORRUPT, what is wrong with the base that should
+ * have been; HOLOG_OK: nothing is known of any. */
+HG_MUST_CHECK int hg_base_missed(const struct hg_listing *l, const struct hg_super *super,
+                                 uint32_t below);
+
 /* ---- the plan (recover_plan.c) --------------------------------------------------------------- */
 
 struct hg_plan {
     struct hg_io *io;
     enum hg_recover_mode mode;
-    int deep;       /* every frame and extent is read, not only what a crash could have torn */
-    hg_pos limit;   /* see struct hg_recover_options */
+    int deep;     /* every frame and extent is read, not only what a crash could have torn */
+    hg_pos limit; /* see struct hg_recover_options */
+    uint32_t base_below;
+    int (*check_base)(void *ctx, const struct hg_listed *b,
+                      int *out_damaged); /* see hg_base_search */
+    void *check_ctx;
     unsigned flags; /* for opening segments */
     holog_progress_fn progress;
     void *progress_ctx;
@@ -118,6 +156,7 @@ struct hg_plan {
     struct hg_super_slots slots;
     int super_rc; /* HOLOG_OK, HOLOG_E_NOENT, HOLOG_E_CORRUPT */
     struct hg_listing list;
+    struct hg_begin begin;
     struct hg_extent_reader extents;
     struct hg_edits
         edits; /* deep: what is missing may have gone, and is told when it is asked for */
@@ -144,6 +183,8 @@ HG_MUST_CHECK int hg_plan_check_name(const struct hg_plan *p, const struct hg_li
 /* HOLOG_E_VERSION: an unknown read-only compatible feature, in SUPER or in a segment's header. */
 HG_MUST_CHECK int hg_plan_may_write(const struct hg_plan *p);
 void hg_plan_release(struct hg_plan *p);
+/* A walk of a segment of the log, from where the log begins in it. */
+void hg_plan_walk(struct hg_walk *w, const struct hg_listed *e, uint64_t to);
 
 /* The position behind which nothing is kept. */
 static inline hg_pos hg_plan_end(const struct hg_plan *p)

@@ -4,7 +4,8 @@
  * Segments are taken in order of their ids. Each must name the one before it, and where that one
  * ended. A sealed segment whose footer says what its successor says is taken as it is; any other
  * is walked frame by frame. Only the last may end in a torn tail: the frames of all others were
- * durable before their successor's header was written.
+ * durable before their successor's header was written. A log that begins with a base
+ * (recover_base.c) is taken from behind the frame that the base covers.
  *
  * P1  Nothing is written here.
  * P2  A floor is what anybody who was in a position to know calls durable: SUPER, a frame anywhere
@@ -27,10 +28,20 @@ static int read_super(struct hg_plan *p)
     return p->super_rc;
 }
 
+/* A base covers commits. */
+static int any_base(const struct hg_plan *p)
+{
+    for (size_t i = 0; i < p->list.n; i++) {
+        if (p->list.e[i].s.kind == HG_KIND_BASE && p->list.e[i].header_rc == HOLOG_OK)
+            return 1;
+    }
+    return 0;
+}
+
 /* Does any segment hold a commit? One whose header is damaged may. */
 static int any_commit(struct hg_plan *p, int *out_any)
 {
-    *out_any = 0;
+    *out_any = any_base(p);
     for (size_t i = hg_listing_next_log(&p->list, 0); i < p->list.n && !*out_any;
          i = hg_listing_next_log(&p->list, i + 1)) {
         const struct hg_listed *e = &p->list.e[i];
@@ -85,13 +96,22 @@ static int judge_without_super(struct hg_plan *p)
 
 /* ---- joining segments ------------------------------------------------------------------------ */
 
-static int missing(uint32_t id, const struct hg_log_segment *who)
+static int missing(const struct hg_plan *p, uint32_t id, const struct hg_log_segment *who)
 {
     char name[HG_FILE_NAME_MAX];
+    int rc = p->begin.base < p->list.n || who == NULL
+                 ? HOLOG_OK
+                 : hg_base_missed(&p->list, &p->super, p->base_below);
+
+    if (rc < 0)
+        return rc;
 
     hg_segment_name(name, id, HG_KIND_FRAMES);
     if (who == NULL)
         return hg_corrupt_file(name, 0, "%s is missing: SUPER names it", name);
+    if (who->kind == HG_KIND_BASE)
+        return hg_corrupt_file(name, 0, "%s is missing: base %08x covers a frame in it", name,
+                               who->id);
     return hg_corrupt_file(name, 0, "%s is missing: segment %08x follows it", name, who->id);
 }
 
@@ -134,6 +154,15 @@ static int names_last_frame(const struct hg_segment_header *h, const struct hg_l
            h->pred_last_hash == 0;
 }
 
+static int check_id(const struct hg_plan *p, size_t i)
+{
+    const struct hg_listed *e = &p->list.e[i];
+
+    if ((i > 0 && e[-1].s.id == e->s.id) || (i + 1 < p->list.n && e[1].s.id == e->s.id))
+        return hg_corrupt(e->s.id, 0, "two files carry the segment id %08x", e->s.id);
+    return HOLOG_OK;
+}
+
 /* Segment i after what has been taken. */
 static int check_join(const struct hg_plan *p, size_t i)
 {
@@ -141,16 +170,15 @@ static int check_join(const struct hg_plan *p, size_t i)
     const struct hg_segment_header *h = &e->s.header;
 
     int rc = check_header(p, e);
-    if (rc < 0)
-        return rc;
-    if ((i > 0 && p->list.e[i - 1].s.id == e->s.id) ||
-        (i + 1 < p->list.n && p->list.e[i + 1].s.id == e->s.id))
-        return hg_corrupt(e->s.id, 0, "two files carry the segment id %08x", e->s.id);
+    if (rc >= 0)
+        rc = check_id(p, i);
+    if (rc < 0 || e->start != 0)
+        return rc; /* what is before that does not count */
     if (p->last == p->list.n)
-        return h->pred_id == 0 ? HOLOG_OK : missing(h->pred_id, &e->s);
+        return h->pred_id == 0 ? HOLOG_OK : missing(p, h->pred_id, &e->s);
     const struct hg_log_segment *before = &p->list.e[p->last].s;
     if (h->pred_id > before->id)
-        return missing(h->pred_id, &e->s);
+        return missing(p, h->pred_id, &e->s);
     if (h->pred_id != before->id || h->pred_epoch != before->header.epoch)
         return hg_corrupt(e->s.id, 224, "segment %08x does not follow segment %08x", e->s.id,
                           before->id);
@@ -201,6 +229,16 @@ static int ignore_record(void *ctx, const struct hg_record *r)
     return 0;
 }
 
+/* Whether the footer has the frame that the base covers. */
+static int reaches_start(const struct hg_listed *e)
+{
+    const struct hg_footer_tail *t = &e->s.tail;
+
+    return t->frames_end > e->start || e->start == 0 ||
+           (t->frames_end == e->start && t->last_len == e->before.len &&
+            t->last_hash == e->before.hash);
+}
+
 /* Whether the seal of segment i can be trusted. A footer that is damaged costs a walk, no more. */
 static int trust_footer(struct hg_plan *p, struct hg_listed *e,
                         const struct hg_segment_header *next, int *out_trust)
@@ -210,7 +248,7 @@ static int trust_footer(struct hg_plan *p, struct hg_listed *e,
     *out_trust = 0;
     if (!e->s.sealed)
         return HOLOG_OK;
-    if (next != NULL && !tail_agrees(&e->s.tail, next)) {
+    if ((next != NULL && !tail_agrees(&e->s.tail, next)) || !reaches_start(e)) {
         e->s.sealed = 0;
         return HOLOG_OK;
     }
@@ -276,12 +314,22 @@ static int take_frame(void *ctx, const struct hg_walk *w)
     return HOLOG_OK;
 }
 
+void hg_plan_walk(struct hg_walk *w, const struct hg_listed *e, uint64_t to)
+{
+    hg_walk_begin(w, &e->s.header, NULL, to, &e->before);
+    if (e->start == 0)
+        return;
+    w->end = e->start;
+    w->next = HG_ALIGN8(e->start);
+    w->commits = e->before.number >= e->s.header.first_number;
+}
+
 /* The frames of e from its start to `to`. On return, also of an error, p stands behind the last
  * that verified. */
 static int walk_frames(struct hg_plan *p, struct hg_listed *e, struct hg_file *f, uint64_t to,
                        struct hg_walk *w)
 {
-    hg_walk_begin(w, &e->s.header, NULL, to, &e->before);
+    hg_plan_walk(w, e, to);
     int rc = hg_walk_file(w, f, to, &p->buf, take_frame, p);
     e->s.used = p->end;
     return rc;
@@ -317,7 +365,7 @@ static int check_extents(struct hg_plan *p, struct hg_listed *e, struct hg_file 
     uint64_t stop = p->end;
     struct hg_walk w;
 
-    hg_walk_begin(&w, &e->s.header, NULL, stop, &e->before);
+    hg_plan_walk(&w, e, stop);
     w.bodies_ok = 1;
     p->end = w.end;
     p->link = w.link;
@@ -429,7 +477,7 @@ static int take_segment(struct hg_plan *p, size_t i)
     const struct hg_segment_header *next = successor(p, i);
     e->before = p->link;
     p->last = i; /* P4: joined, and empty so far */
-    p->end = HG_SEGMENT_HEADER_SIZE;
+    p->end = e->start != 0 ? e->start : HG_SEGMENT_HEADER_SIZE;
     e->s.used = p->end;
     if (p->limit != 0 && next == NULL)
         e->s.sealed = 0; /* the writer may be sealing it right now */
@@ -445,6 +493,57 @@ static int take_segment(struct hg_plan *p, size_t i)
     return walk_segment(p, e, next);
 }
 
+/* How far its frames go, as far as anybody knows. */
+static uint64_t end_of_container(const struct hg_plan *p, size_t i)
+{
+    const struct hg_log_segment *s = &p->list.e[i].s;
+    const struct hg_segment_header *next = successor(p, i);
+
+    return next != NULL ? next->pred_end : s->sealed ? s->tail.frames_end : s->file_size;
+}
+
+/* A frame segment below the one that the log begins in: nothing joins it, and damage in it is told
+ * when what lies there is read. */
+static int take_container(struct hg_plan *p, size_t i)
+{
+    struct hg_listed *e = &p->list.e[i];
+
+    int rc = hg_plan_check_name(p, e);
+    if (rc >= 0)
+        rc = check_id(p, i);
+    if (rc >= 0)
+        e->s.used = e->header_rc == HOLOG_OK ? end_of_container(p, i) : e->s.file_size;
+    return rc;
+}
+
+static int take_containers(struct hg_plan *p)
+{
+    int rc = HOLOG_OK;
+
+    for (size_t i = hg_listing_next_log(&p->list, 0); rc >= 0 && i < p->begin.first;
+         i = hg_listing_next_log(&p->list, i + 1))
+        rc = take_container(p, i);
+    return rc;
+}
+
+static int choose_base(struct hg_plan *p)
+{
+    const struct hg_base_search q = { .io = p->io,
+                                      .flags = p->flags,
+                                      .super = &p->super,
+                                      .limit = p->limit,
+                                      .below = p->base_below,
+                                      .check = p->check_base,
+                                      .ctx = p->check_ctx };
+
+    int rc = hg_base_choose(&q, &p->list, &p->begin);
+    if (rc < 0 || p->begin.base == p->list.n)
+        return rc;
+    p->link = p->begin.link;
+    p->list.e[p->begin.first].start = p->begin.end;
+    return take_containers(p);
+}
+
 static int take_all(struct hg_plan *p)
 {
     uint64_t total = 0;
@@ -453,12 +552,12 @@ static int take_all(struct hg_plan *p)
 
     for (size_t i = 0; i < p->list.n; i++) {
         const struct hg_listed *e = &p->list.e[i];
-        if (e->s.kind == HG_KIND_FRAMES)
+        if (e->s.kind == HG_KIND_FRAMES && i >= p->begin.first)
             total += e->s.file_size;
         else if (e->header_rc == HOLOG_E_VERSION)
             return check_header(p, e);
     }
-    for (size_t i = hg_listing_next_log(&p->list, 0); rc >= 0 && i < p->list.n;
+    for (size_t i = p->begin.first; rc >= 0 && i < p->list.n;
          i = hg_listing_next_log(&p->list, i + 1)) {
         rc = take_segment(p, i);
         done += p->list.e[i].s.file_size;
@@ -466,6 +565,29 @@ static int take_all(struct hg_plan *p)
             rc = hg_progress(p->progress, p->progress_ctx, done, total);
     }
     return rc;
+}
+
+/* What bases cover was durable, whether the log begins with them or not. */
+static int check_bases(const struct hg_plan *p)
+{
+    uint32_t last = p->last < p->list.n ? p->list.e[p->last].s.id : 0;
+    char name[HG_FILE_NAME_MAX];
+
+    for (size_t i = 0; i < p->list.n && p->limit == 0; i++) {
+        const struct hg_log_segment *s = &p->list.e[i].s;
+        if (!hg_base_sound(&p->list.e[i], &p->super))
+            continue;
+        if (s->header.pred_id > last)
+            return missing(p, s->header.pred_id, s);
+        hg_segment_name(name, s->id, s->kind);
+        if (hg_base_end(&s->header) > hg_plan_end(p))
+            return hg_corrupt(last, HG_ALIGN8(p->end),
+                              "segment %08x ends at %llu, %s covers it up to %llu: acknowledged "
+                              "data is damaged",
+                              last, (unsigned long long)HG_ALIGN8(p->end), name,
+                              (unsigned long long)HG_ALIGN8(s->header.pred_end));
+    }
+    return HOLOG_OK;
 }
 
 /* What SUPER knows of segments that nobody else names. */
@@ -476,13 +598,13 @@ static int check_super(const struct hg_plan *p)
 
     if (p->limit != 0)
         return last == hg_pos_segment(p->limit) ? HOLOG_OK
-                                                : missing(hg_pos_segment(p->limit), NULL);
+                                                : missing(p, hg_pos_segment(p->limit), NULL);
     if (p->super.active_segment > last)
-        return missing(p->super.active_segment, NULL);
+        return missing(p, p->super.active_segment, NULL);
     if (p->super.floor <= end)
         return HOLOG_OK;
     if (hg_pos_segment(p->super.floor) > last)
-        return missing(hg_pos_segment(p->super.floor), NULL);
+        return missing(p, hg_pos_segment(p->super.floor), NULL);
     return hg_corrupt(last, hg_pos_offset(end),
                       "segment %08x ends at %u, SUPER knows it durable up to %u: acknowledged data "
                       "is damaged",
@@ -496,7 +618,8 @@ static void find_highest(struct hg_plan *p)
     n = HG_MAX(n, HG_MAX(p->behind.number, p->list.number_max));
     for (size_t i = 0; i < p->list.n; i++) {
         const struct hg_listed *e = &p->list.e[i];
-        if (e->header_rc == HOLOG_OK && e->s.kind == HG_KIND_FRAMES)
+        if ((e->header_rc == HOLOG_OK && e->s.kind == HG_KIND_FRAMES) ||
+            hg_base_sound(e, &p->super))
             n = HG_MAX(n, e->s.header.highest_number);
     }
     p->highest = n;
@@ -584,9 +707,13 @@ int hg_plan_make(struct hg_plan *p)
     p->last = p->list.n;
     if (p->deep && has_edits(p))
         p->extents.edits = &p->edits;
-    rc = take_all(p);
+    rc = choose_base(p);
+    if (rc >= 0)
+        rc = take_all(p);
     if (rc >= 0)
         rc = check_super(p);
+    if (rc >= 0)
+        rc = check_bases(p);
     if (rc == HOLOG_E_CORRUPT && p->mode == HG_RECOVER_POINT_IN_TIME)
         rc = end_at_damage(p);
     if (rc < 0)

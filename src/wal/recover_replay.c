@@ -67,6 +67,7 @@ struct replayer {
     const struct hg_replay *user; /* may be NULL */
     struct hg_recovered *out;
     hg_pos from;     /* rounded up to 8 */
+    hg_pos begin;    /* what the base that the log begins with covers; 0 = there is none */
     uint32_t newest; /* segment with the last frame */
     uint32_t segment;
     uint64_t features; /* must-understand ones that its header declares */
@@ -128,8 +129,11 @@ static int note_unlisted(struct replayer *rp, const struct hg_record *r, uint32_
     struct holog_error_detail before;
 
     hg_error_get(&before);
-    int rc = hg_error(HOLOG_E_STALE, "extent segment %08x is missing: segment %08x lists it",
-                      segment, r->segment);
+    int rc = rp->from == rp->begin
+                 ? hg_corrupt(segment, 0, "extent segment %08x is missing: segment %08x lists it",
+                              segment, r->segment) /* there is nothing older to begin with */
+                 : hg_error(HOLOG_E_STALE, "extent segment %08x is missing: segment %08x lists it",
+                            segment, r->segment);
     rc = hg_edits_missing(&rp->edits, segment, rc);
     hg_error_set(&before);
     return rc;
@@ -276,7 +280,7 @@ static int replay_frames(struct replayer *rp, const struct hg_listed *e)
     if (rc < 0)
         return rc;
     rp->out->bytes_read += e->s.used;
-    hg_walk_begin(&w, &e->s.header, NULL, e->s.used, &e->before);
+    hg_plan_walk(&w, e, e->s.used);
     rc = hg_walk_file(&w, f, e->s.used, &p->buf, replay_frame, rp);
     (void)p->io->ops->close(f); /* only read: nothing to lose */
     if (rc == 0 && w.end != e->s.used)
@@ -308,6 +312,29 @@ static int stale(hg_pos from)
                     hg_pos_segment(from), hg_pos_offset(from));
 }
 
+/* Is it the frame that the base covers, which may be damaged? */
+static int is_base_frame(const struct hg_plan *p, const struct hg_recover_options *o)
+{
+    return o->from_hash == p->begin.link.hash && o->from_len == p->begin.link.len;
+}
+
+static hg_pos begin_of(const struct hg_plan *p)
+{
+    return p->begin.base == p->list.n ? 0 : hg_base_end(&p->list.e[p->begin.base].s.header);
+}
+
+/* A log that begins with a base has no frames before it, as far as replays go. */
+static int check_begin(const struct hg_plan *p, const struct hg_recover_options *o)
+{
+    char name[HG_FILE_NAME_MAX];
+
+    if (HG_ALIGN8(o->from) >= begin_of(p))
+        return HOLOG_OK;
+    hg_segment_name(name, p->list.e[p->begin.base].s.id, HG_KIND_BASE);
+    return hg_error(HOLOG_E_STALE, "the log begins with %s, behind %08x:%u", name,
+                    hg_pos_segment(o->from), hg_pos_offset(o->from));
+}
+
 /* Is the frame that a checkpoint ends with where it says? */
 static int check_from(const struct hg_plan *p, const struct hg_recover_options *o)
 {
@@ -318,6 +345,8 @@ static int check_from(const struct hg_plan *p, const struct hg_recover_options *
     char name[HG_FILE_NAME_MAX];
     struct hg_frame f;
 
+    if (begin_of(p) != 0 && HG_ALIGN8(o->from) == begin_of(p))
+        return is_base_frame(p, o) ? HOLOG_OK : stale(o->from);
     if (e == NULL || e->s.kind != HG_KIND_FRAMES || p->last == p->list.n ||
         e > &p->list.e[p->last] || end > HG_ALIGN8(e->s.used) || len < HG_FRAME_HEADER_SIZE ||
         len > end || end - len < HG_SEGMENT_HEADER_SIZE)
@@ -339,6 +368,23 @@ static int check_from(const struct hg_plan *p, const struct hg_recover_options *
     return rc;
 }
 
+/* The base that the log begins with from now on: the newest one that is of the store. One that came
+ * by no EDIT is left over, unless it was needed: where the one of the store is damaged, the segments
+ * between the two may be gone. */
+static void settle_base(const struct hg_plan *p, const struct hg_edits *edits,
+                        struct hg_recovered *out)
+{
+    size_t i = p->list.n;
+
+    while (i > 0 && !(p->list.e[i - 1].fits && hg_edits_has_base(edits, p->list.e[i - 1].s.id)))
+        i--;
+    const struct hg_log_segment *b = i == 0 ? NULL : &p->list.e[i - 1].s;
+    if (p->begin.base < p->list.n && !hg_chain_whole(&p->list, b == NULL ? 0 : b->header.pred_id))
+        b = &p->list.e[p->begin.base].s;
+    out->base = b == NULL ? 0 : b->id;
+    out->begins = b == NULL ? 0 : b->header.pred_id;
+}
+
 int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
                    const struct hg_replay *replay, struct hg_recovered *out)
 {
@@ -346,9 +392,13 @@ int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
                            .user = replay,
                            .out = out,
                            .from = HG_ALIGN8(o->from),
+                           .begin = begin_of(p),
                            .newest = hg_pos_segment(p->link.frame) };
 
-    int rc = o->from == 0 ? HOLOG_OK : check_from(p, o);
+    int rc = check_begin(p, o);
+    if (rc == HOLOG_OK && o->from != 0)
+        rc = check_from(p, o);
+    rp.edits.begins = hg_pos_segment(rp.begin);
     for (size_t i = 0; rc == HOLOG_OK && o->from != 0 && i < o->n_known; i++) {
         if ((o->known[i].kind & HG_SEGMENT_LISTS) != 0)
             note_list(out, o->known[i].segment);
@@ -357,7 +407,7 @@ int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
         rc = hg_edits_begin(&rp.edits, o->known, o->n_known);
     out->used_known = o->from == 0;
     uint32_t first = o->from == 0 ? 0 : HG_MIN(hg_pos_segment(o->from), rp.newest);
-    for (size_t i = hg_listing_next_log(&p->list, 0); rc == 0 && i < p->list.n && i <= p->last;
+    for (size_t i = p->begin.first; rc == 0 && i < p->list.n && i <= p->last;
          i = hg_listing_next_log(&p->list, i + 1)) {
         if (p->list.e[i].s.id < first)
             continue;
@@ -365,6 +415,7 @@ int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
         if (rc == 0)
             rc = hg_progress(p->progress, p->progress_ctx, out->bytes_read, 0);
     }
+    settle_base(p, &rp.edits, out);
     if (rc == 0)
         rc = hg_edits_judge(&rp.edits, out);
     hg_edits_release(&rp.edits);

@@ -60,17 +60,27 @@ static void put_header(struct kit_file *f)
     CHECK(hg_buf_append(&f->bytes, header, sizeof header));
 }
 
+static size_t list_files(const struct kit *k, struct hg_segment_entry e[KIT_SEGMENTS])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < k->n_files; i++) {
+        if (!k->file[i].removed)
+            e[n++] = (struct hg_segment_entry){ .segment = k->file[i].id,
+                                                .kind = (uint8_t)k->file[i].kind,
+                                                .used = k->file[i].bytes.len };
+    }
+    return n;
+}
+
 static void put_segments_frame(struct kit *k)
 {
     struct hg_segment_entry e[KIT_SEGMENTS];
     struct hg_buf body = { 0 };
+    size_t n = list_files(k, e);
 
-    for (size_t i = 0; i < k->n_files; i++)
-        e[i] = (struct hg_segment_entry){ .segment = k->file[i].id,
-                                          .kind = (uint8_t)k->file[i].kind,
-                                          .used = k->file[i].bytes.len };
     CHECK(hg_body_begin(&body, 1000 + k->number, NULL, 0));
-    CHECK(hg_rec_segments(&body, e, k->n_files, NULL));
+    CHECK(hg_rec_segments(&body, e, n, NULL));
     (void)kit_put_frame(k, HG_FRAME_SYSTEM, &body, 1);
 }
 
@@ -294,11 +304,52 @@ uint32_t kit_cold(struct kit *k)
     return f->id;
 }
 
+uint32_t kit_base(struct kit *k)
+{
+    const struct kit_file last = k->file[k->log];
+    struct kit_file *f = new_file(k, HG_KIND_BASE);
+
+    f->header.capacity = HG_BASE_MIN;
+    f->header.feat_incompat = k->super.feat_incompat;
+    f->header.pred_id = last.id;
+    f->header.pred_epoch = last.header.epoch;
+    f->header.pred_end = last.end;
+    f->header.pred_last_len = last.last_len;
+    f->header.pred_last_hash = last.last_hash;
+    f->header.pred_number = k->number;
+    f->header.highest_number = k->highest;
+    f->n_known = list_files(k, f->known) - 1; /* but itself */
+    put_header(f);
+    CHECK(hg_buf_append_zeros(&f->bytes, HG_BASE_MIN - f->bytes.len));
+    return f->id;
+}
+
+struct kit_file *kit_file(struct kit *k, uint32_t id)
+{
+    for (size_t i = 0; i < k->n_files; i++) {
+        if (k->file[i].id == id)
+            return &k->file[i];
+    }
+    return NULL;
+}
+
+static uint8_t kind_of(struct kit *k, uint32_t id)
+{
+    const struct kit_file *f = kit_file(k, id);
+    return f == NULL ? HG_KIND_EXTENTS : (uint8_t)f->kind;
+}
+
 struct kit_frame kit_edit(struct kit *k, uint32_t added, uint32_t removed)
 {
-    const struct hg_segment_entry in = { .segment = added, .kind = HG_KIND_HWP, .used = 4096 };
-    const struct hg_segment_entry out = { .segment = removed, .kind = HG_KIND_EXTENTS };
+    const struct hg_segment_entry in = { .segment = added,
+                                         .kind = kind_of(k, added),
+                                         .used = 4096 };
+    const struct hg_segment_entry out = { .segment = removed, .kind = kind_of(k, removed) };
     struct hg_buf body = { 0 };
+
+    struct kit_file *gone = removed == 0 ? NULL : kit_file(k, removed);
+    if (gone != NULL)
+        gone->removed = 1;
 
     CHECK(hg_body_begin(&body, 1000 + k->number, NULL, 0));
     CHECK(hg_rec_edit(&body, &in, added != 0, &out, removed != 0, NULL));
@@ -398,6 +449,13 @@ void kit_drop(struct kit *k, size_t file)
     hg_buf_release(&k->file[file].bytes);
     memmove(&k->file[file], &k->file[file + 1], (k->n_files - file - 1) * sizeof k->file[0]);
     k->n_files--;
+}
+
+void kit_drop_id(struct kit *k, uint32_t id)
+{
+    const struct kit_file *f = kit_file(k, id);
+    cr_assert_not_null(f, "there is no segment %u", id);
+    kit_drop(k, (size_t)(f - k->file));
 }
 
 void kit_sample(struct kit *k)
@@ -531,10 +589,33 @@ int kit_recover(struct hg_sim *sim, struct kit_run *run)
     return hg_sim_run(sim, kit_recover_io, run);
 }
 
+void kit_from_base(const struct kit *k, uint32_t base, struct hg_recover_options *o)
+{
+    for (size_t i = 0; i < k->n_files; i++) {
+        const struct kit_file *b = &k->file[i];
+        if (b->id != base)
+            continue;
+        o->from =
+            hg_pos_make(b->header.pred_id, (uint32_t)HG_ALIGN_UP(b->header.pred_end, (uint64_t)8));
+        o->from_hash = b->header.pred_last_hash;
+        o->from_len = b->header.pred_last_len;
+        o->known = b->known;
+        o->n_known = b->n_known;
+    }
+}
+
 int kit_open(struct hg_sim *sim, struct kit_run *run)
 {
     memset(run, 0, sizeof *run);
     run->seal = 1;
+    return kit_recover(sim, run);
+}
+
+int kit_open_base(struct hg_sim *sim, const struct kit *k, uint32_t base, struct kit_run *run)
+{
+    memset(run, 0, sizeof *run);
+    run->seal = 1;
+    kit_from_base(k, base, &run->o);
     return kit_recover(sim, run);
 }
 

@@ -11,7 +11,7 @@
 #include "io/sim.h"
 #include "wal/recover.h"
 
-#define KIT_SEGMENTS 8
+#define KIT_SEGMENTS 16
 #define KIT_FRAMES   64
 #define KIT_CAPACITY (64u << 10)
 
@@ -32,6 +32,10 @@ struct kit_file {
     uint32_t last_len;
     uint64_t last_hash;
     int sealed;
+    int removed; /* an EDIT says so: lists to come have it not */
+    /* Of a base: what a checkpoint there knows. */
+    struct hg_segment_entry known[KIT_SEGMENTS];
+    size_t n_known;
 };
 
 struct kit {
@@ -71,6 +75,8 @@ struct kit_frame kit_commit_delta_large(struct kit *k, hg_pos base, size_t len);
 struct kit_frame kit_put_tag(struct kit *k, const char *name, hg_pos version);
 /* A .hwp segment that is a header and nothing else; its id. */
 uint32_t kit_cold(struct kit *k);
+/* A base that covers all so far; its content is of no sense. Its id. */
+uint32_t kit_base(struct kit *k);
 /* A system frame with an EDIT; id 0: of none. */
 struct kit_frame kit_edit(struct kit *k, uint32_t added, uint32_t removed);
 struct kit_frame kit_put_frame(struct kit *k, enum hg_frame_type type, struct hg_buf *body,
@@ -116,10 +122,15 @@ int kit_recover(struct hg_sim *sim, struct kit_run *run);
 int kit_recover_io(struct hg_io *io, void *run);
 /* A frame segment cut out of the list: it never was. */
 void kit_drop(struct kit *k, size_t file);
+void kit_drop_id(struct kit *k, uint32_t id);
 /* Three segments of three commits, the last one open; some values in an extent segment. */
 void kit_sample(struct kit *k);
 /* Strict, writing, sealing. */
 int kit_open(struct hg_sim *sim, struct kit_run *run);
+/* The same from what a base says; options for that. */
+void kit_from_base(const struct kit *k, uint32_t base, struct hg_recover_options *o);
+int kit_open_base(struct hg_sim *sim, const struct kit *k, uint32_t base, struct kit_run *run);
+struct kit_file *kit_file(struct kit *k, uint32_t id);
 /* A hash of all files of the disk. */
 uint64_t kit_fingerprint(struct hg_sim *sim);
 

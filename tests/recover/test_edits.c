@@ -51,17 +51,6 @@ static void make_cold(void)
     (void)kit_cold(&k);
 }
 
-static void drop_file(uint32_t id)
-{
-    for (size_t i = 0; i < k.n_files; i++) {
-        if (k.file[i].id == id) {
-            kit_drop(&k, i);
-            return;
-        }
-    }
-    cr_assert_fail("there is no segment %u", id);
-}
-
 static void expect(const char *what, int rc, size_t left_over, uint32_t first)
 {
     struct hg_sim *sim = kit_disk(&k);
@@ -84,14 +73,14 @@ static void expect(const char *what, int rc, size_t left_over, uint32_t first)
 Test(edits, a_segment_that_went_without_an_edit_is_damage)
 {
     a_large_value(nothing);
-    drop_file(1);
+    kit_drop_id(&k, 1);
     expect("no edit", HOLOG_E_CORRUPT, 0, 0);
 }
 
 Test(edits, a_record_may_name_bytes_in_a_segment_that_an_edit_has_removed)
 {
     a_large_value(remove_extents);
-    drop_file(1);
+    kit_drop_id(&k, 1);
     expect("removed", HOLOG_OK, 0, 0);
 }
 
@@ -110,8 +99,8 @@ Test(edits, the_output_of_a_compaction_without_its_edit_is_not_of_the_store)
 Test(edits, a_segment_that_came_by_an_edit_must_be_there)
 {
     a_large_value(exchange);
-    drop_file(1);
-    drop_file(3);
+    kit_drop_id(&k, 1);
+    kit_drop_id(&k, 3);
     struct hg_sim *sim = kit_disk(&k);
     kit_open(sim, &run);
     cr_assert_eq(run.rc, HOLOG_E_CORRUPT);
@@ -124,7 +113,7 @@ Test(edits, a_segment_that_came_by_an_edit_must_be_there)
 Test(edits, what_an_edit_has_done_holds_in_the_segments_after_it)
 {
     a_large_value(exchange_and_roll);
-    drop_file(1);
+    kit_drop_id(&k, 1);
     expect("rolled", HOLOG_OK, 0, 0);
 }
 
@@ -157,7 +146,7 @@ Test(edits, a_repair_that_cuts_an_edit_away_says_again_what_it_has_done)
         (void)kit_commit(&k, 10);
         kit_super(&k, 0, HG_SUPER_OPEN);
         kit_at(&k, &bad)[80] ^= 1;
-        drop_file(1);
+        kit_drop_id(&k, 1);
         struct hg_sim *sim = kit_disk(&k);
         kit_open(sim, &run);
         cr_assert_eq(run.rc, HOLOG_E_CORRUPT);
