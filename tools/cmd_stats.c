@@ -43,6 +43,7 @@ static const struct stat_row rows[] = {
     ROW(log_bytes, BYTES, false, "Bytes used in frame segments"),
     ROW(extent_bytes, BYTES, false, "Bytes used in extent segments"),
     ROW(cold_bytes, BYTES, false, "Bytes used in cold segments, which compaction writes"),
+    ROW(base_bytes, BYTES, false, "Bytes used in bases: the index, where older frames may be gone"),
     ROW(cold_values, COUNT, false, "Values in cold segments"),
     ROW(cold_raw_bytes, BYTES, false, "Bytes of these values"),
     ROW(cold_stored_bytes, BYTES, false, "Bytes that these values take, compressed"),

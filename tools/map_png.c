@@ -229,9 +229,11 @@ static void put_title(struct canvas *c, const struct layout *l, const char *stor
     (void)snprintf(text, sizeof text, "Segments of %s%s", len > most ? "..." : "",
                    len > most ? store + len - most : store);
     put_text(c, MARGIN, MARGIN, text);
-    (void)snprintf(text, sizeof text, "%zu of frames, %zu of extents, %zu cold: %s",
+    (void)snprintf(text, sizeof text, "%zu of frames, %zu of extents, %zu cold%s: %s",
                    s->of_kind[HOLOG_SEGMENT_FRAMES], s->of_kind[HOLOG_SEGMENT_EXTENTS],
-                   s->of_kind[HOLOG_SEGMENT_COLD], human_bytes(s->used, bytes));
+                   s->of_kind[HOLOG_SEGMENT_COLD],
+                   s->of_kind[HOLOG_SEGMENT_BASE] > 0 ? ", a base" : "",
+                   human_bytes(s->used, bytes));
     put_text(c, MARGIN, MARGIN + LINE, text);
 }
 

@@ -140,10 +140,11 @@ void map_put_text(const struct space *space)
         put_bar(s->held, map_length(s->used, largest, width), colours_too);
         any_busy = any_busy || s->busy;
     }
-    (void)printf("\n%zu segments: %zu of frames, %zu of extents, %zu cold; %s%s\n", space->count,
+    (void)printf("\n%zu segments: %zu of frames, %zu of extents, %zu cold%s; %s%s\n", space->count,
                  space->of_kind[HOLOG_SEGMENT_FRAMES], space->of_kind[HOLOG_SEGMENT_EXTENTS],
-                 space->of_kind[HOLOG_SEGMENT_COLD], human_bytes(space->used, bytes),
-                 any_busy ? " (* may be written to)" : "");
+                 space->of_kind[HOLOG_SEGMENT_COLD],
+                 space->of_kind[HOLOG_SEGMENT_BASE] > 0 ? ", a base" : "",
+                 human_bytes(space->used, bytes), any_busy ? " (* may be written to)" : "");
     put_legend(space, colours_too);
 }
 

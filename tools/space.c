@@ -19,7 +19,7 @@ const char *const space_holder_texts[SPACE_HOLDERS] = {
 
 const char *space_kind_name(uint32_t kind)
 {
-    static const char *const names[SPACE_KINDS] = { "other", "frames", "extents", "cold" };
+    static const char *const names[SPACE_KINDS] = { "other", "frames", "extents", "cold", "base" };
 
     return names[kind < SPACE_KINDS ? kind : 0];
 }

@@ -31,7 +31,7 @@ struct space_segment {
     uint64_t held[SPACE_HOLDERS];
 };
 
-#define SPACE_KINDS 4 /* enum holog_segment_kind, from 1 */
+#define SPACE_KINDS 5 /* enum holog_segment_kind, from 1 */
 const char *space_kind_name(uint32_t kind);
 
 struct space {

@@ -482,6 +482,8 @@ typedef struct holog_stats {
     uint64_t cold_values;       /* in them, those too that nobody needs any more */
     uint64_t cold_raw_bytes;    /* of these values; several with the same bytes have them each */
     uint64_t cold_stored_bytes; /* what these take: cold_bytes without headers and tables */
+    uint64_t
+        base_bytes; /* used in bases: the index as of a frame, where frames before that may be gone */
 } holog_stats;
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
 

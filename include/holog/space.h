@@ -28,8 +28,9 @@ extern "C" {
 enum holog_segment_kind {
     HOLOG_SEGMENT_FRAMES = 1, /* .hlog: commits; small values are in them */
     HOLOG_SEGMENT_EXTENTS =
-        2,                 /* .hext: large values, and the lists of commits of very many changes */
-    HOLOG_SEGMENT_COLD = 3 /* .hwp: values that a compaction has compressed (holog/compact.h) */
+        2,                  /* .hext: large values, and the lists of commits of very many changes */
+    HOLOG_SEGMENT_COLD = 3, /* .hwp: values that a compaction has compressed (holog/compact.h) */
+    HOLOG_SEGMENT_BASE = 4  /* .base: the index as of a commit, all of it the store's own */
 };
 
 /* One segment, in bytes. used = own + head + history + tags + views + dead. A byte that several hold is
@@ -45,7 +46,7 @@ typedef struct holog_segment_space {
         busy; /* 1: it is being written, or may be: what is dead in it may only not be named yet */
     uint32_t reserved;   /* 0 */
     uint64_t used_bytes; /* of the file, but for room that was taken ahead */
-    uint64_t own_bytes;  /* the segment's header, and its footer */
+    uint64_t own_bytes;  /* the segment's header, and its footer; all of a base */
     uint64_t head_bytes; /* what the newest state needs */
     uint64_t
         history_bytes; /* what the rules of retention keep beside it: older versions, all commits kept */

@@ -838,6 +838,15 @@ struct pages_said {
     uint32_t at; /* in the header */
 };
 
+/* The loader knows what is wrong with a page, and not where it stands. */
+static int page_corrupt(const struct reader *r)
+{
+    struct holog_error_detail why;
+
+    hg_error_get(&why);
+    return hg_corrupt_file(r->name, reader_offset(r) + 4, "%.400s", why.message);
+}
+
 /* Pages to the loader; without one, only their lengths are checked. */
 static int read_pages(struct reader *r, const struct pages_said *said,
                       struct hg_index_loader *loader)
@@ -862,7 +871,7 @@ static int read_pages(struct reader *r, const struct pages_said *said,
         if (loader != NULL)
             rc = hg_index_load_page(loader, page, len);
         if (rc < 0)
-            return rc;
+            return rc == HOLOG_E_CORRUPT ? page_corrupt(r) : rc;
         r->from += 4 + (size_t)len;
         left -= 4 + (uint64_t)len;
     }

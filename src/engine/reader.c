@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "engine/store_internal.h"
+#include "engine/base.h"
 
 static int test_writer(holog_store *s, int *out_alive)
 {
@@ -65,6 +65,8 @@ void hg_reader_sizes(holog_store *s, holog_stats *st)
             st->extent_bytes += g[i].file_size;
         else if (g[i].kind == HG_KIND_HWP)
             st->cold_bytes += g[i].file_size;
+        else if (g[i].kind == HG_KIND_BASE)
+            st->base_bytes += g[i].file_size;
         else
             st->log_bytes += g[i].file_size;
     }
@@ -85,6 +87,24 @@ static uint32_t ctl_sequence(holog_store *s)
     return s->ctl == NULL ? 0 : hg_ctl_sequence(s->ctl);
 }
 
+/* The log begins with a base that is behind what we have read: its end is found from there on. Whether what lies between
+ * is still there, following tells. */
+static int recover_from_base(holog_store *s, struct hg_recovered *out)
+{
+    struct hg_recover_options ro = { .read_only = 1 };
+    struct hg_segment_header base = { 0 };
+    int rc = hg_base_find(s->io, &s->recovered.super, 0, 0, &base);
+
+    if (rc == HOLOG_OK && base.id == 0)
+        rc = hg_error(HOLOG_E_STALE, "%s: the log has changed; open it again", s->dir);
+    if (rc < 0)
+        return rc;
+    ro.from = hg_base_covers(&base);
+    ro.from_hash = base.pred_last_hash;
+    ro.from_len = base.pred_last_len;
+    return hg_recover(s->io, &ro, NULL, out);
+}
+
 /* Where the log ends, by recovery's decision; from the frame on that was read last. */
 static int find_end(holog_store *s, hg_pos *out_limit)
 {
@@ -93,6 +113,8 @@ static int find_end(holog_store *s, hg_pos *out_limit)
 
     hg_follow_from(s->follower, &ro);
     int rc = hg_recover(s->io, &ro, NULL, &r);
+    if (rc == HOLOG_E_STALE)
+        rc = recover_from_base(s, &r);
     if (rc != HOLOG_OK)
         return rc;
     hg_free(r.segments);

@@ -187,6 +187,17 @@ static int damaged_base(holog_store *s, struct start *st, uint32_t id, int rc,
     return pass_over_base(s, st, id, ro);
 }
 
+/* What it holds is whole, but makes no sense, as the error says. */
+static int corrupt_base(uint32_t id)
+{
+    struct holog_error_detail why;
+    char name[HG_FILE_NAME_MAX];
+
+    hg_error_get(&why);
+    hg_segment_name(name, id, HG_KIND_BASE);
+    return hg_corrupt_file(name, HG_SEGMENT_HEADER_SIZE, "%.400s", why.message);
+}
+
 /* Pages and all of the one that covers most. HOLOG_E_NOENT: there is none. */
 static int load_one(holog_store *s, struct start *st, struct hg_recover_options *ro)
 {
@@ -208,8 +219,11 @@ static int load_one(holog_store *s, struct start *st, struct hg_recover_options 
         if (rc == HOLOG_E_NOENT)
             rc = hg_error(HOLOG_E_STALE, "base %08x has gone meanwhile", (unsigned)base.id);
     }
-    if (rc == HOLOG_OK)
+    if (rc == HOLOG_OK) {
         rc = take(s, &c, ro);
+        if (rc == HOLOG_E_CORRUPT && st->base != 0)
+            rc = corrupt_base(base.id);
+    }
     st->number = c.number;
     hg_checkpoint_release(&c);
     return rc;

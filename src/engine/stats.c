@@ -125,6 +125,7 @@ static void fill_log(holog_store *s, holog_stats *st)
     st->log_bytes = state.log_bytes;
     st->extent_bytes = state.extent_bytes;
     st->cold_bytes = state.cold_bytes;
+    st->base_bytes = state.base_bytes;
     st->segments = state.n_segments;
     st->poisoned = hg_log_poisoned(s->log) != 0;
 }
