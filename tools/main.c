@@ -112,7 +112,8 @@ static const struct command commands[] = {
       { OPT_MODE, OPT_DRY_RUN, OPT_JSON }, verb_repair },
     { "dump", "SEGMENT_FILE", "Show what is in one segment file, frame by frame.",
       "SEGMENT_FILE is one of STORE/seg, an index checkpoint of STORE/chk, or STORE/SUPER. It needs\n"
-      "no store around it. Of a compressed segment (.hwp) it shows groups, values and pages.\n"
+      "no store around it. Of a compressed segment (.hwp) it shows groups, values and pages,\n"
+      "of a base (.base) what it covers and counts.\n"
       "Exit status 3 when something in it does not verify.",
       1, 1, { OPT_JSON }, verb_dump },
     { "config", "STORE [KEY[=VALUE] ...]", "Show or change settings kept in the store.", NULL, 1, -1,

@@ -5,7 +5,8 @@
  *   .hext   header (what is in an extent segment only the frames know)
  *   .hwp    dump_hwp.c
  *   SUPER   both slots
- *   .hidx   header
+ *   .hidx   dump_index.c
+ *   .base   the same, and its segment header
  *
  * What a file is, its first eight bytes say, or its name when they are damaged. The decoders are the
  * library's. Damage is reported where it is, then the dump goes on with the next frame that verifies
@@ -24,6 +25,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "inspect/dump_hwp.h"
+#include "inspect/dump_index.h"
 #include "inspect/say.h"
 #include "wal/footer.h"
 #include "wal/frame.h"
@@ -31,16 +33,15 @@
 #include "wal/segment.h"
 #include "wal/super.h"
 
-#define FILE_MAX     (256u << 20) /* frame segments hold 64 MiB, then a footer */
-#define INDEX_HEADER 256u
-#define INDEX_HASHED 240u
-#define VERDICT_MAX  640 /* a message of the library and some words */
+#define FILE_MAX    (256u << 20) /* frame segments hold 64 MiB, then a footer */
+#define VERDICT_MAX 640          /* a message of the library and some words */
 
 enum file_kind {
     FILE_UNKNOWN,
     FILE_SUPER,
     FILE_SEGMENT,
     FILE_COMPRESSED,
+    FILE_BASE,
     FILE_INDEX
 };
 
@@ -108,17 +109,35 @@ static json_object *pieces_json(const struct hg_record *r)
     return list;
 }
 
+static json_object *entry_json(const struct hg_segment_entry *e)
+{
+    json_object *o = json_object_new_object();
+    json_add(o, "segment", json_number(e->segment));
+    json_add(o, "kind", json_number(e->kind));
+    json_add(o, "used_bytes", json_number(e->used));
+    return o;
+}
+
 static json_object *segments_json(const struct hg_record *r)
 {
     json_object *list = json_object_new_array();
     struct hg_segment_entry e;
     size_t at = 0;
-    while (hg_rec_segments_next(r, &at, &e) == HOLOG_OK) {
-        json_object *o = json_object_new_object();
-        json_add(o, "segment", json_number(e.segment));
-        json_add(o, "kind", json_number(e.kind));
-        json_add(o, "used_bytes", json_number(e.used));
-        (void)json_object_array_add(list, o); /* fails only without memory */
+    while (hg_rec_segments_next(r, &at, &e) == HOLOG_OK)
+        (void)json_object_array_add(list, entry_json(&e)); /* fails only without memory */
+    return list;
+}
+
+/* Those that came, or those that went. */
+static json_object *edit_json(const struct hg_record *r, int which)
+{
+    json_object *list = json_object_new_array();
+    struct hg_segment_entry e;
+    int removed = 0;
+    size_t at = 0;
+    while (hg_rec_edit_next(r, &at, &e, &removed) == HOLOG_OK) {
+        if (removed == which)
+            (void)json_object_array_add(list, entry_json(&e)); /* fails only without memory */
     }
     return list;
 }
@@ -202,6 +221,10 @@ static json_object *record_json(const struct hg_record *r)
         json_add(o, "killed_segment", json_number(r->killed_segment));
     if (r->type == HG_REC_SEGMENTS)
         json_add(o, "segments", segments_json(r));
+    if (r->type == HG_REC_EDIT) {
+        json_add(o, "added", edit_json(r, 0));
+        json_add(o, "removed", edit_json(r, 1));
+    }
     if (r->type == HG_REC_BODY) {
         json_add(o, "segment", json_number(r->body.segment));
         json_add(o, "extent_offset", json_number(r->body.offset));
@@ -236,10 +259,19 @@ static void version_text(const struct hg_record *r)
         (void)printf("; payload");
 }
 
+static void put_entry(const char *sign, const struct hg_segment_entry *e)
+{
+    static const char *const kinds[] = { "", "frames", "extents", "compressed", "base" };
+
+    (void)printf(" %s%08x(%s %llu)", sign, (unsigned)e->segment, kinds[e->kind],
+                 (unsigned long long)e->used);
+}
+
 static void record_text(const struct hg_record *r)
 {
     struct hg_piece p;
     struct hg_segment_entry e;
+    int removed = 0;
     size_t at = 0;
 
     (void)printf("%12u    %-11s ", (unsigned)r->offset, record_name(r->type));
@@ -265,8 +297,9 @@ static void record_text(const struct hg_record *r)
         (void)printf(", %08x:%llu+%llu", (unsigned)p.segment, (unsigned long long)p.offset,
                      (unsigned long long)p.len);
     while (r->type == HG_REC_SEGMENTS && hg_rec_segments_next(r, &at, &e) == HOLOG_OK)
-        (void)printf(" %08x(%s %llu)", (unsigned)e.segment,
-                     e.kind == HG_KIND_EXTENTS ? "extents" : "frames", (unsigned long long)e.used);
+        put_entry("", &e);
+    while (r->type == HG_REC_EDIT && hg_rec_edit_next(r, &at, &e, &removed) == HOLOG_OK)
+        put_entry(removed ? "-" : "+", &e);
     if (r->type == HG_REC_DELETE)
         (void)printf("  of segment %08x", (unsigned)r->killed_segment);
     if (r->type == HG_REC_CONFIG)
@@ -488,31 +521,6 @@ static void walk_frames(struct frames *fs)
 
 /* ---- segments ---------------------------------------------------------------------------------------- */
 
-static void header_facts(json_object *o, const struct hg_segment_header *h)
-{
-    fact(o, "segment", h->id);
-    fact(o, "kind", h->kind);
-    fact_uuid(o, h->uuid);
-    fact_hex(o, "salt", h->salt);
-    fact_hex(o, "epoch", h->epoch);
-    fact_hex(o, "features_compat", h->feat_compat);
-    fact_hex(o, "features_ro", h->feat_ro_compat);
-    fact_hex(o, "features_must", h->feat_incompat);
-    fact(o, "capacity", h->capacity);
-    fact_time(o, "created", h->created_ns);
-    fact(o, "first_number", h->first_number);
-    fact(o, "highest_number", h->highest_number);
-    fact(o, "pred_segment", h->pred_id);
-    if (h->pred_id == 0)
-        return;
-    fact_hex(o, "pred_epoch", h->pred_epoch);
-    fact(o, "pred_end", h->pred_end);
-    fact(o, "pred_last_length", h->pred_last_len);
-    fact_hex(o, "pred_last_hash", h->pred_last_hash);
-    fact(o, "pred_number", h->pred_number);
-    fact(o, "pred_cut", h->pred_cut);
-}
-
 static void tail_facts(json_object *o, const struct hg_footer_tail *t, const char *verdict)
 {
     fact(o, "segment", t->segment);
@@ -653,7 +661,7 @@ static int dump_one_segment(struct dump *d)
     }
     int sound = read_header(d, sealed ? &tail : NULL, &h);
     json_object *o = section_begin(d, sound ? "header" : "header (damaged: what is taken for it)");
-    header_facts(o, &h);
+    fact_header(o, &h);
     if (d->json)
         json_add(doc, "header", o);
     if (kind == HG_KIND_FRAMES) {
@@ -665,7 +673,7 @@ static int dump_one_segment(struct dump *d)
     return finish(d);
 }
 
-/* ---- SUPER and index checkpoints ------------------------------------------------------------------------ */
+/* ---- SUPER ------------------------------------------------------------------------ */
 
 static void super_facts(json_object *o, const struct hg_super *s)
 {
@@ -723,46 +731,6 @@ static int dump_super(struct dump *d)
     return finish(d);
 }
 
-static int dump_index(struct dump *d)
-{
-    json_object *doc = head_begin(d, "index checkpoint");
-    const uint8_t *p = d->bytes;
-
-    if (d->len < INDEX_HEADER) {
-        report(d, 0, d->len, "the file ends inside the header");
-    } else {
-        struct hg_hash128 h = hg_hash128(p, INDEX_HASHED);
-        json_object *o = section_begin(d, "header");
-        fact(o, "version", hg_get_le32(p + 8));
-        fact_uuid(o, p + 16);
-        fact_pos(o, "covered", hg_get_le64(p + 32));
-        fact_hex(o, "last_hash", hg_get_le64(p + 40));
-        fact(o, "last_length", hg_get_le64(p + 48));
-        fact(o, "number", hg_get_le64(p + 56));
-        fact_time(o, "time", hg_get_le64(p + 64));
-        fact(o, "keys", hg_get_le64(p + 72));
-        fact(o, "pages", hg_get_le64(p + 80));
-        fact(o, "page_bytes", hg_get_le64(p + 88));
-        fact(o, "highest_number", hg_get_le64(p + 96));
-        fact(o, "settings_bytes", hg_get_le32(p + 104));
-        fact(o, "segments", hg_get_le32(p + 108));
-        fact(o, "live_key_bytes", hg_get_le64(p + 112));
-        fact(o, "live_value_bytes", hg_get_le64(p + 120));
-        fact(o, "directories", hg_get_le64(p + 128));
-        if (d->json)
-            json_add(doc, "header", o);
-        if (memcmp(p, "HOLOGIDX", 8) != 0)
-            report(d, 0, 8, "the magic is wrong");
-        else if (h.lo != hg_get_le64(p + INDEX_HASHED) || h.hi != hg_get_le64(p + INDEX_HASHED + 8))
-            report(d, 0, INDEX_HEADER, "the header's hash is wrong");
-    }
-    if (d->json) {
-        json_add(doc, "damage", d->damage);
-        json_print(doc);
-    }
-    return finish(d);
-}
-
 /* ---- the file -------------------------------------------------------------------------------------------- */
 
 static int ends_with(const char *name, const char *end)
@@ -772,29 +740,33 @@ static int ends_with(const char *name, const char *end)
     return a >= b && strcmp(name + a - b, end) == 0;
 }
 
-/* By its header; one that is damaged may say anything. */
-static int is_compressed(const char *name, const uint8_t *bytes, size_t len)
+/* By its name, or by its header: one that is damaged may say anything. */
+static enum file_kind what_segment(const char *name, const uint8_t *bytes, size_t len)
 {
+    uint32_t kind = len >= 16 ? hg_get_le32(bytes + HG_SEGMENT_KIND_AT) : 0;
+
+    if (ends_with(name, ".hlog") || ends_with(name, ".hext"))
+        return FILE_SEGMENT;
     if (ends_with(name, ".hwp"))
-        return 1;
-    return !ends_with(name, ".hlog") && !ends_with(name, ".hext") && len >= 16 &&
-           hg_get_le32(bytes + HG_SEGMENT_KIND_AT) == HG_KIND_HWP;
+        return FILE_COMPRESSED;
+    if (ends_with(name, ".base"))
+        return FILE_BASE;
+    return kind == HG_KIND_HWP ? FILE_COMPRESSED : kind == HG_KIND_BASE ? FILE_BASE : FILE_SEGMENT;
 }
 
 static enum file_kind what_is(const char *name, const uint8_t *bytes, size_t len)
 {
     if (len >= 8) {
         if (memcmp(bytes, "HOLOGSEG", 8) == 0)
-            return is_compressed(name, bytes, len) ? FILE_COMPRESSED : FILE_SEGMENT;
+            return what_segment(name, bytes, len);
         if (memcmp(bytes, "HOLOGSUP", 8) == 0)
             return FILE_SUPER;
         if (memcmp(bytes, "HOLOGIDX", 8) == 0)
             return FILE_INDEX;
     }
-    if (ends_with(name, ".hwp"))
-        return FILE_COMPRESSED;
-    if (ends_with(name, ".hlog") || ends_with(name, ".hext"))
-        return FILE_SEGMENT;
+    if (ends_with(name, ".hwp") || ends_with(name, ".hlog") || ends_with(name, ".hext") ||
+        ends_with(name, ".base"))
+        return what_segment(name, bytes, 0);
     if (strcmp(name, HG_SUPER_NAME) == 0 || ends_with(name, "/" HG_SUPER_NAME))
         return FILE_SUPER;
     return ends_with(name, ".hidx") ? FILE_INDEX : FILE_UNKNOWN;
@@ -840,8 +812,8 @@ static const char *read_file(struct dump *d, FILE *f)
     if (what == FILE_SEGMENT && d->len == HG_BLOCK)
         (void)segment_id(d, &kind);
     if (what == FILE_UNKNOWN)
-        return "it is no file of a store (.hlog, .hext, .hwp, .hidx or SUPER)";
-    if (what == FILE_INDEX || what == FILE_COMPRESSED ||
+        return "it is no file of a store (.hlog, .hext, .hwp, .base, .hidx or SUPER)";
+    if (what == FILE_INDEX || what == FILE_COMPRESSED || what == FILE_BASE ||
         (what == FILE_SEGMENT && kind != HG_KIND_FRAMES))
         return NULL;
     if (d->size > FILE_MAX)
@@ -877,7 +849,8 @@ int dump_segment(const char *file, int json)
     case FILE_SEGMENT: status = dump_one_segment(&d); break;
     case FILE_COMPRESSED: status = dump_hwp(&d, f); break;
     case FILE_SUPER: status = dump_super(&d); break;
-    case FILE_INDEX: status = dump_index(&d); break;
+    case FILE_BASE: status = dump_base(&d, f); break;
+    case FILE_INDEX: status = dump_index(&d, f); break;
     case FILE_UNKNOWN: break; /* read_file refused it */
     }
     (void)fclose(f);

@@ -106,6 +106,31 @@ void fact_time(json_object *o, const char *name, uint64_t ns)
     fact_text(o, name, iso_time(ns, text));
 }
 
+void fact_header(json_object *o, const struct hg_segment_header *h)
+{
+    fact(o, "segment", h->id);
+    fact(o, "kind", h->kind);
+    fact_uuid(o, h->uuid);
+    fact_hex(o, "salt", h->salt);
+    fact_hex(o, "epoch", h->epoch);
+    fact_hex(o, "features_compat", h->feat_compat);
+    fact_hex(o, "features_ro", h->feat_ro_compat);
+    fact_hex(o, "features_must", h->feat_incompat);
+    fact(o, "capacity", h->capacity);
+    fact_time(o, "created", h->created_ns);
+    fact(o, "first_number", h->first_number);
+    fact(o, "highest_number", h->highest_number);
+    fact(o, "pred_segment", h->pred_id);
+    if (h->pred_id == 0)
+        return;
+    fact_hex(o, "pred_epoch", h->pred_epoch);
+    fact(o, "pred_end", h->pred_end);
+    fact(o, "pred_last_length", h->pred_last_len);
+    fact_hex(o, "pred_last_hash", h->pred_last_hash);
+    fact(o, "pred_number", h->pred_number);
+    fact(o, "pred_cut", h->pred_cut);
+}
+
 /* The document, or the first lines of the text. */
 json_object *head_begin(const struct dump *d, const char *kind)
 {

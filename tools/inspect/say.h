@@ -5,7 +5,7 @@
 #define HOLOG_TOOLS_INSPECT_SAY_H
 
 #include "cli.h"
-#include "wal/layout.h"
+#include "wal/segment.h"
 
 struct dump {
     const char *name;
@@ -33,6 +33,7 @@ void fact_hex(json_object *o, const char *name, uint64_t value);
 void fact_pos(json_object *o, const char *name, hg_pos pos);
 void fact_uuid(json_object *o, const uint8_t uuid[16]);
 void fact_time(json_object *o, const char *name, uint64_t ns);
+void fact_header(json_object *o, const struct hg_segment_header *h);
 
 /* The document, or the first lines of the text. */
 json_object *head_begin(const struct dump *d, const char *kind);
