@@ -5,8 +5,11 @@
  *   R1  what lies behind the first damage, in its segment, is copied to quarantine/, synced
  *   R2  later segments are moved there, the newest first, directories synced: until SUPER is
  *       written the store stays one that refuses to open, and repair finds the same damage again
- *   R3  the segment is cut and sealed
- *   R4  SUPER is replaced, with a floor at the new end
+ *   R3  where files of a compaction are there, or missing, the log is to end with an EDIT that says
+ *       so: SUPER is replaced, with a floor behind it, and it is written in the place of what is cut.
+ *       The log must not be taken for one that ends before it: what it names would be left over
+ *   R4  the segment is cut and sealed
+ *   R5  SUPER is replaced, with a floor at the new end
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -234,15 +237,38 @@ static struct hg_log_segment *last_kept(struct hg_plan *p)
     return p->last < p->list.n ? &p->list.e[p->last].s : NULL;
 }
 
-/* R3, R4. */
-static int cut_and_seal(struct hg_repairer *r, const struct hg_buf *edits)
+static int replace_super(struct hg_repairer *r, hg_pos floor)
 {
     struct hg_plan *p = &r->plan;
-    struct hg_super s = p->super;
-    struct hg_log_segment *last = last_kept(p);
-    int rc = hg_repair_restate_edits(r, last, edits);
+    const struct hg_log_segment *last = last_kept(p);
 
-    if (rc >= 0 && last != NULL) {
+    p->super.floor = floor;
+    p->super.floor_number = p->link.number;
+    p->super.active_segment = last == NULL ? 0 : last->id;
+    p->super.next_segment = HG_MAX(p->super.next_segment, p->list.id_max + 1);
+    p->super.state = HG_SUPER_OPEN;
+    return hg_repair_write_super(r->io, &p->super);
+}
+
+/* R3. */
+static int say_edits(struct hg_repairer *r, const struct hg_buf *edits)
+{
+    struct hg_log_segment *last = last_kept(&r->plan);
+
+    if (last == NULL || edits->len == 0)
+        return HOLOG_OK;
+    int rc = replace_super(r, hg_repair_edits_end(&r->plan, edits));
+    return rc < 0 ? rc : hg_repair_restate_edits(r, last, edits);
+}
+
+/* R4, R5. */
+static int cut_and_seal(struct hg_repairer *r)
+{
+    struct hg_plan *p = &r->plan;
+    struct hg_log_segment *last = last_kept(p);
+    int rc = HOLOG_OK;
+
+    if (last != NULL) {
         struct hg_recovered rec = { .segments = last,
                                     .n_segments = 1,
                                     .last_segment = last->id,
@@ -254,14 +280,7 @@ static int cut_and_seal(struct hg_repairer *r, const struct hg_buf *edits)
                           "no room for the footer of segment %u: free some space and repair again",
                           last->id);
     }
-    if (rc < 0)
-        return rc;
-    s.floor = last == NULL ? 0 : hg_plan_end(p);
-    s.floor_number = p->link.number;
-    s.active_segment = last == NULL ? 0 : last->id;
-    s.next_segment = HG_MAX(s.next_segment, p->list.id_max + 1);
-    s.state = HG_SUPER_OPEN;
-    return hg_repair_write_super(r->io, &s);
+    return rc < 0 ? rc : replace_super(r, last == NULL ? 0 : hg_plan_end(p));
 }
 
 int hg_repair_check_names(const struct hg_plan *p)
@@ -285,7 +304,9 @@ static int make_changes(struct hg_repairer *r, const struct hg_buf *edits)
         rc = hg_quarantine_copy(r->io, p->list.e[p->last].s.id, HG_ALIGN8(p->end),
                                 p->behind.nonzero_end, r->highest, &r->report.quarantined_bytes);
     }
-    return rc < 0 ? rc : cut_and_seal(r, edits);
+    if (rc >= 0)
+        rc = say_edits(r, edits);
+    return rc < 0 ? rc : cut_and_seal(r);
 }
 
 int hg_repair_point_in_time(struct hg_repairer *r)

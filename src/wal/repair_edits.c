@@ -256,9 +256,15 @@ int hg_repair_make_edits(struct hg_repairer *r, const struct hg_log_segment *las
                     "it: the store as of then cannot be made again");
 }
 
-/* A frame with an EDIT that restates them ends the log. */
+hg_pos hg_repair_edits_end(const struct hg_plan *p, const struct hg_buf *body)
+{
+    uint64_t end = HG_ALIGN8(p->end) + HG_FRAME_HEADER_SIZE + body->len;
+
+    return hg_pos_make(p->list.e[p->last].s.id, (uint32_t)HG_ALIGN8(end));
+}
+
 int hg_repair_restate_edits(struct hg_repairer *r, struct hg_log_segment *last,
                             const struct hg_buf *body)
 {
-    return last == NULL || body->len == 0 ? HOLOG_OK : write_frame(r, last, body);
+    return write_frame(r, last, body);
 }

@@ -67,7 +67,9 @@ HG_MUST_CHECK int hg_repair_sync_dirs(struct hg_io *io);
  * HOLOG_E_NOTSUP: that segment is older than what would have to be said in it. */
 HG_MUST_CHECK int hg_repair_make_edits(struct hg_repairer *r, const struct hg_log_segment *last,
                                        struct hg_buf *out_body);
-/* R3. That frame, where there is to be one. */
+/* Where the log ends with that frame. */
+hg_pos hg_repair_edits_end(const struct hg_plan *p, const struct hg_buf *body);
+/* R3. Writes it. */
 HG_MUST_CHECK int hg_repair_restate_edits(struct hg_repairer *r, struct hg_log_segment *last,
                                           const struct hg_buf *body);
 /* HOLOG_E_NOTSUP: the log would have to end before its base (repair_base.c). Nothing is changed. */
