@@ -163,11 +163,23 @@ int hg_base_choose(const struct hg_base_search *q, struct hg_listing *l, struct 
     return HOLOG_OK;
 }
 
+size_t hg_base_settle(const struct hg_listing *l, const struct hg_begin *b,
+                      const struct hg_edits *edits)
+{
+    size_t i = l->n;
+
+    while (i > 0 && !(l->e[i - 1].fits && hg_edits_has_base(edits, l->e[i - 1].s.id)))
+        i--;
+    if (!hg_chain_whole(l, i == 0 ? 0 : l->e[i - 1].s.header.pred_id))
+        return b->base;
+    return i == 0 ? l->n : i - 1;
+}
+
 /* ---- when there is none ---------------------------------------------------------------------- */
 
 /* HOLOG_E_CORRUPT: the log should begin with base b. */
 static int says_why(const struct hg_listing *l, const struct hg_listed *b,
-                    const struct hg_super *super)
+                    const struct hg_super *super, uint32_t below)
 {
     char advice[HG_ADVICE_MAX];
     char name[HG_FILE_NAME_MAX];
@@ -176,6 +188,9 @@ static int says_why(const struct hg_listing *l, const struct hg_listed *b,
     hg_segment_name(name, b->s.id, HG_KIND_BASE);
     if (hg_listing_misnamed(l, b, super, advice))
         return hg_corrupt_file(name, 0, "%s: %s", name, advice);
+    if (b->spoiled || (below != 0 && b->s.id >= below))
+        return hg_corrupt_file(name, HG_SEGMENT_HEADER_SIZE,
+                               "%s, which the log begins with, is damaged", name);
     if (b->header_rc < 0)
         return hg_corrupt_file(name, 0, "%s, which the log begins with: %s", name, b->why);
     if (!is_own(&b->s.header, super))
@@ -185,8 +200,6 @@ static int says_why(const struct hg_listing *l, const struct hg_listed *b,
     if (s == NULL)
         return hg_corrupt_file(frames, 0, "%s is missing: %s begins the log behind a frame in it",
                                frames, name);
-    if (b->fits || b->spoiled || s->s.header.epoch != b->s.header.pred_epoch)
-        return HOLOG_OK;
     return hg_corrupt(s->s.id, b->s.header.pred_end - b->s.header.pred_last_len,
                       "segment %08x has not the frame that %s begins the log behind", s->s.id,
                       name);
@@ -194,19 +207,9 @@ static int says_why(const struct hg_listing *l, const struct hg_listed *b,
 
 int hg_base_missed(const struct hg_listing *l, const struct hg_super *super, uint32_t below)
 {
-    char name[HG_FILE_NAME_MAX];
+    size_t i = l->n;
 
-    for (size_t i = l->n; i > 0; i--) {
-        const struct hg_listed *b = &l->e[i - 1];
-        if (b->s.kind != HG_KIND_BASE)
-            continue;
-        int rc = says_why(l, b, super);
-        if (rc < 0)
-            return rc;
-        hg_segment_name(name, b->s.id, HG_KIND_BASE);
-        if (b->spoiled || (below != 0 && b->s.id >= below))
-            return hg_corrupt_file(name, HG_SEGMENT_HEADER_SIZE,
-                                   "%s, which the log begins with, is damaged", name);
-    }
-    return HOLOG_OK;
+    while (i > 0 && l->e[i - 1].s.kind != HG_KIND_BASE)
+        i--;
+    return i == 0 ? HOLOG_OK : says_why(l, &l->e[i - 1], super, below);
 }

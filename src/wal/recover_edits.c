@@ -94,7 +94,7 @@ void hg_edits_release(struct hg_edits *e)
     hg_buf_release(&e->missing);
 }
 
-int hg_edits_record(struct hg_edits *e, const struct hg_record *r)
+static int take_edit(struct hg_edits *e, const struct hg_record *r, int removals)
 {
     struct hg_segment_entry entry;
     size_t at = 0;
@@ -102,11 +102,21 @@ int hg_edits_record(struct hg_edits *e, const struct hg_record *r)
     int rc;
 
     while ((rc = hg_rec_edit_next(r, &at, &entry, &removed)) == HOLOG_OK) {
-        rc = take_entry(e, &entry, removed);
+        rc = removals && !removed ? HOLOG_OK : take_entry(e, &entry, removed);
         if (rc < 0)
             return rc;
     }
     return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
+}
+
+int hg_edits_record(struct hg_edits *e, const struct hg_record *r)
+{
+    return take_edit(e, r, 0);
+}
+
+int hg_edits_removals(struct hg_edits *e, const struct hg_record *r)
+{
+    return take_edit(e, r, 1);
 }
 
 int hg_edits_listed(struct hg_edits *e, const struct hg_segment_entry *entry)
@@ -150,24 +160,29 @@ int hg_edits_has_base(const struct hg_edits *e, uint32_t segment)
     return has(&e->bases, segment) && !has(&e->removed, segment);
 }
 
-int hg_edits_knows_base(const struct hg_edits *e, uint32_t segment)
-{
-    return has(&e->bases, segment);
-}
-
 int hg_edits_knows_extents(const struct hg_edits *e, uint32_t segment)
 {
     return segment >= e->begins || has(&e->extents, segment);
 }
 
-uint32_t hg_edits_next_frames(const struct hg_edits *e, size_t *at)
+static uint32_t next_of(const struct hg_edits *e, const struct hg_buf *ids, size_t *at)
 {
-    while (*at < e->frames.len / sizeof(uint32_t)) {
-        uint32_t id = at_index(&e->frames, (*at)++);
+    while (*at < ids->len / sizeof(uint32_t)) {
+        uint32_t id = at_index(ids, (*at)++);
         if (!has(&e->removed, id))
             return id;
     }
     return 0;
+}
+
+uint32_t hg_edits_next_frames(const struct hg_edits *e, size_t *at)
+{
+    return next_of(e, &e->frames, at);
+}
+
+uint32_t hg_edits_next_base(const struct hg_edits *e, size_t *at)
+{
+    return next_of(e, &e->bases, at);
 }
 
 static int is_left_over(const struct hg_edits *e, const struct hg_recovered *out,

@@ -29,6 +29,8 @@ void hg_edits_release(struct hg_edits *e);
 HG_MUST_CHECK int hg_edits_begin(struct hg_edits *e, const struct hg_segment_entry *known,
                                  size_t n);
 HG_MUST_CHECK int hg_edits_record(struct hg_edits *e, const struct hg_record *r); /* an EDIT */
+/* An EDIT in a container: what it brought may have gone by one that went with its container. */
+HG_MUST_CHECK int hg_edits_removals(struct hg_edits *e, const struct hg_record *r);
 /* A list of all segments has this one. */
 HG_MUST_CHECK int hg_edits_listed(struct hg_edits *e, const struct hg_segment_entry *entry);
 /* A file is not there: damage of this code, with the detail that is set now, unless an EDIT says that it
@@ -38,12 +40,11 @@ int hg_edits_is_missing(const struct hg_edits *e, uint32_t segment); /* it was n
 int hg_edits_has_cold(const struct hg_edits *e, uint32_t segment);   /* it came, and is there */
 int hg_edits_removed(const struct hg_edits *e, uint32_t segment);
 int hg_edits_has_base(const struct hg_edits *e, uint32_t segment); /* the same of a base */
-/* A base that came, and may have gone since. */
-int hg_edits_knows_base(const struct hg_edits *e, uint32_t segment);
 /* It was there when the log began to be what it is: no EDIT that is gone has removed it. */
 int hg_edits_knows_extents(const struct hg_edits *e, uint32_t segment);
-/* The next one of `frames` at or behind index *at that was not removed; 0: there is none. */
+/* The next one of `frames`, of `bases`, at or behind index *at that was not removed; 0: there is none. */
 uint32_t hg_edits_next_frames(const struct hg_edits *e, size_t *at);
+uint32_t hg_edits_next_base(const struct hg_edits *e, size_t *at);
 /* All of the log has been seen: the first thing that is missing, as it was reported. What is no segment
  * of the store goes from out->segments to out->left_over; out->base and out->begins have been set. */
 HG_MUST_CHECK int hg_edits_judge(const struct hg_edits *e, struct hg_recovered *out);

@@ -55,6 +55,21 @@ int hg_body_each(const uint8_t *body, size_t len, uint32_t segment, uint64_t bod
     return HOLOG_OK;
 }
 
+/* An EDIT of a base, or one that removes frame segments. */
+static uint64_t edit_needs(const struct hg_record *r)
+{
+    struct hg_segment_entry e;
+    uint64_t needs = 0;
+    size_t at = 0;
+    int removed = 0;
+
+    while (r->type == HG_REC_EDIT && hg_rec_edit_next(r, &at, &e, &removed) == HOLOG_OK) {
+        if (e.kind == HG_KIND_BASE || e.kind == HG_KIND_FRAMES)
+            needs = HG_FEATURE_BASE;
+    }
+    return needs;
+}
+
 int hg_rec_check_declared(const struct hg_record *r, uint64_t features)
 {
     int is_node = hg_node_ends(r->path, r->path_len) || hg_node_ends(r->to, r->to_len);
@@ -64,7 +79,7 @@ int hg_rec_check_declared(const struct hg_record *r, uint64_t features)
         return hg_corrupt(r->segment, r->offset,
                           "a record of type %u for a document or a chunk of an array",
                           (unsigned)r->type);
-    if ((hg_rec_needs(r) & ~features) == 0)
+    if (((hg_rec_needs(r) | edit_needs(r)) & ~features) == 0)
         return HOLOG_OK;
     return hg_corrupt(r->segment, r->offset,
                       "a record of type %u in a segment that does not declare its features",

@@ -127,6 +127,11 @@ struct hg_begin {
 /* Sets fits and spoiled of all bases, too. */
 HG_MUST_CHECK int hg_base_choose(const struct hg_base_search *q, struct hg_listing *l,
                                  struct hg_begin *out);
+/* When all edits are known: the base that the log begins with from now on, the newest one that is of
+ * the store. l->n: none. One that came by no EDIT is left over, unless it was needed: where the one of
+ * the store is damaged, what is between the two may be gone. */
+size_t hg_base_settle(const struct hg_listing *l, const struct hg_begin *b,
+                      const struct hg_edits *edits);
 int hg_base_sound(const struct hg_listed *b, const struct hg_super *super); /* B1 */
 /* What the base of this header covers the log up to. */
 hg_pos hg_base_end(const struct hg_segment_header *h);

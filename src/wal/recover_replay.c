@@ -368,23 +368,6 @@ static int check_from(const struct hg_plan *p, const struct hg_recover_options *
     return rc;
 }
 
-/* The base that the log begins with from now on: the newest one that is of the store. One that came
- * by no EDIT is left over, unless it was needed: where the one of the store is damaged, the segments
- * between the two may be gone. */
-static void settle_base(const struct hg_plan *p, const struct hg_edits *edits,
-                        struct hg_recovered *out)
-{
-    size_t i = p->list.n;
-
-    while (i > 0 && !(p->list.e[i - 1].fits && hg_edits_has_base(edits, p->list.e[i - 1].s.id)))
-        i--;
-    const struct hg_log_segment *b = i == 0 ? NULL : &p->list.e[i - 1].s;
-    if (p->begin.base < p->list.n && !hg_chain_whole(&p->list, b == NULL ? 0 : b->header.pred_id))
-        b = &p->list.e[p->begin.base].s;
-    out->base = b == NULL ? 0 : b->id;
-    out->begins = b == NULL ? 0 : b->header.pred_id;
-}
-
 int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
                    const struct hg_replay *replay, struct hg_recovered *out)
 {
@@ -415,7 +398,9 @@ int hg_plan_replay(struct hg_plan *p, const struct hg_recover_options *o,
         if (rc == 0)
             rc = hg_progress(p->progress, p->progress_ctx, out->bytes_read, 0);
     }
-    settle_base(p, &rp.edits, out);
+    size_t base = hg_base_settle(&p->list, &p->begin, &rp.edits);
+    out->base = base < p->list.n ? p->list.e[base].s.id : 0;
+    out->begins = base < p->list.n ? p->list.e[base].s.header.pred_id : 0;
     if (rc == 0)
         rc = hg_edits_judge(&rp.edits, out);
     hg_edits_release(&rp.edits);

@@ -5,8 +5,11 @@
  *   R1  what lies behind the first damage, in its segment, is copied to quarantine/, synced
  *   R2  later segments are moved there, the newest first, directories synced: until SUPER is
  *       written the store stays one that refuses to open, and repair finds the same damage again
- *   R3  the segment is cut and sealed
- *   R4  SUPER is replaced, with a floor at the new end
+ *   R3  where files of a compaction are there, or missing, the log is to end with an EDIT that says
+ *       so: SUPER is replaced, with a floor behind it, and it is written in the place of what is cut.
+ *       The log must not be taken for one that ends before it: what it names would be left over
+ *   R4  the segment is cut and sealed
+ *   R5  SUPER is replaced, with a floor at the new end
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -108,6 +111,8 @@ void hg_repair_guess_super(const struct hg_listing *l, struct hg_super *s)
     s->created_ns = 0;
     for (size_t i = 0; i < l->n; i++) {
         const struct hg_listed *e = &l->e[i];
+        if (e->header_rc == HOLOG_OK && e->s.kind == HG_KIND_BASE)
+            s->feat_incompat |= e->s.header.feat_incompat;
         if (e->header_rc < 0 || e->s.kind != HG_KIND_FRAMES)
             continue;
         if (s->created_ns == 0)
@@ -158,9 +163,15 @@ static int behind_kept(const struct hg_repairer *r, uint64_t number)
     return number > r->plan.link.number;
 }
 
+/* Frames behind the cut, and bases of them. */
 static int is_dropped(const struct hg_plan *p, size_t i)
 {
-    return p->list.e[i].s.kind == HG_KIND_FRAMES && (p->last == p->list.n || i > p->last);
+    const struct hg_listed *e = &p->list.e[i];
+
+    if (e->s.kind == HG_KIND_FRAMES)
+        return p->last == p->list.n || i > p->last;
+    return hg_base_sound(e, &p->super) &&
+           (p->last == p->list.n || hg_base_end(&e->s.header) > hg_plan_end(p));
 }
 
 static int report_losses(struct hg_repairer *r)
@@ -173,7 +184,8 @@ static int report_losses(struct hg_repairer *r)
     r->highest = p->highest;
     for (size_t i = 0; rc == 0 && i < p->list.n; i++) {
         const struct hg_listed *e = &p->list.e[i];
-        if ((i == p->last || is_dropped(p, i)) && e->header_rc == HOLOG_OK)
+        if ((i == p->last || is_dropped(p, i)) && e->header_rc == HOLOG_OK &&
+            e->s.kind == HG_KIND_FRAMES)
             rc = hg_repair_lost_paths(r, &e->s);
     }
     if (p->damage.has_position)
@@ -220,15 +232,43 @@ static int quarantine(struct hg_repairer *r)
     return rc;
 }
 
-/* R3, R4. */
+static struct hg_log_segment *last_kept(struct hg_plan *p)
+{
+    return p->last < p->list.n ? &p->list.e[p->last].s : NULL;
+}
+
+static int replace_super(struct hg_repairer *r, hg_pos floor)
+{
+    struct hg_plan *p = &r->plan;
+    const struct hg_log_segment *last = last_kept(p);
+
+    p->super.floor = floor;
+    p->super.floor_number = p->link.number;
+    p->super.active_segment = last == NULL ? 0 : last->id;
+    p->super.next_segment = HG_MAX(p->super.next_segment, p->list.id_max + 1);
+    p->super.state = HG_SUPER_OPEN;
+    return hg_repair_write_super(r->io, &p->super);
+}
+
+/* R3. */
+static int say_edits(struct hg_repairer *r, const struct hg_buf *edits)
+{
+    struct hg_log_segment *last = last_kept(&r->plan);
+
+    if (last == NULL || edits->len == 0)
+        return HOLOG_OK;
+    int rc = replace_super(r, hg_repair_edits_end(&r->plan, edits));
+    return rc < 0 ? rc : hg_repair_restate_edits(r, last, edits);
+}
+
+/* R4, R5. */
 static int cut_and_seal(struct hg_repairer *r)
 {
     struct hg_plan *p = &r->plan;
-    struct hg_super s = p->super;
-    struct hg_log_segment *last = p->last < p->list.n ? &p->list.e[p->last].s : NULL;
-    int rc = hg_repair_restate_edits(r, last);
+    struct hg_log_segment *last = last_kept(p);
+    int rc = HOLOG_OK;
 
-    if (rc >= 0 && last != NULL) {
+    if (last != NULL) {
         struct hg_recovered rec = { .segments = last,
                                     .n_segments = 1,
                                     .last_segment = last->id,
@@ -240,14 +280,7 @@ static int cut_and_seal(struct hg_repairer *r)
                           "no room for the footer of segment %u: free some space and repair again",
                           last->id);
     }
-    if (rc < 0)
-        return rc;
-    s.floor = last == NULL ? 0 : hg_plan_end(p);
-    s.floor_number = p->link.number;
-    s.active_segment = last == NULL ? 0 : last->id;
-    s.next_segment = HG_MAX(s.next_segment, p->list.id_max + 1);
-    s.state = HG_SUPER_OPEN;
-    return hg_repair_write_super(r->io, &s);
+    return rc < 0 ? rc : replace_super(r, last == NULL ? 0 : hg_plan_end(p));
 }
 
 int hg_repair_check_names(const struct hg_plan *p)
@@ -259,8 +292,26 @@ int hg_repair_check_names(const struct hg_plan *p)
     return rc;
 }
 
+/* What is kept and what goes is decided. */
+static int make_changes(struct hg_repairer *r, const struct hg_buf *edits)
+{
+    struct hg_plan *p = &r->plan;
+    int rc = HOLOG_OK;
+
+    if (p->damaged) {
+        rc = quarantine(r);
+    } else if (p->cut && p->behind.frames > 0) { /* SUPER alone: the tail is cut as recovery does */
+        rc = hg_quarantine_copy(r->io, p->list.e[p->last].s.id, HG_ALIGN8(p->end),
+                                p->behind.nonzero_end, r->highest, &r->report.quarantined_bytes);
+    }
+    if (rc >= 0)
+        rc = say_edits(r, edits);
+    return rc < 0 ? rc : cut_and_seal(r);
+}
+
 int hg_repair_point_in_time(struct hg_repairer *r)
 {
+    struct hg_buf edits = { 0 };
     struct hg_plan *p = &r->plan;
 
     p->mode = HG_RECOVER_POINT_IN_TIME;
@@ -276,6 +327,9 @@ int hg_repair_point_in_time(struct hg_repairer *r)
     r->report.kept_through_number = p->link.number;
     if (!p->damaged && p->super_rc == HOLOG_OK)
         return HOLOG_OK; /* a torn tail is no damage: the next open cuts it */
+    rc = hg_repair_check_base(r);
+    if (rc < 0)
+        return rc;
     r->report.changed = 1;
     if (p->super_rc < 0) {
         struct hg_damage_found d = { .file = HG_SUPER_NAME };
@@ -286,15 +340,12 @@ int hg_repair_point_in_time(struct hg_repairer *r)
         rc = report_losses(r);
         r->report.quarantined_bytes = dropped_bytes(p);
     }
-    if (rc != 0 || r->dry_run)
-        return rc;
-    if (p->damaged) {
-        rc = quarantine(r);
-    } else if (p->cut && p->behind.frames > 0) { /* SUPER alone: the tail is cut as recovery does */
-        rc = hg_quarantine_copy(r->io, p->list.e[p->last].s.id, HG_ALIGN8(p->end),
-                                p->behind.nonzero_end, r->highest, &r->report.quarantined_bytes);
-    }
-    return rc < 0 ? rc : cut_and_seal(r);
+    if (rc == 0)
+        rc = hg_repair_make_edits(r, last_kept(p), &edits);
+    if (rc == 0 && !r->dry_run)
+        rc = make_changes(r, &edits);
+    hg_buf_release(&edits);
+    return rc;
 }
 
 /* ---- both ------------------------------------------------------------------------------------ */
@@ -314,6 +365,8 @@ int hg_repair(struct hg_io *io, enum holog_repair_mode mode, int dry_run, hg_ver
 
     if (mode != HOLOG_REPAIR_POINT_IN_TIME && mode != HOLOG_REPAIR_SALVAGE)
         return hg_error(HOLOG_E_INVAL, "repair knows no mode %d", (int)mode);
+    r.plan.check_base = hg_repair_check_content;
+    r.plan.check_ctx = &r;
     rc = mode == HOLOG_REPAIR_SALVAGE ? hg_repair_salvage(&r) : hg_repair_point_in_time(&r);
     hg_plan_release(&r.plan);
     if (rc == 0)

@@ -62,9 +62,20 @@ HG_MUST_CHECK int hg_repair_write_super(struct hg_io *io, struct hg_super *s);
 void hg_repair_guess_super(const struct hg_listing *l, struct hg_super *s);
 HG_MUST_CHECK int hg_repair_sync_dirs(struct hg_io *io);
 
-/* R3. `last` (may be NULL) is the segment that the plan ends the log in: a frame with an EDIT ends it, where files of a
- * compaction are there, or missing. HOLOG_E_NOTSUP: the segment is older than the first compaction. */
-HG_MUST_CHECK int hg_repair_restate_edits(struct hg_repairer *r, struct hg_log_segment *last);
+/* The records of a frame with an EDIT that is to end the log, where files of a compaction are there, or missing; *out_body
+ * stays empty where none are. `last` (may be NULL) is the segment that the plan ends the log in. Writes nothing.
+ * HOLOG_E_NOTSUP: that segment is older than what would have to be said in it. */
+HG_MUST_CHECK int hg_repair_make_edits(struct hg_repairer *r, const struct hg_log_segment *last,
+                                       struct hg_buf *out_body);
+/* Where the log ends with that frame. */
+hg_pos hg_repair_edits_end(const struct hg_plan *p, const struct hg_buf *body);
+/* R3. Writes it. */
+HG_MUST_CHECK int hg_repair_restate_edits(struct hg_repairer *r, struct hg_log_segment *last,
+                                          const struct hg_buf *body);
+/* HOLOG_E_NOTSUP: the log would have to end before its base (repair_base.c). Nothing is changed. */
+HG_MUST_CHECK int hg_repair_check_base(const struct hg_repairer *r);
+/* For struct hg_plan; ctx is the repairer. */
+HG_MUST_CHECK int hg_repair_check_content(void *ctx, const struct hg_listed *b, int *out_damaged);
 
 HG_MUST_CHECK int hg_repair_point_in_time(struct hg_repairer *r); /* repair.c */
 HG_MUST_CHECK int hg_repair_salvage(struct hg_repairer *r);       /* repair_salvage.c */

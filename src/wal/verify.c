@@ -133,7 +133,10 @@ static int check_header(struct hg_verifier *v, const struct hg_listed *e)
 {
     const struct hg_segment_header *h = &e->s.header;
     /* Of an extent segment the header says nothing that the frames do not. */
-    struct hg_damage_found d = hg_verify_in_segment(&e->s, 0, e->s.kind == HG_KIND_EXTENTS);
+    struct hg_damage_found d =
+        hg_verify_in_segment(&e->s, 0,
+                             e->s.kind == HG_KIND_EXTENTS ||
+                                 (e->s.kind == HG_KIND_BASE && v->dispensable));
     char advice[HG_ADVICE_MAX];
 
     if (e->header_rc == HOLOG_E_VERSION)
@@ -150,8 +153,16 @@ static int check_header(struct hg_verifier *v, const struct hg_listed *e)
     return hg_verify_report(v, &d, "the segment belongs to another store");
 }
 
-/* The segment before e, as e's header has it. From a header, which verifies, the walk can start
- * even when what was before is lost. */
+/* From a header, which verifies, the walk can start even when what was before is lost. */
+static void begin_at_header(struct hg_verifier *v, const struct hg_segment_header *h)
+{
+    v->link = (struct hg_link){ .frame = hg_pos_make(h->pred_id, 0),
+                                .len = h->pred_last_len,
+                                .hash = h->pred_last_hash,
+                                .number = h->pred_number };
+}
+
+/* The segment before e, as e's header has it. */
 static int verify_join(struct hg_verifier *v, const struct hg_listed *e)
 {
     const struct hg_segment_header *h = &e->s.header;
@@ -174,10 +185,7 @@ static int verify_join(struct hg_verifier *v, const struct hg_listed *e)
         rc = hg_verify_report(v, &d, "segment %08x does not follow segment %08x", e->s.id,
                               before->id);
     }
-    v->link = (struct hg_link){ .frame = hg_pos_make(h->pred_id, 0),
-                                .len = h->pred_last_len,
-                                .hash = h->pred_last_hash,
-                                .number = h->pred_number };
+    begin_at_header(v, h);
     return rc;
 }
 
@@ -227,7 +235,7 @@ static uint64_t durable_end(const struct hg_verifier *v, const struct hg_listed 
     struct hg_behind b;
 
     hg_scan_behind(&e->s.header, m, HG_SEGMENT_HEADER_SIZE, hg_image_end(m), &b);
-    hg_pos floor = HG_MAX(b.floor, v->super.floor);
+    hg_pos floor = HG_MAX(b.floor, v->known);
     return hg_pos_segment(floor) == e->s.id ? hg_pos_offset(floor) : HG_SEGMENT_HEADER_SIZE;
 }
 
@@ -235,7 +243,7 @@ static int verify_frames(struct hg_verifier *v, const struct hg_listed *e, int e
                          uint64_t end)
 {
     int rc = read_frames(v, e, end_known ? end : e->s.file_size);
-    if (rc >= 0 && !end_known) {
+    if (rc >= 0 && !end_known && !v->contained) {
         rc = hg_writer_alive(v->io, &v->live);
         if (rc < 0)
             return rc;
@@ -245,7 +253,7 @@ static int verify_frames(struct hg_verifier *v, const struct hg_listed *e, int e
             rc = read_frames(v, e, end);
         }
     }
-    v->floor = rc >= 0 && !end_known ? durable_end(v, e, &v->image) : UINT64_MAX;
+    v->floor = rc >= 0 && !end_known && !v->contained ? durable_end(v, e, &v->image) : UINT64_MAX;
     if (rc < 0 && hg_verify_is_finding(rc)) {
         v->broken = 1;
         return hg_verify_report_error(v, &e->s, 0, NULL, 0, 0);
@@ -302,20 +310,28 @@ static int verify_segment(struct hg_verifier *v, size_t i)
         v->broken = 1;
         return HOLOG_OK;
     }
-    rc = verify_join(v, e);
+    if (v->begin.base < v->list.n && i <= v->begin.first)
+        begin_at_header(v, &e->s.header); /* what is before may have gone */
+    else
+        rc = verify_join(v, e);
     if (rc == 0)
         rc = verify_footer(v, e, has_later);
     if (rc != 0)
         return rc;
     v->end = HG_SEGMENT_HEADER_SIZE;
     v->last = i;
+    v->contained = i < v->begin.first;
     int end_known = next != NULL || e->s.sealed;
     uint64_t end = next != NULL ? next->pred_end : e->s.tail.frames_end;
     if ((v->flags & HOLOG_VERIFY_QUICK) != 0 && e->s.sealed && end == e->s.tail.frames_end) {
         take_tail(v, e);
         return HOLOG_OK;
     }
-    return verify_frames(v, e, end_known, end);
+    rc = verify_frames(v, e, end_known, end);
+    if (rc != HOLOG_E_NOENT || !v->live)
+        return rc;
+    v->last = v->list.n; /* the writer has removed it */
+    return HOLOG_OK;
 }
 
 /* Segments that SUPER knows of and that are not there. */
@@ -328,12 +344,13 @@ static int verify_end(struct hg_verifier *v)
         if (v->list.e[i].s.kind == HG_KIND_FRAMES)
             last = v->list.e[i].s.id;
     }
-    uint32_t needed = HG_MAX(v->super.active_segment, hg_pos_segment(v->super.floor));
-    if (v->super_rc < 0 || needed <= last)
+    uint32_t needed = HG_MAX(v->super.active_segment, hg_pos_segment(v->known));
+    if (needed <= last)
         return HOLOG_OK;
     d.segment = needed;
     hg_segment_name(d.file, needed, HG_KIND_FRAMES);
-    return hg_verify_report(v, &d, "the file is missing: SUPER names it");
+    return hg_verify_report(v, &d, "the file is missing: %s names it",
+                            v->super_rc >= 0 ? "SUPER" : "a base");
 }
 
 /* Segments that commits name bytes in, and that are not there, though no EDIT has removed them. Beside a writer
@@ -346,7 +363,8 @@ static int verify_missing(struct hg_verifier *v)
     for (size_t i = 0; rc == 0 && !v->live && i < v->edits.missing.len / sizeof *m; i++) {
         struct hg_damage_found d = { .segment = m[i].segment };
         hg_segment_name(d.file, m[i].segment, HG_KIND_EXTENTS);
-        if (!hg_edits_removed(&v->edits, m[i].segment))
+        if (!hg_edits_removed(&v->edits, m[i].segment) &&
+            hg_edits_knows_extents(&v->edits, m[i].segment))
             rc = hg_verify_report(v, &d, "%.240s", m[i].why.message);
     }
     return rc;
@@ -413,6 +431,8 @@ static int verify_all(struct hg_verifier *v)
     int rc = hg_writer_alive(v->io, &v->live);
     if (rc == HOLOG_OK)
         rc = verify_super(v);
+    if (rc == HOLOG_OK)
+        rc = hg_verify_choose(v);
     v->last = v->list.n;
     for (size_t i = 0; rc == 0 && i < v->list.n; i++) {
         rc = verify_segment(v, i);
@@ -424,6 +444,8 @@ static int verify_all(struct hg_verifier *v)
         rc = verify_missing(v);
     if (rc == 0)
         rc = verify_all_cold(v);
+    if (rc == 0)
+        rc = hg_verify_bases(v);
     if (rc == 0)
         rc = verify_end(v);
     return rc == 0 ? hg_verify_other_files(v) : rc;

@@ -33,6 +33,10 @@ struct hg_verifier {
     int super_rc;
     struct holog_error_detail super_error;
     struct hg_listing list;
+    struct hg_super who; /* uuid and salt, also when SUPER is lost */
+    struct hg_begin begin;
+    int dispensable; /* bases: the store is whole without one that is damaged */
+    hg_pos known;    /* what SUPER and bases know durable */
     struct hg_extent_reader extents;
     struct hg_edits edits;
     struct hg_image image; /* of the segment that is checked */
@@ -43,6 +47,7 @@ struct hg_verifier {
     uint64_t end;
     struct hg_link link;
     int broken;          /* the walk of this segment met damage */
+    int contained;       /* the segment is a container: its frames join those of no other */
     uint64_t floor;      /* what it holds behind was never known durable */
     struct hg_buf heads; /* header hashes of this segment's frames */
 };
@@ -68,6 +73,11 @@ HG_MUST_CHECK int hg_ahead_start(struct hg_verifier *v, size_t behind);
 /* 1 and the segment's bytes to `end` at least, for m and its memory, when they were read ahead. */
 int hg_ahead_take(struct hg_verifier *v, size_t index, uint64_t end, struct hg_image *m);
 void hg_ahead_release(struct hg_verifier *v);
+
+/* The base that the log begins with, before anything is reported, and bases when all edits are known
+ * (verify_bases.c). */
+HG_MUST_CHECK int hg_verify_choose(struct hg_verifier *v);
+HG_MUST_CHECK int hg_verify_bases(struct hg_verifier *v);
 
 /* Index checkpoints and names that mean nothing (verify_files.c). */
 HG_MUST_CHECK int hg_verify_other_files(struct hg_verifier *v);

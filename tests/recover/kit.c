@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/hash.h"
 
 #define CHECK(call) cr_assert_eq((call), HOLOG_OK, "%s", #call)
@@ -651,11 +652,35 @@ static int keep_damage(void *ctx, const struct hg_damage_found *d)
     return 0;
 }
 
+/* What a base of the kit holds: zeros. */
+static int check_base(struct hg_io *io, const struct hg_super *super, uint32_t segment, int quick,
+                      int (*found)(void *ctx, hg_pos birth), void *ctx)
+{
+    char name[HG_FILE_NAME_MAX];
+    uint8_t *data = NULL;
+    size_t len = 0;
+    size_t at = HG_SEGMENT_HEADER_SIZE;
+
+    (void)super;
+    (void)quick;
+    hg_segment_name(name, segment, HG_KIND_BASE);
+    int rc = hg_io_read_file(io, name, HG_BASE_MAX, &data, &len);
+    if (rc < 0)
+        return rc;
+    while (at < len && data[at] == 0)
+        at++;
+    hg_free(data);
+    if (at >= len)
+        return HOLOG_OK;
+    (void)hg_corrupt_file(name, at, "an index that is not all zeros"); /* found asks for it */
+    return found(ctx, 0);
+}
+
 static int verify_io(struct hg_io *io, void *ctx)
 {
     struct kit_verify *v = ctx;
     v->n_found = v->n_harmful = 0;
-    v->rc = hg_verify(io, v->flags, NULL, NULL, keep_damage, v, NULL, NULL);
+    v->rc = hg_verify(io, v->flags, NULL, check_base, keep_damage, v, NULL, NULL);
     if (v->rc < 0)
         holog_last_error(&v->error);
     return v->rc;
@@ -680,7 +705,7 @@ int kit_repair_io(struct hg_io *io, void *ctx)
     r->n_found = 0;
     memset(&r->report, 0, sizeof r->report);
     r->report.struct_size = sizeof r->report;
-    r->rc = hg_repair(io, r->mode, r->dry_run, NULL, keep_loss, r, &r->report);
+    r->rc = hg_repair(io, r->mode, r->dry_run, check_base, keep_loss, r, &r->report);
     if (r->rc < 0)
         holog_last_error(&r->error);
     return r->rc;

@@ -1,137 +1,11 @@
 /* Logs that begin with a base: recover_base.c, and what recovery, verify and repair make of it. */
 #include <string.h>
 
-#include "kit.h"
+#include "bases.h"
 
-static struct kit k;
 static struct kit_run run;
-
-/* What lies where. Frames in OLD and COVERED are below the base's frame. */
-enum {
-    EXT = 1, /* extents, of which commits 2 and 6 have values */
-    OLD,     /* commits 1 and 2 */
-    OLDER,   /* commits 3 and 4 */
-    COVERED, /* commit 5: the last frame that the base covers */
-    LATER,   /* commits 6 ...: the first to declare bases */
-    BASE,    /* of COVERED */
-    HWP,     /* what was in OLD */
-    LAST,    /* a segment after the removal */
-    NEWER,   /* a base of LATER's end */
-};
-
-/* The steps of making a base and letting go of what is below it, as a writer takes them. */
-enum step {
-    NO_BASE,
-    BASE_FILE,   /* under its name, and its EDIT is not there */
-    BASE_EDIT,   /* the EDIT is durable */
-    REMOVED,     /* OLD was moved to HWP: the EDIT is durable, the file is there */
-    UNLINKED,    /* the file is not there */
-    ROLLED,      /* LAST follows */
-    NEWER_FILE,  /* a base of LATER, which has no EDIT */
-    NEWER_EDIT,  /* it takes the place of the first, whose file is there */
-    NEWER_ALONE, /* whose file is not there */
-    OLDER_GONE,  /* OLDER and COVERED are gone too */
-    STEPS,
-};
-
-static void commit(void)
-{
-    (void)kit_commit(&k, 50);
-    kit_durable(&k);
-}
-
-static void remove_all_below(void)
-{
-    (void)kit_edit(&k, 0, OLDER);
-    kit_durable(&k);
-    (void)kit_edit(&k, 0, COVERED);
-    kit_durable(&k);
-}
-
-static void old_log(void)
-{
-    kit_begin(&k);
-    kit_extents(&k);
-    kit_segment(&k, 0);
-    kit_durable(&k);
-    commit();
-    (void)kit_commit_large(&k, 70000);
-    kit_seal(&k);
-    kit_segment(&k, 0);
-    commit();
-    commit();
-    kit_seal(&k);
-    kit_segment(&k, 0);
-    commit();
-    kit_seal(&k);
-}
-
-/* A base of what was before the segment that is written. */
-static void base_of(uint32_t id, uint32_t covered)
-{
-    const size_t log = k.log;
-
-    k.log = (size_t)(kit_file(&k, covered) - k.file);
-    cr_assert_eq(kit_base(&k), id);
-    k.log = log;
-}
-
-/* A base, and OLD moved. */
-static void first_base(enum step to)
-{
-    if (to > NO_BASE)
-        k.super.feat_incompat = HG_FEATURE_COLD | HG_FEATURE_BASE;
-    kit_segment(&k, 0);
-    kit_durable(&k);
-    if (to >= BASE_FILE)
-        base_of(BASE, COVERED);
-    if (to >= BASE_EDIT)
-        (void)kit_edit(&k, BASE, 0);
-    kit_durable(&k);
-    if (to >= REMOVED)
-        (void)kit_edit(&k, kit_cold(&k), OLD);
-    kit_durable(&k);
-}
-
-static void newer_base(enum step to)
-{
-    if (to < ROLLED)
-        return;
-    (void)kit_commit_large(&k, 70000);
-    kit_seal(&k);
-    kit_segment(&k, 0);
-    kit_durable(&k);
-    if (to >= NEWER_FILE)
-        base_of(NEWER, LATER);
-    if (to >= NEWER_EDIT)
-        (void)kit_edit(&k, NEWER, BASE);
-    kit_durable(&k);
-    if (to >= OLDER_GONE)
-        remove_all_below();
-}
-
-static void unlinked(enum step to)
-{
-    if (to >= UNLINKED)
-        kit_drop_id(&k, OLD);
-    if (to >= NEWER_ALONE)
-        kit_drop_id(&k, BASE);
-    if (to >= OLDER_GONE) {
-        kit_drop_id(&k, OLDER);
-        kit_drop_id(&k, COVERED);
-    }
-}
-
-/* The store after a step, and one commit more. */
-static void build(enum step to)
-{
-    old_log();
-    first_base(to);
-    newer_base(to);
-    (void)kit_commit(&k, 10);
-    kit_super(&k, 0, HG_SUPER_OPEN);
-    unlinked(to);
-}
+static struct kit_verify v;
+static struct kit_repair rep;
 
 static void open_from(struct hg_sim *sim, uint32_t base, int rc)
 {
@@ -145,21 +19,16 @@ static void open_from(struct hg_sim *sim, uint32_t base, int rc)
 /* ---- every step ------------------------------------------------------------------------------ */
 
 static const struct {
-    uint32_t from;      /* the base that the log begins with, as replays go */
     uint32_t base;      /* the one that it begins with from now on */
     size_t n_left_over; /* and the first of them */
     uint32_t left_over;
 } after[STEPS] = {
-    [NO_BASE] = { 0, 0, 0, 0 },
-    [BASE_FILE] = { BASE, 0, 1, BASE },
-    [BASE_EDIT] = { BASE, BASE, 0, 0 },
-    [REMOVED] = { BASE, BASE, 1, OLD },
-    [UNLINKED] = { BASE, BASE, 0, 0 },
-    [ROLLED] = { BASE, BASE, 0, 0 },
-    [NEWER_FILE] = { NEWER, BASE, 1, NEWER },
-    [NEWER_EDIT] = { NEWER, NEWER, 1, BASE },
-    [NEWER_ALONE] = { NEWER, NEWER, 0, 0 },
-    [OLDER_GONE] = { NEWER, NEWER, 0, 0 },
+    [NO_BASE] = { 0, 0, 0 },           [BASE_FILE] = { 0, 1, BASE },
+    [BASE_EDIT] = { BASE, 0, 0 },      [REMOVED] = { BASE, 1, OLD },
+    [UNLINKED] = { BASE, 0, 0 },       [ROLLED] = { BASE, 0, 0 },
+    [NEWER_FILE] = { BASE, 1, NEWER }, [NEWER_EDIT] = { NEWER, 1, BASE },
+    [NEWER_ALONE] = { NEWER, 0, 0 },   [OLDER_REMOVED] = { NEWER, 2, OLDER },
+    [OLDER_GONE] = { NEWER, 0, 0 },
 };
 
 static uint32_t begins(uint32_t base)
@@ -170,10 +39,10 @@ static uint32_t begins(uint32_t base)
 Test(bases, each_step_of_making_one_leaves_a_store_that_opens)
 {
     for (enum step s = NO_BASE; s < STEPS; s++) {
-        build(s);
+        bases_build(s);
         struct hg_sim *sim = kit_disk(&k);
         for (int again = 0; again < 2; again++) {
-            open_from(sim, after[s].from, HOLOG_OK);
+            open_from(sim, bases_from(s), HOLOG_OK);
             cr_assert_eq(run.r.last_number, k.number, "step %d", (int)s);
             cr_assert_eq(run.r.base, after[s].base, "step %d: %u", (int)s, run.r.base);
             cr_assert_eq(run.r.begins, begins(after[s].base), "step %d", (int)s);
@@ -189,17 +58,328 @@ Test(bases, each_step_of_making_one_leaves_a_store_that_opens)
 Test(bases, a_log_that_begins_with_one_is_replayed_from_there_on)
 {
     for (enum step s = BASE_FILE; s < STEPS; s++) {
-        build(s);
+        bases_build(s);
         struct hg_sim *sim = kit_disk(&k);
         open_from(sim, 0, HOLOG_E_STALE);
-        if (after[s].from == NEWER && s < NEWER_ALONE)
+        if (bases_from(s) == NEWER && s < NEWER_ALONE)
             open_from(sim, BASE, HOLOG_E_STALE);
-        open_from(sim, after[s].from, HOLOG_OK);
-        uint64_t first = after[s].from == BASE ? 6 : 7;
+        open_from(sim, bases_from(s), HOLOG_OK);
+        uint64_t first = bases_from(s) == BASE ? 6 : 7;
         cr_assert_eq(run.numbers[0], first, "step %d: %llu", (int)s,
                      (unsigned long long)run.numbers[0]);
         cr_assert_eq(run.n_numbers, k.number - first + 1, "step %d", (int)s);
         hg_sim_destroy(sim);
         kit_end(&k);
     }
+}
+
+static void opens_from(enum step s, uint32_t from, uint32_t base)
+{
+    struct hg_sim *sim = kit_disk(&k);
+    for (int again = 0; again < 2; again++) {
+        open_from(sim, from, HOLOG_OK);
+        cr_assert_eq(run.r.last_number, k.number, "step %d", (int)s);
+        cr_assert_eq(run.r.base, base, "step %d: %u", (int)s, run.r.base);
+    }
+    hg_sim_destroy(sim);
+}
+
+static void refused(uint32_t from, int code, const char *message)
+{
+    struct hg_sim *sim = kit_disk(&k);
+    const uint64_t before = kit_fingerprint(sim);
+    open_from(sim, from, code);
+    cr_assert(strstr(run.error.message, message) != NULL, "%s", run.error.message);
+    cr_assert_eq(kit_fingerprint(sim), before);
+    hg_sim_destroy(sim);
+}
+
+static void verified(int code, size_t n_harmful, const char *message)
+{
+    int told = message == NULL;
+    struct hg_sim *sim = kit_disk(&k);
+    kit_verify(sim, &v);
+    cr_assert_eq(v.rc, code, "%d: %s", v.rc, v.n_found > 0 ? v.found[0].message : "nothing");
+    cr_assert_eq(v.n_harmful, n_harmful, "%zu", v.n_harmful);
+    for (size_t i = 0; i < v.n_found; i++)
+        told |= message != NULL && strstr(v.found[i].message, message) != NULL;
+    cr_assert(told, "%s", v.n_found > 0 ? v.found[0].message : "nothing was found");
+    hg_sim_destroy(sim);
+}
+
+static void repaired(int code, int changed)
+{
+    struct hg_sim *sim = kit_disk(&k);
+    const uint64_t before = kit_fingerprint(sim);
+    rep.mode = HOLOG_REPAIR_POINT_IN_TIME;
+    cr_assert_eq(kit_repair(sim, &rep), code, "%d: %s", rep.rc, rep.error.message);
+    if (!changed)
+        cr_assert_eq(kit_fingerprint(sim), before);
+    hg_sim_destroy(sim);
+}
+
+/* A header that says something else, with a hash that is right. */
+static void rewrite_header(uint32_t id)
+{
+    struct kit_file *f = kit_file(&k, id);
+    hg_segment_header_encode(&f->header, f->bytes.data);
+}
+
+static void spoil(uint32_t id, size_t at)
+{
+    kit_file(&k, id)->bytes.data[at] ^= 1;
+}
+
+Test(bases, verify_finds_no_damage_after_any_step)
+{
+    for (enum step s = NO_BASE; s < STEPS; s++) {
+        bases_build(s);
+        verified(HOLOG_OK, 0,
+                 s == BASE_FILE || s == NEWER_FILE || s == NEWER_EDIT ? "a base that" : NULL);
+        kit_end(&k);
+    }
+}
+
+/* ---- containers ------------------------------------------------------------------------------ */
+
+Test(bases, a_container_that_is_missing_and_was_not_removed_is_damage)
+{
+    for (enum step s = BASE_EDIT; s < OLDER_REMOVED; s++) {
+        bases_build(s);
+        kit_drop_id(&k, OLDER);
+        refused(bases_from(s), HOLOG_E_CORRUPT, "seg/00000003.hlog is missing: values lie there");
+        verified(HOLOG_E_CORRUPT, 1, "the file is missing: values lie there");
+        kit_end(&k);
+    }
+}
+
+Test(bases, damage_in_a_container_is_found_by_verify_and_cuts_nothing)
+{
+    bases_build(UNLINKED);
+    for (size_t i = 0; i < k.n_frames; i++) {
+        if (k.frame[i].segment == OLDER)
+            kit_at(&k, &k.frame[i])[70] ^= 1;
+    }
+    opens_from(UNLINKED, BASE, BASE);
+    verified(HOLOG_E_CORRUPT, 1, "the body of a frame fails its hash");
+    repaired(HOLOG_OK, 0);
+    cr_assert_eq(rep.report.changed, 0);
+    spoil(OLDER, 100); /* its header */
+    opens_from(UNLINKED, BASE, BASE);
+    verified(HOLOG_E_CORRUPT, 1, "the segment header's hash is wrong");
+    kit_end(&k);
+}
+
+Test(bases, containers_join_nothing)
+{
+    bases_build(UNLINKED);
+    kit_file(&k, OLDER)->header.pred_number = 1; /* it was 2, and OLD is not there to say so */
+    rewrite_header(OLDER);
+    opens_from(UNLINKED, BASE, BASE);
+    kit_end(&k);
+}
+
+Test(bases, a_value_in_a_container_may_lie_in_extents_that_went_with_another)
+{
+    bases_old_log();
+    /* LATER has the EDIT that lets go of EXT, and goes; OLD, which names bytes in EXT, stays. */
+    k.super.feat_incompat = HG_FEATURE_COLD | HG_FEATURE_BASE;
+    kit_segment(&k, 0);
+    kit_durable(&k);
+    (void)kit_edit(&k, 0, EXT);
+    kit_seal(&k);
+    kit_segment(&k, 0);
+    kit_seal(&k);
+    kit_segment(&k, 0);
+    kit_durable(&k);
+    const size_t log = k.log;
+    k.log = (size_t)(kit_file(&k, LATER + 1) - k.file);
+    const uint32_t base = kit_base(&k);
+    k.log = log;
+    (void)kit_edit(&k, base, 0);
+    kit_durable(&k);
+    (void)kit_edit(&k, 0, LATER);
+    (void)kit_commit(&k, 10);
+    kit_super(&k, 0, HG_SUPER_OPEN);
+    kit_drop_id(&k, EXT);
+    kit_drop_id(&k, LATER);
+    opens_from(STEPS, base, base);
+    verified(HOLOG_OK, 0, NULL);
+    kit_end(&k);
+}
+
+/* ---- a base that is damaged, or does not fit --------------------------------------------------- */
+
+Test(bases, a_damaged_base_is_not_needed_while_the_chain_is_whole)
+{
+    for (enum step s = BASE_FILE; s <= REMOVED; s++) {
+        bases_build(s);
+        spoil(BASE, 200);
+        opens_from(s, 0, 0);
+        cr_assert_eq(run.n_numbers, 6u);
+        verified(HOLOG_OK, 0, "the segment header's hash is wrong");
+        repaired(HOLOG_OK, 0);
+        kit_end(&k);
+    }
+}
+
+Test(bases, what_was_removed_stays_while_no_base_stands_for_it)
+{
+    bases_build(REMOVED);
+    opens_from(REMOVED, BASE, BASE);
+    cr_assert_eq(run.left_over, OLD);
+    spoil(BASE, 200);
+    opens_from(REMOVED, 0, 0);
+    cr_assert_eq(run.n_left_over, 0u, "the chain needs it");
+    kit_end(&k);
+}
+
+Test(bases, without_its_base_a_log_is_damaged_and_the_base_is_named)
+{
+    bases_build(UNLINKED);
+    spoil(BASE, 200);
+    refused(0, HOLOG_E_CORRUPT, "seg/00000006.base, which the log begins with: the segment");
+    verified(HOLOG_E_CORRUPT, 2, "the segment header's hash is wrong");
+    repaired(HOLOG_E_NOTSUP, 0);
+    cr_assert(strstr(rep.error.message, "before its base") != NULL, "%s", rep.error.message);
+    kit_drop_id(&k, BASE);
+    refused(0, HOLOG_E_CORRUPT, "seg/00000002.hlog is missing");
+    verified(HOLOG_E_CORRUPT, 2, "the file is missing: the log begins with it");
+    repaired(HOLOG_E_NOTSUP, 0);
+    kit_end(&k);
+}
+
+Test(bases, one_whose_content_is_damaged_is_passed_over)
+{
+    static const struct {
+        enum step step;
+        uint32_t spoiled, from;
+        int rc;
+    } cases[] = {
+        { BASE_EDIT, BASE, 0, HOLOG_OK },
+        { UNLINKED, BASE, 0, HOLOG_E_CORRUPT },
+        { NEWER_EDIT, NEWER, BASE, HOLOG_OK },
+        { NEWER_ALONE, NEWER, 0, HOLOG_E_CORRUPT },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bases_build(cases[i].step);
+        spoil(cases[i].spoiled, 5000);
+        struct hg_sim *sim = kit_disk(&k);
+        memset(&run, 0, sizeof run);
+        kit_from_base(&k, cases[i].from, &run.o);
+        run.o.base_below = cases[i].spoiled;
+        run.seal = 1;
+        kit_recover(sim, &run);
+        cr_assert_eq(run.rc, cases[i].rc, "case %zu: %s", i, run.error.message);
+        if (run.rc < 0)
+            cr_assert(strstr(run.error.message, ".base, which the log begins with, is damaged") !=
+                          NULL,
+                      "%s", run.error.message);
+        else
+            cr_assert_eq(run.r.last_number, k.number);
+        hg_sim_destroy(sim);
+        verified(cases[i].rc, cases[i].rc == HOLOG_OK ? 0 : 2, "an index that is not all zeros");
+        repaired(cases[i].rc == HOLOG_OK ? HOLOG_OK : HOLOG_E_NOTSUP, 0);
+        kit_end(&k);
+    }
+}
+
+Test(bases, an_older_one_stays_while_the_newer_is_damaged)
+{
+    bases_build(NEWER_EDIT);
+    spoil(NEWER, 200);
+    opens_from(NEWER_EDIT, BASE, BASE);
+    cr_assert_eq(run.r.begins, COVERED);
+    cr_assert_eq(run.n_left_over, 0u, "it was removed, and nothing can stand for it");
+    kit_end(&k);
+    /* Its own EDIT was never written, and what it would stand for in place of the older is gone. */
+    bases_build(NEWER_FILE);
+    spoil(BASE, 200);
+    opens_from(NEWER_FILE, NEWER, NEWER);
+    cr_assert_eq(run.n_left_over, 0u);
+    kit_end(&k);
+}
+
+Test(bases, the_segment_that_the_log_begins_in_must_be_there)
+{
+    bases_build(UNLINKED);
+    kit_drop_id(&k, COVERED);
+    refused(BASE, HOLOG_E_CORRUPT, "seg/00000004.hlog is missing");
+    verified(HOLOG_E_CORRUPT, 3, "the file is missing");
+    repaired(HOLOG_E_NOTSUP, 0);
+    kit_end(&k);
+}
+
+/* What a base says of the frame that it covers, and another. */
+static void say_otherwise(int what, struct hg_segment_header *h)
+{
+    switch (what) {
+    case 0: h->pred_last_hash ^= 1; break;
+    case 1: h->pred_end -= 8; break;
+    case 2: h->pred_last_len -= 8; break;
+    case 3: h->pred_epoch ^= 1; break;
+    default: h->salt ^= 1; break;
+    }
+}
+
+Test(bases, the_log_begins_exactly_where_the_base_says)
+{
+    for (int what = 0; what < 5; what++) {
+        bases_build(UNLINKED);
+        const struct hg_segment_header was = kit_file(&k, BASE)->header;
+        say_otherwise(what, &kit_file(&k, BASE)->header);
+        rewrite_header(BASE);
+        refused(BASE, HOLOG_E_CORRUPT, "");
+        kit_file(&k, BASE)->header = was;
+        rewrite_header(BASE);
+        opens_from(UNLINKED, BASE, BASE);
+        /* The same of what is asked for. */
+        kit_file(&k, BASE)->header.pred_last_hash ^= 1;
+        refused(BASE, HOLOG_E_STALE, "no such frame");
+        kit_end(&k);
+    }
+}
+
+Test(bases, what_a_base_covers_was_durable)
+{
+    /* The last segment, not sealed; everything behind its opening is torn. */
+    bases_build(NO_BASE);
+    const uint32_t base = kit_base(&k);
+    struct kit_frame last = k.frame[k.n_frames - 1];
+    kit_at(&k, &last)[70] ^= 1;
+    struct hg_sim *sim = kit_disk(&k);
+    open_from(sim, 0, HOLOG_E_STALE); /* it fits: the frame's header is there */
+    hg_sim_destroy(sim);
+    kit_at(&k, &last)[20] ^= 1;
+    refused(base, HOLOG_E_CORRUPT, "acknowledged data is damaged");
+    verified(HOLOG_E_CORRUPT, 1, NULL);
+    kit_end(&k);
+}
+
+Test(bases, damage_before_the_covered_frame_is_of_a_container)
+{
+    bases_build(UNLINKED);
+    struct kit_file *s = kit_file(&k, COVERED);
+    s->bytes.data[s->bytes.len - 1] ^= 1; /* no footer: it is walked */
+    s->bytes.data[HG_SEGMENT_HEADER_SIZE + 70] ^= 1;
+    opens_from(UNLINKED, BASE, BASE);
+    cr_assert_eq(run.n_numbers, 1u);
+    verified(HOLOG_E_CORRUPT, 1, "the body of a frame fails its hash");
+    repaired(HOLOG_OK, 0);
+    kit_end(&k);
+}
+
+Test(bases, an_edit_of_one_needs_the_feature)
+{
+    bases_build(NO_BASE);
+    k.super.feat_incompat = HG_FEATURE_COLD;
+    kit_segment(&k, 0);
+    (void)kit_edit(&k, kit_base(&k), 0);
+    kit_durable(&k);
+    (void)kit_commit(&k, 10);
+    struct hg_sim *sim = kit_disk(&k);
+    kit_verify(sim, &v);
+    cr_assert_eq(v.rc, HOLOG_E_CORRUPT);
+    hg_sim_destroy(sim);
+    kit_end(&k);
 }

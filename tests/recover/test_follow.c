@@ -3,13 +3,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "kit.h"
-
-static struct kit k;
+#include "bases.h"
 
 struct follow {
     struct kit_run run;
-    hg_pos first; /* limit of the first recovery */
+    uint32_t base; /* where the first recovery begins; 0: with the first frame */
+    hg_pos first;  /* limit of the first recovery */
     hg_pos limit[16];
     int rc[16];
     uint64_t number[16]; /* newest after each refresh */
@@ -49,15 +48,17 @@ static int follow_io(struct hg_io *io, void *ctx)
 {
     struct follow *w = ctx;
     const struct hg_replay replay = { .ctx = w, .frame = see_frame, .record = see_record };
-    const struct hg_recover_options o = { .read_only = 1, .limit = w->first };
+    struct hg_recover_options o = { .read_only = 1, .limit = w->first };
     struct hg_follower *fo = NULL;
     struct hg_recovered r;
 
+    kit_from_base(&k, w->base, &o);
     int rc = hg_recover(io, &o, &replay, &r);
     if (rc < 0)
         return rc;
     rc = hg_follow_create(io, &r, &fo);
     hg_free(r.segments);
+    hg_free(r.left_over);
     for (size_t i = 0; rc == 0 && i < w->n; i++) {
         w->rc[i] = hg_follow_refresh(fo, w->limit[i], &replay);
         w->number[i] = w->last;
@@ -134,6 +135,50 @@ Test(follow, damage_before_the_published_end_is_damage_and_nothing_behind_it_is_
     cr_assert_eq(f.rc[0], HOLOG_OK);
     cr_assert_eq(f.rc[1], HOLOG_E_CORRUPT);
     cr_assert_eq(f.number[1], k.frame[9].number);
+    hg_sim_destroy(sim);
+    kit_end(&k);
+}
+
+/* From each durable end: what comes of bases and goes meanwhile is in the log like anything else. */
+Test(follow, a_reader_goes_on_over_bases_and_what_they_remove)
+{
+    bases_build(OLDER_REMOVED);
+    struct hg_sim *sim = kit_disk(&k);
+    for (size_t from = 0; from < k.n_frames; from++) {
+        memset(&f, 0, sizeof f);
+        if (k.frame[from].segment != LAST)
+            continue; /* LATER's end is what NEWER covers */
+        f.base = NEWER;
+        f.last = 6;
+        f.first = kit_end_of(&k.frame[from]);
+        for (size_t i = from; i < k.n_frames; i++)
+            f.limit[f.n++] = kit_end_of(&k.frame[i]);
+        cr_assert_eq(hg_sim_run(sim, follow_io, &f), HOLOG_OK, "from %zu", from);
+        for (size_t i = 0; i < f.n; i++)
+            cr_assert_eq(f.rc[i], HOLOG_OK, "from %zu: %d", from, f.rc[i]);
+        cr_assert_eq(f.last, k.number);
+    }
+    hg_sim_destroy(sim);
+    kit_end(&k);
+}
+
+/* It has followed up to a segment behind which all has gone. */
+Test(follow, a_reader_that_is_behind_a_base_must_open_again)
+{
+    bases_build(UNLINKED);
+    struct hg_sim *sim = kit_disk(&k);
+    memset(&f, 0, sizeof f);
+    f.base = BASE;
+    f.last = 5;
+    f.first = kit_end_of(&k.frame[0]);
+    cr_assert_eq(hg_sim_run(sim, follow_io, &f), HOLOG_E_CORRUPT, "the log is not there any more");
+    for (size_t i = 0; i < k.n_frames; i++) {
+        if (k.frame[i].segment != COVERED)
+            continue;
+        /* The base does not count yet, and what is before it is not whole. */
+        f.first = kit_end_of(&k.frame[i]) - 8;
+        cr_assert_lt(hg_sim_run(sim, follow_io, &f), 0);
+    }
     hg_sim_destroy(sim);
     kit_end(&k);
 }
