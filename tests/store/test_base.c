@@ -1,0 +1,617 @@
+/*
+ * Bases: a log that begins with one opens as it was, whichever file of it is there, and tells which one is damaged when
+ * that matters. What takes frame segments away is not tried here: an edit made by hand removes those in which nothing
+ * lives.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/base.h"
+#include "engine/live.h"
+#include "holog/versions.h"
+#include "storekit.h"
+
+#define KIB ((size_t)1024)
+
+enum {
+    SOON_GONE = 400,
+    VALUES = 60,
+    CHANGES = 90,
+    FEW = 100, /* frames from the base's segment on */
+    ALL = SOON_GONE
+};
+
+static struct box box;
+
+/* ---- what stands in the store --------------------------------------------------------------------*/
+
+static void change(const char *path, uint64_t at, uint8_t byte)
+{
+    holog_delta d = {
+        .kind = HOLOG_DELTA_UPDATE, .start = at, .end = at + 1, .data = &byte, .len_bytes = 1
+    };
+    OK(holog_apply(box.store, path, &d, 1, 0, 0, NULL));
+}
+
+static uint64_t head(void)
+{
+    uint64_t number;
+
+    OK(holog_ref(box.store, "HEAD", &number));
+    return number;
+}
+
+/* Some segments of frames in which nothing lives in the end, and before them nothing else. */
+static void save_what_goes(void)
+{
+    char path[32];
+
+    for (unsigned i = 0; i < SOON_GONE; i++) {
+        (void)snprintf(path, sizeof path, "gone/%u", i);
+        OK(save_seed(box.store, path, 900, i, HOLOG_PARENTS));
+    }
+    OK(holog_delete_all(box.store, "gone", NULL));
+    OK(holog_gc(box.store, 1, 0, 0, NULL));
+}
+
+/* One of everything that an index knows. */
+static void save_what_stays(void)
+{
+    char path[32];
+
+    OK(holog_config(box.store, "user.colour", "blue", NULL, 0));
+    for (unsigned i = 0; i < VALUES; i++) {
+        (void)snprintf(path, sizeof path, "dir/%u", i);
+        OK(save_seed(box.store, path, i % 10 == 0 ? 20 * KIB : 500, 1000 + i, HOLOG_PARENTS));
+    }
+    OK(save_seed(box.store, "changed", 3000, 7, 0));
+    for (unsigned i = 0; i < CHANGES; i++)
+        change("changed", i * 31 % 3000, (uint8_t)i);
+    OK(holog_fold(box.store, "changed"));
+    for (unsigned i = 0; i < CHANGES; i++)
+        change("changed", i * 17 % 3000, (uint8_t)(i + 100));
+    OK(holog_tag(box.store, "here", head(), 0));
+    OK(save_seed(box.store, "dir/1", 700, 5, HOLOG_REPLACE));
+    OK(holog_symlink(box.store, "dir/1", "link", 0, NULL));
+    OK(holog_copy(box.store, "dir", "copy", 0, NULL));
+    OK(holog_rollback(box.store, "dir", head() - 2, NULL));
+}
+
+static void begin(void)
+{
+    box_make(&box);
+    box.opts.segment_size_max = 64 * KIB;
+    box.opts.extent_segment_size_max = 1024 * KIB;
+    box.opts.inline_max = 8 * KIB;
+    box.opts.lock_wait_ms = 10000; /* a killed process lets go when its last write is over */
+    box_open(&box);
+    OK(holog_config(box.store, "retention.commits", "1", NULL, 0));
+}
+
+static void fill(void)
+{
+    begin();
+    save_what_goes();
+    save_what_stays();
+}
+
+static void make_base(void)
+{
+    OK(hg_base_make(box.store));
+    cr_assert_neq(hg_base_begins(box.store), 0u);
+    cr_assert_gt(hg_base_bytes(box.store), HG_SEGMENT_HEADER_SIZE);
+}
+
+struct told {
+    char text[2000];
+    size_t len;
+};
+
+static int tell_tag(void *ctx, const char *name, uint64_t number, uint64_t time_ns)
+{
+    struct told *t = ctx;
+
+    t->len += (size_t)snprintf(t->text + t->len, sizeof t->text - t->len, "%s %llu %llu\n", name,
+                               (unsigned long long)number, (unsigned long long)time_ns);
+    return 0;
+}
+
+static int tell_setting(void *ctx, const char *key, const char *value)
+{
+    struct told *t = ctx;
+
+    t->len += (size_t)snprintf(t->text + t->len, sizeof t->text - t->len, "%s=%s\n", key, value);
+    return 0;
+}
+
+/* Entries, those as of the tag, tags, settings. Free it. */
+static char *everything(holog_store *s)
+{
+    struct told t = { .len = 0 };
+    holog_view *v = NULL;
+    char *out = malloc(4000000);
+    char *now = store_text(s);
+    uint64_t number = 0;
+    uint64_t hash = 0;
+
+    cr_assert_not_null(out);
+    OK(holog_tag_list(s, tell_tag, &t));
+    OK(holog_config_list(s, tell_setting, &t));
+    OK(holog_ref(s, "here", &number));
+    OK(holog_view_open_at(s, number, &v));
+    OK(holog_state_hash(v, &hash));
+    holog_view_close(v);
+    cr_assert_lt(snprintf(out, 4000000, "%s%s%llx\n", now, t.text, (unsigned long long)hash),
+                 4000000);
+    free(now);
+    return out;
+}
+
+/* ---- its files -----------------------------------------------------------------------------------*/
+
+static unsigned files_of(const char *suffix, char *out_name)
+{
+    char dir[300];
+    unsigned n = 0;
+    const struct dirent *e;
+
+    (void)snprintf(dir, sizeof dir, "%s/seg", box.dir);
+    DIR *d = opendir(dir);
+    cr_assert_not_null(d);
+    while ((e = readdir(d)) != NULL) {
+        size_t len = strlen(e->d_name);
+        if (len <= strlen(suffix) || strcmp(e->d_name + len - strlen(suffix), suffix) != 0)
+            continue;
+        n++;
+        if (out_name != NULL)
+            (void)snprintf(out_name, 64, "seg/%.50s", e->d_name);
+    }
+    (void)closedir(d);
+    return n;
+}
+
+static void lose_checkpoints(void)
+{
+    char path[300];
+
+    (void)snprintf(path, sizeof path, "%s/chk", box.dir);
+    remove_tree(path);
+}
+
+static void flip(const char *name, size_t at)
+{
+    size_t len;
+    uint8_t *bytes = file_read(box.dir, name, &len);
+
+    cr_assert_lt(at, len);
+    bytes[at] ^= 0x10;
+    file_write(box.dir, name, bytes, len);
+    free(bytes);
+}
+
+/* An edit takes the frame segments below the base in which nothing lives. How many there were. */
+static unsigned remove_dead_frames(void)
+{
+    struct hg_buf marks = { 0 };
+    struct hg_buf gone = { 0 };
+    uint32_t begins = hg_base_begins(box.store);
+    const struct hg_live_segment *g;
+    struct hg_edit edit = { .n_added = 0 };
+    uint32_t waiting = 1;
+
+    OK(hg_log_sync(box.store->log));
+    OK(hg_live_mark(box.store, &marks));
+    g = (const struct hg_live_segment *)(const void *)marks.data;
+    for (size_t i = 0; i < marks.len / sizeof *g; i++) {
+        struct hg_segment_entry e = { .segment = g[i].segment,
+                                      .kind = HG_KIND_FRAMES,
+                                      .used = g[i].used };
+        uint64_t live = 0;
+        for (unsigned h = 0; h < HG_HOLDERS; h++)
+            live += g[i].live[h];
+        if (g[i].kind == HG_KIND_FRAMES && live == 0 && g[i].segment < begins)
+            OK(hg_buf_append(&gone, &e, sizeof e));
+    }
+    edit.removed = (const struct hg_segment_entry *)(const void *)gone.data;
+    edit.n_removed = gone.len / sizeof *edit.removed;
+    cr_assert_gt(edit.n_removed, 2u);
+    OK(hg_log_edit(box.store->log, &edit));
+    box.store->replaced_ns = 1;
+    OK(hg_compact_unlink(box.store, &waiting));
+    cr_assert_eq(waiting, 0u);
+    hg_buf_release(&marks);
+    hg_buf_release(&gone);
+    return (unsigned)edit.n_removed;
+}
+
+static holog_recovery_report recovery(void)
+{
+    holog_recovery_report r = { .struct_size = sizeof r };
+
+    OK(holog_recovery_info(box.store, &r));
+    return r;
+}
+
+static void same_after(void (*between)(void))
+{
+    char *before = everything(box.store);
+    char *after;
+
+    OK(holog_close(box.store));
+    box.store = NULL;
+    between();
+    box_open(&box);
+    after = everything(box.store);
+    cr_assert_str_eq(before, after);
+    free(before);
+    free(after);
+}
+
+static void nothing(void)
+{
+}
+
+static void sound(void)
+{
+    OK(holog_verify(box.dir, 0, NULL, NULL, NULL, NULL));
+}
+
+/* ---- with all frames still there ---------------------------------------------------------------------*/
+
+Test(base, a_store_with_one_is_the_same_after_a_close)
+{
+    fill();
+    make_base();
+    box_same_after_reopen(&box);
+    same_after(nothing);
+    OK(save_seed(box.store, "later", 500, 1, 0));
+    same_after(sound);
+    box_end(&box);
+}
+
+Test(base, an_open_without_checkpoints_begins_there)
+{
+    fill();
+    make_base();
+    uint32_t begins = hg_base_begins(box.store);
+    OK(save_seed(box.store, "later", 500, 1, 0));
+    same_after(lose_checkpoints);
+    cr_assert_eq(recovery().used_checkpoint, 1u);
+    cr_assert_lt(recovery().frames_read, (uint64_t)FEW);
+    cr_assert_eq(hg_base_begins(box.store), begins);
+    cr_assert_gt(hg_base_bytes(box.store), HG_SEGMENT_HEADER_SIZE);
+    has_seed(box.store, "later", 500, 1);
+    same_after(sound);
+    box_end(&box);
+}
+
+Test(base, an_open_after_a_kill_begins_there)
+{
+    fill();
+    char *before = everything(box.store);
+    OK(holog_close(box.store));
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (holog_open(box.dir, &box.opts, &box.store) != HOLOG_OK ||
+            hg_base_make(box.store) != HOLOG_OK ||
+            save_seed(box.store, "later", 500, 1, 0) != HOLOG_OK)
+            _exit(1);
+        _exit(0);
+    }
+    int status = 1;
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert_eq(status, 0);
+    box_open(&box);
+    cr_assert_eq(recovery().clean, 0u);
+    cr_assert_lt(recovery().frames_read, (uint64_t)FEW);
+    cr_assert_neq(hg_base_begins(box.store), 0u);
+    has_seed(box.store, "later", 500, 1);
+    OK(holog_delete(box.store, "later", NULL));
+    char *after = everything(box.store);
+    cr_assert_not_null(strstr(after, "here "));
+    cr_assert_str_eq(strstr(after, "here "), strstr(before, "here "));
+    free(before);
+    free(after);
+    same_after(sound);
+    box_end(&box);
+}
+
+static char base_name[64];
+static size_t damage_at;
+
+static void damage_base(void)
+{
+    cr_assert_eq(files_of(".base", base_name), 1u);
+    flip(base_name, damage_at);
+    lose_checkpoints();
+}
+
+static void repair_base(void)
+{
+    flip(base_name, damage_at);
+}
+
+/* Each of its parts: the segment's header, the checkpoint's, lists, pages, the last hash. */
+static size_t places(size_t *out, size_t len)
+{
+    size_t n = 0;
+    const size_t at[] = { 0, 30, 240, 4085, 4096, 4096 + 60, 4096 + 250, 4096 + 300 };
+
+    for (; n < sizeof at / sizeof at[0]; n++)
+        out[n] = at[n];
+    for (size_t p = 4096 + 600; p + 20 < len; p += len / 7)
+        out[n++] = p;
+    out[n++] = len - 1;
+    return n;
+}
+
+Test(base, one_that_is_damaged_is_passed_over_while_the_log_is_whole)
+{
+    size_t at[40];
+    size_t n;
+
+    fill();
+    make_base();
+    n = places(at, (size_t)hg_base_bytes(box.store));
+    for (size_t i = 0; i < n; i++) {
+        damage_at = at[i];
+        same_after(damage_base);
+        cr_assert_eq(hg_base_begins(box.store), 0u, "byte %zu", damage_at);
+        cr_assert_gt(recovery().frames_read, (uint64_t)ALL, "byte %zu", damage_at);
+        same_after(repair_base);
+    }
+    same_after(sound);
+    box_end(&box);
+}
+
+Test(base, a_damaged_one_is_replaced_by_the_next)
+{
+    fill();
+    make_base();
+    damage_at = 4096 + 300;
+    same_after(damage_base);
+    make_base();
+    same_after(lose_checkpoints);
+    cr_assert_lt(recovery().frames_read, (uint64_t)FEW);
+    cr_assert_eq(files_of(".base", NULL), 1u);
+    same_after(sound);
+    box_end(&box);
+}
+
+/* A newer checkpoint was used: that the base is sound nobody has seen yet. */
+Test(base, one_that_no_open_has_read_is_read_before_anything_relies_on_it)
+{
+    fill();
+    make_base();
+    OK(holog_close(box.store));
+    cr_assert_eq(files_of(".base", base_name), 1u);
+    flip(base_name, 4096 + 300);
+    box_open(&box);
+    cr_assert_eq(recovery().used_checkpoint, 1u);
+    cr_assert_eq(hg_base_begins(box.store), 0u);
+    make_base();
+    same_after(sound);
+    box_end(&box);
+}
+
+Test(base, the_older_one_goes)
+{
+    char first[64];
+    char second[64];
+
+    fill();
+    make_base();
+    cr_assert_eq(files_of(".base", first), 1u);
+    OK(save_seed(box.store, "later", 500, 1, 0));
+    make_base();
+    (void)hg_compact_tidy(box.store);
+    cr_assert_eq(files_of(".base", second), 1u);
+    cr_assert_str_neq(first, second);
+    for (unsigned i = 0; i < 5; i++) {
+        make_base();
+        same_after(i % 2 == 0 ? lose_checkpoints : nothing);
+        cr_assert_eq(files_of(".base", NULL), 1u);
+    }
+    same_after(sound);
+    box_end(&box);
+}
+
+Test(base, an_empty_store_needs_none)
+{
+    box_begin(&box);
+    OK(hg_base_make(box.store));
+    cr_assert_eq(hg_base_begins(box.store), 0u);
+    cr_assert_eq(hg_base_bytes(box.store), 0u);
+    cr_assert_eq(files_of(".base", NULL), 0u);
+    OK(save_seed(box.store, "first", 500, 1, 0));
+    make_base();
+    box_same_after_reopen(&box);
+    lose_checkpoints();
+    box_reopen(&box);
+    has_seed(box.store, "first", 500, 1);
+    box_end(&box);
+}
+
+/* ---- with frames gone ----------------------------------------------------------------------------*/
+
+Test(base, what_was_before_may_go)
+{
+    unsigned files;
+    unsigned gone;
+
+    fill();
+    files = files_of(".hlog", NULL);
+    char *before = everything(box.store);
+    make_base();
+    gone = remove_dead_frames();
+    char *after = everything(box.store);
+    cr_assert_str_eq(before, after);
+    cr_assert_eq(files_of(".hlog", NULL), files + 1 - gone);
+    same_after(nothing);
+    same_after(lose_checkpoints);
+    cr_assert_lt(recovery().frames_read, (uint64_t)FEW);
+    same_after(sound);
+    change("changed", 5, 1);
+    OK(holog_fold(box.store, "changed"));
+    OK(save_seed(box.store, "later", 500, 1, 0));
+    same_after(lose_checkpoints);
+    make_base();
+    same_after(lose_checkpoints);
+    has_seed(box.store, "later", 500, 1);
+    same_after(sound);
+    free(before);
+    free(after);
+    box_end(&box);
+}
+
+Test(base, a_damaged_one_is_named_when_the_log_begins_with_it)
+{
+    size_t at[40];
+    size_t n;
+
+    fill();
+    make_base();
+    n = places(at, (size_t)hg_base_bytes(box.store));
+    (void)remove_dead_frames();
+    char *before = everything(box.store);
+    OK(holog_close(box.store));
+    for (size_t i = 0; i < n; i++) {
+        damage_at = at[i];
+        damage_base();
+        FAILS(HOLOG_E_CORRUPT, holog_open(box.dir, &box.opts, &box.store), base_name);
+        FAILS(HOLOG_E_CORRUPT, holog_verify(box.dir, 0, NULL, NULL, NULL, NULL), NULL);
+        repair_base();
+    }
+    box_open(&box);
+    char *after = everything(box.store);
+    cr_assert_str_eq(before, after);
+    free(before);
+    free(after);
+    same_after(sound);
+    box_end(&box);
+}
+
+Test(base, a_checkpoint_that_covers_more_is_enough)
+{
+    fill();
+    make_base();
+    (void)remove_dead_frames();
+    OK(save_seed(box.store, "later", 500, 1, 0));
+    same_after(nothing);
+    OK(holog_close(box.store));
+    cr_assert_eq(files_of(".base", base_name), 1u);
+    flip(base_name, 4096 + 300);
+    box_open(&box);
+    has_seed(box.store, "later", 500, 1);
+    cr_assert_eq(hg_base_begins(box.store), 0u);
+    make_base(); /* from what is in memory: the store is whole again */
+    same_after(lose_checkpoints);
+    same_after(sound);
+    box_end(&box);
+}
+
+/* ---- readers -------------------------------------------------------------------------------------*/
+
+static holog_store *open_reader(void)
+{
+    holog_options o = box.opts;
+    holog_store *r = NULL;
+
+    o.flags = HOLOG_OPEN_READONLY;
+    OK(holog_open(box.dir, &o, &r));
+    return r;
+}
+
+static void same_in(holog_store *reader)
+{
+    char *here = everything(box.store);
+    char *there;
+
+    OK(holog_refresh(reader, NULL));
+    there = everything(reader);
+    cr_assert_str_eq(here, there);
+    free(here);
+    free(there);
+}
+
+Test(base, readers_elsewhere_follow_and_open)
+{
+    fill();
+    OK(holog_sync(box.store));
+    holog_store *before = open_reader();
+    make_base();
+    same_in(before);
+    holog_store *after = open_reader();
+    same_in(after);
+    OK(holog_close(before));
+    OK(holog_close(after));
+    before = open_reader();
+    OK(save_seed(box.store, "later", 500, 1, 0));
+    make_base();
+    cr_assert_eq(hg_compact_tidy(box.store), 1, "it goes beside a reader");
+    cr_assert_eq(files_of(".base", NULL), 2u);
+    same_in(before);
+    OK(holog_close(before));
+    (void)remove_dead_frames();
+    cr_assert_eq(files_of(".base", NULL), 1u);
+    lose_checkpoints();
+    after = open_reader();
+    same_in(after);
+    OK(save_seed(box.store, "more", 500, 2, 0));
+    same_in(after);
+    OK(holog_close(box.store));
+    OK(holog_refresh(after, NULL));
+    has_seed(after, "more", 500, 2);
+    lose_checkpoints();
+    before = open_reader();
+    has_seed(before, "more", 500, 2);
+    OK(holog_close(before));
+    OK(holog_close(after));
+    box_open(&box);
+    same_after(sound);
+    box_end(&box);
+}
+
+/* A base is made, and the writer goes, before it looks again: all is still there. */
+Test(base, a_reader_that_is_behind_one_follows_without_its_writer)
+{
+    fill();
+    OK(holog_sync(box.store));
+    holog_store *reader = open_reader();
+    OK(save_seed(box.store, "later", 500, 1, 0));
+    make_base();
+    OK(save_seed(box.store, "more", 500, 2, 0));
+    OK(holog_close(box.store));
+    OK(holog_refresh(reader, NULL));
+    has_seed(reader, "later", 500, 1);
+    has_seed(reader, "more", 500, 2);
+    OK(holog_close(reader));
+    box_open(&box);
+    same_after(sound);
+    box_end(&box);
+}
+
+/* ---- statistics ----------------------------------------------------------------------------------*/
+
+Test(base, statistics_count_it_apart)
+{
+    holog_stats before = { .struct_size = sizeof before };
+    holog_stats after = { .struct_size = sizeof after };
+
+    fill();
+    OK(holog_stats_get(box.store, &before));
+    cr_assert_eq(before.base_bytes, 0u);
+    make_base();
+    OK(holog_stats_get(box.store, &after));
+    cr_assert_eq(after.base_bytes, hg_base_bytes(box.store));
+    cr_assert_lt(after.log_bytes, before.log_bytes + 12 * KIB); /* a header, a footer, an edit */
+    holog_store *reader = open_reader();
+    OK(holog_stats_get(reader, &before));
+    cr_assert_eq(before.base_bytes, after.base_bytes);
+    OK(holog_close(reader));
+    box_end(&box);
+}
