@@ -259,6 +259,9 @@ int hg_base_make(holog_store *s)
     struct hg_log_state st;
     int rc;
 
+    rc = hg_log_sync(s->log);
+    if (rc < 0)
+        return rc;
     hg_log_lock(s->log);
     hg_log_state(s->log, &st);
     hg_log_unlock(s->log);
@@ -300,10 +303,12 @@ static int look_at(void *ctx, const char *file, int is_dir)
         return 0;
     hg_segment_name(name, id, HG_KIND_BASE);
     rc = read_header(f->io, name, id, &h);
-    if (rc == HOLOG_E_NOMEM)
+    if (rc == HOLOG_E_CORRUPT || rc == HOLOG_E_VERSION || rc == HOLOG_E_NOENT)
+        return 0; /* does not count */
+    if (rc < 0) {
         f->rc = rc;
-    if (rc < 0)
-        return rc == HOLOG_E_NOMEM; /* what is damaged, or gone, does not count */
+        return 1;
+    }
     if (memcmp(h.uuid, f->super->uuid, sizeof h.uuid) == 0 && h.salt == f->super->salt &&
         (f->limit == 0 || hg_base_covers(&h) <= f->limit))
         f->found = h;

@@ -382,10 +382,19 @@ void hg_recovered_release(struct hg_recovered *r)
     r->n_segments = r->n_left_over = 0;
 }
 
+/* *out_known NULL: it is lost or damaged, as recovery will tell. */
+static int look_at_super(struct hg_io *io, struct hg_super *out, const struct hg_super **out_known)
+{
+    struct hg_super_slots slots;
+    int rc = hg_super_read(io, out, &slots);
+
+    *out_known = rc == HOLOG_OK ? out : NULL;
+    return rc == HOLOG_E_IO || rc == HOLOG_E_NOMEM || rc == HOLOG_E_NOSPC ? rc : HOLOG_OK;
+}
+
 static int recover(holog_store *s)
 {
     struct hg_super super;
-    struct hg_super_slots slots;
     const struct hg_super *known = NULL;
     struct hg_recover_options ro = { .read_only = (s->opts.flags & HOLOG_OPEN_READONLY) != 0,
                                      .progress = s->opts.progress,
@@ -396,8 +405,8 @@ static int recover(holog_store *s)
 
     if (ro.read_only)
         rc = hg_reader_limit(s, &ro.limit, &limit_number);
-    if (rc == HOLOG_OK && hg_super_read(s->io, &super, &slots) == HOLOG_OK)
-        known = &super;
+    if (rc == HOLOG_OK)
+        rc = look_at_super(s->io, &super, &known);
     if (rc == HOLOG_OK)
         rc = hg_start(s, known, limit_number, &ro);
     if (rc < 0)

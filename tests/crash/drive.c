@@ -79,6 +79,7 @@ void drive_follow(struct drive *d, const struct drive *from)
     d->submitted = from->submitted;
     d->store = from->store;
     d->compacts = from->compacts;
+    d->bases = from->bases;
 }
 
 void drive_follow_played(struct drive *d, const struct played *p, uint64_t step)
@@ -86,6 +87,7 @@ void drive_follow_played(struct drive *d, const struct played *p, uint64_t step)
     for (uint64_t i = 0; i <= p->n_commits; i++)
         set_state(d, i, &p->states[i]);
     d->compacts = p->compacts;
+    d->bases = p->bases;
     kit_bounds(p, step, &d->durable, &d->submitted, &d->store);
 }
 
@@ -335,14 +337,19 @@ static int collect(struct drive *d, holog_store *store, const struct step *s)
     return rc == HOLOG_OK ? rc : excused(d, "gc", rc);
 }
 
+static int compact_or_base(holog_store *store, const struct step *s)
+{
+    return s->op == STEP_BASE ? kit_base(store, s) : store_compact(store, s);
+}
+
 /* One that has failed can be tried again, unless it has poisoned the log. */
 static int compact(struct drive *d, holog_store *store, const struct step *s)
 {
-    int rc = store_compact(store, s);
+    int rc = compact_or_base(store, s);
 
     if (rc < 0 && !d->poisoned && rc != HOLOG_E_POISONED && excused(d, "a compaction", rc) == rc) {
         d->poisoned |= rc == HOLOG_E_INDOUBT;
-        rc = store_compact(store, s);
+        rc = compact_or_base(store, s);
     }
     if (rc == HOLOG_OK && d->poisoned)
         return drive_wrong(d, "a compaction succeeds on a poisoned store");
@@ -370,7 +377,7 @@ int drive_step(struct drive *d, struct hg_io *io, holog_store **store, const str
         return sync_all(d, *store);
     if (s->op == STEP_TAG)
         return tag(d, *store, s);
-    if (s->op == STEP_COMPACT)
+    if (s->op == STEP_COMPACT || s->op == STEP_BASE)
         return compact(d, *store, s);
     return s->op == STEP_GC ? collect(d, *store, s) : commit(d, *store, s);
 }
@@ -410,7 +417,8 @@ const char *drive_check(const struct drive *d, struct hg_sim *disk)
 {
     struct played p = { .states = d->states,
                         .n_commits = (size_t)d->n_states - 1,
-                        .compacts = d->compacts };
+                        .compacts = d->compacts,
+                        .bases = d->bases };
 
     return kit_check(disk, &p, d->durable, d->submitted, d->store);
 }

@@ -31,8 +31,8 @@ struct drive {
     /* A script ends where it would reopen after a write or sync of the log has failed: what the
      * page cache then shows is not what the disk has (see test_faults.c). */
     int power_cut_after_failure;
-    int compacts;    /* as a script's */
-    char wrong[500]; /* the first thing that is not right; "" */
+    int compacts, bases; /* as a script's */
+    char wrong[500];     /* the first thing that is not right; "" */
 };
 
 void drive_init(struct drive *d);

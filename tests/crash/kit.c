@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "bases.h"
 #include "holog/compact.h"
 #include "holog/versions.h"
 
@@ -122,6 +123,14 @@ static int reopen(struct play *c, struct hg_io *io, holog_store **store)
     return rc < 0 ? rc : hg_store_open_io(io, &c->opts, store);
 }
 
+int kit_base(holog_store *store, const struct step *s)
+{
+    unsigned n;
+    int rc = hg_base_make(store);
+
+    return rc == HOLOG_OK && s->flags != 0 ? base_remove_dead_frames(store, &n) : rc;
+}
+
 static int play_step(struct play *c, struct hg_io *io, holog_store **store, const struct step *s,
                      uint64_t *commits)
 {
@@ -139,6 +148,8 @@ static int play_step(struct play *c, struct hg_io *io, holog_store **store, cons
         rc = holog_gc(*store, s->count, 0, 0, NULL);
     else if (s->op == STEP_COMPACT)
         rc = store_compact(*store, s);
+    else if (s->op == STEP_BASE)
+        rc = kit_base(*store, s);
     else if (s->op == STEP_IDLE) {
         io->ops->sleep_ns(io, 300000000);
         rc = HOLOG_OK;
@@ -153,7 +164,7 @@ static int play_step(struct play *c, struct hg_io *io, holog_store **store, cons
     if (rc == HOLOG_OK &&
         (s->op == STEP_SYNC || s->op == STEP_REOPEN || s->op == STEP_TAG ||
          s->sync == HOLOG_SYNC_COMMIT || s->sync == HOLOG_SYNC_DEFAULT) &&
-        s->op != STEP_IDLE && s->op != STEP_GC && s->op != STEP_COMPACT)
+        s->op != STEP_IDLE && s->op != STEP_GC && s->op != STEP_COMPACT && s->op != STEP_BASE)
         hg_sim_mark(sim, MARK_DURABLE, *commits);
     return rc;
 }
@@ -216,6 +227,7 @@ void kit_play(const struct script *s, const struct hg_sim_options *so, struct pl
     memset(out, 0, sizeof *out);
     out->script = s;
     out->compacts = s->compacts;
+    out->bases = s->bases;
     kit_options(&c.opts);
     if (s->options != NULL)
         s->options(&c.opts);
@@ -386,6 +398,22 @@ static void check_again(struct check *c, struct hg_io *io, const struct model *m
         complain(c, "another close", rc);
 }
 
+static int lose_checkpoint(void *ctx, const char *name, int is_dir)
+{
+    struct hg_io *io = ctx;
+    char path[80];
+
+    (void)is_dir;
+    (void)snprintf(path, sizeof path, "chk/%.60s", name);
+    (void)io->ops->unlink(io, path); /* or the check is a weaker one */
+    return 0;
+}
+
+static void lose_checkpoints(struct hg_io *io)
+{
+    (void)io->ops->read_dir(io, "chk", lose_checkpoint, io);
+}
+
 static int used_checkpoint;
 
 int kit_used_checkpoint(void)
@@ -452,6 +480,11 @@ static int run_check(struct hg_io *io, void *ctx)
         check_again(c, io, &m, "the second open", c->p->compacts);
     if (c->wrong == NULL && c->p->compacts) {
         check_again(c, io, &m, "after a compaction", 0);
+        check_verify(c, io);
+    }
+    if (c->wrong == NULL && c->p->bases) {
+        lose_checkpoints(io);
+        check_again(c, io, &m, "without checkpoints", 0);
         check_verify(c, io);
     }
     model_release(&m);
@@ -638,6 +671,38 @@ static const struct step compactions[] = {
     { .op = STEP_COMPACT },
 };
 
+/* Segments of frames in which nothing lives go; what is left is changed, tagged, brought back. */
+static const struct step bases[] = {
+    { .op = STEP_BATCH, .path = "x", .len = 900, .seed = 1000, .count = 3, .flags = RP },
+    { .op = STEP_BATCH, .path = "y", .len = 900, .seed = 1020, .count = 3, .flags = RP },
+    { .op = STEP_BATCH, .path = "z", .len = 900, .seed = 1030, .count = 3, .flags = RP },
+    { .op = STEP_BATCH, .path = "x", .len = 900, .seed = 1040, .count = 3, .flags = RP },
+    { .op = STEP_BATCH, .path = "y", .len = 900, .seed = 1050, .count = 3, .flags = RP },
+    { .op = STEP_DELETE_ALL, .path = "" },
+    { .op = STEP_BATCH, .path = "v", .len = 600, .seed = 1060, .count = 4, .flags = RP },
+    { .op = STEP_SAVE, .path = "l", .len = 30000, .seed = 1070 },
+    { .op = STEP_GC, .count = 2 },
+    { .op = STEP_BASE },
+    { .op = STEP_SAVE, .path = "v/1", .len = 300, .seed = 1071, .flags = RP },
+    { .op = STEP_TAG, .path = "v1", .number = 9 },
+    { .op = STEP_BASE, .flags = 1 },
+    { .op = STEP_SAVE,
+      .path = "v/2",
+      .len = 300,
+      .seed = 1072,
+      .flags = RP,
+      .sync = HOLOG_SYNC_OS },
+    { .op = STEP_REOPEN },
+    { .op = STEP_BATCH, .path = "v", .len = 700, .seed = 1080, .count = 4, .flags = RP },
+    { .op = STEP_ROLLBACK, .path = "v", .number = 10 },
+    { .op = STEP_BASE, .flags = 1 },
+    { .op = STEP_DELETE_ALL, .path = "v" },
+    { .op = STEP_TAG, .path = "v1" },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_BASE, .flags = 1 },
+    { .op = STEP_SAVE, .path = "l", .len = 100, .seed = 1090, .flags = RP },
+};
+
 static void larger_segments(holog_options *o)
 {
     o->segment_size_max = 64 << 10;
@@ -663,6 +728,7 @@ const struct script kit_scripts[] = {
       .steps = compactions,
       .n = sizeof compactions / sizeof compactions[0],
       .past = 1,
-      .compacts = 1 }
+      .compacts = 1 },
+    { .name = "bases", .steps = bases, .n = sizeof bases / sizeof bases[0], .past = 1, .bases = 1 }
 };
 const size_t kit_script_count = sizeof kit_scripts / sizeof kit_scripts[0];

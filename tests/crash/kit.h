@@ -23,7 +23,11 @@ struct script {
     void (*wrap)(struct hg_io *io);    /* what it runs on; or NULL */
     int past;                          /* earlier states are compared, too */
     int compacts; /* what is left is compacted in the end, and must stay as it is */
+    int bases;    /* what is left must be the same without index checkpoints */
 };
+
+/* STEP_BASE. */
+int kit_base(holog_store *store, const struct step *s);
 
 /* Small segments, no threads of the library's own. */
 void kit_options(holog_options *o);
@@ -34,7 +38,7 @@ struct played {
     struct hg_sim *sim;
     struct model *states; /* [0 .. n_commits] */
     size_t n_commits;
-    int compacts; /* as the script's */
+    int compacts, bases; /* as the script's */
     int rc;
 };
 /* Runs it to the end (init, open, steps, close); asserts that it succeeds when no fault is set. */

@@ -284,6 +284,7 @@ static int apply(struct model *m, const struct step *s)
     case STEP_SYNC:
     case STEP_REOPEN:
     case STEP_COMPACT:
+    case STEP_BASE:
     case STEP_IDLE:
     default: return HOLOG_OK;
     }
@@ -358,7 +359,7 @@ int model_apply(struct model *m, const struct step *s)
 int step_commits(const struct step *s)
 {
     return s->op != STEP_SYNC && s->op != STEP_REOPEN && s->op != STEP_IDLE && s->op != STEP_TAG &&
-           s->op != STEP_GC && s->op != STEP_COMPACT;
+           s->op != STEP_GC && s->op != STEP_COMPACT && s->op != STEP_BASE;
 }
 
 static int txn_batch(holog_txn *t, const struct step *s)
@@ -403,6 +404,7 @@ int step_in_txn(holog_txn *t, const struct step *s)
     case STEP_SYNC:
     case STEP_REOPEN:
     case STEP_COMPACT:
+    case STEP_BASE:
     case STEP_IDLE:
     default: return HOLOG_OK;
     }

@@ -46,6 +46,7 @@ enum step_op {
     STEP_SYNC,     /* no commit */
     STEP_REOPEN,   /* clean close and open; no commit */
     STEP_COMPACT,  /* flags: enum holog_compact_flags; no commit */
+    STEP_BASE,     /* a new base; flags 1: frame segments in which nothing lives go; no commit */
     STEP_IDLE,     /* a pause long enough for the watermark; no commit */
 };
 

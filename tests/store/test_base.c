@@ -10,8 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/base.h"
-#include "engine/live.h"
+#include "../crash/bases.h"
 #include "holog/versions.h"
 #include "storekit.h"
 
@@ -193,39 +192,13 @@ static void flip(const char *name, size_t at)
     free(bytes);
 }
 
-/* An edit takes the frame segments below the base in which nothing lives. How many there were. */
 static unsigned remove_dead_frames(void)
 {
-    struct hg_buf marks = { 0 };
-    struct hg_buf gone = { 0 };
-    uint32_t begins = hg_base_begins(box.store);
-    const struct hg_live_segment *g;
-    struct hg_edit edit = { .n_added = 0 };
-    uint32_t waiting = 1;
+    unsigned n = 0;
 
-    OK(hg_log_sync(box.store->log));
-    OK(hg_live_mark(box.store, &marks));
-    g = (const struct hg_live_segment *)(const void *)marks.data;
-    for (size_t i = 0; i < marks.len / sizeof *g; i++) {
-        struct hg_segment_entry e = { .segment = g[i].segment,
-                                      .kind = HG_KIND_FRAMES,
-                                      .used = g[i].used };
-        uint64_t live = 0;
-        for (unsigned h = 0; h < HG_HOLDERS; h++)
-            live += g[i].live[h];
-        if (g[i].kind == HG_KIND_FRAMES && live == 0 && g[i].segment < begins)
-            OK(hg_buf_append(&gone, &e, sizeof e));
-    }
-    edit.removed = (const struct hg_segment_entry *)(const void *)gone.data;
-    edit.n_removed = gone.len / sizeof *edit.removed;
-    cr_assert_gt(edit.n_removed, 2u);
-    OK(hg_log_edit(box.store->log, &edit));
-    box.store->replaced_ns = 1;
-    OK(hg_compact_unlink(box.store, &waiting));
-    cr_assert_eq(waiting, 0u);
-    hg_buf_release(&marks);
-    hg_buf_release(&gone);
-    return (unsigned)edit.n_removed;
+    OK(base_remove_dead_frames(box.store, &n));
+    cr_assert_gt(n, 2u);
+    return n;
 }
 
 static holog_recovery_report recovery(void)
