@@ -240,7 +240,7 @@ Test(opening, a_store_of_a_later_format_is_refused_as_such)
                   { "SUPER", 2, 64, 2 },
                   { "SUPER", 1, 64, 2 }, /* one slot of the two */
                   { "seg/00000001.hlog", 1, 8, 2 },
-                  { "seg/00000001.hlog", 1, 72, 16 },
+                  { "seg/00000001.hlog", 1, 72, 32 },
                   { "seg/00000001.hlog", 1, 80, 2 },
                   { "seg/00000001.hlog", 1, 84, 1 } };
 
