@@ -40,6 +40,10 @@ static const char *pred_fault(const struct hg_segment_header *h, uint32_t *out_a
     *out_at = 224;
     if (h->kind == HG_KIND_BASE && (h->pred_id == 0 || h->pred_last_len == 0))
         return "a base that covers no frame";
+    *out_at = 216;
+    if (h->kind == HG_KIND_BASE && h->first_number != 0)
+        return "a base holds no commits, but a first number";
+    *out_at = 224;
     if (h->pred_id == 0) {
         if (h->pred_last_len != 0 || h->pred_epoch != 0 || h->pred_end != 0 ||
             h->pred_last_hash != 0 || h->pred_number != 0 || h->pred_cut != 0)

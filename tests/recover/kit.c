@@ -310,7 +310,7 @@ uint32_t kit_base(struct kit *k)
     const struct kit_file last = k->file[k->log];
     struct kit_file *f = new_file(k, HG_KIND_BASE);
 
-    f->header.capacity = HG_BASE_MIN;
+    f->header.capacity = KIT_BASE;
     f->header.feat_incompat = k->super.feat_incompat;
     f->header.pred_id = last.id;
     f->header.pred_epoch = last.header.epoch;
@@ -321,7 +321,7 @@ uint32_t kit_base(struct kit *k)
     f->header.highest_number = k->highest;
     f->n_known = list_files(k, f->known) - 1; /* but itself */
     put_header(f);
-    CHECK(hg_buf_append_zeros(&f->bytes, HG_BASE_MIN - f->bytes.len));
+    CHECK(hg_buf_append_zeros(&f->bytes, KIT_BASE - f->bytes.len));
     return f->id;
 }
 

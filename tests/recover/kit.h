@@ -14,6 +14,7 @@
 #define KIT_SEGMENTS 16
 #define KIT_FRAMES   64
 #define KIT_CAPACITY (64u << 10)
+#define KIT_BASE     8192u /* bytes of a base */
 
 struct kit_frame {
     uint32_t segment;

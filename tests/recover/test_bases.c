@@ -383,3 +383,92 @@ Test(bases, an_edit_of_one_needs_the_feature)
     hg_sim_destroy(sim);
     kit_end(&k);
 }
+
+/* Of the segment behind the covered frame nothing can be told: the log ends with that frame. */
+Test(bases, a_log_that_is_cut_to_its_base_needs_what_was_removed)
+{
+    bases_build(BASE_EDIT);
+    spoil(LATER, 100);
+    struct hg_sim *sim = kit_disk(&k);
+    rep.mode = HOLOG_REPAIR_POINT_IN_TIME;
+    cr_assert_eq(kit_repair(sim, &rep), HOLOG_OK, "%s", rep.error.message);
+    cr_assert_eq(rep.report.kept_through_number, 5u);
+    open_from(sim, BASE, HOLOG_OK);
+    cr_assert_eq(run.left_over, BASE, "its EDIT is cut, and all it stands for is there");
+    kit_verify(sim, &v);
+    cr_assert_eq(v.rc, HOLOG_OK, "%s", v.found[0].message);
+    hg_sim_destroy(sim);
+    kit_end(&k);
+
+    bases_build(UNLINKED);
+    spoil(LATER, 100);
+    repaired(HOLOG_E_NOTSUP, 0);
+    cr_assert(strstr(rep.error.message, "cannot be made again") != NULL, "%s", rep.error.message);
+    kit_end(&k);
+}
+
+Test(bases, a_repair_that_would_end_in_a_damaged_segment_changes_nothing)
+{
+    bases_build(BASE_EDIT);
+    spoil(LATER, 100);
+    spoil(COVERED, HG_SEGMENT_HEADER_SIZE + 70);
+    repaired(HOLOG_E_NOTSUP, 0);
+    cr_assert(strstr(rep.error.message, "damaged before that, too") != NULL, "%s",
+              rep.error.message);
+    kit_end(&k);
+}
+
+/* A base covers more than a repair keeps: it goes with what is cut. */
+Test(bases, a_base_of_what_is_cut_goes_to_quarantine)
+{
+    bases_build(NEWER_FILE);
+    kit_file(&k, NEWER)->bytes.data[5000] ^= 1; /* the older one counts */
+    for (size_t i = 0; i < k.n_frames; i++) {
+        if (k.frame[i].segment == LATER && k.frame[i].number == 6)
+            kit_at(&k, &k.frame[i])[70] ^= 1;
+    }
+    struct hg_sim *sim = kit_disk(&k);
+    uint64_t size = 0;
+    rep.mode = HOLOG_REPAIR_POINT_IN_TIME;
+    cr_assert_eq(kit_repair(sim, &rep), HOLOG_OK, "%s", rep.error.message);
+    cr_assert_eq(rep.report.kept_through_number, 5u);
+    cr_assert_null(hg_sim_file_data(sim, "seg/00000009.base", &size));
+    open_from(sim, BASE, HOLOG_OK);
+    kit_verify(sim, &v);
+    cr_assert_eq(v.rc, HOLOG_OK, "%s", v.found[0].message);
+    hg_sim_destroy(sim);
+    kit_end(&k);
+}
+
+Test(bases, a_quick_verify_knows_them_too)
+{
+    for (enum step s = NO_BASE; s < STEPS; s++) {
+        bases_build(s);
+        v.flags = HOLOG_VERIFY_QUICK;
+        verified(HOLOG_OK, 0, NULL);
+        kit_end(&k);
+    }
+    bases_build(UNLINKED);
+    spoil(BASE, 5000);
+    v.flags = HOLOG_VERIFY_QUICK;
+    verified(HOLOG_E_CORRUPT, 2, "an index that is not all zeros");
+    kit_end(&k);
+}
+
+/* A reader beside a writer that has made a base behind what it may look at. */
+Test(bases, one_behind_the_limit_does_not_count)
+{
+    bases_build(BASE_FILE);
+    struct hg_sim *sim = kit_disk(&k);
+    memset(&run, 0, sizeof run);
+    run.o.read_only = 1;
+    for (size_t i = 0; i < k.n_frames && run.o.limit == 0; i++) {
+        if (k.frame[i].segment == COVERED)
+            run.o.limit = kit_end_of(&k.frame[i]);
+    }
+    kit_recover(sim, &run);
+    cr_assert_eq(run.rc, HOLOG_OK, "%s", run.error.message);
+    cr_assert_eq(run.r.last_number, 4u);
+    hg_sim_destroy(sim);
+    kit_end(&k);
+}

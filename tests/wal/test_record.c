@@ -381,7 +381,7 @@ Test(record, edit_round_trip)
 {
     struct hg_segment_entry e[] = { { 7, HG_KIND_HWP, HG_HWP_SEGMENT_MAX },
                                     { 1, HG_KIND_EXTENTS, 8192 },
-                                    { 300, HG_KIND_HWP, 4096 } };
+                                    { 300, HG_KIND_BASE, HG_BASE_MAX } };
     for (size_t added = 0; added <= 3; added++) {
         struct one o = one_begin();
         struct hg_segment_entry got;

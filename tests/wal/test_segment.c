@@ -40,6 +40,19 @@ static struct hg_segment_header sample_extents(void)
     };
 }
 
+static struct hg_segment_header sample_base(void)
+{
+    struct hg_segment_header h = sample();
+    h.kind = HG_KIND_BASE;
+    h.id = 12;
+    h.feat_compat = 0;
+    h.feat_incompat = HG_FEATURE_COLD | HG_FEATURE_BASE;
+    h.capacity = HG_BASE_MAX;
+    h.first_number = 0;
+    h.pred_cut = 0;
+    return h;
+}
+
 static void sign(uint8_t *header)
 {
     struct hg_hash128 h = hg_hash128(header, 4080);
@@ -70,8 +83,8 @@ static int decode_patched(size_t at, size_t width, uint64_t value)
 
 Test(segment, round_trip)
 {
-    struct hg_segment_header samples[] = { sample(), sample_extents() };
-    for (size_t i = 0; i < 2; i++) {
+    struct hg_segment_header samples[] = { sample(), sample_extents(), sample_base() };
+    for (size_t i = 0; i < 3; i++) {
         uint8_t bytes[HG_SEGMENT_HEADER_SIZE];
         uint8_t again[HG_SEGMENT_HEADER_SIZE];
         struct hg_segment_header out;
@@ -109,6 +122,9 @@ Test(segment, golden_bytes)
     struct hg_segment_header x = sample_extents();
     hg_segment_header_encode(&x, bytes);
     golden_check("segment_extents.bin", bytes, sizeof bytes);
+    x = sample_base();
+    hg_segment_header_encode(&x, bytes);
+    golden_check("segment_base.bin", bytes, sizeof bytes);
     hg_segment_header_encode(&h, bytes);
     golden_check("segment_frames.bin", bytes, sizeof bytes);
     bytes[24] ^= 0x80; /* not signed again */
@@ -133,6 +149,7 @@ Test(segment, golden_files_decode_as_they_did)
     } files[] = {
         { "segment_frames.bin", 9, HG_KIND_FRAMES, HOLOG_OK },
         { "segment_extents.bin", 10, HG_KIND_EXTENTS, HOLOG_OK },
+        { "segment_base.bin", 12, HG_KIND_BASE, HOLOG_OK },
         { "bad_segment_hash.bin", 9, HG_KIND_FRAMES, HOLOG_E_CORRUPT },
         { "bad_segment_reserved.bin", 9, HG_KIND_FRAMES, HOLOG_E_CORRUPT },
         { "bad_segment_cipher.bin", 9, HG_KIND_FRAMES, HOLOG_E_VERSION },
@@ -217,6 +234,24 @@ REFUSED(highest_number_over_48_bits, 264, 8, UINT64_C(1) << 48, HOLOG_E_CORRUPT)
 REFUSED(cut_is_neither_0_nor_1, 272, 8, 2, HOLOG_E_CORRUPT)
 REFUSED(first_reserved_byte_set, 280, 1, 1, HOLOG_E_CORRUPT)
 REFUSED(last_reserved_byte_set, 4079, 1, 1, HOLOG_E_CORRUPT)
+
+#define BASE_REFUSED(name, at, width, value, code)                                      \
+    Test(segment, name)                                                                 \
+    {                                                                                   \
+        cr_assert_eq(decode_patched_of(sample_base(), (at), (width), (value)), (code)); \
+    }
+
+BASE_REFUSED(a_base_covers_a_frame, 224, 4, 0, HOLOG_E_CORRUPT)
+BASE_REFUSED(a_base_covers_a_frame_of_some_length, 228, 4, 0, HOLOG_E_CORRUPT)
+BASE_REFUSED(a_base_covers_what_is_before_it, 224, 4, 12, HOLOG_E_CORRUPT)
+BASE_REFUSED(what_a_base_covers_ends_behind_it, 240, 8, 4096 + 199, HOLOG_E_CORRUPT)
+BASE_REFUSED(what_a_base_covers_ends_in_a_segment, 240, 8, HG_SEGMENT_MAX + 1, HOLOG_E_CORRUPT)
+BASE_REFUSED(a_base_covers_no_number_above_the_highest, 256, 8, 101, HOLOG_E_CORRUPT)
+BASE_REFUSED(a_base_has_no_first_number, 216, 8, 101, HOLOG_E_CORRUPT)
+BASE_REFUSED(nothing_was_cut_before_a_base, 272, 8, 1, HOLOG_E_CORRUPT)
+BASE_REFUSED(a_base_has_room_for_an_index, 200, 8, HG_BASE_MIN - 1, HOLOG_E_CORRUPT)
+BASE_REFUSED(a_base_of_the_least_size, 200, 8, HG_BASE_MIN, HOLOG_OK)
+BASE_REFUSED(a_base_of_more_than_the_most, 200, 8, HG_BASE_MAX + 1, HOLOG_E_CORRUPT)
 
 Test(segment, an_extent_segment_has_no_predecessor)
 {
