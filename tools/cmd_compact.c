@@ -12,7 +12,8 @@
 /* How many bytes became one; 0: nothing was written. */
 static double ratio_of(const holog_compact_report *r)
 {
-    return r->added_bytes != 0 ? (double)r->value_bytes / (double)r->added_bytes : 0;
+    return r->added_bytes != 0 ? (double)(r->value_bytes + r->record_bytes) / (double)r->added_bytes
+                               : 0;
 }
 
 static void put_json(const struct args *args, const holog_compact_report *r)
@@ -28,6 +29,8 @@ static void put_json(const struct args *args, const holog_compact_report *r)
     json_add(doc, "added_bytes", json_number(r->added_bytes));
     json_add(doc, "values", json_number(r->values));
     json_add(doc, "value_bytes", json_number(r->value_bytes));
+    json_add(doc, "records", json_number(r->records));
+    json_add(doc, "record_bytes", json_number(r->record_bytes));
     json_add(doc, "ratio", r->added_bytes != 0 ? json_object_new_double(ratio_of(r)) : NULL);
     json_add(doc, "waiting", json_number(r->waiting));
     json_print(doc);
@@ -42,13 +45,19 @@ static void put_values(const holog_compact_report *r)
 {
     char bytes[HUMAN_MAX];
 
-    (void)printf("%" PRIu64 " value%s, %s", r->values, plural(r->values),
-                 human_bytes(r->value_bytes, bytes));
+    if (r->values > 0)
+        (void)printf("%" PRIu64 " value%s, %s", r->values, plural(r->values),
+                     human_bytes(r->value_bytes, bytes));
+    if (r->values > 0 && r->record_bytes > 0)
+        (void)fputs(", and ", stdout);
+    if (r->record_bytes > 0)
+        (void)printf("%" PRIu64 " record%s, %s", r->records, plural(r->records),
+                     human_bytes(r->record_bytes, bytes));
 }
 
 static void put_plan(const holog_compact_report *r)
 {
-    if (r->values == 0) {
+    if (r->values == 0 && r->record_bytes == 0) {
         (void)puts(" would go; nothing in them is needed any more");
         return;
     }

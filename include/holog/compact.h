@@ -8,8 +8,9 @@
  * compressed by what they are, and read by the parts that are asked for. Nothing that can be read changes: numbers,
  * history and tags stay as they are.
  *
- * Large values are compacted, those in extents and in cold segments, when holog_compact is called. Small ones lie in the
- * frames of commits, and stay there: they, and compaction by itself, come with later versions.
+ * Large values lie in extents, small ones in the frames of commits. Frames can only go when the index as of some commit is in a
+ * file of its own, which the log begins with from then on (a *base*): one is written when the garbage in frame segments is worth
+ * it. What stays of them is kept as it is, compressed.
  *
  * It goes in rounds of at most 512 MiB of values, each of which is there whole or not at all, whatever is cut. While one
  * lasts, what it writes and what it replaces are both on the disk. Other threads go on reading and committing.
@@ -55,8 +56,11 @@ typedef struct holog_compact_report {
     uint64_t removed_bytes;    /* their files */
     uint64_t segments_added;   /* one for each round that moved something */
     uint64_t added_bytes;      /* their files; 0 of a dry run */
-    uint64_t values;           /* moved */
+    uint64_t values;           /* large ones, moved */
     uint64_t value_bytes;
+    uint64_t
+        records; /* moved as they are: small values, and what else commits say that is still asked for */
+    uint64_t record_bytes;
 } holog_compact_report;
 
 /* Compacts now. options may be NULL: what has much garbage beside it. out_report may be NULL. HOLOG_E_BUSY: another

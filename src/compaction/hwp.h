@@ -115,6 +115,9 @@ const struct hg_segment_header *hg_hwp_header(const struct hg_hwp *h);
 /* NULL: it is not here. */
 const struct hg_hwp_value *hg_hwp_find(const struct hg_hwp *h, uint64_t birth);
 const struct hg_hwp_page *hg_hwp_find_page(const struct hg_hwp *h, uint32_t segment, uint32_t page);
+/* All of one segment, in their order. */
+const struct hg_hwp_page *hg_hwp_find_pages(const struct hg_hwp *h, uint32_t segment,
+                                            size_t *out_n);
 
 /* Gives elements of a value that differences refer to and that is not in the segment: those in `box`, C order, of a
  * value of that shape (four axes: hg_hwp_tile). */

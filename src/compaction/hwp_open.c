@@ -188,10 +188,10 @@ const struct hg_hwp_value *hg_hwp_find(const struct hg_hwp *h, uint64_t birth)
     return hg_hwp_tables_find(&h->tables, birth);
 }
 
-const struct hg_hwp_page *hg_hwp_find_page(const struct hg_hwp *h, uint32_t segment, uint32_t page)
+/* Where the first page not before this one stands. */
+static size_t seek_page(const struct hg_hwp *h, uint64_t key)
 {
     const struct hg_hwp_page *pages = h->tables.page;
-    uint64_t key = (uint64_t)segment << 32 | page;
     size_t lo = 0;
     size_t end = h->tables.count[HG_HWP_PAGES];
 
@@ -202,8 +202,25 @@ const struct hg_hwp_page *hg_hwp_find_page(const struct hg_hwp *h, uint32_t segm
         else
             end = mid;
     }
-    if (lo == h->tables.count[HG_HWP_PAGES] || pages[lo].segment != segment ||
-        pages[lo].page != page)
+    return lo;
+}
+
+const struct hg_hwp_page *hg_hwp_find_page(const struct hg_hwp *h, uint32_t segment, uint32_t page)
+{
+    const struct hg_hwp_page *pages = h->tables.page;
+    size_t at = seek_page(h, (uint64_t)segment << 32 | page);
+
+    if (at == h->tables.count[HG_HWP_PAGES] || pages[at].segment != segment ||
+        pages[at].page != page)
         return NULL;
-    return &pages[lo];
+    return &pages[at];
+}
+
+const struct hg_hwp_page *hg_hwp_find_pages(const struct hg_hwp *h, uint32_t segment, size_t *out_n)
+{
+    size_t from = seek_page(h, (uint64_t)segment << 32);
+
+    *out_n =
+        seek_page(h, (uint64_t)segment << 32 | UINT32_MAX) - from; /* no page has that number */
+    return h->tables.page + from;
 }

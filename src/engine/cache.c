@@ -81,6 +81,7 @@ struct segment {
     uint32_t id;
     enum hg_segment_kind kind;
     uint32_t n_pages;
+    _Atomic int replaced; /* its pages do not come from its file */
     _Atomic uint64_t written;
     _Atomic(struct page_array *) pages; /* NULL until a page is wanted; then fixed */
     uint64_t put_end; /* the segment's committer: end of what was put; 0 = nothing yet */
@@ -214,6 +215,26 @@ void hg_cache_set_written(struct hg_cache *c, uint32_t id, uint64_t written)
            !atomic_compare_exchange_weak_explicit(&seg->written, &now, written,
                                                   memory_order_release, memory_order_relaxed))
         continue;
+}
+
+void hg_cache_ask_for_replaced(struct hg_cache *c, hg_cache_replaced_fn fn, void *ctx)
+{
+    c->replaced = fn;
+    c->replaced_ctx = ctx;
+}
+
+void hg_cache_replace(struct hg_cache *c, uint32_t id)
+{
+    hg_mutex_lock(c->io, &c->page_lock);
+    struct segment *seg = find_in_table(c, id);
+    if (seg != NULL)
+        atomic_store_explicit(&seg->replaced, 1, memory_order_release);
+    hg_mutex_unlock(c->io, &c->page_lock);
+}
+
+static int is_replaced(struct segment *seg)
+{
+    return atomic_load_explicit(&seg->replaced, memory_order_acquire);
 }
 
 static uint64_t written_of(struct segment *seg)
@@ -567,10 +588,40 @@ static void publish_filled(struct hg_cache *c, struct page *p)
     page_drop(p);
 }
 
+/* Of one page of a segment that was replaced. *out_n 0: nothing lives there, or it has no such page. */
+static int read_replaced(struct segment *seg, uint64_t offset, void *out, size_t len, size_t *out_n)
+{
+    size_t in = (size_t)(offset & PAGE_MASK);
+    uint8_t *page = out;
+    int rc;
+
+    HG_ASSERT(len <= HG_PAGE_BYTES - in);
+    *out_n = 0;
+    if (offset / HG_PAGE_BYTES >= seg->n_pages)
+        return HOLOG_OK;
+    if (len < HG_PAGE_BYTES)
+        page = hg_malloc(HG_PAGE_BYTES);
+    if (page == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory for a page of segment %u", seg->id);
+    rc = seg->cache->replaced(seg->cache->replaced_ctx, seg->id, (uint32_t)(offset / HG_PAGE_BYTES),
+                              page);
+    if (rc == HOLOG_OK) {
+        *out_n = len;
+        add64(&seg->cache->bytes_read, len);
+        if (page != out)
+            memcpy(out, page + in, len);
+    }
+    if (page != out)
+        hg_free(page);
+    return HG_MIN(rc, 0);
+}
+
 /* Read from the file what is not, or cannot be, in a page. */
 static int read_uncached(struct segment *seg, uint64_t offset, void *out, size_t len, size_t *out_n)
 {
     size_t n = 0;
+    if (is_replaced(seg))
+        return read_replaced(seg, offset, out, len, out_n);
     int rc = hg_files_read(seg->cache->files, seg->id, seg->kind, out, len, offset, &n);
     if (rc < 0)
         return rc;
@@ -583,7 +634,8 @@ static int read_uncached(struct segment *seg, uint64_t offset, void *out, size_t
 static int fill_page(struct page *p, size_t end)
 {
     size_t n = 0;
-    int rc = read_uncached(p->seg, page_start(p), page_data(p), HG_ALIGN_UP(end, HG_IO_BLOCK), &n);
+    size_t want = is_replaced(p->seg) ? HG_PAGE_BYTES : HG_ALIGN_UP(end, HG_IO_BLOCK);
+    int rc = read_uncached(p->seg, page_start(p), page_data(p), want, &n);
     if (rc == HOLOG_OK)
         atomic_store_explicit(&p->state, (uint32_t)HG_MIN(n, end), memory_order_relaxed);
     return rc;
@@ -652,6 +704,9 @@ int hg_cache_read(struct hg_cache *c, uint32_t id, uint64_t offset, void *out, s
             int rc = read_missed(c, seg, id, at, (uint8_t *)out + done, want, &n);
             if (rc < 0)
                 return rc;
+            if (n == 0 && done == 0 && seg != NULL && is_replaced(seg))
+                return hg_error(HOLOG_E_STALE, "segment %u was replaced, and nothing lives at %llu",
+                                id, (unsigned long long)at);
             if (n == 0)
                 break; /* the end of the file */
         }

@@ -5,6 +5,7 @@
  *            the pages of what it appends, so that a value just saved is read from memory; other
  *            pages are filled from the disk on a miss. Pages are not verified when filled (a frame
  *            may span pages): whoever reads a record from them verifies its hash, every time.
+ *            Of a segment that a compaction has replaced, pages come from where that has put them.
  *   values   whole large values (from extents), page-aligned, verified block by block when filled
  *            or staged by a save, counted; a loaded handle is one count more.
  *
@@ -57,6 +58,14 @@ int hg_cache_add_segment(struct hg_cache *c, uint32_t id, enum hg_segment_kind k
  * evicted and filled again. Only grows. A reader process: bytes at or above it are never cached. */
 void hg_cache_set_written(struct hg_cache *c, uint32_t id, uint64_t written);
 
+/* Bytes of page `page` of a segment that was replaced: HG_PAGE_BYTES, zeros where nothing lives. 1: nothing of that page
+ * does. Called in no epoch, with no lock. */
+typedef int (*hg_cache_replaced_fn)(void *ctx, uint32_t segment, uint32_t page, uint8_t *out);
+/* Whom to ask for them; before the first segment is replaced. */
+void hg_cache_ask_for_replaced(struct hg_cache *c, hg_cache_replaced_fn fn, void *ctx);
+/* From now on nothing of this segment is read from its file. What is cached of it stays. */
+void hg_cache_replace(struct hg_cache *c, uint32_t id);
+
 /* ---- pages --------------------------------------------------------------------------------------- */
 
 /* Bytes as they will be on disk at offset (committer, one at a time per segment, ascending
@@ -67,7 +76,8 @@ void hg_cache_set_written(struct hg_cache *c, uint32_t id, uint64_t written);
 HG_MUST_CHECK int hg_cache_put(struct hg_cache *c, uint32_t id, uint32_t offset, const void *data,
                                size_t len);
 /* Copy [offset, offset + len) into out, from pages or through them from the disk. *out_n < len only
- * at the end of the file. HOLOG_E_STALE: the file is gone, or the segment was never added. */
+ * at the end of the file, or of what lives in a segment that was replaced. HOLOG_E_STALE: the file is gone, the segment was
+ * never added, or nothing lives at offset any more. */
 HG_MUST_CHECK int hg_cache_read(struct hg_cache *c, uint32_t id, uint64_t offset, void *out,
                                 size_t len, size_t *out_n);
 /* Borrow: a pointer to at least min_len contiguous valid bytes at offset if they lie in one cached

@@ -31,6 +31,8 @@ struct hg_cache {
     struct hg_files *files;
     struct hg_epoch_domain *domain;
     uint64_t budget;
+    hg_cache_replaced_fn replaced; /* fixed since nothing was replaced; and its ctx */
+    void *replaced_ctx;
     uint32_t bucket_mask;
     _Atomic(struct table *) table;
     struct hg_mem **buckets; /* value_lock */

@@ -1,5 +1,6 @@
 #include "engine/cold.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -152,6 +153,54 @@ static int has_segment(const struct hg_cold_set *set, uint32_t id)
     return 0;
 }
 
+/* ---- what cache and segments have to do with each other ------------------------------------------*/
+
+_Static_assert(HG_HWP_PAGE == HG_PAGE_BYTES, "pages of the cache are pages here");
+
+static uint32_t next_replaced(const struct hg_hwp *h, size_t *at, size_t *out_n)
+{
+    const struct hg_hwp_tables *t = hg_hwp_tables(h);
+    uint32_t segment;
+
+    *at += *out_n;
+    if (*at == t->count[HG_HWP_PAGES])
+        return 0;
+    segment = t->page[*at].segment;
+    (void)hg_hwp_find_pages(h, segment, out_n);
+    return segment;
+}
+
+/* The cache may never have heard of them. */
+static int make_known(struct hg_cold *c, const struct segment *seg)
+{
+    const struct hg_hwp_page *pages = hg_hwp_tables(seg->hwp)->page;
+    size_t at = 0;
+    size_t n = 0;
+    uint32_t id;
+    int rc = HOLOG_OK;
+
+    while (rc == HOLOG_OK && (id = next_replaced(seg->hwp, &at, &n)) != 0) {
+        uint64_t end = ((uint64_t)pages[at + n - 1].page + 1) * HG_HWP_PAGE;
+        rc = hg_cache_add_segment(c->store->cache, id, HG_KIND_FRAMES,
+                                  HG_MIN(end, (uint64_t)UINT32_MAX));
+        if (rc == HOLOG_OK)
+            hg_cache_set_written(c->store->cache, id, end);
+    }
+    return rc;
+}
+
+static void replace_pages(struct hg_cold *c, const struct segment *seg)
+{
+    size_t at = 0;
+    size_t n = 0;
+    uint32_t id;
+
+    while ((id = next_replaced(seg->hwp, &at, &n)) != 0)
+        hg_cache_replace(c->store->cache, id);
+}
+
+/* ---- sets come and go ----------------------------------------------------------------------------*/
+
 int hg_cold_prepare(struct hg_cold *c, const uint32_t *added, size_t n_added,
                     struct hg_cold_set **out)
 {
@@ -164,7 +213,7 @@ int hg_cold_prepare(struct hg_cold *c, const uint32_t *added, size_t n_added,
             continue;
         rc = open_segment(c, added[i], &set->of[set->n]);
         if (rc == HOLOG_OK)
-            set->n++;
+            rc = make_known(c, set->of[set->n++]);
     }
     put(c, old);
     if (rc < 0)
@@ -178,6 +227,7 @@ void hg_cold_exchange(struct hg_cold *c, struct hg_cold_set *set, const uint32_t
                       size_t n_removed)
 {
     struct hg_cold_set *old = get(c);
+    size_t added = set->n;
 
     for (size_t i = 0; i < old->n; i++) {
         if (!is_among(old->of[i]->id, removed, n_removed))
@@ -190,8 +240,15 @@ void hg_cold_exchange(struct hg_cold *c, struct hg_cold_set *set, const uint32_t
     c->now = set;
     __atomic_store_n(&c->n, (uint32_t)set->n, __ATOMIC_RELEASE);
     hg_mutex_unlock(c->store->io, &c->lock);
-    put(c, old); /* ours */
-    put(c, old); /* the store's */
+    for (size_t i = 0; i < added; i++)
+        replace_pages(c, set->of[i]); /* they can be had since */
+    put(c, old);                      /* ours */
+    put(c, old);                      /* the store's */
+}
+
+static int page_for_cache(void *ctx, uint32_t segment, uint32_t page, uint8_t *out)
+{
+    return hg_cold_page(ctx, segment, page, out);
 }
 
 int hg_cold_create(holog_store *s, struct hg_cold **out)
@@ -210,6 +267,7 @@ int hg_cold_create(holog_store *s, struct hg_cold **out)
         hg_free(c);
         return rc;
     }
+    hg_cache_ask_for_replaced(s->cache, page_for_cache, c);
     *out = c;
     return HOLOG_OK;
 }
@@ -326,6 +384,105 @@ int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to, vo
     struct segment *seg = find(set, birth, &v);
     int rc = seg == NULL ? HOLOG_E_STALE : hg_hwp_read(seg->hwp, v, from, to, out, &bases);
 
+    put(c, set);
+    return rc;
+}
+
+/* ---- frame segments that were replaced -----------------------------------------------------------*/
+
+static const struct hg_hwp_page *find_pages(const struct hg_cold_set *set, uint32_t segment,
+                                            struct segment **out_home, size_t *out_n)
+{
+    for (size_t i = 0; i < set->n; i++) {
+        const struct hg_hwp_page *p = hg_hwp_find_pages(set->of[i]->hwp, segment, out_n);
+        *out_home = set->of[i];
+        if (*out_n > 0)
+            return p;
+    }
+    return NULL;
+}
+
+uint32_t hg_cold_home(struct hg_cold *c, uint32_t segment)
+{
+    struct segment *home = NULL;
+    struct hg_cold_set *set;
+    size_t n = 0;
+    uint32_t id;
+
+    if (__atomic_load_n(&c->n, __ATOMIC_ACQUIRE) == 0)
+        return 0;
+    set = get(c);
+    id = find_pages(set, segment, &home, &n) != NULL ? home->id : 0;
+    put(c, set);
+    return id;
+}
+
+int hg_cold_has_pages(struct hg_cold *c, uint32_t segment)
+{
+    return hg_cold_home(c, segment) != 0;
+}
+
+int hg_cold_page(struct hg_cold *c, uint32_t segment, uint32_t page, uint8_t *out)
+{
+    struct hg_cold_set *set = get(c);
+    int rc = 1;
+
+    for (size_t i = 0; i < set->n && rc == 1; i++) {
+        const struct hg_hwp_page *p = hg_hwp_find_page(set->of[i]->hwp, segment, page);
+        if (p != NULL)
+            rc = hg_hwp_read_page(set->of[i]->hwp, p, out);
+    }
+    put(c, set);
+    return rc;
+}
+
+static int by_segment(const void *a, const void *b)
+{
+    const struct hg_cold_replaced *x = a;
+    const struct hg_cold_replaced *y = b;
+
+    return (x->segment > y->segment) - (x->segment < y->segment);
+}
+
+int hg_cold_replaced(struct hg_cold *c, struct hg_buf *out)
+{
+    struct hg_cold_set *set = get(c);
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < set->n; i++) {
+        struct hg_cold_replaced r = { .home = set->of[i]->id };
+        size_t at = 0;
+        size_t n = 0;
+        while (rc == HOLOG_OK && (r.segment = next_replaced(set->of[i]->hwp, &at, &n)) != 0)
+            rc = hg_buf_append(out, &r, sizeof r);
+    }
+    put(c, set);
+    if (rc == HOLOG_OK && out->len > 0)
+        qsort(out->data, out->len / sizeof(struct hg_cold_replaced),
+              sizeof(struct hg_cold_replaced), by_segment);
+    return rc;
+}
+
+int hg_cold_shares(struct hg_cold *c, uint32_t segment, struct hg_buf *out)
+{
+    struct hg_cold_set *set = get(c);
+    struct segment *home = NULL;
+    size_t n = 0;
+    const struct hg_hwp_page *p = find_pages(set, segment, &home, &n);
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; p != NULL && i < n && rc == HOLOG_OK; i++) {
+        const struct hg_hwp_group *pool = hg_hwp_tables(home->hwp)->group + p[i].group;
+        uint64_t stored = hg_hwp_group_stored(pool);
+        uint64_t from = stored * p[i].offset / pool->raw; /* both are small */
+        struct hg_cold_share share = {
+            .page = p[i].page,
+            .raw = p[i].len,
+            .offset = pool->offset + from,
+            .len = stored * (p[i].offset + (uint64_t)p[i].len) / pool->raw - from
+        };
+        rc = hg_buf_append(out, &share, sizeof share);
+    }
     put(c, set);
     return rc;
 }

@@ -1,9 +1,13 @@
 /*
- * Where values lie that compactions have moved: the .hwp segments of the store, and reading from them.
+ * Where values and records lie that compactions have moved: the .hwp segments of the store, and reading from them.
  *
  * A value keeps its birth position for ever. Its record may be where it was, while its bytes are no longer in
  * the extents that the record names: then one of these segments has them, under the record's position. What is
  * read is checked by the segment's own hashes, and by who asked against the record's block table.
+ *
+ * What lived in a frame segment that was replaced is there as pages, at the offsets it had: the cache asks for
+ * them in place of its file (hg_cache_replace), so that who reads a record need not know. All pages of one segment are in
+ * one of these: a compaction that moves some of them moves all.
  *
  * Any thread may read; segments come and go under a lock of rank 5, inside which nothing is taken. Who reads holds
  * the segments that there were when it began.
@@ -12,6 +16,7 @@
 #define HG_ENGINE_COLD_H
 
 #include "base/assert.h"
+#include "base/buf.h"
 #include "holog/holog.h"
 #include "wal/layout.h"
 
@@ -54,4 +59,27 @@ void hg_cold_sizes(struct hg_cold *c, struct hg_cold_sizes *out);
 /* Bytes [from, to) of it. HOLOG_E_STALE: it has not been moved. */
 HG_MUST_CHECK int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to,
                                void *out);
+
+/* ---- frame segments that were replaced -----------------------------------------------------------*/
+
+/* 1: what lives in it is here. Any id. */
+int hg_cold_has_pages(struct hg_cold *c, uint32_t segment);
+/* The segment that has them; 0: none. */
+uint32_t hg_cold_home(struct hg_cold *c, uint32_t segment);
+/* One page, as hg_cache_replaced_fn: 1, nothing of it lives. */
+HG_MUST_CHECK int hg_cold_page(struct hg_cold *c, uint32_t segment, uint32_t page, uint8_t *out);
+/* All of them, by id, appended to `out`. */
+struct hg_cold_replaced {
+    uint32_t segment;
+    uint32_t home;
+};
+HG_MUST_CHECK int hg_cold_replaced(struct hg_cold *c, struct hg_buf *out);
+/* The pages of one, by number: which bytes of the home's file they take, each its share of its pool; appended to `out`. */
+struct hg_cold_share {
+    uint32_t page;
+    uint32_t raw; /* bytes that lived in it when it was moved; some more, for their table */
+    uint64_t offset;
+    uint64_t len;
+};
+HG_MUST_CHECK int hg_cold_shares(struct hg_cold *c, uint32_t segment, struct hg_buf *out);
 #endif

@@ -9,13 +9,16 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "compaction/victims.h"
+#include "engine/base.h"
 #include "wal/frame.h"
 
 #define READER_GRACE_NS \
-    (60 * UINT64_C(1000000000))           /* readers in other processes have time to refresh */
-#define ROUND_BYTES (UINT64_C(512) << 20) /* that live in the victims of one round */
-#define VALUE_MAX   (UINT64_C(256) << 20) /* a larger value stays where it is */
-#define EDIT_ENTRY  32u                   /* bytes, at most, that name a segment in an EDIT */
+    (60 * UINT64_C(1000000000))             /* readers in other processes have time to refresh */
+#define ROUND_BYTES   (UINT64_C(512) << 20) /* that live in the victims of one round */
+#define VALUE_MAX     (UINT64_C(256) << 20) /* a larger value stays where it is */
+#define BASE_COST_MIN ((uint64_t)16 << 10)  /* of a base and the segment that begins with it */
+#define BASE_GAIN     2u                    /* bytes of garbage for each byte of a base */
+#define EDIT_ENTRY    32u                   /* bytes, at most, that name a segment in an EDIT */
 
 /* ---- C1: what is to go ---------------------------------------------------------------------------*/
 
@@ -34,14 +37,28 @@ static uint64_t live_of(const struct hg_live_segment *g)
     return live;
 }
 
-/* Extents, if nobody writes there and no frame has its records there; and what earlier compactions have made. */
-static int can_go(const struct hg_live_segment *g, const struct hg_segment_entry *e, size_t n)
+/* A frame segment that is complete, and would go if a base were made. */
+static int wants_base(const struct hg_compaction *c, const struct hg_live_segment *g)
+{
+    return g->kind == HG_KIND_FRAMES && g->sealed && !g->busy && g->segment >= c->begins;
+}
+
+/* What earlier compactions have made; frames below the base; extents, unless frames that are not have their records there.
+ * Nobody writes to any of them. */
+static int can_go(const struct hg_compaction *c, const struct hg_live_segment *g,
+                  const struct hg_segment_entry *e, size_t n)
 {
     while (n > 0 && e->segment != g->segment) {
         e++;
         n--;
     }
-    return n > 0 && (e->kind == HG_KIND_EXTENTS || e->kind == HG_KIND_HWP) && !g->busy;
+    if (n == 0 || g->busy)
+        return 0;
+    if (e->kind == HG_KIND_FRAMES)
+        return g->sealed && g->segment < c->begins;
+    if (e->kind == (HG_KIND_EXTENTS | HG_SEGMENT_LISTS))
+        return hg_log_lists_below(c->store->log, e->segment) <= c->begins;
+    return e->kind == HG_KIND_EXTENTS || e->kind == HG_KIND_HWP;
 }
 
 /* Bytes that go when it goes. A compressed segment's own, its tables above all, come back with what lives in it. */
@@ -78,7 +95,7 @@ static int take_candidates(struct hg_compaction *c, struct hg_candidate *list, s
     int rc = hg_log_segments_flagged(c->store->log, &entries);
 
     for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
-        if (can_go(&g[i], (const struct hg_segment_entry *)(const void *)entries.data,
+        if (can_go(c, &g[i], (const struct hg_segment_entry *)(const void *)entries.data,
                    entries.len / sizeof(struct hg_segment_entry)))
             list[count++] = (struct hg_candidate){ .segment = g[i].segment,
                                                    .used = bytes_that_go(&g[i]),
@@ -91,7 +108,7 @@ static int take_candidates(struct hg_compaction *c, struct hg_candidate *list, s
     return rc;
 }
 
-static uint64_t used_of(const struct hg_compaction *c, uint32_t segment)
+static const struct hg_live_segment *mark_of(const struct hg_compaction *c, uint32_t segment)
 {
     size_t n;
     const struct hg_live_segment *g = marks(c, &n);
@@ -100,7 +117,8 @@ static uint64_t used_of(const struct hg_compaction *c, uint32_t segment)
         g++;
         n--;
     }
-    return n > 0 ? g->used : 0;
+    HG_ASSERT(n > 0);
+    return g;
 }
 
 static int any_dead(const struct hg_candidate *v, size_t n)
@@ -122,9 +140,8 @@ static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, s
     int rc = HOLOG_OK;
 
     for (size_t i = 0; i < n && rc == HOLOG_OK && room > 0; i++) {
-        struct hg_segment_entry e = { .segment = v[i].segment,
-                                      .kind = v[i].compact ? HG_KIND_HWP : HG_KIND_EXTENTS,
-                                      .used = used_of(c, v[i].segment) };
+        const struct hg_live_segment *g = mark_of(c, v[i].segment);
+        struct hg_segment_entry e = { .segment = g->segment, .kind = g->kind, .used = g->used };
         if (!v[i].chosen || (dead && v[i].live > 0) || (live > 0 && live + v[i].live > ROUND_BYTES))
             continue;
         live += v[i].live;
@@ -132,6 +149,46 @@ static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, s
         rc = hg_buf_append(&c->victims, &e, sizeof e);
     }
     return rc;
+}
+
+/* Whether frame segments that no base is behind yet hold so much that one pays, which is as long as the index. */
+static int base_pays(const struct hg_compaction *c)
+{
+    uint64_t cost = HG_MAX(hg_index_bytes(c->store->sequenced.index), (uint64_t)BASE_COST_MIN);
+    uint64_t gain = 0;
+    size_t n;
+    const struct hg_live_segment *g = marks(c, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!wants_base(c, &g[i]))
+            continue;
+        gain += hg_live_dead(&g[i]);
+        if ((c->opts->flags & HOLOG_COMPACT_ALL) != 0)
+            gain += live_of(&g[i]);
+    }
+    return gain > BASE_GAIN * cost && ((c->opts->flags & HOLOG_COMPACT_ALL) != 0 || wanted(c) > 0);
+}
+
+/* C0. Without room for one the rest is compacted. */
+static int get_base(struct hg_compaction *c)
+{
+    int rc;
+
+    if (c->based || !base_pays(c))
+        return HOLOG_OK;
+    c->based = 1;
+    if ((c->opts->flags & HOLOG_COMPACT_DRY_RUN) != 0) {
+        c->begins = UINT32_MAX;
+        return HOLOG_OK;
+    }
+    rc = hg_base_make(c->store);
+    if (rc == HOLOG_E_NOSPC) {
+        hg_error_clear();
+        return HOLOG_OK;
+    }
+    c->begins = hg_base_begins(c->store);
+    c->segments.len = 0;
+    return rc < 0 ? rc : hg_live_mark(c->store, &c->segments);
 }
 
 static int choose(struct hg_compaction *c)
@@ -171,16 +228,16 @@ static int by_path(const void *a, const void *b)
     return order;
 }
 
-static int is_victim(const struct hg_compaction *c, uint32_t segment)
+const struct hg_segment_entry *hg_compact_victim(const struct hg_compaction *c, uint32_t segment)
 {
     const struct hg_segment_entry *v =
         (const struct hg_segment_entry *)(const void *)c->victims.data;
 
     for (size_t i = 0; i < c->victims.len / sizeof *v; i++) {
         if (v[i].segment == segment)
-            return 1;
+            return &v[i];
     }
-    return 0;
+    return NULL;
 }
 
 static void spare(struct hg_compaction *c, uint32_t segment)
@@ -196,14 +253,16 @@ static void spare(struct hg_compaction *c, uint32_t segment)
     c->victims.len = kept * sizeof *v;
 }
 
-/* What no output can hold stays where it is. */
+/* What no output can hold stays where it is; so does a frame segment that the budget cannot. */
 static void spare_what_cannot_move(struct hg_compaction *c)
 {
     const struct hg_live_thing *t = (const struct hg_live_thing *)(const void *)c->live.things.data;
+    uint64_t most = c->store->opts.budget_bytes / 4;
 
     for (size_t i = 0; i < c->live.things.len / sizeof *t; i++) {
-        if (t[i].kind != HG_LIVE_PIECE ||
-            t[i].value_len > HG_MIN((uint64_t)VALUE_MAX, c->store->opts.budget_bytes / 4))
+        const struct hg_segment_entry *v = hg_compact_victim(c, t[i].segment);
+        if (t[i].kind == HG_LIVE_PIECE ? t[i].value_len > HG_MIN((uint64_t)VALUE_MAX, most)
+                                       : v != NULL && v->kind == HG_KIND_FRAMES && v->used > most)
             spare(c, t[i].segment);
     }
 }
@@ -223,7 +282,7 @@ static int gather(struct hg_compaction *c)
                                  .path = t[i].path,
                                  .path_len = t[i].path_len,
                                  .is_chunk = t[i].is_chunk };
-        if (is_victim(c, t[i].segment))
+        if (t[i].kind == HG_LIVE_PIECE && hg_compact_victim(c, t[i].segment) != NULL)
             rc = hg_buf_append(&c->moving, &one, sizeof one);
     }
     if (rc < 0)
@@ -259,7 +318,8 @@ static int find_living(struct hg_compaction *c)
     if (rc < 0)
         return rc;
     spare_what_cannot_move(c);
-    return gather(c);
+    rc = gather(c);
+    return rc < 0 ? rc : hg_compact_gather_runs(c);
 }
 
 /* ---- C5 to C7 ------------------------------------------------------------------------------------*/
@@ -394,7 +454,9 @@ static void count(struct hg_compaction *c, holog_compact_report *r)
         r->removed_bytes += v[i].used;
     }
     r->values += c->moving.len / sizeof(struct hg_moving);
-    r->value_bytes += c->bytes;
+    r->value_bytes += c->bytes - c->run_bytes;
+    r->records += c->records;
+    r->record_bytes += c->run_bytes;
     r->segments_added += c->output.segment != 0;
     r->added_bytes += c->output.used;
 }
@@ -405,21 +467,27 @@ static int run(struct hg_compaction *c)
     int dry = (c->opts->flags & HOLOG_COMPACT_DRY_RUN) != 0;
     int rc = hg_live_mark(c->store, &c->segments);
 
+    c->begins = hg_base_begins(c->store);
+    if (rc == HOLOG_OK)
+        rc = get_base(c);
     if (rc == HOLOG_OK)
         rc = choose(c);
     if (rc == HOLOG_OK && c->victims.len > 0)
         rc = find_living(c);
-    if (rc == HOLOG_OK && c->moving.len > 0 && !dry)
+    if (rc == HOLOG_OK && c->moving.len + c->runs.len > 0 && !dry)
         rc = hg_compact_move(c);
     if (rc == HOLOG_OK && c->victims.len > 0 && !dry)
         rc = exchange(c);
     return rc < 0 ? rc : c->victims.len > 0;
 }
 
-static int run_round(holog_store *s, const holog_compact_options *options, holog_compact_report *r)
+/* *based: a base has been made, or tried. */
+static int run_round(holog_store *s, const holog_compact_options *options, holog_compact_report *r,
+                     int *based)
 {
-    struct hg_compaction c = { .store = s, .opts = options };
+    struct hg_compaction c = { .store = s, .opts = options, .based = *based };
     int rc = run(&c);
+    *based = c.based;
 
     if (rc > 0)
         count(&c, r);
@@ -427,6 +495,8 @@ static int run_round(holog_store *s, const holog_compact_options *options, holog
     hg_buf_release(&c.segments);
     hg_buf_release(&c.victims);
     hg_buf_release(&c.moving);
+    hg_buf_release(&c.runs);
+    hg_buf_release(&c.pages);
     return rc;
 }
 
@@ -436,10 +506,11 @@ static int run_all(holog_store *s, const holog_compact_options *options, holog_c
 {
     int dry = (options->flags & HOLOG_COMPACT_DRY_RUN) != 0;
     int unlinked = HOLOG_OK;
+    int based = 0;
     int rc;
 
     do {
-        rc = run_round(s, options, r);
+        rc = run_round(s, options, r, &based);
         if (rc >= 0 && !dry)
             unlinked = hg_compact_unlink(s, &r->waiting);
     } while (rc > 0 && !dry && unlinked == HOLOG_OK);

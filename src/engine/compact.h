@@ -1,6 +1,7 @@
 /*
  * Compaction: what lives in segments full of garbage is moved to a compressed one, and they go.
  *
+ *   C0  a base (base.h), when frame segments have garbage that is worth one
  *   C1  mark (live.h), choose victims (compaction/victims.h): segments that nobody writes to
  *   C2  everything appended so far is published: what lives in victims is known
  *   C3  the output: seg/<id>.tmp, written and synced; each value read back and compared
@@ -13,6 +14,7 @@
 #ifndef HG_ENGINE_COMPACT_H
 #define HG_ENGINE_COMPACT_H
 
+#include "compaction/hwp.h"
 #include "engine/live.h"
 #include "engine/store_internal.h"
 #include "holog/compact.h"
@@ -26,17 +28,53 @@ struct hg_moving {
     int is_chunk;
 };
 
+/* Bytes of a frame segment that live: from, up to to. */
+struct hg_moving_run {
+    uint32_t segment;
+    uint32_t from, to;
+};
+
+struct hg_moved_page {
+    uint32_t segment;
+    uint32_t page;
+    uint64_t hash; /* of its HG_PAGE_BYTES bytes, zeros where nothing lives */
+};
+
 struct hg_compaction {
     holog_store *store;
     const holog_compact_options *opts;
+    int based;              /* a base has been made for it */
+    uint32_t begins;        /* frame segments below that may go */
     struct hg_buf segments; /* struct hg_live_segment */
     struct hg_buf victims;  /* struct hg_segment_entry */
     struct hg_live_list live;
     struct hg_buf moving; /* struct hg_moving, by path and birth */
-    uint64_t bytes;       /* of all that is moving */
+    struct hg_buf runs;   /* struct hg_moving_run, by place, apart from each other */
+    struct hg_buf pages;  /* struct hg_moved_page */
+    uint64_t records;     /* in the runs */
+    uint64_t run_bytes;
+    uint64_t bytes; /* of all that is moving */
     uint64_t done;
     struct hg_segment_entry output; /* segment 0: nothing lives in the victims */
 };
+
+static inline const struct hg_moving_run *hg_compact_runs(const struct hg_compaction *c)
+{
+    return (const struct hg_moving_run *)(const void *)c->runs.data;
+}
+
+/* NULL: it is none. */
+const struct hg_segment_entry *hg_compact_victim(const struct hg_compaction *c, uint32_t segment);
+/* So many more bytes have been written, or read back. HOLOG_E_CANCELED. */
+HG_MUST_CHECK int hg_compact_tell(struct hg_compaction *c, uint64_t bytes);
+
+/* ---- compact_pages.c ---- */
+/* c->live into c->runs. */
+HG_MUST_CHECK int hg_compact_gather_runs(struct hg_compaction *c);
+/* c->runs into the output; c->pages says what has been written. */
+HG_MUST_CHECK int hg_compact_write_pages(struct hg_compaction *c, struct hg_hwp_writer *writer);
+/* And whether it is what can be read. */
+HG_MUST_CHECK int hg_compact_check_pages(struct hg_compaction *c, uint32_t id, struct hg_hwp *h);
 
 /* C3, C4: c->moving into c->output. */
 HG_MUST_CHECK int hg_compact_move(struct hg_compaction *c);

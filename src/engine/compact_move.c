@@ -201,11 +201,11 @@ static int move_value(struct mover *m, const struct hg_moving *v)
     return rc;
 }
 
-static int tell(struct mover *m, uint64_t bytes)
+int hg_compact_tell(struct hg_compaction *c, uint64_t bytes)
 {
-    m->c->done += bytes;
-    if (m->c->opts->progress == NULL ||
-        m->c->opts->progress(m->c->opts->progress_ctx, m->c->done, 2 * m->c->bytes, "bytes") == 0)
+    c->done += bytes;
+    if (c->opts->progress == NULL ||
+        c->opts->progress(c->opts->progress_ctx, c->done, 2 * c->bytes, "bytes") == 0)
         return HOLOG_OK; /* twice: written, and read back */
     return hg_error(HOLOG_E_CANCELED, "the compaction was stopped");
 }
@@ -219,7 +219,7 @@ static int write_all(struct mover *m)
     for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
         rc = move_value(m, &v[i]);
         if (rc == HOLOG_OK)
-            rc = tell(m, v[i].len);
+            rc = hg_compact_tell(m->c, v[i].len);
     }
     return rc;
 }
@@ -292,7 +292,7 @@ static int check_all(struct mover *m, struct hg_hwp *h)
     for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
         rc = check_value(m, h, &v[i], buf, CHECK_BYTES);
         if (rc == HOLOG_OK)
-            rc = tell(m, v[i].len);
+            rc = hg_compact_tell(m->c, v[i].len);
     }
     hg_free(buf);
     return rc;
@@ -310,6 +310,8 @@ static int read_back(struct mover *m)
 
     if (rc == HOLOG_OK)
         rc = check_all(m, h);
+    if (rc == HOLOG_OK)
+        rc = hg_compact_check_pages(m->c, m->header.id, h);
     hg_hwp_close(h);
     return rc;
 }
@@ -329,6 +331,8 @@ static int write_segment(struct mover *m, struct hg_hwp_info *info)
         rc = hg_hwp_create(m->s->io, &m->header, HG_PROFILE_DEFAULT, &m->writer);
     if (rc == HOLOG_OK)
         rc = write_all(m);
+    if (rc == HOLOG_OK)
+        rc = hg_compact_write_pages(m->c, m->writer);
     if (rc == HOLOG_OK)
         rc = write_sources(m);
     if (rc < 0) {

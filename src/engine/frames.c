@@ -73,9 +73,9 @@ static int ask_header(const holog_store *s, const struct hg_moment *m, const uin
     return HOLOG_OK;
 }
 
-/* The frame of a commit into out, its body verified. What this process has appended lies in the cache
+/* The frame of a commit into out, its body verified: from where it stands, or from where it was moved to. What this process has appended lies in the cache
  * without headers, which groups get when they are written; of that the hash is known. */
-static int read_frame(holog_store *s, const struct hg_moment *m, struct hg_buf *out)
+int hg_moment_frame(holog_store *s, const struct hg_moment *m, struct hg_buf *out)
 {
     uint32_t segment = hg_pos_segment(m->frame);
     uint32_t offset = hg_pos_offset(m->frame);
@@ -107,7 +107,7 @@ static int read_frame(holog_store *s, const struct hg_moment *m, struct hg_buf *
 int hg_fields_read(holog_store *s, const struct hg_moment *m, struct hg_fields *f)
 {
     struct hg_body b = { 0 };
-    int rc = read_frame(s, m, &f->frame);
+    int rc = hg_moment_frame(s, m, &f->frame);
 
     if (rc == HOLOG_OK)
         rc =
@@ -126,8 +126,11 @@ static int read_long_list(holog_store *s, const struct hg_record *r, uint8_t **o
 
     if (data == NULL)
         return hg_error(HOLOG_E_NOMEM, "no memory for a commit's records");
-    rc = hg_files_read(s->files, r->body.segment, HG_KIND_EXTENTS, data, (size_t)r->body.len,
-                       r->body.offset, &n);
+    rc = hg_cold_has_pages(s->cold, r->body.segment)
+             ? hg_cache_read(s->cache, r->body.segment, r->body.offset, data, (size_t)r->body.len,
+                             &n)
+             : hg_files_read(s->files, r->body.segment, HG_KIND_EXTENTS, data, (size_t)r->body.len,
+                             r->body.offset, &n);
     if (rc == HOLOG_OK && n < r->body.len)
         rc = hg_corrupt(r->body.segment, r->body.offset, "a commit's records are cut short");
     if (rc == HOLOG_OK && !hg_hash_matches(r->body_hash, hg_hash64(data, n)))
@@ -168,7 +171,7 @@ int hg_moment_records(holog_store *s, const struct hg_moment *m, struct hg_buf *
                       int (*each)(void *ctx, const struct hg_record *r), void *ctx)
 {
     struct hg_body b = { 0 };
-    int rc = read_frame(s, m, scratch);
+    int rc = hg_moment_frame(s, m, scratch);
 
     if (rc == HOLOG_OK)
         rc =

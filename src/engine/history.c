@@ -1,6 +1,7 @@
 /*
  * holog_log: the commits, newest first. Reads the frames of one segment at a time, from the newest
- * segment back; nothing about commits is kept in memory.
+ * segment back; nothing about commits is kept in memory. Where a compaction has taken segments out, the log goes on
+ * with the commits that are kept, one by one: their frames are somewhere.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ struct walk {
     uint64_t bad_at;     /* what is there is no frame */
     uint64_t last;       /* number that the newest segment must reach */
     uint64_t next_end;   /* end that its successor's header states; 0: it is the newest */
+    uint32_t next;       /* the segment before it; 0: it was the first */
     /* one commit */
     struct hg_fields fields;
     struct hg_version *version; /* with a filter: the newest */
@@ -156,20 +158,16 @@ static int look_at(void *ctx, const struct hg_record *r)
     return HG_MIN(w->matched, 0);
 }
 
-static int show(struct walk *w, const struct found *c)
+/* c's body, which is verified. */
+static int show(struct walk *w, uint32_t segment, const struct found *c, const uint8_t *body)
 {
-    const uint8_t *body = w->image.data + c->offset + HG_FRAME_HEADER_SIZE;
     size_t len = c->len - HG_FRAME_HEADER_SIZE;
     struct hg_body b;
     holog_commit_info info = {
-        .number = c->number, .records = c->nrec, .segment = w->header.id, .offset = c->offset
+        .number = c->number, .records = c->nrec, .segment = segment, .offset = c->offset
     };
-    int rc;
+    int rc = hg_body_decode(body, len, &b);
 
-    if (!hg_hash_matches(c->body_hash, hg_hash64(body, len)))
-        return hg_corrupt(w->header.id, c->offset, "the body of commit %llu is damaged",
-                          (unsigned long long)c->number);
-    rc = hg_body_decode(body, len, &b);
     w->bytes = c->len;
     w->matched = 0;
     w->number = c->number;
@@ -180,7 +178,7 @@ static int show(struct walk *w, const struct found *c)
     if (rc == HOLOG_OK)
         rc = hg_fields_take(&w->fields, &b);
     if (rc < 0) {
-        (void)hg_corrupt(w->header.id, c->offset, "commit %llu cannot be read",
+        (void)hg_corrupt(segment, c->offset, "commit %llu cannot be read",
                          (unsigned long long)c->number);
         return rc;
     }
@@ -193,6 +191,16 @@ static int show(struct walk *w, const struct found *c)
         w->left--;
     w->stopped = w->each(w->ctx, &info) != 0;
     return HOLOG_OK;
+}
+
+static int show_found(struct walk *w, const struct found *c)
+{
+    const uint8_t *body = w->image.data + c->offset + HG_FRAME_HEADER_SIZE;
+
+    if (!hg_hash_matches(c->body_hash, hg_hash64(body, c->len - HG_FRAME_HEADER_SIZE)))
+        return hg_corrupt(w->header.id, c->offset, "the body of commit %llu is damaged",
+                          (unsigned long long)c->number);
+    return show(w, w->header.id, c, body);
 }
 
 static int one_segment(struct walk *w, uint32_t id)
@@ -209,11 +217,71 @@ static int one_segment(struct walk *w, uint32_t id)
     if (rc == HOLOG_OK)
         rc = check_end(w);
     w->next_end = w->header.pred_end;
+    w->next = w->header.pred_id;
     n = w->found.len / sizeof(struct found);
     while (rc == HOLOG_OK && n > 0 && !w->stopped && w->left > 0) {
         const struct found *c = (const struct found *)(const void *)w->found.data + --n;
         if (w->before == 0 || c->number < w->before)
-            rc = show(w, c);
+            rc = show_found(w, c);
+    }
+    return rc;
+}
+
+/* ---- segments that are not there any more --------------------------------------------------------*/
+
+static int count_records(const uint8_t *body, size_t len, uint32_t *out)
+{
+    struct hg_record r;
+    struct hg_body b;
+    int rc = hg_body_decode(body, len, &b);
+
+    for (size_t at = b.records_at; rc == HOLOG_OK && at < len; at += r.whole_len) {
+        rc = hg_rec_decode(body + at, len - at, at, &r);
+        ++*out;
+    }
+    return rc;
+}
+
+/* The newest that is kept, among those before w->before in segments up to `segment`. */
+static int find_kept(struct walk *w, uint32_t segment, struct hg_moment *out)
+{
+    const struct hg_timeline *t = &w->s->timeline;
+    size_t i;
+
+    hg_timeline_lock(w->s);
+    i = hg_timeline_find(t, w->before - 1);
+    while (i != SIZE_MAX && hg_pos_segment(hg_timeline_at(t, i)->frame) > segment)
+        i--;
+    if (i != SIZE_MAX)
+        *out = *hg_timeline_at(t, i);
+    hg_timeline_unlock(w->s);
+    return i != SIZE_MAX;
+}
+
+static int show_kept(struct walk *w, const struct hg_moment *m)
+{
+    struct found c = { .offset = hg_pos_offset(m->frame), .len = m->len, .number = m->number };
+    struct hg_buf frame = { 0 };
+    const uint8_t *body;
+    int rc = hg_moment_frame(w->s, m, &frame);
+
+    body = frame.data + HG_FRAME_HEADER_SIZE;
+    if (rc == HOLOG_OK)
+        rc = count_records(body, m->len - HG_FRAME_HEADER_SIZE, &c.nrec);
+    if (rc == HOLOG_OK)
+        rc = show(w, hg_pos_segment(m->frame), &c, body);
+    hg_buf_release(&frame);
+    return rc;
+}
+
+static int older(struct walk *w, uint32_t segment)
+{
+    struct hg_moment m;
+    int rc = HOLOG_OK;
+
+    while (rc == HOLOG_OK && !w->stopped && w->left > 0 && find_kept(w, segment, &m)) {
+        rc = show_kept(w, &m);
+        w->before = m.number;
     }
     return rc;
 }
@@ -258,6 +326,25 @@ static int list_segments(holog_store *s, struct hg_buf *out)
     return rc < 0 ? rc : l.rc;
 }
 
+static int all_segments(struct walk *w, const struct hg_buf *list)
+{
+    const struct hg_segment_entry *e = (const struct hg_segment_entry *)(const void *)list->data;
+    int any = 0;
+    int rc = HOLOG_OK;
+
+    for (size_t n = list->len / sizeof *e; rc == HOLOG_OK && n > 0 && !w->stopped && w->left > 0;) {
+        if (e[--n].kind != HG_KIND_FRAMES)
+            continue;
+        if (any && e[n].segment != w->next)
+            break; /* what is there of older ones only holds what lives */
+        rc = one_segment(w, e[n].segment);
+        any = w->header.id == e[n].segment; /* the newest may be being made */
+    }
+    if (rc == HOLOG_OK && any && w->next != 0)
+        rc = older(w, w->next);
+    return rc;
+}
+
 int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t limit,
               int (*each)(void *ctx, const holog_commit_info *info), void *ctx)
 {
@@ -293,13 +380,8 @@ int holog_log(holog_store *store, const char *path, uint64_t before, uint64_t li
         rc = hg_log_flush(store->log); /* so that the files are there, with what is published */
     w->last = last;
     w->before = before == 0 || before > last ? last + 1 : before;
-    for (size_t n = list.len / sizeof(struct hg_segment_entry);
-         rc == HOLOG_OK && n > 0 && !w->stopped && w->left > 0; n--) {
-        const struct hg_segment_entry *e =
-            (const struct hg_segment_entry *)(const void *)list.data + (n - 1);
-        if (e->kind == HG_KIND_FRAMES)
-            rc = one_segment(w, e->segment);
-    }
+    if (rc == HOLOG_OK)
+        rc = all_segments(w, &list);
     hg_buf_release(&list);
     hg_image_release(&w->image);
     hg_buf_release(&w->found);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "engine/live_internal.h"
 
@@ -63,33 +64,72 @@ int hg_mark_place(struct hg_mark *m, uint32_t segment, hg_pos named_by, struct h
 
 /* ---- segments ------------------------------------------------------------------------------------- */
 
-static int add_place(struct hg_mark *m, uint32_t segment, uint8_t kind, uint64_t used, int busy)
+static int add_place(struct hg_mark *m, const struct hg_live_place *place)
 {
-    struct hg_live_place p = {
-        .g = { .segment = segment, .kind = kind, .used = used, .busy = busy != 0 },
-        .end = UINT32_MAX
-    };
+    struct hg_live_place p = *place;
 
+    p.end = UINT32_MAX;
     return hg_live_append(&m->memory, &m->places, &p, sizeof p);
 }
 
-/* Those of the log now; which of them are new is known by who asked before. */
+static void sort_places(struct hg_mark *m)
+{
+    if (hg_mark_places(m) > 0)
+        qsort(m->places.data, hg_mark_places(m), sizeof(struct hg_live_place), by_segment);
+    m->near = 0;
+}
+
+/* Those of the log now; which of them are new is known by who asked before. What an EDIT has just removed is where it
+ * was until the values are known to be elsewhere. */
 static int add_of_log(struct hg_mark *m)
 {
     size_t n = hg_mark_places(m);
     struct hg_buf list = { 0 };
     const struct hg_segment_entry *e;
-    int rc = hg_log_segments(m->s->log, &list);
+    int rc = hg_log_segments_flagged(m->s->log, &list);
 
     e = (const struct hg_segment_entry *)(const void *)list.data;
     for (size_t i = 0; i < list.len / sizeof *e && rc == HOLOG_OK; i++) {
-        if (find_among(m, n, e[i].segment) == NULL)
-            rc = add_place(m, e[i].segment, e[i].kind, e[i].used, 1);
+        struct hg_live_place p = { .g = { .segment = e[i].segment,
+                                          .kind = (uint8_t)hg_segment_entry_kind(&e[i]),
+                                          .used = e[i].used,
+                                          .busy = 1 },
+                                   .gone = (e[i].kind & HG_SEGMENT_REMOVED) != 0 };
+        struct hg_live_place *was = find_among(m, n, e[i].segment);
+        if (was != NULL)
+            was->gone |= p.gone;
+        else
+            rc = add_place(m, &p);
     }
     hg_buf_release(&list);
-    if (rc == HOLOG_OK && hg_mark_places(m) > 0)
-        qsort(m->places.data, hg_mark_places(m), sizeof(struct hg_live_place), by_segment);
-    m->near = 0;
+    sort_places(m);
+    return rc;
+}
+
+/* Frame segments that were replaced are places, too: births name them. After the list of the log, which has those
+ * that are being replaced just now. */
+static int add_replaced(struct hg_mark *m)
+{
+    size_t n = hg_mark_places(m);
+    struct hg_buf list = { 0 };
+    const struct hg_cold_replaced *r;
+    int rc = hg_cold_replaced(m->s->cold, &list);
+
+    r = (const struct hg_cold_replaced *)(const void *)list.data;
+    for (size_t i = 0; i < list.len / sizeof *r && rc == HOLOG_OK; i++) {
+        struct hg_live_place p = { .g = { .segment = r[i].segment, .kind = HG_KIND_FRAMES },
+                                   .gone = 1,
+                                   .home = r[i].home };
+        struct hg_live_place *was = find_among(m, n, r[i].segment);
+        if (was == NULL) {
+            rc = add_place(m, &p);
+            continue;
+        }
+        was->gone = 1;
+        was->home = r[i].home;
+    }
+    hg_buf_release(&list);
+    sort_places(m);
     return rc;
 }
 
@@ -175,8 +215,10 @@ static int add_file(void *ctx, const char *name, int is_dir)
     if (is_dir || hg_segment_parse_name(name, &id, &kind) != 1)
         return 0;
     l->rc = file_size(l->m->s, id, kind, &size);
-    if (l->rc == HOLOG_OK)
-        l->rc = add_place(l->m, id, (uint8_t)kind, size, 0);
+    if (l->rc == HOLOG_OK) {
+        struct hg_live_place p = { .g = { .segment = id, .kind = (uint8_t)kind, .used = size } };
+        l->rc = add_place(l->m, &p);
+    }
     return l->rc != HOLOG_OK;
 }
 
@@ -187,8 +229,7 @@ static int list_files(struct hg_mark *m, hg_pos end)
     int rc = m->s->io->ops->read_dir(m->s->io, HG_SEG_DIR, add_file, &l);
 
     rc = l.rc < 0 ? l.rc : rc;
-    if (rc == HOLOG_OK && hg_mark_places(m) > 0)
-        qsort(m->places.data, hg_mark_places(m), sizeof(struct hg_live_place), by_segment);
+    sort_places(m);
     for (size_t i = 0; i < hg_mark_places(m); i++) {
         struct hg_live_place *p = hg_mark_place_at(m, i);
         if (p->g.segment == hg_pos_segment(end)) /* behind it is room */
@@ -264,6 +305,8 @@ int hg_mark_begin(struct hg_mark *m)
     if (rc == HOLOG_OK)
         rc = s->log != NULL ? add_new(m, &state) : list_files(m, followed);
     if (rc == HOLOG_OK)
+        rc = add_replaced(m);
+    if (rc == HOLOG_OK)
         rc = copy_all_frames(m, last);
     if (rc == HOLOG_OK && s->log != NULL)
         hg_log_extents_settle(s->log); /* record lists of commits on their way can be read now */
@@ -332,24 +375,6 @@ uint64_t hg_live_dead(const struct hg_live_segment *g)
     return g->used - HG_MIN(g->used, not_dead);
 }
 
-/* Bytes in the runs of holders up to `holder`; runs are in their order. */
-static uint64_t count_up_to(const struct hg_live_place *p, unsigned holder)
-{
-    const uint64_t *runs = (const uint64_t *)(const void *)p->runs.data;
-    uint64_t bytes = 0;
-    uint64_t end = 0;
-
-    for (size_t i = 0; i < p->runs.len / sizeof *runs; i++) {
-        uint64_t from = HG_MAX(runs[i] >> 33, end);
-        uint64_t to = (runs[i] >> 33) + (runs[i] >> 2 & INT32_MAX);
-        if ((runs[i] & 3) > holder || to <= from)
-            continue;
-        bytes += to - from;
-        end = to;
-    }
-    return bytes;
-}
-
 static int by_run(const void *a, const void *b)
 {
     const uint64_t *x = a;
@@ -357,6 +382,131 @@ static int by_run(const void *a, const void *b)
 
     return (*x > *y) - (*x < *y);
 }
+
+static void sort_runs(struct hg_live_place *p)
+{
+    if (p->runs.len > 0)
+        qsort(p->runs.data, p->runs.len / sizeof(uint64_t), sizeof(uint64_t), by_run);
+}
+
+/* The next bytes in the runs of holders up to `holder`, each once; runs are in their order. *at, *end start at 0. */
+static int next_run(const struct hg_live_place *p, unsigned holder, size_t *at, uint64_t *end,
+                    uint64_t *out_from)
+{
+    const uint64_t *runs = (const uint64_t *)(const void *)p->runs.data;
+
+    while (*at < p->runs.len / sizeof *runs) {
+        uint64_t run = runs[(*at)++];
+        uint64_t from = HG_MAX(run >> 33, *end);
+        uint64_t to = (run >> 33) + (run >> 2 & INT32_MAX);
+        if ((run & 3) > holder || to <= from)
+            continue;
+        *out_from = from;
+        *end = to;
+        return 1;
+    }
+    return 0;
+}
+
+static uint64_t count_up_to(const struct hg_live_place *p, unsigned holder)
+{
+    uint64_t bytes = 0;
+    uint64_t from = 0;
+    uint64_t end = 0;
+    size_t at = 0;
+
+    while (next_run(p, holder, &at, &end, &from))
+        bytes += end - from;
+    return bytes;
+}
+
+/* ---- what lives in pages -------------------------------------------------------------------------- */
+
+#define PAGES (UINT32_MAX / HG_PAGE_BYTES + 1)
+
+/* How many bytes of each page live, with holders up to each; counts: HG_HOLDERS to a page. */
+static void count_pages(const struct hg_live_place *p, uint32_t *counts)
+{
+    for (unsigned h = 0; h < HG_HOLDERS; h++) {
+        uint64_t from = 0;
+        uint64_t end = 0;
+        size_t at = 0;
+        while (next_run(p, h, &at, &end, &from)) {
+            while (from < end) {
+                uint64_t page = from / HG_PAGE_BYTES;
+                uint64_t to = HG_MIN(end, (page + 1) * HG_PAGE_BYTES);
+                counts[page * HG_HOLDERS + h] += (uint32_t)(to - from);
+                from = to;
+            }
+        }
+    }
+}
+
+/* A page takes its share of the file of its home; of that lives as much as of the page. */
+static int add_share(struct hg_mark *m, struct hg_live_place *home, const struct hg_cold_share *s,
+                     const uint32_t *up_to)
+{
+    uint64_t from = s->offset;
+    int rc = HOLOG_OK;
+
+    for (unsigned h = 0; h < HG_HOLDERS && rc == HOLOG_OK; h++) {
+        uint64_t to = s->offset + s->len * HG_MIN(up_to[h], s->raw) / s->raw;
+        uint64_t run;
+        if (to <= from)
+            continue;
+        run = hg_live_run(from, to - from, h);
+        rc = hg_live_append(&m->memory, &home->runs, &run, sizeof run);
+        from = to;
+    }
+    return rc;
+}
+
+static int settle_pages(struct hg_mark *m, struct hg_live_place *p, uint32_t *counts)
+{
+    struct hg_live_place *home;
+    struct hg_buf list = { 0 };
+    const struct hg_cold_share *s;
+    int rc = hg_mark_place(m, p->home, hg_pos_make(p->g.segment, 0), &home);
+
+    if (rc == HOLOG_OK)
+        rc = hg_cold_shares(m->s->cold, p->g.segment, &list);
+    sort_runs(p);
+    memset(counts, 0, (size_t)PAGES * HG_HOLDERS * sizeof *counts);
+    count_pages(p, counts);
+    s = (const struct hg_cold_share *)(const void *)list.data;
+    for (size_t i = 0; i < list.len / sizeof *s && rc == HOLOG_OK; i++)
+        rc = add_share(m, home, &s[i], counts + (size_t)s[i].page * HG_HOLDERS);
+    hg_buf_release(&list);
+    return rc;
+}
+
+/* What lives in frame segments that were replaced, where it is now. */
+static int settle_replaced(struct hg_mark *m)
+{
+    uint64_t bytes = (uint64_t)PAGES * HG_HOLDERS * sizeof(uint32_t);
+    uint32_t *counts = NULL;
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; i < hg_mark_places(m) && rc == HOLOG_OK; i++) {
+        struct hg_live_place *p = hg_mark_place_at(m, i);
+        if (p->home == 0 || p->runs.len == 0)
+            continue;
+        if (counts == NULL) {
+            rc = hg_live_take(&m->memory, bytes);
+            counts = rc == HOLOG_OK ? hg_malloc((size_t)bytes) : NULL;
+            if (rc == HOLOG_OK && counts == NULL)
+                rc = hg_error(HOLOG_E_NOMEM, "no memory to count what lives");
+        }
+        if (rc == HOLOG_OK)
+            rc = settle_pages(m, p, counts);
+    }
+    if (counts != NULL)
+        hg_live_give(&m->memory, bytes);
+    hg_free(counts);
+    return rc;
+}
+
+/* ---- sizes ---------------------------------------------------------------------------------------- */
 
 static int size_frames(struct hg_mark *m, struct hg_live_place *p)
 {
@@ -387,15 +537,15 @@ static int size_up(struct hg_mark *m, struct hg_live_place *p)
     uint64_t before = 0;
     int rc;
 
-    p->g.own =
-        p->g.kind == HG_KIND_HWP ? hg_cold_own(m->s->cold, p->g.segment) : HG_SEGMENT_HEADER_SIZE;
+    p->g.own = p->g.kind == HG_KIND_HWP    ? hg_cold_own(m->s->cold, p->g.segment)
+               : p->g.kind == HG_KIND_BASE ? p->g.used
+                                           : HG_SEGMENT_HEADER_SIZE;
     rc = p->g.kind == HG_KIND_FRAMES    ? size_frames(m, p)
          : p->g.kind == HG_KIND_EXTENTS ? size_extents(m, p)
                                         : HOLOG_OK; /* as its EDIT says */
     if (rc < 0)
         return rc;
-    if (p->runs.len > 0)
-        qsort(p->runs.data, p->runs.len / sizeof(uint64_t), sizeof(uint64_t), by_run);
+    sort_runs(p);
     for (unsigned i = 0; i < HG_HOLDERS; i++) {
         uint64_t bytes = count_up_to(p, i);
         p->g.live[i] = bytes - before;
@@ -426,14 +576,20 @@ int hg_live_mark(holog_store *s, struct hg_buf *out)
 
     if (rc == HOLOG_OK)
         rc = hg_mark_rounds(&m);
-    for (size_t i = 0; i < hg_mark_places(&m) && rc == HOLOG_OK; i++)
-        rc = size_up(&m, hg_mark_place_at(&m, i));
+    if (rc == HOLOG_OK)
+        rc = settle_replaced(&m);
+    for (size_t i = 0; i < hg_mark_places(&m) && rc == HOLOG_OK; i++) {
+        if (!hg_mark_place_at(&m, i)->gone)
+            rc = size_up(&m, hg_mark_place_at(&m, i));
+    }
     if (rc == HOLOG_OK && s->log == NULL)
         guess_busy(&m);
     if (rc == HOLOG_OK)
         rc = hg_buf_reserve(out, hg_mark_places(&m) * sizeof(struct hg_live_segment));
-    for (size_t i = 0; i < hg_mark_places(&m) && rc == HOLOG_OK; i++)
-        rc = hg_buf_append(out, &hg_mark_place_at(&m, i)->g, sizeof(struct hg_live_segment));
+    for (size_t i = 0; i < hg_mark_places(&m) && rc == HOLOG_OK; i++) {
+        if (!hg_mark_place_at(&m, i)->gone)
+            rc = hg_buf_append(out, &hg_mark_place_at(&m, i)->g, sizeof(struct hg_live_segment));
+    }
     hg_mark_end(&m);
     return rc;
 }

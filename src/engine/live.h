@@ -83,7 +83,8 @@ struct hg_live_list {
     uint64_t taken; /* of the budget */
 };
 
-/* Of these segments every live thing. Released also after a failure. */
+/* Of these segments every live thing; of a .hwp that has pages of others, also what lives in those, by the segment and
+ * offset that it had. Released also after a failure. */
 HG_MUST_CHECK int hg_live_things(holog_store *s, const uint32_t *segments, size_t n,
                                  struct hg_live_list *out);
 void hg_live_list_release(holog_store *s, struct hg_live_list *list);

@@ -23,13 +23,18 @@ static int source_open(struct hg_mark *m, struct hg_live_place *p, struct source
     int rc = HOLOG_E_NOENT;
 
     *src = (struct source){ .digest = NULL };
-    if (p->g.kind == HG_KIND_FRAMES && !p->g.busy)
+    if (p->g.kind == HG_KIND_FRAMES && !p->g.busy && p->home == 0)
         rc = hg_digest_get(m->s->refs, p->g.segment, &src->digest);
+    if (rc == HOLOG_E_STALE && p->gone) { /* and now its file is */
+        hg_error_clear();
+        rc = HOLOG_E_NOENT;
+    }
     if (rc < 0 && rc != HOLOG_E_NOENT)
         return rc;
     p->known = 1;
     p->g.sealed = rc == HOLOG_OK;
-    hg_ref_reader_begin(&src->reader, m->s, p->g.segment, p->g.kind == HG_KIND_EXTENTS, p->end);
+    hg_ref_reader_begin(&src->reader, m->s, p->g.segment,
+                        p->g.kind == HG_KIND_EXTENTS && p->home == 0, p->end);
     return HOLOG_OK;
 }
 

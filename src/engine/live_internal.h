@@ -16,6 +16,8 @@
 struct hg_live_place {
     struct hg_live_segment g;
     int chosen;          /* its things are asked for */
+    int gone;            /* an EDIT has removed it; its file may be there */
+    uint32_t home;       /* gone, frames: the .hwp that has its pages; 0: its file is read still */
     int named;           /* live_things.c's: some of its births want a path */
     int known;           /* g.sealed is */
     int open;            /* extents: for writing; g.used is known */

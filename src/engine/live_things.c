@@ -220,6 +220,15 @@ static int set_paths(struct hg_mark *m, struct hg_live_list *out)
 
 /* ---- the list ------------------------------------------------------------------------------------- */
 
+/* With a segment that has the pages of others, what lives in those. */
+static void choose_pages(struct hg_mark *m, uint32_t home)
+{
+    for (size_t i = 0; i < hg_mark_places(m); i++) {
+        if (hg_mark_place_at(m, i)->home == home)
+            hg_mark_place_at(m, i)->chosen = 1;
+    }
+}
+
 static int choose(struct hg_mark *m, const uint32_t *segments, size_t n)
 {
     int rc = HOLOG_OK;
@@ -227,8 +236,10 @@ static int choose(struct hg_mark *m, const uint32_t *segments, size_t n)
     for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
         struct hg_live_place *p;
         rc = hg_mark_place(m, segments[i], 0, &p);
-        if (rc == HOLOG_OK)
+        if (rc == HOLOG_OK) {
             p->chosen = 1;
+            choose_pages(m, segments[i]);
+        }
     }
     return rc;
 }

@@ -25,6 +25,14 @@ void hg_ref_reader_end(struct hg_ref_reader *r)
     hg_buf_release(&r->pieces);
 }
 
+static int read_window(struct hg_ref_reader *r, uint64_t from, size_t len, size_t *out_n)
+{
+    if (r->list)
+        return hg_files_read(r->s->files, r->segment, HG_KIND_EXTENTS, r->window.data, len, from,
+                             out_n);
+    return hg_cache_read(r->s->cache, r->segment, from, r->window.data, len, out_n);
+}
+
 /* At least `want` bytes from `offset` on, or as many as there are. Who goes backwards, from a version to
  * its base, gets what is before it. */
 static int fill(struct hg_ref_reader *r, uint64_t offset, size_t want)
@@ -40,12 +48,13 @@ static int fill(struct hg_ref_reader *r, uint64_t offset, size_t want)
     len = (size_t)HG_MIN((uint64_t)len, r->end - HG_MIN(r->end, from));
     r->window.len = 0;
     rc = hg_buf_reserve(&r->window, len);
-    if (rc < 0)
-        return rc;
-    if (r->list)
-        rc = hg_files_read(r->s->files, r->segment, HG_KIND_EXTENTS, r->window.data, len, from, &n);
-    else
-        rc = hg_cache_read(r->s->cache, r->segment, from, r->window.data, len, &n);
+    if (rc == HOLOG_OK)
+        rc = read_window(r, from, len, &n);
+    if (rc == HOLOG_E_STALE && from < offset) { /* it was replaced, and nothing lives there */
+        len -= (size_t)(offset - from);
+        from = offset;
+        rc = read_window(r, from, len, &n);
+    }
     if (rc < 0)
         return rc;
     r->at = from;

@@ -276,6 +276,18 @@ static int recover_log(holog_store *s, const struct hg_recover_options *ro)
     return rc;
 }
 
+/* One that a writer has made since nothing was found to begin with. */
+static int is_there_a_base(holog_store *s, const struct start *st,
+                           const struct hg_recover_options *ro, int *out_there)
+{
+    struct hg_segment_header base = { 0 };
+    int rc = st->super == NULL ? HOLOG_OK
+                               : hg_base_find(s->io, st->super, ro->base_below, ro->limit, &base);
+
+    *out_there = base.id != 0;
+    return rc;
+}
+
 /* The log has not what was loaded, or puts came in an order that runs cannot have. *out_again: there is something else
  * to try. */
 static int try_again(holog_store *s, struct start *st, struct hg_recover_options *ro,
@@ -287,7 +299,7 @@ static int try_again(holog_store *s, struct start *st, struct hg_recover_options
     if (s->run.misfit)
         s->run_bytes_max = 0;
     else if (ro->from == 0)
-        *out_again = 0;
+        rc = is_there_a_base(s, st, ro, out_again);
     else if (st->base != 0)
         rc = pass_over_base(s, st, st->base, ro);
     else

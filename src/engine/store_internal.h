@@ -838,6 +838,8 @@ struct hg_fields {
 };
 HG_MUST_CHECK int hg_fields_take(struct hg_fields *f, const struct hg_body *b);
 HG_MUST_CHECK int hg_fields_read(holog_store *s, const struct hg_moment *m, struct hg_fields *f);
+/* The whole frame, header and body; the body verified. The header is zeros when this process has just appended it. */
+HG_MUST_CHECK int hg_moment_frame(holog_store *s, const struct hg_moment *m, struct hg_buf *out);
 /* The records from `at` on of a verified body, those of a long list behind the one that names it. Not
  * 0 from `each` ends it, and is returned. */
 HG_MUST_CHECK int hg_records_each(holog_store *s, const uint8_t *body, size_t len, size_t at,

@@ -258,6 +258,9 @@ uint64_t hg_log_bytes_behind(struct hg_log *log, hg_pos pos);
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out);
 /* The segments of the store with their used bytes. */
 HG_MUST_CHECK int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries);
+/* Of an extent segment with lists (HG_SEGMENT_LISTS), to which nobody writes: all frames that name them are in segments with lower
+ * ids than this. */
+uint32_t hg_log_lists_below(struct hg_log *log, uint32_t segment);
 /* With what is known of them (HG_SEGMENT_LISTS), those that are to be unlinked too: for checkpoints. */
 HG_MUST_CHECK int hg_log_segments_flagged(struct hg_log *log, struct hg_buf *out_entries);
 /* SUPER as it stands (settings, uuid, salt). */

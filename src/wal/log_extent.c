@@ -46,6 +46,7 @@ static void drop_user(struct hg_log *log, const struct hg_piece *p, int keep)
     if (!keep && p->offset + HG_ALIGN_UP(p->len, (uint64_t)HG_BLOCK) == e->used)
         e->used = p->offset;
     hg_log_set_used(log, e->id, e->used);
+    hg_log_lists_named(log, e->id);
 }
 
 static struct hg_ext_seg *active(struct hg_log *log)

@@ -182,6 +182,7 @@ struct hg_log {
 
     /* all segments of the store: struct hg_segment_entry */
     struct hg_buf segments; /* ext_lock */
+    struct hg_buf lists;    /* ext_lock; {u32 extents, u32 below}: hg_log_lists_below */
 
     /* the threads: one for all that there is to do, one that only writes groups, so that two of
      * those nobody waits for can be in flight */
@@ -259,6 +260,8 @@ void hg_log_note(struct hg_log *log, int level, const char *fmt, ...) HG_PRINTF(
 struct hg_segment_entry *hg_log_find_entry(struct hg_log *log, uint32_t segment);
 void hg_log_drop_entry(struct hg_log *log, uint32_t segment); /* from the list of segments */
 void hg_log_set_lists(struct hg_log *log, uint32_t segment);  /* ext_lock held: it has some */
+/* ext_lock held: whoever took room there for a list has named it in a frame by now. */
+void hg_log_lists_named(struct hg_log *log, uint32_t segment);
 void hg_log_set_used(struct hg_log *log, uint32_t segment, uint64_t used); /* ext_lock held */
 
 /* log_extent.c */

@@ -81,6 +81,7 @@ static int add_entry(struct hg_log *log, uint32_t segment, uint32_t kind, uint64
 
     hg_mutex_lock(log->io, &log->ext_lock);
     rc = hg_buf_append(&log->segments, &e, sizeof e);
+    hg_log_lists_named(log, segment); /* who named it is before all that come */
     hg_mutex_unlock(log->io, &log->ext_lock);
     return rc;
 }
@@ -113,6 +114,44 @@ void hg_log_set_lists(struct hg_log *log, uint32_t segment)
 
     HG_ASSERT(e != NULL);
     e->kind |= HG_SEGMENT_LISTS;
+}
+
+static uint32_t *lists_of(struct hg_log *log, uint32_t segment)
+{
+    uint32_t *pair = (uint32_t *)(void *)log->lists.data;
+
+    for (size_t i = 0; i < log->lists.len / sizeof *pair; i += 2) {
+        if (pair[i] == segment)
+            return &pair[i + 1];
+    }
+    return NULL;
+}
+
+/* What cannot be noted has lists that may be named anywhere. */
+void hg_log_lists_named(struct hg_log *log, uint32_t segment)
+{
+    const struct hg_segment_entry *e = hg_log_find_entry(log, segment);
+    uint32_t *below = lists_of(log, segment);
+    const uint32_t pair[2] = { segment, log->next_segment };
+
+    if (e == NULL || (e->kind & HG_SEGMENT_LISTS) == 0)
+        return;
+    if (below != NULL)
+        *below = log->next_segment;
+    else if (hg_buf_append(&log->lists, pair, sizeof pair) < 0)
+        hg_error_clear();
+}
+
+uint32_t hg_log_lists_below(struct hg_log *log, uint32_t segment)
+{
+    const uint32_t *below;
+    uint32_t id;
+
+    hg_mutex_lock(log->io, &log->ext_lock);
+    below = lists_of(log, segment);
+    id = below != NULL ? *below : UINT32_MAX;
+    hg_mutex_unlock(log->io, &log->ext_lock);
+    return id;
 }
 
 int hg_log_segments_flagged(struct hg_log *log, struct hg_buf *out_entries)
@@ -613,6 +652,7 @@ int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r)
     const struct hg_log_segment *last = NULL;
     int rc = HOLOG_OK;
 
+    log->next_segment = HG_MAX(r->next_segment, 1u);
     for (size_t i = 0; i < r->n_segments && rc == HOLOG_OK; i++) {
         const struct hg_log_segment *s = &r->segments[i];
         rc = add_entry(log, s->id, s->kind | (s->lists ? HG_SEGMENT_LISTS : 0),
@@ -633,7 +673,6 @@ int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r)
     log->sealed_end_of_done = r->end;
     log->durable_pos =
         r->last_segment == 0 ? 0 : hg_pos_make(r->last_segment, (uint32_t)HG_ALIGN_UP(r->end, 8u));
-    log->next_segment = HG_MAX(r->next_segment, 1u);
     find_rest(log, r);
     if (last != NULL)
         log->pred_epoch = last->header.epoch;
@@ -717,6 +756,6 @@ void hg_log_destroy(struct hg_log *log)
     }
     hg_footer_builder_destroy(log->footer);
     hg_buf_release(&log->segments);
-    hg_buf_release(&log->done_queue);
+    hg_buf_release(&log->lists);
     hg_free(log);
 }

@@ -151,6 +151,7 @@ void hg_walk_begin(struct hg_walk *w, const struct hg_segment_header *h, const s
                            .image = m,
                            .to = to,
                            .link = *link,
+                           .alone = link->unknown,
                            .next = HG_SEGMENT_HEADER_SIZE,
                            .end = HG_SEGMENT_HEADER_SIZE };
 }

@@ -159,7 +159,8 @@ static void begin_at_header(struct hg_verifier *v, const struct hg_segment_heade
     v->link = (struct hg_link){ .frame = hg_pos_make(h->pred_id, 0),
                                 .len = h->pred_last_len,
                                 .hash = h->pred_last_hash,
-                                .number = h->pred_number };
+                                .number = h->pred_number,
+                                .unknown = h->pred_last_len == 0 };
 }
 
 /* The segment before e, as e's header has it. */

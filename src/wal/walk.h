@@ -54,6 +54,7 @@ struct hg_link {
     uint64_t hash;
     uint64_t number; /* newest commit so far */
     uint64_t time_ns;
+    int unknown; /* 1: it stands in a segment that is not there: what the next frame says of it is believed */
 };
 
 struct hg_walk {

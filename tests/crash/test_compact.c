@@ -740,6 +740,15 @@ struct after {
     uint64_t durable;
 };
 
+static int tell_damage(void *ctx, const holog_damage *d)
+{
+    (void)ctx;
+    if (!d->harmless)
+        (void)fprintf(stderr, "# %s, offset %llu: %s\n", d->file, (unsigned long long)d->offset,
+                      d->message);
+    return 0;
+}
+
 static int look_after(struct hg_io *io, void *ctx)
 {
     const struct after *a = ctx;
@@ -758,7 +767,7 @@ static int look_after(struct hg_io *io, void *ctx)
     check_store(w, s, 0);
     OK(save(s, "after", LEN, 1));
     OK(holog_close(s));
-    if (hg_verify_io(io, 0, NULL, NULL, NULL, NULL) < 0)
+    if (hg_verify_io(io, 0, tell_damage, NULL, NULL, NULL) < 0)
         complain(w, "verify", 0, 0);
     return HOLOG_OK;
 }

@@ -586,3 +586,126 @@ Test(compact, files_that_readers_may_read_stay_and_are_counted)
     has_churned(5);
     box_end(&box);
 }
+
+/* ---- frame segments ------------------------------------------------------------------------------*/
+
+static void churn_small(unsigned from, unsigned to)
+{
+    char path[40];
+
+    for (unsigned g = from; g < to; g++) {
+        for (unsigned i = 0; i < 40; i++) {
+            (void)snprintf(path, sizeof path, "small%u-%u", i % 5, i == 0 ? 1000 + g : i);
+            OK(save_seed(box.store, path, 300 + (size_t)i * 20, g * 100 + i, HOLOG_REPLACE));
+        }
+    }
+}
+
+static void has_small(unsigned generations)
+{
+    char path[40];
+
+    for (unsigned i = 1; i < 40; i++) {
+        (void)snprintf(path, sizeof path, "small%u-%u", i % 5, i);
+        has_seed(box.store, path, 300 + (size_t)i * 20, (generations - 1) * 100 + i);
+    }
+    for (unsigned g = 0; g < generations; g++) {
+        (void)snprintf(path, sizeof path, "small0-%u", 1000 + g);
+        has_seed(box.store, path, 300, g * 100);
+    }
+}
+
+Test(compact, segments_of_frames_go_and_small_values_read_as_before)
+{
+    begin();
+    churn_small(0, 60);
+    let_go();
+    char *before = store_text(box.store);
+    unsigned frames = files_of(".hlog");
+    compact(0);
+    cr_assert_gt(report.segments_removed, 10u);
+    cr_assert_gt(report.records, 40u);
+    cr_assert_lt(files_of(".hlog"), frames / 2);
+    has_small(60);
+    char *after = store_text(box.store);
+    cr_assert_str_eq(before, after);
+    free(after);
+    box_same_after_reopen(&box);
+    has_small(60);
+    churn_small(60, 90);
+    let_go();
+    compact(0); /* pages move once more */
+    has_small(90);
+    box_same_after_reopen(&box);
+    has_small(90);
+    free(before);
+    box_end(&box);
+}
+
+/* One commit of many small values: more than a frame may have, so that their records lie in an extent. */
+static void save_list(unsigned seed)
+{
+    holog_txn *txn = NULL;
+    uint8_t value[500];
+    char path[40];
+
+    OK(holog_begin(box.store, &txn));
+    for (unsigned i = 0; i < 60; i++) {
+        (void)snprintf(path, sizeof path, "list%u", i == 0 ? 1000 + seed : i);
+        value_fill(value, sizeof value, seed * 1000 + i);
+        OK(holog_txn_save(txn, path, value, sizeof value, HOLOG_REPLACE));
+    }
+    OK(holog_commit(txn, NULL));
+}
+
+static void has_lists(unsigned n)
+{
+    char path[40];
+
+    for (unsigned i = 1; i < 60; i++) {
+        (void)snprintf(path, sizeof path, "list%u", i);
+        has_seed(box.store, path, 500, (uint64_t)(n - 1) * 1000 + i);
+    }
+    for (unsigned g = 0; g < n; g++) {
+        (void)snprintf(path, sizeof path, "list%u", 1000 + g);
+        has_seed(box.store, path, 500, (uint64_t)g * 1000);
+    }
+}
+
+Test(compact, record_lists_in_extents_go_when_no_frame_that_is_replayed_names_them)
+{
+    uint64_t tag = 0;
+    unsigned n = 0;
+
+    begin();
+    for (unsigned round = 0; round < 4; round++) {
+        unsigned extents;
+        for (unsigned end = n + 40; n < end; n++)
+            save_list(n);
+        if (round == 1) {
+            OK(holog_ref(box.store, "HEAD", &tag));
+            OK(holog_tag(box.store, "kept", tag, 0));
+        }
+        churn_small(round * 30, (round + 1) * 30); /* frames */
+        let_go();
+        extents = files_of(".hext");
+        compact(HOLOG_COMPACT_ALL);
+        if (round > 0)
+            cr_assert_lt(files_of(".hext"), extents, "round %u", round);
+        has_lists(n);
+        has_small((round + 1) * 30);
+        box_same_after_reopen(&box);
+        has_lists(n);
+    }
+    cr_assert_lt(files_of(".hext"), 3u);
+    holog_view *view = NULL;
+    holog_value *v = NULL;
+    uint8_t want[500];
+    OK(holog_view_open_at(box.store, tag, &view));
+    OK(holog_view_load(view, "list7", &v));
+    value_fill(want, sizeof want, 79 * 1000 + 7);
+    cr_assert_eq(memcmp(holog_value_data(v), want, sizeof want), 0);
+    holog_value_release(v);
+    holog_view_close(view);
+    box_end(&box);
+}

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "engine/store_internal.h"
+#include "holog/compact.h"
 #include "holog/versions.h"
 #include "storekit.h"
 #include "wal/segment.h"
@@ -151,4 +152,23 @@ Test(golden, a_reader_has_the_history_too)
     box.opts.flags |= HOLOG_OPEN_READONLY;
     box_open(&box);
     has_its_history();
+}
+
+Test(golden, an_old_store_is_compacted_and_has_its_history)
+{
+    const holog_compact_options all = { .struct_size = sizeof all, .flags = HOLOG_COMPACT_ALL };
+    holog_compact_report r = { .struct_size = sizeof r };
+    unsigned gone = 0;
+
+    OK(holog_config(box.store, "retention.bytes", "100000000", NULL, 0)); /* 100 commits are kept */
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 40; i++)
+            OK(save_seed(box.store, "other", 900, i, HOLOG_REPLACE));
+        OK(holog_compact(box.store, &all, &r));
+        gone += (unsigned)r.segments_removed;
+        has_its_history();
+        box_reopen(&box);
+        has_its_history();
+    }
+    cr_assert_geq(gone, 3u, "the segments that the old version wrote");
 }
