@@ -112,6 +112,7 @@ static void on_completed(void *ctx, void *token, int rc, int durable)
     }
     hg_version_put(s, v);
     hg_store_tell_budget(s);
+    hg_scheduler_note(s);
 }
 
 static void on_afterwards(void *ctx)
@@ -1017,6 +1018,8 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
         rc = hg_batch_prepare(txn);
     if (rc == HOLOG_OK)
         rc = wait_for_staged(txn);
+    if (rc == HOLOG_OK && !only_deletes(txn))
+        hg_scheduler_brake(s);
     do {
         if (again) {
             hg_run_release(&txn->run); /* there are other operations now, or other paths */
@@ -1031,6 +1034,8 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
         txn->fields.len -= txn->own_fields_len;
         txn->own_fields_len = 0;
     }
+    if (rc == HOLOG_E_NOSPC)
+        hg_scheduler_full(s);
     hg_run_release(&txn->run); /* of a commit that may be tried again with more operations */
     if (rc == HOLOG_OK) {
         uint64_t took = s->io->ops->now_ns(s->io) - t0;

@@ -14,6 +14,7 @@
 #define HG_ENGINE_COMPACT_H
 
 #include "engine/live.h"
+#include "engine/scheduler.h"
 #include "engine/store_internal.h"
 #include "holog/compact.h"
 
@@ -36,9 +37,17 @@ struct hg_compaction {
     uint64_t bytes;       /* of all that is moving */
     uint64_t done;
     struct hg_segment_entry output; /* segment 0: nothing lives in the victims */
+    uint64_t round_bytes;           /* that live in the victims, at most */
+    int is_background;              /* nobody has asked for it */
+    struct hg_round seen;
 };
 
 /* C3, C4: c->moving into c->output. */
 HG_MUST_CHECK int hg_compact_move(struct hg_compaction *c);
+
+/* One round of the scheduler's. 1: something was done, and is in r; 0: there was nothing to gain; or why it failed,
+ * HOLOG_E_BUSY and HOLOG_E_CANCELED among it. */
+HG_MUST_CHECK int hg_compact_background(holog_store *s, uint64_t round_bytes,
+                                        holog_compact_report *r);
 
 #endif

@@ -204,6 +204,8 @@ static int move_value(struct mover *m, const struct hg_moving *v)
 static int tell(struct mover *m, uint64_t bytes)
 {
     m->c->done += bytes;
+    if (hg_scheduler_progress(m->c, bytes))
+        return hg_error(HOLOG_E_CANCELED, "the compaction has to make way");
     if (m->c->opts->progress == NULL ||
         m->c->opts->progress(m->c->opts->progress_ctx, m->c->done, 2 * m->c->bytes, "bytes") == 0)
         return HOLOG_OK; /* twice: written, and read back */

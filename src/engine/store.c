@@ -755,6 +755,8 @@ static int open_parts(holog_store *s)
         rc = hg_follow_create(s->io, &s->recovered, &s->follower);
     if (rc == HOLOG_OK && s->log != NULL)
         rc = hg_keeper_start(s);
+    if (rc == HOLOG_OK && s->log != NULL)
+        rc = hg_scheduler_start(s);
     if (read_only && rc == HOLOG_OK)
         rc = hg_reader_segments(s);
     forget_segments(s);
@@ -764,6 +766,7 @@ static int open_parts(holog_store *s)
 
 static void free_store(holog_store *s)
 {
+    hg_scheduler_stop(s);
     hg_keeper_stop(s);
     hg_txn_free_idle(s);
     hg_log_destroy(s->log);
@@ -968,6 +971,7 @@ int holog_close(holog_store *store)
                         "%u transactions are open: commit or abort them, then close the store",
                         __atomic_load_n(&store->open_txns, __ATOMIC_ACQUIRE));
     hg_fork_unwatch(store->io);
+    hg_scheduler_stop(store);
     hg_keeper_stop(store);
     if (store->log != NULL) { /* values acknowledged before they were written */
         hg_log_extents_settle(store->log);

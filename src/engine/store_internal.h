@@ -32,6 +32,8 @@
  *                records refer to, live_things.c thing by thing, live_sets.c its sets
  *   refs.c       which records a sealed segment has, and what they name; of others refs_read.c
  *   space.c      holog_space
+ *   scheduler.c  compactions that nobody has asked for; commits that wait for them brake.c, how fast
+ *                they go pace.c
  *   stats.c      counters, histograms
  *   reader.c     read-only handles; what the store takes on disk
  *   health.c     what a handle can still do
@@ -59,6 +61,7 @@
 #include "engine/refs.h"
 #include "engine/ropes.h"
 #include "engine/run.h"
+#include "engine/scheduler.h"
 #include "engine/side_table.h"
 #include "engine/timeline.h"
 #include "holog/holog.h"
@@ -203,6 +206,7 @@ struct holog_store {
     struct hg_buf fold_wishes;         /* fold.c's: objects that may be folded soon */
     enum hg_conservation conservation; /* atomic: as set; written under the lock */
     struct hg_keeper keeper;
+    struct hg_scheduler sched; /* its own lock */
     struct hg_setting *settings;
     struct hg_timeline timeline;
     struct hg_sweep sweep;

@@ -735,6 +735,34 @@ void hg_log_state(struct hg_log *log, struct hg_log_state *out)
     hg_mutex_unlock(log->io, &log->ext_lock);
 }
 
+uint64_t hg_log_appended(const struct hg_log *log)
+{
+    return log->rolled_bytes + log->end + __atomic_load_n(&log->extent_bytes, __ATOMIC_RELAXED);
+}
+
+void hg_log_space(struct hg_log *log, struct hg_log_space *out)
+{
+    const struct hg_segment_entry *e;
+
+    *out = (struct hg_log_space){ .appended = hg_log_appended(log) };
+    hg_mutex_lock(log->io, &log->ext_lock);
+    e = (const struct hg_segment_entry *)(const void *)log->segments.data;
+    for (size_t i = 0; i < log->segments.len / sizeof *e; i++) {
+        uint64_t used = e[i].segment == log->active.id ? log->end : e[i].used;
+        int kind = (int)hg_segment_entry_kind(&e[i]);
+        if ((e[i].kind & HG_SEGMENT_REMOVED) != 0) {
+            out->removed += used;
+            continue;
+        }
+        out->used += used;
+        if (kind == HG_KIND_FRAMES)
+            out->largest_frames = HG_MAX(out->largest_frames, used);
+        if (kind == HG_KIND_EXTENTS)
+            out->largest_extents = HG_MAX(out->largest_extents, used);
+    }
+    hg_mutex_unlock(log->io, &log->ext_lock);
+}
+
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out)
 {
     *out = log->counters;

@@ -244,6 +244,16 @@ struct hg_log_state {
  * hg_log_sync under no concurrent commits). */
 void hg_log_state(struct hg_log *log, struct hg_log_state *out);
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out);
+/* Bytes of segments, used; of those too that are to be unlinked. Lock held. */
+struct hg_log_space {
+    uint64_t used;
+    uint64_t removed;                         /* not among these */
+    uint64_t largest_frames, largest_extents; /* one segment */
+    uint64_t appended;                        /* see hg_log_appended */
+};
+void hg_log_space(struct hg_log *log, struct hg_log_space *out);
+/* Bytes by which frame and extent segments have grown since the log was opened, and some: it only grows. Lock held. */
+uint64_t hg_log_appended(const struct hg_log *log);
 /* The segments of the store with their used bytes. */
 HG_MUST_CHECK int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries);
 /* With what is known of them (HG_SEGMENT_LISTS), those that are to be unlinked too: for checkpoints. */

@@ -200,6 +200,7 @@ struct hg_log {
 
     struct hg_log_counters counters; /* but for extent_bytes */
     uint64_t extent_bytes;           /* atomic; written to extents since open */
+    uint64_t rolled_bytes;           /* of frame segments that this writer has left */
 };
 
 /* log.c */

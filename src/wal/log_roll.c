@@ -339,6 +339,7 @@ static void leave_segment(struct hg_log *log, uint64_t size)
     (void)log->io->ops->close(log->file); /* synced and sealed: nothing left to lose */
     log->file = NULL;
     log->active.id = 0;
+    log->rolled_bytes += log->end;
     hg_footer_builder_destroy(log->footer);
     log->footer = NULL;
 }
