@@ -158,7 +158,7 @@ typedef struct holog_options {
 
 /* What is 0 here, the environment may say: HOLOG_IO (auto, posix, uring), HOLOG_DIRECT (auto, on, off)
  * and HOLOG_BUDGET (bytes, or 512M, 4G); what neither says, a stored calibration (holog/calibrate.h), unless
- * HOLOG_CALIBRATION=off; else it is the default. Whatever is said makes the same stores. HOLOG_PLUGIN_PATH is a directory to look
+ * HOLOG_CALIBRATION=off; else it is the default. HOLOG_COMPACTION=off is no_compaction. Whatever is said makes the same stores. HOLOG_PLUGIN_PATH is a directory to look
  * for plug-ins in before the installed one; HOLOG_NO_SIMD=1 takes plain C where machine instructions are used.
  * A program that runs with more rights than its user does not look. */
 /* Zero with struct_size set. A struct_size larger than the library's is accepted when the tail is
@@ -502,12 +502,12 @@ typedef struct holog_stats {
     uint64_t compaction_running_ns;  /* how long the round under way has lasted; 0: there is none */
     uint64_t compaction_done_bytes;  /* of it, read and written ... */
     uint64_t compaction_total_bytes; /* ... of so many; 0: not known yet */
-    uint64_t space_used_bytes;       /* in segments */
-    uint64_t space_waiting_bytes;    /* in files that only readers elsewhere may still need */
+    uint64_t compaction_used_bytes;  /* in segments */
+    uint64_t compaction_waiting_bytes; /* in files that only readers elsewhere may still need */
     uint64_t
-        space_needed_bytes;   /* what lives in them: for the newest state, history, tags, views; an
+        compaction_needed_bytes; /* what lives in them: for the newest state, history, tags, views; an
                                            estimate, exact as of the last mark */
-    uint64_t space_cap_bytes; /* what space_used_bytes should stay below */
+    uint64_t compaction_cap_bytes; /* what compaction_used_bytes should stay below */
 } holog_stats;
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
 

@@ -202,10 +202,10 @@ static void fill_space(holog_store *s, holog_stats *st)
     struct hg_estimate e;
 
     hg_scheduler_estimate(s, &e);
-    st->space_used_bytes = e.used;
-    st->space_waiting_bytes = e.waiting;
-    st->space_needed_bytes = e.needed;
-    st->space_cap_bytes = e.cap;
+    st->compaction_used_bytes = e.used;
+    st->compaction_waiting_bytes = e.waiting;
+    st->compaction_needed_bytes = e.needed;
+    st->compaction_cap_bytes = e.cap;
 }
 
 void hg_scheduler_stats(holog_store *s, holog_stats *st)

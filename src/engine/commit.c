@@ -803,11 +803,12 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
     struct finish f = { body, in_extent ? 1 : q->txn->nrec, done, ctx, out_ticket };
     uint64_t ended;
     uint64_t features = features_of(q->txn);
-    int rc = features != 0 ? hg_log_need(s->log, features) : HOLOG_OK;
+    int deletes = only_deletes(q->txn);
+    int rc = features != 0 ? hg_log_need(s->log, features, deletes) : HOLOG_OK;
 
     hg_retention_step(s);
     if (rc == HOLOG_OK)
-        rc = hg_log_reserve(s->log, body->len, only_deletes(q->txn), &q->place);
+        rc = hg_log_reserve(s->log, body->len, deletes, &q->place);
 
     if (rc == HOLOG_OK)
         rc = hg_version_spare(s); /* after the reserve, which may have sealed a group with it */

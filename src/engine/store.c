@@ -693,6 +693,7 @@ static int open_log(holog_store *s)
 {
     struct hg_log_options o = { .groups_in_flight = s->opts.groups_in_flight,
                                 .background = !s->opts.no_background,
+                                .compacts = !s->opts.no_compaction,
                                 .sync_interval_ms = s->opts.sync == HOLOG_SYNC_INTERVAL
                                                         ? s->opts.sync_interval_ms
                                                         : 0,

@@ -69,6 +69,7 @@ struct hg_log_hooks {
 struct hg_log_options {
     uint32_t groups_in_flight; /* 1-8 */
     int background;            /* run the log's own thread */
+    int compacts;              /* edits may come: segments declare ahead what these need */
     uint32_t sync_interval_ms;
     struct hg_log_hooks hooks;
     holog_log_fn log;
@@ -106,10 +107,13 @@ struct hg_log_place {
 size_t hg_log_body_max(const struct hg_log *log);
 /* From now on the active segment declares these must-understand features (HG_FEATURE_*): rolls when it
  * does not. To be called before the reserve of a frame whose records need them (hg_rec_needs). May
- * release and retake the lock. HOLOG_E_NOSPC and other errors: as before, nothing is declared. */
-HG_MUST_CHECK int hg_log_need(struct hg_log *log, uint64_t features);
+ * release and retake the lock. deletes: as in hg_log_reserve. HOLOG_E_NOSPC and other errors: as before,
+ * nothing is declared. */
+HG_MUST_CHECK int hg_log_need(struct hg_log *log, uint64_t features, int deletes);
+#define HG_LOG_EDIT 2 /* `deletes` of an EDIT, which has the last of that room */
 /* HOLOG_E_NOSPC: no room for a new segment, nothing changed. `deletes`: it lets go of something, or
- * goes back to what was, and does nothing else; then it may use what a segment keeps for such. */
+ * goes back to what was, and does nothing else; then it may use what a segment keeps for such, and when that is
+ * used up, or the segment does not declare what it needs, makes a small one of what the old one leaves. */
 HG_MUST_CHECK int hg_log_reserve(struct hg_log *log, size_t body_len, int deletes,
                                  struct hg_log_place *out);
 

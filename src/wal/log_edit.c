@@ -81,11 +81,12 @@ int hg_log_edit(struct hg_log *log, const struct hg_edit *edit)
         rc = hg_log_sync(log); /* E2 */
     if (rc == HOLOG_OK) {
         hg_log_lock(log);
-        rc = hg_log_need(log, HG_FEATURE_COLD);
+        rc = hg_log_need(log, HG_FEATURE_COLD, HG_LOG_EDIT);
         if (rc == HOLOG_OK)
             rc = make_room(log, edit);
         if (rc == HOLOG_OK) /* it lets go of something: a full disk is no reason */
-            rc = hg_log_append_system(log, &body, 1, HOLOG_SYNC_COMMIT, 0, 1, &place, &ticket);
+            rc = hg_log_append_system(log, &body, 1, HOLOG_SYNC_COMMIT, 0, HG_LOG_EDIT, &place,
+                                      &ticket);
         if (rc == HOLOG_OK) {
             take_over(log, edit);
             rc = hg_log_wait(log, &ticket); /* E3; unlocks */

@@ -138,7 +138,7 @@ Test(scheduler, the_cap_holds_while_values_are_overwritten)
     cr_assert_geq(st.compaction_rounds, st.compactions);
     cr_assert_gt(st.compaction_moved_bytes, 0u);
     cr_assert_gt(st.compaction_freed_bytes, 50u * 1000 * KIB);
-    cr_assert_leq(st.space_used_bytes, st.space_cap_bytes);
+    cr_assert_leq(st.compaction_used_bytes, st.compaction_cap_bytes);
     cr_assert_eq(told, 0u, "%s", last_told);
     for (int again = 0; again < 2; again++) {
         for (unsigned p = 0; p < PATHS; p++) {
@@ -283,7 +283,7 @@ Test(scheduler, who_does_not_want_it_does_not_get_it)
     holog_stats st = stats();
     cr_assert_eq(st.compaction_marks, 0u);
     cr_assert_eq(st.commits_delayed, 0u);
-    cr_assert_gt(st.space_used_bytes, st.space_cap_bytes);
+    cr_assert_gt(st.compaction_used_bytes, st.compaction_cap_bytes);
     has_some("v", 10, LEN, 3900);
     box_same_after_reopen(&box);
     box_end(&box);

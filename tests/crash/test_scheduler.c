@@ -1,0 +1,399 @@
+/*
+ * Compaction by itself on the simulated disk: full disks, commits that are faster than it, and cuts at the steps of a
+ * store whose own thread compacts beside commits.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <criterion/criterion.h>
+
+#include "holog/compact.h"
+#include "holog/versions.h"
+#include "kit.h"
+
+#define RP       (HOLOG_REPLACE | HOLOG_PARENTS)
+#define OK(call) ok(__LINE__, (call))
+
+static void ok(int line, int rc)
+{
+    struct holog_error_detail d;
+
+    holog_last_error(&d);
+    cr_assert_eq(rc, HOLOG_OK, "line %d: %s (%s)", line, holog_error_name(rc), d.message);
+}
+
+static struct hg_sim *sim;
+
+static int save(holog_store *s, const char *path, size_t len, uint64_t seed)
+{
+    uint8_t *v = malloc(len);
+    int rc;
+
+    cr_assert_not_null(v);
+    value_fill(v, len, seed);
+    rc = holog_save(s, path, v, len, RP, NULL);
+    free(v);
+    return rc;
+}
+
+static void has(holog_store *s, const char *path, size_t len, uint64_t seed)
+{
+    uint8_t *want = malloc(len);
+    holog_value *v = NULL;
+
+    cr_assert_not_null(want);
+    value_fill(want, len, seed);
+    OK(holog_load(s, path, &v));
+    cr_assert_eq(holog_value_size(v), len);
+    cr_assert_eq(memcmp(holog_value_data(v), want, len), 0, "%s", path);
+    holog_value_release(v);
+    free(want);
+}
+
+static void is_gone(holog_store *s, const char *path)
+{
+    holog_value *v = NULL;
+
+    cr_assert_eq(holog_load(s, path, &v), HOLOG_E_NOENT, "%s", path);
+}
+
+static int add_size(void *ctx, const char *name, uint64_t size)
+{
+    uint64_t *sum = ctx;
+
+    *sum += strstr(name, ".hext") != NULL || strstr(name, ".hwp") != NULL ? size : 0;
+    return 0;
+}
+
+static uint64_t extents_on_disk(void)
+{
+    uint64_t sum = 0;
+
+    OK(hg_sim_each_file(sim, add_size, &sum));
+    return sum;
+}
+
+/* ---- full disks ----------------------------------------------------------------------------------*/
+
+enum {
+    LARGE = 100000,
+    FULL = 24 << 20,
+    SMALL_DISK = 6 << 20
+};
+
+struct full {
+    uint32_t no_compaction; /* who filled it never thought of edits: no segment declares them */
+    int reopen;             /* before it is emptied, and before it is compacted */
+    uint64_t capacity;
+    uint64_t begun_at, ended_at; /* out: steps of the compaction */
+};
+
+static void take_all(struct hg_io *io)
+{
+    struct hg_file *f = NULL;
+    uint64_t at = 0;
+
+    OK(io->ops->open(io, "lost+found", HG_OPEN_WRITE | HG_OPEN_CREATE, &f));
+    for (uint64_t len = 1 << 20; len >= 512; len /= 2)
+        while (io->ops->fallocate(f, at, len) == HOLOG_OK)
+            at += len;
+    OK(io->ops->close(f));
+}
+
+static unsigned fill(holog_store *s)
+{
+    char path[16];
+    unsigned n = 0;
+    int rc;
+
+    do {
+        (void)snprintf(path, sizeof path, "v%u", n++);
+        rc = save(s, path, LARGE, n);
+    } while (rc == HOLOG_OK);
+    cr_assert_eq(rc, HOLOG_E_NOSPC);
+    return n - 1;
+}
+
+static void reopen(struct hg_io *io, const holog_options *o, holog_store **s)
+{
+    OK(holog_close(*s));
+    OK(hg_store_open_io(io, o, s));
+}
+
+static int empty_a_full_disk(struct hg_io *io, void *ctx)
+{
+    struct full *how = ctx;
+    holog_compact_report r = { .struct_size = sizeof r };
+    holog_options o;
+    holog_store *s = NULL;
+    uint64_t before;
+    unsigned n;
+    char path[16];
+
+    kit_options(&o);
+    o.segment_size_max = 1 << 20;
+    o.extent_segment_size_max = 1 << 20;
+    o.no_compaction = how->no_compaction;
+    OK(hg_store_init_io(io, &o));
+    OK(hg_store_open_io(io, &o, &s));
+    OK(save(s, "stays", LARGE, 7));
+    n = fill(s);
+    take_all(io);
+    if (how->reopen)
+        reopen(io, &o, &s);
+    for (unsigned i = 0; i < n; i++) {
+        (void)snprintf(path, sizeof path, "v%u", i);
+        OK(holog_delete(s, path, NULL));
+    }
+    OK(holog_gc(s, 1, 0, 0, NULL));
+    if (how->reopen)
+        reopen(io, &o, &s);
+    OK(holog_sync(s));
+    before = extents_on_disk();
+    cr_assert_gt(before, how->capacity / 2);
+    how->begun_at = hg_sim_steps(sim);
+    OK(holog_compact(s, NULL, &r));
+    how->ended_at = hg_sim_steps(sim);
+    cr_assert_gt(r.segments_removed, 2u);
+    cr_assert_lt(extents_on_disk(), before / 4);
+    for (int again = 0; again < 2; again++) {
+        has(s, "stays", LARGE, 7);
+        OK(save(s, "new", LARGE, 8));
+        has(s, "new", LARGE, 8);
+        reopen(io, &o, &s);
+    }
+    return holog_close(s);
+}
+
+static int verify_all(struct hg_io *io, void *ctx)
+{
+    (void)ctx;
+    return hg_verify_io(io, 0, NULL, NULL, NULL, NULL);
+}
+
+Test(scheduler, what_a_full_disk_is_emptied_of_comes_back)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        struct hg_sim_options so = { .seed = kit_seed() + i, .no_trace = 1, .capacity = FULL };
+        struct full how = { .no_compaction = i & 1, .reopen = (int)(i >> 1), .capacity = FULL };
+        OK(hg_sim_create(&so, &sim));
+        OK(hg_sim_run(sim, empty_a_full_disk, &how));
+        OK(hg_sim_run(sim, verify_all, NULL));
+        hg_sim_destroy(sim);
+    }
+}
+
+static int open_after(struct hg_io *io, void *ctx)
+{
+    holog_options o;
+    holog_store *s = NULL;
+
+    (void)ctx;
+    kit_options(&o);
+    OK(hg_store_open_io(io, &o, &s));
+    for (int again = 0; again < 2; again++) {
+        has(s, "stays", LARGE, 7);
+        is_gone(s, "v3");
+        OK(holog_compact(s, NULL, NULL));
+        cr_assert_lt(extents_on_disk(), (uint64_t)SMALL_DISK / 3);
+        OK(save(s, "new", LARGE, 8));
+        has(s, "new", LARGE, 8);
+        reopen(io, &o, &s);
+    }
+    OK(holog_close(s));
+    return hg_verify_io(io, 0, NULL, NULL, NULL, NULL);
+}
+
+/* The small segment that its first EDIT needs is made of what the old one has kept. */
+Test(scheduler, a_full_disk_that_is_being_emptied_survives_any_cut)
+{
+    struct hg_sim_options so = { .seed = kit_seed(), .capacity = SMALL_DISK };
+    struct full how = { .no_compaction = 1, .capacity = SMALL_DISK };
+    struct hg_sim *whole = NULL;
+    unsigned long states = 0;
+
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, empty_a_full_disk, &how));
+    whole = sim;
+    for (uint64_t step = how.begun_at; step <= how.ended_at; step++) {
+        for (unsigned k = 0; k < HG_SIM_CRASH_STRATEGIES; k++) {
+            if (!kit_case("emptied step %llu %c", (unsigned long long)step,
+                          kit_strategy((enum hg_sim_strategy)k)))
+                continue;
+            OK(hg_sim_crash(whole, step, (enum hg_sim_strategy)k, step, &sim));
+            OK(hg_sim_run(sim, open_after, NULL));
+            hg_sim_destroy(sim);
+            states++;
+        }
+    }
+    hg_sim_destroy(whole);
+    print_total(states, 0, 0, 0);
+}
+
+/* ---- commits that are faster -----------------------------------------------------------------------*/
+
+enum {
+    PATHS = 24,
+    LEN = 24000,
+    CHANGES = 1200
+};
+
+static unsigned told;
+
+static void on_log(void *ctx, int level, const char *message)
+{
+    (void)ctx;
+    (void)message;
+    told += level == HOLOG_LOG_WARN;
+}
+
+static holog_stats stats(holog_store *s)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    OK(holog_stats_get(s, &st));
+    return st;
+}
+
+static void scheduled(holog_options *o)
+{
+    o->no_background = 0;
+    o->inline_max = 1024;
+}
+
+/* Its own limit makes the compaction slower than commits: they are held back, and the cap holds all the same. */
+static int outrun(struct hg_io *io, void *ctx)
+{
+    uint64_t rng = kit_seed();
+    uint64_t seeds[PATHS] = { 0 };
+    uint64_t *out = ctx;
+    holog_options o;
+    holog_store *s = NULL;
+    holog_stats st;
+    char path[16];
+    int over = 0; /* when the horizon has moved there is garbage at once */
+    int was_over;
+
+    kit_options(&o);
+    scheduled(&o);
+    o.log = on_log;
+    o.compaction_bytes_per_s = 4 << 20;
+    OK(hg_store_init_io(io, &o));
+    OK(hg_store_open_io(io, &o, &s));
+    OK(holog_config(s, "retention.commits", "1", NULL, 0));
+    for (unsigned i = 1; i <= CHANGES; i++) {
+        unsigned p = i <= PATHS ? i - 1 : (unsigned)(rng_next(&rng) % PATHS);
+        (void)snprintf(path, sizeof path, "v%u", p);
+        OK(save(s, path, LEN, i));
+        seeds[p] = i;
+        st = stats(s);
+        was_over = over;
+        over = st.compaction_used_bytes > st.compaction_cap_bytes + LEN + 4096;
+        cr_assert(!was_over || !over, "change %u was made beyond the cap", i);
+        if (i % 8 == 0)
+            io->ops->sleep_ns(io, 1000); /* others run */
+    }
+    out[0] = st.commits_delayed;
+    out[1] = st.commits_stalled;
+    cr_assert_gt(st.compactions, 3u);
+    for (int again = 0; again < 2; again++) {
+        for (unsigned p = 0; p < PATHS; p++) {
+            (void)snprintf(path, sizeof path, "v%u", p);
+            has(s, path, LEN, seeds[p]);
+        }
+        reopen(io, &o, &s);
+    }
+    return holog_close(s);
+}
+
+Test(scheduler, commits_that_are_faster_than_it_wait_and_the_cap_holds, .timeout = 300)
+{
+    struct hg_sim_options so = { .seed = kit_seed(), .yields = 1, .no_trace = 1 };
+    uint64_t held[2] = { 0 };
+
+    told = 0;
+    OK(hg_sim_create(&so, &sim));
+    OK(hg_sim_run(sim, outrun, held));
+    hg_sim_destroy(sim);
+    (void)fprintf(stderr, "# %llu commits delayed, %llu stalled\n", (unsigned long long)held[0],
+                  (unsigned long long)held[1]);
+    cr_assert_gt(held[0], 0u);
+    cr_assert_gt(held[1], 0u);
+    cr_assert_eq(told, 0u);
+}
+
+/* ---- cuts ------------------------------------------------------------------------------------------*/
+
+enum {
+    STEPS = 110
+};
+
+static struct played p;
+
+static void play(uint64_t seed, enum hg_sim_dirs dirs)
+{
+    static char paths[6][16];
+    static struct step steps[STEPS];
+    static struct script script = {
+        .name = "scheduled", .steps = steps, .n = STEPS, .options = scheduled
+    };
+    struct hg_sim_options so = { .seed = seed, .yields = 1, .dirs = dirs };
+    uint64_t rng = seed;
+
+    for (unsigned i = 0; i < STEPS; i++) {
+        char *path = paths[rng_next(&rng) % 6];
+        (void)snprintf(path, sizeof paths[0], "v%u", (unsigned)(path - paths[0]) / 16);
+        steps[i] =
+            (struct step){ .op = STEP_SAVE, .path = path, .len = LEN, .seed = 1 + i, .flags = RP };
+        if (i % 10 == 9)
+            steps[i] = (struct step){ .op = STEP_GC, .count = 1 };
+    }
+    kit_play(&script, &so, &p);
+}
+
+static int one_state(uint64_t step, enum hg_sim_strategy strategy, uint64_t seed)
+{
+    struct hg_sim *after = NULL;
+    uint64_t durable;
+    uint64_t submitted;
+    int store;
+    const char *wrong;
+
+    OK(hg_sim_crash(p.sim, step, strategy, seed, &after));
+    kit_bounds(&p, step, &durable, &submitted, &store);
+    wrong = kit_check(after, &p, durable, submitted, store);
+    hg_sim_destroy(after);
+    return wrong == NULL ? 0 : kit_fail(wrong);
+}
+
+Test(scheduler, a_store_that_compacts_by_itself_survives_any_cut, .timeout = 600)
+{
+    static const unsigned strides[3] = { 29, 3, 1 };
+    static const unsigned seeds[3] = { 2, 2, 40 };
+    unsigned long states = 0;
+    unsigned long bad = 0;
+    unsigned removed = 0;
+    int level = kit_level();
+
+    for (uint64_t seed = 0; seed < seeds[level]; seed++) {
+        play(kit_seed() + seed, (enum hg_sim_dirs)(seed % 2));
+        cr_assert_eq(p.rc, HOLOG_OK);
+        sim = p.sim;
+        removed += extents_on_disk() < (uint64_t)STEPS * LEN / 2;
+        for (uint64_t step = seed; step <= hg_sim_steps(p.sim) && bad < 3;
+             step += (uint64_t)strides[level] * kit_sparse()) {
+            enum hg_sim_strategy how =
+                (enum hg_sim_strategy)((step + seed) % HG_SIM_CRASH_STRATEGIES);
+            if (!kit_case("scheduled %llu step %llu %c", (unsigned long long)seed,
+                          (unsigned long long)step, kit_strategy(how)))
+                continue;
+            bad += (unsigned long)one_state(step, how, step);
+            states++;
+        }
+        kit_release(&p);
+    }
+    print_total(states, 0, 0, bad);
+    cr_assert_eq(bad, 0);
+    cr_assert(removed > 0 || getenv("HOLOG_TEST_CASE") != NULL, "nothing was compacted");
+}
