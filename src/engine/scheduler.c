@@ -166,20 +166,21 @@ static void put_off(holog_store *s, const struct hg_estimate *e, int hopeless)
     hg_brake_look(s);
 }
 
-static void gained(holog_store *s)
+/* Where nothing lived goes without anything being read: that says little of a failure. */
+static void gained(holog_store *s, int moved)
 {
     struct hg_scheduler *c = &s->sched;
 
     hg_mutex_lock(s->io, &c->lock);
     c->backoff = 0;
     c->retry_at = 0;
-    c->last_code = 0;
+    c->last_code = moved ? 0 : c->last_code;
     hg_mutex_unlock(s->io, &c->lock);
     __atomic_store_n(&c->hopeless, 0, __ATOMIC_RELEASE);
     hg_brake_look(s);
 }
 
-/* Each kind of failure once, until a round succeeds. */
+/* Each kind of failure once, until a round has moved something. */
 static void tell_failure(holog_store *s, int rc)
 {
     struct hg_scheduler *c = &s->sched;
@@ -244,7 +245,7 @@ static int run_round(holog_store *s, const struct hg_estimate *e, holog_compact_
 
     if (rc > 0) {
         count_round(c, r);
-        gained(s);
+        gained(s, r->segments_added > 0);
         return rc;
     }
     c->is_run = 0;

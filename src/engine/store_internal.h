@@ -42,8 +42,8 @@
  *   maintain.c   verify, repair
  *
  * Lock ranks: 0 s->keep_lock, 1 log->lock (the commit lock: sequenced state, versions), 2 the log's
- * ext_lock, 3 the cache's lock, 4 s->misc_lock, 5 those of the ropes, of the list of versions and of
- * the digests: nothing is taken inside. A lower rank is taken first.
+ * ext_lock, 3 the cache's lock, 4 s->misc_lock, 5 those of the ropes, of the list of versions, of
+ * the digests and of the scheduler: nothing is taken inside. A lower rank is taken first.
  */
 #ifndef HG_ENGINE_STORE_INTERNAL_H
 #define HG_ENGINE_STORE_INTERNAL_H
