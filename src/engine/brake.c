@@ -121,7 +121,7 @@ static void count_stall(struct hg_scheduler *c, uint64_t ns)
 /* The nearer to the cap, the longer: whoever commits most is slowed down most. */
 static void delay(holog_store *s, const struct hg_estimate *e)
 {
-    double at = (double)(e->used - e->soft) / (double)(e->cap - e->soft + 1);
+    double at = (double)(e->used - e->held_soft) / (double)(e->held_cap - e->held_soft + 1);
 
     s->io->ops->sleep_ns(s->io, 1 + (uint64_t)(at * at * (double)DELAY_MAX_NS));
 }
@@ -141,7 +141,7 @@ static void stall(holog_store *s, struct hg_estimate *e)
     uint64_t last = begun;
     uint32_t progress = __atomic_load_n(&c->progress, __ATOMIC_RELAXED);
 
-    while (e->used >= e->cap && can_lower(s)) {
+    while (e->used >= e->held_cap && can_lower(s)) {
         uint32_t seen = __atomic_load_n(&c->brake_word, __ATOMIC_ACQUIRE);
         uint32_t done;
         s->io->ops->word_wait(s->io, &c->brake_word, seen, LOOK_NS);
@@ -163,7 +163,7 @@ static void hold_back(holog_store *s)
     uint64_t begun = s->io->ops->now_ns(s->io);
 
     look(s, &e);
-    if (e.used < e.soft)
+    if (e.used < e.held_soft)
         return;
     if (!can_lower(s)) {
         hg_brake_judge(s, &e, 0);
@@ -173,7 +173,7 @@ static void hold_back(holog_store *s)
         return;
     }
     hg_scheduler_wake(s);
-    if (e.used < e.cap)
+    if (e.used < e.held_cap)
         delay(s, &e);
     else
         stall(s, &e);

@@ -85,8 +85,8 @@ static void set_brake(struct hg_scheduler *c, const struct hg_estimate *e)
 {
     uint64_t used = e->used + __atomic_load_n(&c->moving, __ATOMIC_RELAXED);
 
-    __atomic_store_n(&c->soft_at, c->looked_at + e->soft - HG_MIN(used, e->soft), __ATOMIC_RELAXED);
-    __atomic_store_n(&c->hard_at, c->looked_at + e->cap - HG_MIN(used, e->cap), __ATOMIC_RELAXED);
+    __atomic_store_n(&c->soft_at, c->looked_at + e->held_soft - HG_MIN(used, e->held_soft),
+                     __ATOMIC_RELAXED);
 }
 
 /* sched.lock held. */
@@ -123,6 +123,9 @@ void hg_scheduler_estimate(holog_store *s, struct hg_estimate *out)
     e.pinned = c->known ? c->last.live[HG_HOLD_TAGS] + c->last.live[HG_HOLD_VIEWS] : 0;
     set_limits(&e, s->recovered.super.space_amp_milli / 1000.0);
     look_at(c, space.appended, sums);
+    c->least = HG_MIN(c->least, e.used);
+    e.held_cap = HG_MAX(e.cap, c->least + e.allowance);
+    e.held_soft = e.held_cap == e.cap ? e.soft : e.held_cap - e.allowance / 2;
     c->look_after = (e.trigger > e.used ? e.trigger - e.used : e.allowance) / 4 + 1;
     set_brake(c, &e);
     hg_mutex_unlock(s->io, &c->lock);
@@ -544,6 +547,7 @@ int hg_scheduler_start(holog_store *s)
     int rc;
 
     c->progress = 1;
+    c->least = UINT64_MAX;
     hg_scheduler_estimate(s, &e);
     if (s->opts.no_background || s->opts.no_compaction)
         return HOLOG_OK;

@@ -11,6 +11,9 @@
  *   cap       (needed + files that wait for readers + allowance) x max_space_amp
  *   soft      half way between these: commits are delayed, the more the nearer they come to the cap; there they wait
  *
+ * A store that was opened, with much garbage, far above its cap is not shut until that has gone: commits may make it
+ * larger by the allowance than it was at its smallest, and wait then; nor is the round in a hurry.
+ *
  * A mark that finds nothing to gain puts the next one off: twice as many bytes have to be written each time. Until
  * then nobody waits: what cannot be lowered is told (opts.log), once.
  *
@@ -40,23 +43,23 @@ struct hg_round {
 };
 
 struct hg_scheduler {
-    struct hg_thread *thread;  /* who opens and closes only */
-    int on;                    /* there is one; fixed while commits may come */
-    uint32_t word;             /* atomic: changes when there may be something to do */
-    uint32_t stop;             /* atomic */
-    uint32_t paused;           /* atomic: so many want it quiet */
-    uint32_t pauses;           /* atomic: of these, callers of the library */
-    uint32_t busy;             /* atomic: a step is under way */
-    uint32_t brake_word;       /* atomic: changes when those who wait should look */
-    uint32_t hopeless;         /* atomic: the last mark found nothing to gain, or a round failed */
-    uint32_t stuck;            /* atomic: `progress` when somebody gave up waiting; 0: nobody has */
-    uint32_t progress;         /* atomic: changes with each piece of work that is done; never 0 */
-    uint32_t told;             /* atomic: what cannot be lowered has been told */
-    uint64_t appended;         /* atomic: bytes of the log since open, as the last group found it */
-    uint64_t soft_at, hard_at; /* atomic: in these bytes */
-    uint64_t done, total;      /* atomic: of the round under way, in bytes read and written */
-    uint64_t begun_ns;         /* atomic: of that; 0: there is none */
-    uint64_t moving;           /* atomic: what its output may take */
+    struct hg_thread *thread; /* who opens and closes only */
+    int on;                   /* there is one; fixed while commits may come */
+    uint32_t word;            /* atomic: changes when there may be something to do */
+    uint32_t stop;            /* atomic */
+    uint32_t paused;          /* atomic: so many want it quiet */
+    uint32_t pauses;          /* atomic: of these, callers of the library */
+    uint32_t busy;            /* atomic: a step is under way */
+    uint32_t brake_word;      /* atomic: changes when those who wait should look */
+    uint32_t hopeless;        /* atomic: the last mark found nothing to gain, or a round failed */
+    uint32_t stuck;           /* atomic: `progress` when somebody gave up waiting; 0: nobody has */
+    uint32_t progress;        /* atomic: changes with each piece of work that is done; never 0 */
+    uint32_t told;            /* atomic: what cannot be lowered has been told */
+    uint64_t appended;        /* atomic: bytes of the log since open, as the last group found it */
+    uint64_t soft_at;         /* atomic: in these bytes, where commits are held back */
+    uint64_t done, total;     /* atomic: of the round under way, in bytes read and written */
+    uint64_t begun_ns;        /* atomic: of that; 0: there is none */
+    uint64_t moving;          /* atomic: what its output may take */
 
     struct hg_mutex lock; /* for all below */
     int known;            /* there has been a mark: */
@@ -65,6 +68,7 @@ struct hg_scheduler {
     uint64_t looked_sums; /* sums then */
     uint64_t let_go;      /* bytes by which sums have fallen since open */
     uint64_t look_after;  /* bytes that come or go before the next one */
+    uint64_t least;       /* bytes of segments, at any look since open */
     uint64_t retry_at;    /* appended and let go: no mark before that */
     uint64_t backoff;     /* bytes */
     int last_code;        /* of the failure told last */
@@ -86,7 +90,8 @@ struct hg_estimate {
     uint64_t trigger;
     uint64_t soft;
     uint64_t cap;
-    uint64_t pinned; /* of what is needed, by tags and views */
+    uint64_t held_soft, held_cap; /* the same for commits: see above */
+    uint64_t pinned;              /* of what is needed, by tags and views */
 };
 /* No lock held. Sets from where on commits are held back. */
 void hg_scheduler_estimate(holog_store *s, struct hg_estimate *out);
