@@ -376,9 +376,12 @@ static int beside_damage(struct hg_io *io, void *ctx)
     holog_options o;
     holog_store *s = NULL;
 
+    char path[16];
+
     open_scheduled(io, &o, &s);
     for (unsigned i = 0; i < 300; i++) {
-        OK(save(s, i % 4 == 0 ? "s0" : "v", LEN, i));
+        (void)snprintf(path, sizeof path, "n%u", i);
+        OK(save(s, i % 4 == 0 ? path : "v", LEN, i));
         io->ops->sleep_ns(io, 1000000);
     }
     *st = stats(s);

@@ -203,38 +203,33 @@ Test(compact, what_was_compacted_is_compacted_again_when_it_is_garbage)
     box_end(&box);
 }
 
-/* Stored once, they are two values all the same, and so are a version and the one that it is a difference from. */
+/* Stored once, they are two values all the same. */
 Test(compact, values_that_share_bytes_are_both_moved_again)
 {
+    char path[16];
+
     begin();
-    OK(holog_config(box.store, "retention.commits", "all", NULL, 0));
-    OK(holog_config(box.store, "retention.bytes", "all", NULL, 0));
-    for (unsigned i = 0; i < 12; i++) {
-        char path[16];
-        (void)snprintf(path, sizeof path, "v%u", i);
-        OK(save_seed(box.store, path, 150 * KIB, 1 + i % 3, 0));
-    }
-    OK(holog_tag(box.store, "then", head(), 0));
-    for (unsigned i = 0; i < 12; i++)
-        churn(1);
-    for (unsigned round = 0; round < 4; round++) {
-        OK(save_seed(box.store, "filler", 900 * KIB, 70 + round, HOLOG_REPLACE));
-        OK(holog_config(box.store, "retention.commits", "1", NULL, 0));
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 4 && round == 0; i++) {
+            (void)snprintf(path, sizeof path, "same%u", i);
+            OK(save_seed(box.store, path, 150 * KIB, 1, 0));
+        }
+        for (unsigned i = 0; i < 20; i++) { /* what goes with them, and the segments behind */
+            (void)snprintf(path, sizeof path, "goes%u", i);
+            OK(save_seed(box.store, path, 150 * KIB, 10 + 100 * round + i, HOLOG_REPLACE));
+        }
         let_go();
         compact(HOLOG_COMPACT_ALL);
-        holog_view *then = NULL;
-        uint64_t number;
-        OK(holog_ref(box.store, "then", &number));
-        OK(holog_view_open_at(box.store, number, &then));
-        for (unsigned i = 0; i < 12; i++) {
-            char path[16];
-            holog_value *v = NULL;
-            (void)snprintf(path, sizeof path, "v%u", i);
-            OK(holog_view_load(then, path, &v));
-            cr_assert_eq(holog_value_size(v), 150 * KIB);
-            holog_value_release(v);
+        cr_assert_gt(report.values, 3u, "those that share bytes were not among what was moved");
+        for (unsigned i = 0; i < 4; i++) {
+            (void)snprintf(path, sizeof path, "same%u", i);
+            has_seed(box.store, path, 150 * KIB, 1);
         }
-        holog_view_close(then);
+    }
+    box_reopen(&box);
+    for (unsigned i = 0; i < 4; i++) {
+        (void)snprintf(path, sizeof path, "same%u", i);
+        has_seed(box.store, path, 150 * KIB, 1);
     }
     box_same_after_reopen(&box);
     box_end(&box);
