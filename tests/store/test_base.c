@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,6 +172,14 @@ static unsigned files_of(const char *suffix, char *out_name)
     }
     (void)closedir(d);
     return n;
+}
+
+static int is_there(const char *name)
+{
+    char path[400];
+
+    (void)snprintf(path, sizeof path, "%s/%s", box.dir, name);
+    return access(path, F_OK) == 0;
 }
 
 static void lose_checkpoints(void)
@@ -409,6 +418,42 @@ Test(base, an_empty_store_needs_none)
     box_end(&box);
 }
 
+static uint64_t number_at(const char *name, size_t at)
+{
+    size_t len;
+    uint8_t *bytes = file_read(box.dir, name, &len);
+    uint64_t number = 0;
+
+    cr_assert_gt(len, at + 8);
+    memcpy(&number, bytes + at, sizeof number);
+    free(bytes);
+    return number;
+}
+
+Test(base, who_does_not_know_bases_is_told_by_super_and_segments)
+{
+    char name[64];
+    uint64_t both[2];
+
+    fill();
+    make_base();
+    OK(holog_close(box.store));
+    both[0] = number_at("SUPER", 64);
+    both[1] = number_at("SUPER", 4096 + 64);
+    cr_assert_eq((both[0] | both[1]) & 24, 24u);
+    cr_assert_eq(files_of(".base", name), 1u);
+    cr_assert_eq(number_at(name, 72) & 24, 24u);
+    unsigned n = 0;
+    for (unsigned id = 1; id < 40; id++) {
+        (void)snprintf(name, sizeof name, "seg/%08x.hlog", id);
+        if (is_there(name))
+            n += (number_at(name, 72) & 24) == 24;
+    }
+    cr_assert_eq(n, 1u, "from the roll on");
+    box_open(&box);
+    box_end(&box);
+}
+
 /* ---- with frames gone ----------------------------------------------------------------------------*/
 
 Test(base, what_was_before_may_go)
@@ -586,5 +631,95 @@ Test(base, statistics_count_it_apart)
     OK(holog_stats_get(reader, &before));
     cr_assert_eq(before.base_bytes, after.base_bytes);
     OK(holog_close(reader));
+    box_end(&box);
+}
+
+/* ---- those of earlier versions -------------------------------------------------------------------*/
+
+static void copy_golden(void)
+{
+    static const char *const names[] = { "SUPER",
+                                         "seg/00000003.hlog",
+                                         "seg/00000004.hlog",
+                                         "seg/00000005.hlog",
+                                         "seg/00000006.hlog",
+                                         "seg/00000007.base" };
+    char path[300];
+
+    box_make(&box);
+    (void)snprintf(path, sizeof path, "%s/seg", box.dir);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t len = 0;
+        void *data = file_read(GOLDEN_BASE, names[i], &len);
+        file_write(box.dir, names[i], data, len);
+        free(data);
+    }
+}
+
+static void golden_has(holog_view *v, const char *path, unsigned seed, size_t len)
+{
+    holog_value *value = NULL;
+    char want[1000];
+
+    for (size_t k = 0; k < len; k++)
+        want[k] = (char)('a' + (seed + k * 7) % 26);
+    OK(holog_view_load(v, path, &value));
+    cr_assert_eq(holog_value_size(value), len, "%s", path);
+    cr_assert_arr_eq(holog_value_data(value), want, len, "%s", path);
+    holog_value_release(value);
+}
+
+static void golden_is_changed(holog_view *v)
+{
+    holog_value *value = NULL;
+    char want[900];
+
+    for (size_t k = 0; k < sizeof want; k++)
+        want[k] = (char)('a' + k * 7 % 26);
+    for (unsigned i = 0; i < 60; i++)
+        want[i * 13 % 900] = (char)('A' + i % 26);
+    OK(holog_view_load(v, "changed", &value));
+    cr_assert_eq(holog_value_size(value), sizeof want);
+    cr_assert_arr_eq(holog_value_data(value), want, sizeof want);
+    holog_value_release(value);
+}
+
+/* golden_base/make.c says what it was made of. Its first two segments are gone. */
+Test(base, the_base_of_an_earlier_version_is_read)
+{
+    holog_view *v = NULL;
+    char text[64];
+    uint64_t number = 0;
+    int there = 1;
+
+    copy_golden();
+    OK(holog_verify(box.dir, 0, NULL, NULL, NULL, NULL));
+    box_open(&box);
+    cr_assert_eq(recovery().used_checkpoint, 1u);
+    cr_assert_eq(hg_base_begins(box.store), 5u);
+    OK(holog_config(box.store, "user.colour", NULL, text, sizeof text));
+    cr_assert_str_eq(text, "blue");
+    OK(holog_readlink(box.store, "link", text, sizeof text));
+    cr_assert_str_eq(text, "dir/1");
+    OK(holog_view_open(box.store, &v));
+    golden_is_changed(v);
+    golden_has(v, "dir/1/z1", 100, 50);
+    golden_has(v, "dir/0/z39", 39, 69);
+    golden_has(v, "later", 7, 77);
+    OK(holog_exists(box.store, "dir/2/z2", &there));
+    cr_assert_eq(there, 0);
+    holog_view_close(v);
+    OK(holog_ref(box.store, "here", &number));
+    OK(holog_view_open_at(box.store, number, &v));
+    golden_is_changed(v);
+    golden_has(v, "dir/1/z1", 1, 31);
+    golden_has(v, "dir/2/z2", 2, 32);
+    holog_view_close(v);
+    change("changed", 1, 'x');
+    same_after(lose_checkpoints);
+    make_base();
+    same_after(lose_checkpoints);
+    same_after(sound);
     box_end(&box);
 }
