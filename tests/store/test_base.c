@@ -4,6 +4,7 @@
  * lives.
  */
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -451,6 +452,65 @@ Test(base, who_does_not_know_bases_is_told_by_super_and_segments)
     }
     cr_assert_eq(n, 1u, "from the roll on");
     box_open(&box);
+    box_end(&box);
+}
+
+enum {
+    WRITERS = 3,
+    EACH = 300
+};
+
+struct writer {
+    pthread_t thread;
+    unsigned index;
+    int rc;
+};
+
+static void *write_on(void *arg)
+{
+    struct writer *w = arg;
+    char path[32];
+
+    for (unsigned i = 0; i < EACH && w->rc == HOLOG_OK; i++) {
+        (void)snprintf(path, sizeof path, "w%u/%u", w->index, i % 50);
+        w->rc =
+            save_seed(box.store, path, 200 + i, w->index * 1000 + i, HOLOG_REPLACE | HOLOG_PARENTS);
+    }
+    return NULL;
+}
+
+/* Under sync modes in which commits are on their way all the time. */
+Test(base, one_is_made_beside_commits)
+{
+    struct writer w[WRITERS] = { { 0 } };
+    char path[32];
+
+    box_make(&box);
+    box.opts.segment_size_max = 256 * KIB;
+    box.opts.sync = HOLOG_SYNC_NONE;
+    box_open(&box);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        w[i].index = i;
+        cr_assert_eq(pthread_create(&w[i].thread, NULL, write_on, &w[i]), 0);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        OK(hg_base_make(box.store));
+    for (unsigned i = 0; i < WRITERS; i++) {
+        cr_assert_eq(pthread_join(w[i].thread, NULL), 0);
+        OK(w[i].rc);
+    }
+    for (int again = 0; again < 2; again++) {
+        for (unsigned i = 0; i < WRITERS; i++) {
+            for (unsigned k = EACH - 50; k < EACH; k++) {
+                (void)snprintf(path, sizeof path, "w%u/%u", i, k % 50);
+                has_seed(box.store, path, 200 + k, i * 1000 + k);
+            }
+        }
+        OK(holog_close(box.store));
+        lose_checkpoints();
+        sound();
+        box_open(&box);
+    }
     box_end(&box);
 }
 
