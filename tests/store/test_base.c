@@ -351,6 +351,65 @@ Test(base, one_that_is_damaged_is_passed_over_while_the_log_is_whole)
     box_end(&box);
 }
 
+static void shorten_base(void)
+{
+    size_t len;
+    uint8_t *bytes;
+
+    cr_assert_eq(files_of(".base", base_name), 1u);
+    bytes = file_read(box.dir, base_name, &len);
+    file_write(box.dir, base_name, bytes, len - damage_at);
+    free(bytes);
+    lose_checkpoints();
+}
+
+static void lengthen_base(void)
+{
+    size_t len;
+    uint8_t *bytes;
+
+    cr_assert_eq(files_of(".base", base_name), 1u);
+    bytes = file_read(box.dir, base_name, &len);
+    bytes = realloc(bytes, len + 8);
+    cr_assert_not_null(bytes);
+    memset(bytes + len, 0, 8);
+    file_write(box.dir, base_name, bytes, len + 8);
+    free(bytes);
+    lose_checkpoints();
+}
+
+Test(base, one_of_another_length_is_passed_over_while_the_log_is_whole)
+{
+    fill();
+    make_base();
+    const size_t less[] = { 1,
+                            16,
+                            400,
+                            (size_t)hg_base_bytes(box.store) - 4096,
+                            (size_t)hg_base_bytes(box.store) - 100,
+                            (size_t)hg_base_bytes(box.store) };
+    for (size_t i = 0; i < sizeof less / sizeof less[0]; i++) {
+        damage_at = less[i];
+        OK(holog_close(box.store));
+        size_t len;
+        cr_assert_eq(files_of(".base", base_name), 1u);
+        uint8_t *whole = file_read(box.dir, base_name, &len);
+        box_open(&box);
+        same_after(shorten_base);
+        cr_assert_eq(hg_base_begins(box.store), 0u, "%zu less", damage_at);
+        OK(holog_close(box.store));
+        file_write(box.dir, base_name, whole, len);
+        free(whole);
+        box_open(&box);
+    }
+    same_after(lengthen_base);
+    cr_assert_eq(hg_base_begins(box.store), 0u);
+    make_base();
+    same_after(lose_checkpoints);
+    same_after(sound);
+    box_end(&box);
+}
+
 Test(base, a_damaged_one_is_replaced_by_the_next)
 {
     fill();
@@ -564,6 +623,16 @@ Test(base, a_damaged_one_is_named_when_the_log_begins_with_it)
         FAILS(HOLOG_E_CORRUPT, holog_verify(box.dir, 0, NULL, NULL, NULL, NULL), NULL);
         repair_base();
     }
+    damage_at = 300;
+    size_t len;
+    uint8_t *whole = file_read(box.dir, base_name, &len);
+    shorten_base();
+    FAILS(HOLOG_E_CORRUPT, holog_open(box.dir, &box.opts, &box.store), base_name);
+    file_write(box.dir, base_name, whole, len);
+    lengthen_base();
+    FAILS(HOLOG_E_CORRUPT, holog_open(box.dir, &box.opts, &box.store), base_name);
+    file_write(box.dir, base_name, whole, len);
+    free(whole);
     box_open(&box);
     char *after = everything(box.store);
     cr_assert_str_eq(before, after);
