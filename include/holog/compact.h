@@ -15,6 +15,15 @@
  * It goes in rounds of at most 512 MiB of values, each of which is there whole or not at all, whatever is cut. While one
  * lasts, what it writes and what it replaces are both on the disk. Other threads go on reading and committing.
  *
+ * A store that is open for writing compacts by itself, on a thread of its own (not with holog_options no_compaction or
+ * no_background), so that its segments take no more than max_space_amp times what is needed: what lives for the newest
+ * state, history, tags and views, files that only readers in other processes still need, and four segments. Garbage of
+ * less than four segments is left alone. How fast it goes follows what commits write. When it is behind, commits (but not
+ * those that only delete or roll back) are delayed, by 5 ms each at most, and wait at the limit itself for as long as the
+ * compaction gets on; if nothing moves for two seconds they go on. Where a compaction can gain nothing commits never
+ * wait: they go on beyond the limit, and opts.log is told once what holds the bytes. holog_stats has all of this in
+ * numbers.
+ *
  *     static int tidy(holog_store *store)
  *     {
  *         holog_compact_report r = { .struct_size = sizeof r };
@@ -71,6 +80,17 @@ typedef struct holog_compact_report {
  * HOLOG_E_READONLY: the store is open for reading only. */
 HOLOG_API int holog_compact(holog_store *store, const holog_compact_options *options,
                             holog_compact_report *out_report);
+
+/* No compaction by itself until holog_compact_resume has been called as often. One round under way ends, having changed
+ * nothing, or is finished; on return none is. Commits do not wait for room meanwhile. holog_compact works all the same.
+ * Any thread. HOLOG_E_READONLY; resume: HOLOG_E_INVAL, it is not paused. */
+HOLOG_API int holog_compact_pause(holog_store *store);
+HOLOG_API int holog_compact_resume(holog_store *store);
+
+/* What the store's own thread does when it wakes up, at once: one round at most, if it may pay. For stores without threads
+ * of their own (no_background), and tests. out_report may be NULL; all of it is 0 when there was nothing to do, or it is
+ * paused. HOLOG_E_BUSY: another compaction is under way; other errors as for holog_compact. Any thread. */
+HOLOG_API int holog_compact_step(holog_store *store, holog_compact_report *out_report);
 
 #ifdef __cplusplus
 }

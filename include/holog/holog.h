@@ -149,11 +149,16 @@ typedef struct holog_options {
     uint32_t no_side_table; /* 1: no hash table beside the index: some 9 bytes less a value, and
                                loads of small values take about twice as long */
     uint32_t direct;        /* enum holog_direct_choice */
+    uint32_t
+        no_compaction; /* 1: only when it is asked for (holog/compact.h); so with no_background, too */
+    uint32_t reserved; /* 0 */
+    uint64_t
+        compaction_bytes_per_s; /* that compaction by itself may read and write; 0: it finds out */
 } holog_options;
 
 /* What is 0 here, the environment may say: HOLOG_IO (auto, posix, uring), HOLOG_DIRECT (auto, on, off)
  * and HOLOG_BUDGET (bytes, or 512M, 4G); what neither says, a stored calibration (holog/calibrate.h), unless
- * HOLOG_CALIBRATION=off; else it is the default. Whatever is said makes the same stores. HOLOG_PLUGIN_PATH is a directory to look
+ * HOLOG_CALIBRATION=off; else it is the default. HOLOG_COMPACTION=off is no_compaction. Whatever is said makes the same stores. HOLOG_PLUGIN_PATH is a directory to look
  * for plug-ins in before the installed one; HOLOG_NO_SIMD=1 takes plain C where machine instructions are used.
  * A program that runs with more rights than its user does not look. */
 /* Zero with struct_size set. A struct_size larger than the library's is accepted when the tail is
@@ -482,6 +487,27 @@ typedef struct holog_stats {
     uint64_t cold_values;       /* in them, those too that nobody needs any more */
     uint64_t cold_raw_bytes;    /* of these values; several with the same bytes have them each */
     uint64_t cold_stored_bytes; /* what these take: cold_bytes without headers and tables */
+    /* compaction by itself (holog/compact.h), since open; of a read-only handle all 0 */
+    uint64_t compactions; /* of one round or more each, which moved or removed something */
+    uint64_t compaction_rounds, compaction_marks;
+    uint64_t compaction_moved_bytes; /* of values */
+    uint64_t compaction_freed_bytes; /* of files, those that came taken off */
+    uint64_t
+        compactions_forced; /* calls of holog_compact, which do not count above but for their marks */
+    uint64_t compaction_forced_bytes; /* of values that these moved */
+    uint64_t commits_delayed;         /* by a compaction that was behind: */
+    uint64_t commit_delay_ns;         /* together */
+    uint64_t commits_stalled;         /* of those, that waited at the cap */
+    uint64_t commit_stall_max_ns;     /* the longest */
+    uint64_t compaction_running_ns;  /* how long the round under way has lasted; 0: there is none */
+    uint64_t compaction_done_bytes;  /* of it, read and written ... */
+    uint64_t compaction_total_bytes; /* ... of so many; 0: not known yet */
+    uint64_t compaction_used_bytes;  /* in segments */
+    uint64_t compaction_waiting_bytes; /* in files that only readers elsewhere may still need */
+    uint64_t
+        compaction_needed_bytes; /* what lives in them: for the newest state, history, tags, views; an
+                                           estimate, exact as of the last mark */
+    uint64_t compaction_cap_bytes; /* what compaction_used_bytes should stay below */
     uint64_t
         base_bytes; /* used in bases: the index as of a frame, where frames before that may be gone */
 } holog_stats;

@@ -103,8 +103,9 @@ static int write_file(holog_store *s, const char *tmp)
     return rc;
 }
 
+/* As recovery reads it, too, which does not look behind it: both must find the same bases. */
 static int read_header(struct hg_io *io, const char *name, uint32_t id,
-                       struct hg_segment_header *out)
+                       struct hg_segment_header *out, uint64_t *out_size)
 {
     _Alignas(HG_BLOCK) uint8_t block[HG_SEGMENT_HEADER_SIZE];
     struct hg_file_info info = { 0 };
@@ -120,10 +121,18 @@ static int read_header(struct hg_io *io, const char *name, uint32_t id,
         rc = hg_io_read_full(f, block, sizeof block, 0);
     if (rc == HOLOG_OK)
         rc = hg_segment_header_decode(block, id, HG_KIND_BASE, out);
-    if (rc == HOLOG_OK && out->capacity != info.size_bytes)
-        rc = hg_corrupt_file(name, info.size_bytes, "the file is not as long as its header says");
     (void)io->ops->close(f); /* only read from */
+    *out_size = info.size_bytes;
     return rc;
+}
+
+static int check_size(const char *name, const struct hg_segment_header *h, uint64_t size)
+{
+    return h->capacity == size
+               ? HOLOG_OK
+               : hg_corrupt_file(name, HG_MIN(size, h->capacity),
+                                 "the file has %llu bytes, its header says %llu",
+                                 (unsigned long long)size, (unsigned long long)h->capacity);
 }
 
 static int read_content(struct hg_io *io, const char *name, const struct hg_segment_header *h,
@@ -145,8 +154,11 @@ static int check_file(struct hg_io *io, const char *name, uint32_t id,
                       struct hg_segment_header *out)
 {
     struct hg_checkpoint c = { 0 };
-    int rc = read_header(io, name, id, out);
+    uint64_t size;
+    int rc = read_header(io, name, id, out, &size);
 
+    if (rc == HOLOG_OK)
+        rc = check_size(name, out, size);
     if (rc == HOLOG_OK)
         rc = read_content(io, name, out, NULL, NULL, &c);
     hg_checkpoint_release(&c);
@@ -295,6 +307,7 @@ static int look_at(void *ctx, const char *file, int is_dir)
     struct hg_segment_header h;
     enum hg_segment_kind kind;
     char name[HG_FILE_NAME_MAX];
+    uint64_t size;
     uint32_t id;
     int rc;
 
@@ -302,7 +315,7 @@ static int look_at(void *ctx, const char *file, int is_dir)
         id <= f->found.id || (f->below != 0 && id >= f->below))
         return 0;
     hg_segment_name(name, id, HG_KIND_BASE);
-    rc = read_header(f->io, name, id, &h);
+    rc = read_header(f->io, name, id, &h, &size);
     if (rc == HOLOG_E_CORRUPT || rc == HOLOG_E_VERSION || rc == HOLOG_E_NOENT)
         return 0; /* does not count */
     if (rc < 0) {
@@ -333,9 +346,15 @@ int hg_base_load(struct hg_io *io, const struct hg_segment_header *h, struct hg_
                  struct hg_index *empty_past, struct hg_checkpoint *out)
 {
     char name[HG_FILE_NAME_MAX];
+    struct hg_segment_header again;
+    uint64_t size;
+    int rc;
 
     hg_segment_name(name, h->id, HG_KIND_BASE);
-    return read_content(io, name, h, empty, empty_past, out);
+    rc = read_header(io, name, h->id, &again, &size);
+    if (rc == HOLOG_OK)
+        rc = check_size(name, h, size);
+    return rc < 0 ? rc : read_content(io, name, h, empty, empty_past, out);
 }
 
 int hg_base_check(struct hg_io *io, uint32_t id)

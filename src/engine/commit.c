@@ -112,6 +112,7 @@ static void on_completed(void *ctx, void *token, int rc, int durable)
     }
     hg_version_put(s, v);
     hg_store_tell_budget(s);
+    hg_scheduler_note(s);
 }
 
 static void on_afterwards(void *ctx)
@@ -803,11 +804,12 @@ static int sequence(struct seq *q, struct hg_buf *frame_body, int in_extent, hol
     struct finish f = { body, in_extent ? 1 : q->txn->nrec, done, ctx, out_ticket };
     uint64_t ended;
     uint64_t features = features_of(q->txn);
-    int rc = features != 0 ? hg_log_need(s->log, features) : HOLOG_OK;
+    int deletes = only_deletes(q->txn);
+    int rc = features != 0 ? hg_log_need(s->log, features, deletes) : HOLOG_OK;
 
     hg_retention_step(s);
     if (rc == HOLOG_OK)
-        rc = hg_log_reserve(s->log, body->len, only_deletes(q->txn), &q->place);
+        rc = hg_log_reserve(s->log, body->len, deletes, &q->place);
 
     if (rc == HOLOG_OK)
         rc = hg_version_spare(s); /* after the reserve, which may have sealed a group with it */
@@ -1018,6 +1020,8 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
         rc = hg_batch_prepare(txn);
     if (rc == HOLOG_OK)
         rc = wait_for_staged(txn);
+    if (rc == HOLOG_OK && !only_deletes(txn))
+        hg_scheduler_brake(s);
     do {
         if (again) {
             hg_run_release(&txn->run); /* there are other operations now, or other paths */
@@ -1032,6 +1036,8 @@ int hg_commit(holog_txn *txn, int async, holog_commit_fn done, void *ctx, uint64
         txn->fields.len -= txn->own_fields_len;
         txn->own_fields_len = 0;
     }
+    if (rc == HOLOG_E_NOSPC)
+        hg_scheduler_full(s);
     hg_run_release(&txn->run); /* of a commit that may be tried again with more operations */
     if (rc == HOLOG_OK) {
         uint64_t took = s->io->ops->now_ns(s->io) - t0;

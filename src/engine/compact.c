@@ -142,7 +142,8 @@ static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, s
     for (size_t i = 0; i < n && rc == HOLOG_OK && room > 0; i++) {
         const struct hg_live_segment *g = mark_of(c, v[i].segment);
         struct hg_segment_entry e = { .segment = g->segment, .kind = g->kind, .used = g->used };
-        if (!v[i].chosen || (dead && v[i].live > 0) || (live > 0 && live + v[i].live > ROUND_BYTES))
+        if (!v[i].chosen || (dead && v[i].live > 0) ||
+            (live > 0 && live + v[i].live > c->round_bytes))
             continue;
         live += v[i].live;
         room--;
@@ -169,7 +170,7 @@ static int base_pays(const struct hg_compaction *c)
     return gain > BASE_GAIN * cost && ((c->opts->flags & HOLOG_COMPACT_ALL) != 0 || wanted(c) > 0);
 }
 
-/* C0. Without room for one the rest is compacted. */
+/* C0. Without room for one the rest is compacted. 1: there is a new one. */
 static int get_base(struct hg_compaction *c)
 {
     int rc;
@@ -188,13 +189,13 @@ static int get_base(struct hg_compaction *c)
     }
     c->begins = hg_base_begins(c->store);
     c->segments.len = 0;
-    return rc < 0 ? rc : hg_live_mark(c->store, &c->segments);
+    return rc < 0 ? rc : 1;
 }
 
 static int choose(struct hg_compaction *c)
 {
     const struct hg_appetite a = { .reclaim = wanted(c),
-                                   .live_max = ROUND_BYTES,
+                                   .live_max = c->round_bytes,
                                    .all = (c->opts->flags & HOLOG_COMPACT_ALL) != 0 };
     size_t n = c->segments.len / sizeof(struct hg_live_segment);
     struct hg_candidate *list = hg_calloc(n + 1, sizeof *list);
@@ -461,34 +462,93 @@ static void count(struct hg_compaction *c, holog_compact_report *r)
     r->added_bytes += c->output.used;
 }
 
+/* What the scheduler goes by from now on. */
+static void note_found(struct hg_compaction *c)
+{
+    struct hg_round *r = &c->seen;
+    size_t n;
+    const struct hg_live_segment *g = marks(c, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        r->used += g[i].used;
+        r->own += g[i].own;
+        for (int h = 0; h < HG_HOLDERS; h++)
+            r->live[h] += g[i].live[h];
+    }
+}
+
+static void note_done(struct hg_compaction *c)
+{
+    struct hg_round *r = &c->seen;
+    size_t n;
+    const struct hg_live_segment *g = marks(c, &n);
+
+    r->added = c->output.used;
+    for (size_t i = 0; i < n; i++) {
+        if (hg_compact_victim(c, g[i].segment) == NULL)
+            continue;
+        r->gone += g[i].used;
+        r->gone_own += g[i].own;
+        for (int h = 0; h < HG_HOLDERS; h++)
+            r->gone_live[h] += g[i].live[h];
+    }
+}
+
+static int mark(struct hg_compaction *c)
+{
+    int rc;
+
+    c->seen = (struct hg_round){ 0 };
+    hg_scheduler_mark(c->store, &c->seen);
+    rc = hg_live_mark(c->store, &c->segments);
+    if (rc == HOLOG_OK)
+        note_found(c);
+    return rc;
+}
+
 /* 1: something was done, or would be; 0: there is nothing to do. */
 static int run(struct hg_compaction *c)
 {
     int dry = (c->opts->flags & HOLOG_COMPACT_DRY_RUN) != 0;
-    int rc = hg_live_mark(c->store, &c->segments);
+    int marked = mark(c);
+    int rc = marked;
 
     c->begins = hg_base_begins(c->store);
     if (rc == HOLOG_OK)
         rc = get_base(c);
+    if (rc > 0)
+        rc = marked = mark(c);
     if (rc == HOLOG_OK)
         rc = choose(c);
     if (rc == HOLOG_OK && c->victims.len > 0)
         rc = find_living(c);
+    hg_scheduler_moves(c);
     if (rc == HOLOG_OK && c->moving.len + c->runs.len > 0 && !dry)
         rc = hg_compact_move(c);
     if (rc == HOLOG_OK && c->victims.len > 0 && !dry)
         rc = exchange(c);
+    if (rc == HOLOG_OK && !dry)
+        note_done(c);
+    if (marked == HOLOG_OK)
+        hg_scheduler_saw(c->store, &c->seen);
     return rc < 0 ? rc : c->victims.len > 0;
 }
 
-/* *based: a base has been made, or tried. */
-static int run_round(holog_store *s, const holog_compact_options *options, holog_compact_report *r,
-                     int *based)
+/* room: bytes of what lives that may be moved; 0: of who has asked for it. *based: a base has been made, or tried. */
+static int run_round(holog_store *s, const holog_compact_options *options, uint64_t room,
+                     holog_compact_report *r, int *based)
 {
-    struct hg_compaction c = { .store = s, .opts = options, .based = *based };
-    int rc = run(&c);
-    *based = c.based;
+    struct hg_compaction c = { .store = s,
+                               .opts = options,
+                               .based = *based,
+                               .round_bytes = room == 0 ? ROUND_BYTES : HG_MIN(room, ROUND_BYTES),
+                               .is_background = room != 0 };
+    int rc;
 
+    hg_scheduler_begins(s);
+    rc = run(&c);
+    hg_scheduler_ends(s);
+    *based = c.based;
     if (rc > 0)
         count(&c, r);
     hg_live_list_release(s, &c.live);
@@ -510,7 +570,7 @@ static int run_all(holog_store *s, const holog_compact_options *options, holog_c
     int rc;
 
     do {
-        rc = run_round(s, options, r, &based);
+        rc = run_round(s, options, 0, r, &based);
         if (rc >= 0 && !dry)
             unlinked = hg_compact_unlink(s, &r->waiting);
     } while (rc > 0 && !dry && unlinked == HOLOG_OK);
@@ -530,13 +590,33 @@ int holog_compact(holog_store *s, const holog_compact_options *options,
         rc = hg_struct_check(out_report, "holog_compact_report");
     if (rc == HOLOG_OK && hg_log_poisoned(s->log) != 0)
         rc = hg_error(HOLOG_E_POISONED, "an earlier write failed; close and reopen the store");
-    if (rc == HOLOG_OK)
-        rc = begin(s, COMPACTS);
     if (rc < 0)
         return rc;
-    rc = run_all(s, options != NULL ? options : &none, &report);
-    end(s);
+    hg_scheduler_hold(s); /* one that nobody has asked for makes way */
+    rc = begin(s, COMPACTS);
+    if (rc == HOLOG_OK) {
+        rc = run_all(s, options != NULL ? options : &none, &report);
+        end(s);
+    }
+    hg_scheduler_release(s);
+    hg_scheduler_forced(s, &report);
     if (rc == HOLOG_OK && out_report != NULL)
         hg_struct_fill(out_report, &report, sizeof report);
     return rc;
+}
+
+int hg_compact_background(holog_store *s, uint64_t round_bytes, holog_compact_report *r)
+{
+    const holog_compact_options none = { .struct_size = sizeof none };
+    int unlinked = HOLOG_OK;
+    int based = 0;
+    int rc = begin(s, COMPACTS);
+
+    if (rc < 0)
+        return rc;
+    rc = run_round(s, &none, round_bytes, r, &based);
+    if (rc > 0)
+        unlinked = hg_compact_unlink(s, &r->waiting);
+    end(s);
+    return unlinked < 0 ? unlinked : rc;
 }

@@ -16,6 +16,7 @@
 
 #include "compaction/hwp.h"
 #include "engine/live.h"
+#include "engine/scheduler.h"
 #include "engine/store_internal.h"
 #include "holog/compact.h"
 
@@ -56,6 +57,9 @@ struct hg_compaction {
     uint64_t bytes; /* of all that is moving */
     uint64_t done;
     struct hg_segment_entry output; /* segment 0: nothing lives in the victims */
+    uint64_t round_bytes;           /* that live in the victims, at most */
+    int is_background;              /* nobody has asked for it */
+    struct hg_round seen;
 };
 
 static inline const struct hg_moving_run *hg_compact_runs(const struct hg_compaction *c)
@@ -78,5 +82,10 @@ HG_MUST_CHECK int hg_compact_check_pages(struct hg_compaction *c, uint32_t id, s
 
 /* C3, C4: c->moving into c->output. */
 HG_MUST_CHECK int hg_compact_move(struct hg_compaction *c);
+
+/* One round of the scheduler's. 1: something was done, and is in r; 0: there was nothing to gain; or why it failed,
+ * HOLOG_E_BUSY and HOLOG_E_CANCELED among it. */
+HG_MUST_CHECK int hg_compact_background(holog_store *s, uint64_t round_bytes,
+                                        holog_compact_report *r);
 
 #endif

@@ -204,6 +204,8 @@ static int move_value(struct mover *m, const struct hg_moving *v)
 int hg_compact_tell(struct hg_compaction *c, uint64_t bytes)
 {
     c->done += bytes;
+    if (hg_scheduler_progress(c, bytes))
+        return hg_error(HOLOG_E_CANCELED, "the compaction has to make way");
     if (c->opts->progress == NULL ||
         c->opts->progress(c->opts->progress_ctx, c->done, 2 * c->bytes, "bytes") == 0)
         return HOLOG_OK; /* twice: written, and read back */

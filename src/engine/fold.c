@@ -295,7 +295,7 @@ static int append(struct fold *f, struct hg_buf *body, size_t at, hg_pos *out_fo
 {
     struct hg_log_place place = { 0 };
     struct hg_ticket ticket;
-    int rc = hg_log_need(f->s->log, HG_FEATURE_VERSIONS);
+    int rc = hg_log_need(f->s->log, HG_FEATURE_VERSIONS, 0);
 
     if (rc == HOLOG_OK)
         rc = hg_ropes_reserve_fold(f->s->ropes);

@@ -44,10 +44,13 @@ static int by_place(const void *a, const void *b)
         return x->offset < y->offset ? -1 : 1;
     if (x->kind != y->kind)
         return x->kind < y->kind ? -1 : 1;
+    if (x->birth != y->birth)
+        return x->birth < y->birth ? -1 : 1;
     return (x->holder > y->holder) - (x->holder < y->holder);
 }
 
-/* In order, each once: records of different rounds share their times. */
+/* In order, each once: records of different rounds share their times. Values may share bytes of a compressed segment: both
+ * live. */
 static void sort_things(struct hg_buf *b)
 {
     size_t n;
@@ -58,7 +61,8 @@ static void sort_things(struct hg_buf *b)
         qsort(t, n, sizeof *t, by_place);
     for (size_t i = 0; i < n; i++) {
         int same = kept > 0 && t[i].segment == t[kept - 1].segment &&
-                   t[i].offset == t[kept - 1].offset && t[i].kind == t[kept - 1].kind;
+                   t[i].offset == t[kept - 1].offset && t[i].kind == t[kept - 1].kind &&
+                   t[i].birth == t[kept - 1].birth;
         if (!same)
             t[kept++] = t[i];
     }

@@ -9,7 +9,7 @@ int hg_note_append(holog_store *s, struct hg_buf *body, enum holog_sync sync, in
 {
     struct hg_log_place place;
     struct hg_ticket ticket = { 0 };
-    int rc = hg_log_need(s->log, HG_FEATURE_VERSIONS);
+    int rc = hg_log_need(s->log, HG_FEATURE_VERSIONS, deletes);
 
     if (rc == HOLOG_OK)
         rc = hg_log_append_system(s->log, body, 1, sync, 0, deletes, &place, &ticket);

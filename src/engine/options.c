@@ -146,6 +146,18 @@ static int take_calibration(holog_options *o)
     return HOLOG_OK;
 }
 
+static int take_compaction(holog_options *o)
+{
+    const char *value = hg_environment("HOLOG_COMPACTION");
+
+    if (value == NULL || strcmp(value, "on") == 0)
+        return HOLOG_OK;
+    if (strcmp(value, "off") != 0)
+        return refuse("HOLOG_COMPACTION", value, "on or off");
+    o->no_compaction = 1;
+    return HOLOG_OK;
+}
+
 static int take_budget(holog_options *o)
 {
     const char *value = hg_environment("HOLOG_BUDGET");
@@ -181,6 +193,8 @@ int hg_options_resolve(const holog_options *in, holog_options *out)
         rc = take_direct(out);
     if (rc == HOLOG_OK)
         rc = take_calibration(out);
+    if (rc == HOLOG_OK)
+        rc = take_compaction(out);
     if (rc < 0)
         return rc;
     if ((out->flags & ~(uint32_t)(HOLOG_OPEN_READONLY | HOLOG_OPEN_NO_CREATE |
@@ -192,6 +206,8 @@ int hg_options_resolve(const holog_options *in, holog_options *out)
         return hg_error(HOLOG_E_INVAL, "options: io choice %u does not exist", out->io);
     if (out->direct > HOLOG_DIRECT_OFF)
         return hg_error(HOLOG_E_INVAL, "options: direct choice %u does not exist", out->direct);
+    if (out->reserved != 0)
+        return hg_error(HOLOG_E_INVAL, "options: reserved is %u, and has to be 0", out->reserved);
     if (out->groups_in_flight > 8)
         return hg_error(HOLOG_E_INVAL, "groups_in_flight is %u: 1 to 8", out->groups_in_flight);
     if (out->sync == HOLOG_SYNC_DEFAULT)

@@ -449,7 +449,7 @@ int hg_tag_lock(holog_store *s, int deletes)
     int rc;
 
     hg_log_lock(s->log);
-    rc = hg_log_need(s->log, HG_FEATURE_VERSIONS);
+    rc = hg_log_need(s->log, HG_FEATURE_VERSIONS, deletes);
     return rc < 0 ? rc : hg_log_reserve(s->log, TAG_BODY_MAX, deletes, &any);
 }
 

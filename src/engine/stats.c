@@ -161,10 +161,12 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
     st.live_value_bytes = v->sums.live_value_bytes;
     st.last_number = v->number;
     hg_version_put(store, v);
-    if (store->log != NULL)
+    if (store->log != NULL) {
         fill_log(store, &st);
-    else
+        hg_scheduler_stats(store, &st);
+    } else {
         hg_reader_sizes(store, &st);
+    }
     fill_cold(store, &st);
     rc = hg_store_disk_bytes(store, &st.disk_bytes);
     if (rc < 0)

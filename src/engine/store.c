@@ -541,6 +541,7 @@ static int open_log(holog_store *s)
 {
     struct hg_log_options o = { .groups_in_flight = s->opts.groups_in_flight,
                                 .background = !s->opts.no_background,
+                                .compacts = !s->opts.no_compaction,
                                 .sync_interval_ms = s->opts.sync == HOLOG_SYNC_INTERVAL
                                                         ? s->opts.sync_interval_ms
                                                         : 0,
@@ -603,6 +604,8 @@ static int open_parts(holog_store *s)
         rc = hg_follow_create(s->io, &s->recovered, &s->follower);
     if (rc == HOLOG_OK && s->log != NULL)
         rc = hg_keeper_start(s);
+    if (rc == HOLOG_OK && s->log != NULL)
+        rc = hg_scheduler_start(s);
     if (read_only && rc == HOLOG_OK)
         rc = hg_reader_segments(s);
     hg_recovered_release(&s->recovered);
@@ -612,6 +615,7 @@ static int open_parts(holog_store *s)
 
 static void free_store(holog_store *s)
 {
+    hg_scheduler_stop(s);
     hg_keeper_stop(s);
     hg_txn_free_idle(s);
     hg_log_destroy(s->log);
@@ -816,6 +820,7 @@ int holog_close(holog_store *store)
                         "%u transactions are open: commit or abort them, then close the store",
                         __atomic_load_n(&store->open_txns, __ATOMIC_ACQUIRE));
     hg_fork_unwatch(store->io);
+    hg_scheduler_stop(store);
     hg_keeper_stop(store);
     if (store->log != NULL) { /* values acknowledged before they were written */
         hg_log_extents_settle(store->log);

@@ -33,6 +33,8 @@
  *   refs.c       which records a sealed segment has, and what they name; of others refs_read.c
  *   space.c      holog_space
  *   base.c       index checkpoints that a log begins with; start.c where an open begins
+ *   scheduler.c  compactions that nobody has asked for; commits that wait for them brake.c, how fast
+ *                they go pace.c
  *   stats.c      counters, histograms
  *   reader.c     read-only handles; what the store takes on disk
  *   health.c     what a handle can still do
@@ -41,8 +43,8 @@
  *   maintain.c   verify, repair
  *
  * Lock ranks: 0 s->keep_lock, 1 log->lock (the commit lock: sequenced state, versions), 2 the log's
- * ext_lock, 3 the cache's lock, 4 s->misc_lock, 5 those of the ropes, of the list of versions and of
- * the digests: nothing is taken inside. A lower rank is taken first.
+ * ext_lock, 3 the cache's lock, 4 s->misc_lock, 5 those of the ropes, of the list of versions, of
+ * the digests and of the scheduler: nothing is taken inside. A lower rank is taken first.
  */
 #ifndef HG_ENGINE_STORE_INTERNAL_H
 #define HG_ENGINE_STORE_INTERNAL_H
@@ -60,6 +62,7 @@
 #include "engine/refs.h"
 #include "engine/ropes.h"
 #include "engine/run.h"
+#include "engine/scheduler.h"
 #include "engine/side_table.h"
 #include "engine/timeline.h"
 #include "holog/holog.h"
@@ -221,6 +224,7 @@ struct holog_store {
     enum hg_conservation conservation; /* atomic: as set; written under the lock */
     struct hg_keeper keeper;
     struct hg_base base;
+    struct hg_scheduler sched; /* its own lock */
     struct hg_setting *settings;
     struct hg_timeline timeline;
     struct hg_sweep sweep;

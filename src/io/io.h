@@ -134,6 +134,8 @@ struct hg_io_ops {
     int (*thread_start)(struct hg_io *io, const char *name, void (*run)(void *arg), void *arg,
                         struct hg_thread **out_thread);
     void (*thread_join)(struct hg_io *io, struct hg_thread *t); /* frees t */
+    /* The calling thread gives way to others, as far as the system does that; may be NULL. */
+    void (*thread_low)(struct hg_io *io);
 
     /* Park while *word == expected, at most timeout_ns (UINT64_MAX = for ever); may return early.
      * wake: n waiters at the most (INT_MAX = all). A futex; in the sim, a scheduling point. */

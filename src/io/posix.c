@@ -612,6 +612,7 @@ const struct hg_io_ops hg_px_ops = {
     .random = hg_px_random,
     .sleep_ns = hg_px_sleep_ns,
     .thread_start = hg_px_thread_start,
+    .thread_low = hg_px_thread_low,
     .thread_join = hg_px_thread_join,
     .word_wait = hg_px_word_wait,
     .word_wake = hg_px_word_wake,

@@ -65,6 +65,7 @@ void hg_px_pool_release(struct hg_px_io *px);
 /* thread.c */
 int hg_px_thread_start(struct hg_io *io, const char *name, void (*run)(void *arg), void *arg,
                        struct hg_thread **out_thread);
+void hg_px_thread_low(struct hg_io *io);
 void hg_px_thread_join(struct hg_io *io, struct hg_thread *t);
 void hg_px_word_wait(struct hg_io *io, uint32_t *word, uint32_t expected, uint64_t timeout_ns);
 void hg_px_word_wake(struct hg_io *io, uint32_t *word, int n);

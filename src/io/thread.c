@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,6 +96,15 @@ void hg_px_thread_join(struct hg_io *io, struct hg_thread *t)
     int err = pthread_join(t->id, NULL);
     HG_ASSERT(err == 0); /* joined twice, or by itself */
     hg_free(t);
+}
+
+#define LOW_NICE 10
+
+void hg_px_thread_low(struct hg_io *io)
+{
+    HG_UNUSED(io);
+    /* Of a thread, on Linux. Whoever may not do it goes on as before. */
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LOW_NICE);
 }
 
 static struct timespec to_timespec(uint64_t ns)

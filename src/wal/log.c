@@ -355,14 +355,47 @@ static int declares(const struct hg_log *log, uint64_t features)
     return (features & ~log->active.feat_incompat) == 0;
 }
 
+/* What a frame may not use of the segment. */
+static uint64_t kept_from(const struct hg_log *log, unsigned flags, int use_kept)
+{
+    if (!use_kept)
+        return log->kept;
+    return (flags & HG_RESERVE_EDIT) != 0 ? 0 : HG_MIN(log->kept_for_edits, log->kept);
+}
+
 /* In the active segment. The opening frame of a new one always does. */
-static int fits(const struct hg_log *log, uint64_t at, size_t need, uint64_t features, int use_kept)
+static int fits(const struct hg_log *log, uint64_t at, size_t need, uint64_t features,
+                uint64_t kept)
 {
     uint64_t capacity = log->active.capacity;
-    uint64_t kept = use_kept ? 0 : log->kept;
 
     return !log->seal_due && declares(log, features) && need <= hg_frame_len_max(capacity) &&
            at + need <= capacity - kept;
+}
+
+/* What lets go of something tries more before it gives up: what the segment keeps, then a small one. */
+struct last_resort {
+    unsigned flags;
+    int use_kept;
+    int small; /* tries: a roll may only have synced, and the next one asks for less */
+};
+
+#define SMALL_TRIES 3
+
+static int roll(struct hg_log *log, size_t need, uint64_t features, struct last_resort *l)
+{
+    int rc = hg_log_roll(log, need, features, 0);
+
+    if (rc != HOLOG_E_NOSPC || log->poison != 0 || (l->flags & HG_RESERVE_DELETES) == 0)
+        return rc;
+    if (log->active.id != 0 && declares(log, features) && !l->use_kept) {
+        l->use_kept = 1;
+        return HOLOG_OK;
+    }
+    if (l->small >= SMALL_TRIES)
+        return rc;
+    l->small++;
+    return hg_log_roll(log, need, features, l->small);
 }
 
 int hg_log_reserve_in(struct hg_log *log, size_t body_len, uint64_t features, unsigned flags,
@@ -370,7 +403,7 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, uint64_t features, un
 {
     size_t need = HG_FRAME_HEADER_SIZE + body_len;
     int rolling = (flags & HG_RESERVE_ROLLING) != 0;
-    int use_kept = 0;
+    struct last_resort last = { .flags = flags };
 
     for (;;) {
         struct hg_group *g = hg_log_filling(log);
@@ -385,7 +418,7 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, uint64_t features, un
         }
         if (log->active.id == 0) {
             HG_ASSERT(!rolling);
-            rc = hg_log_roll(log, need, features);
+            rc = roll(log, need, features, &last);
             if (rc < 0)
                 return rc;
             continue;
@@ -406,12 +439,10 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, uint64_t features, un
         if (rc < 0)
             return rc;
         at = g->frames.len == 0 ? g->start : g->base + HG_ALIGN_UP(g->len, (size_t)8);
-        if (!fits(log, at, need, features, use_kept)) {
+        if (!fits(log, at, need, features, kept_from(log, flags, last.use_kept))) {
             HG_ASSERT(!rolling && need <= hg_frame_len_max(log->fixed.segment_size_max));
-            rc = hg_log_roll(log, need, features);
-            if (rc == HOLOG_E_NOSPC && (flags & HG_RESERVE_DELETES) != 0 && !use_kept)
-                use_kept = 1;
-            else if (rc < 0)
+            rc = roll(log, need, features, &last);
+            if (rc < 0)
                 return rc;
             continue;
         }
@@ -431,18 +462,24 @@ int hg_log_reserve_in(struct hg_log *log, size_t body_len, uint64_t features, un
     }
 }
 
-int hg_log_reserve(struct hg_log *log, size_t body_len, int deletes, struct hg_log_place *out)
+static unsigned reserve_flags(int deletes)
 {
-    return hg_log_reserve_in(log, body_len, 0, deletes ? HG_RESERVE_DELETES : 0, out);
+    return (deletes != 0 ? HG_RESERVE_DELETES : 0u) |
+           (deletes == HG_LOG_EDIT ? HG_RESERVE_EDIT : 0u);
 }
 
-int hg_log_need(struct hg_log *log, uint64_t features)
+int hg_log_reserve(struct hg_log *log, size_t body_len, int deletes, struct hg_log_place *out)
+{
+    return hg_log_reserve_in(log, body_len, 0, reserve_flags(deletes), out);
+}
+
+int hg_log_need(struct hg_log *log, uint64_t features, int deletes)
 {
     struct hg_log_place any;
 
     if (log->active.id != 0 && declares(log, features))
         return HOLOG_OK;
-    return hg_log_reserve_in(log, HG_BODY_MIN, features, 0, &any);
+    return hg_log_reserve_in(log, HG_BODY_MIN, features, reserve_flags(deletes), &any);
 }
 
 int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out_ticket)
@@ -754,6 +791,34 @@ uint64_t hg_log_bytes_behind(struct hg_log *log, hg_pos pos)
     }
     hg_mutex_unlock(log->io, &log->ext_lock);
     return bytes;
+}
+
+uint64_t hg_log_appended(const struct hg_log *log)
+{
+    return log->rolled_bytes + log->end + __atomic_load_n(&log->extent_bytes, __ATOMIC_RELAXED);
+}
+
+void hg_log_space(struct hg_log *log, struct hg_log_space *out)
+{
+    const struct hg_segment_entry *e;
+
+    *out = (struct hg_log_space){ .appended = hg_log_appended(log) };
+    hg_mutex_lock(log->io, &log->ext_lock);
+    e = (const struct hg_segment_entry *)(const void *)log->segments.data;
+    for (size_t i = 0; i < log->segments.len / sizeof *e; i++) {
+        uint64_t used = e[i].segment == log->active.id ? log->end : e[i].used;
+        int kind = (int)hg_segment_entry_kind(&e[i]);
+        if ((e[i].kind & HG_SEGMENT_REMOVED) != 0) {
+            out->removed += used;
+            continue;
+        }
+        out->used += used;
+        if (kind == HG_KIND_FRAMES)
+            out->largest_frames = HG_MAX(out->largest_frames, used);
+        if (kind == HG_KIND_EXTENTS)
+            out->largest_extents = HG_MAX(out->largest_extents, used);
+    }
+    hg_mutex_unlock(log->io, &log->ext_lock);
 }
 
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out)

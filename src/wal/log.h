@@ -69,6 +69,7 @@ struct hg_log_hooks {
 struct hg_log_options {
     uint32_t groups_in_flight; /* 1-8 */
     int background;            /* run the log's own thread */
+    int compacts;              /* edits may come: segments declare ahead what these need */
     uint32_t sync_interval_ms;
     struct hg_log_hooks hooks;
     holog_log_fn log;
@@ -106,10 +107,13 @@ struct hg_log_place {
 size_t hg_log_body_max(const struct hg_log *log);
 /* From now on the active segment declares these must-understand features (HG_FEATURE_*): rolls when it
  * does not. To be called before the reserve of a frame whose records need them (hg_rec_needs). May
- * release and retake the lock. HOLOG_E_NOSPC and other errors: as before, nothing is declared. */
-HG_MUST_CHECK int hg_log_need(struct hg_log *log, uint64_t features);
+ * release and retake the lock. deletes: as in hg_log_reserve. HOLOG_E_NOSPC and other errors: as before,
+ * nothing is declared. */
+HG_MUST_CHECK int hg_log_need(struct hg_log *log, uint64_t features, int deletes);
+#define HG_LOG_EDIT 2 /* `deletes` of an EDIT, which has the last of that room */
 /* HOLOG_E_NOSPC: no room for a new segment, nothing changed. `deletes`: it lets go of something, or
- * goes back to what was, and does nothing else; then it may use what a segment keeps for such. */
+ * goes back to what was, and does nothing else; then it may use what a segment keeps for such, and when that is
+ * used up, or the segment does not declare what it needs, makes a small one of what the old one leaves. */
 HG_MUST_CHECK int hg_log_reserve(struct hg_log *log, size_t body_len, int deletes,
                                  struct hg_log_place *out);
 
@@ -256,6 +260,16 @@ void hg_log_state(struct hg_log *log, struct hg_log_state *out);
 /* Bytes of frame segments behind a position. Lock held. */
 uint64_t hg_log_bytes_behind(struct hg_log *log, hg_pos pos);
 void hg_log_counters(struct hg_log *log, struct hg_log_counters *out);
+/* Bytes of segments, used; of those too that are to be unlinked. Lock held. */
+struct hg_log_space {
+    uint64_t used;
+    uint64_t removed;                         /* not among these */
+    uint64_t largest_frames, largest_extents; /* one segment */
+    uint64_t appended;                        /* see hg_log_appended */
+};
+void hg_log_space(struct hg_log *log, struct hg_log_space *out);
+/* Bytes by which frame and extent segments have grown since the log was opened, and some: it only grows. Lock held. */
+uint64_t hg_log_appended(const struct hg_log *log);
 /* The segments of the store with their used bytes. */
 HG_MUST_CHECK int hg_log_segments(struct hg_log *log, struct hg_buf *out_entries);
 /* Of an extent segment with lists (HG_SEGMENT_LISTS), to which nobody writes: all frames that name them are in segments with lower

@@ -59,7 +59,7 @@ int hg_log_roll_now(struct hg_log *log, uint64_t features)
     int rc =
         hg_log_reserve(log, HG_BODY_MIN, 0, &any); /* so that there is a segment, with a frame */
 
-    return rc < 0 ? rc : hg_log_roll(log, HG_FRAME_HEADER_SIZE + HG_BODY_MIN, features);
+    return rc < 0 ? rc : hg_log_roll(log, HG_FRAME_HEADER_SIZE + HG_BODY_MIN, features, 0);
 }
 
 int hg_log_covered(const struct hg_log *log, struct hg_segment_header *out)
@@ -152,11 +152,12 @@ int hg_log_edit(struct hg_log *log, const struct hg_edit *edit)
         rc = hg_log_sync(log); /* E2 */
     if (rc == HOLOG_OK) {
         hg_log_lock(log);
-        rc = hg_log_need(log, features_of(edit));
+        rc = hg_log_need(log, features_of(edit), HG_LOG_EDIT);
         if (rc == HOLOG_OK)
             rc = make_room(log, edit);
         if (rc == HOLOG_OK) /* it lets go of something: a full disk is no reason */
-            rc = hg_log_append_system(log, &body, 1, HOLOG_SYNC_COMMIT, 0, 1, &place, &ticket);
+            rc = hg_log_append_system(log, &body, 1, HOLOG_SYNC_COMMIT, 0, HG_LOG_EDIT, &place,
+                                      &ticket);
         if (rc == HOLOG_OK) {
             take_over(log, edit);
             rc = hg_log_wait(log, &ticket); /* E3; unlocks */

@@ -130,6 +130,7 @@ struct hg_log {
     struct hg_segment_header active; /* active.id == 0: none, the next reserve rolls */
     int seal_due;                    /* a crash has ended it: it takes no frame any more */
     uint64_t kept;                   /* at its end, for commits that delete */
+    uint64_t kept_for_edits;         /* of that, at most; the last of it */
     struct hg_file *file;            /* of the active segment; NULL when there is none */
     uint64_t end;                    /* of the last frame sealed or appended, unrounded */
     uint64_t sealed_end;             /* of the last frame sealed */
@@ -201,6 +202,7 @@ struct hg_log {
 
     struct hg_log_counters counters; /* but for extent_bytes */
     uint64_t extent_bytes;           /* atomic; written to extents since open */
+    uint64_t rolled_bytes;           /* of frame segments that this writer has left */
 };
 
 /* log.c */
@@ -222,6 +224,7 @@ struct hg_group *hg_log_filling(struct hg_log *log);
 enum hg_reserve_flags {
     HG_RESERVE_ROLLING = 1, /* by whoever rolls: the opening frame */
     HG_RESERVE_DELETES = 2, /* may use what a segment keeps, when there can be no other */
+    HG_RESERVE_EDIT = 4,    /* all of that */
 };
 /* features: what the segment of the frame must declare, besides what it does. */
 int hg_log_reserve_in(struct hg_log *log, size_t body_len, uint64_t features, unsigned flags,
@@ -235,9 +238,9 @@ int hg_log_quiesce(
 int hg_log_sync_held(struct hg_log *log);
 
 /* log_roll.c */
-/* To a segment that takes a frame of `need` bytes and declares these features too. Lock held, dropped
- * inside. */
-int hg_log_roll(struct hg_log *log, size_t need, uint64_t features);
+/* To a segment that takes a frame of `need` bytes and declares these features too; small: one that fits
+ * what the old one had room for, or if there is none, smaller with each try from 1 on. Lock held, dropped inside. */
+int hg_log_roll(struct hg_log *log, size_t need, uint64_t features, int small);
 int hg_log_open_active(struct hg_log *log, const struct hg_recovered *r);
 int hg_log_write_super(struct hg_log *log, uint32_t state); /* lock held or single-threaded */
 /* seg/<id>.tmp with space for h->capacity bytes taken, and a place in the list of segments; its

@@ -8,6 +8,8 @@
  *   R4  header of the new one, synced; rename; sync of seg/
  *   R5  SUPER: active segment and floor
  *   R6  the opening frame (SEGMENTS) joins the first group
+ * On a full disk, for what lets go of something, R2 is: the footer built, and its space taken; what the old segment has
+ * behind it given back to the disk; seg/<new>.tmp, with so much.
  *
  * What fails in R2, or in R4 before the rename, fails the commit that needed the roll and no other:
  * the .tmp is dropped, and the next commit rolls again, from the old segment or from its seal. What
@@ -369,6 +371,81 @@ static uint64_t next_capacity(const struct hg_log *log, size_t need)
     return HG_MIN(c, limit);
 }
 
+#define SMALL_FIRST (64u << 10) /* where the old segment has no room to give */
+
+/* Of a full disk: as much as the old segment gives, or as little as will do. */
+static uint64_t small_capacity(const struct hg_log *log, uint64_t room, size_t need, int try)
+{
+    uint64_t least = HG_MAX((uint64_t)HG_SEGMENT_MIN, HG_ALIGN_UP(4 * (uint64_t)need, HG_BLOCK));
+    uint64_t c = HG_MIN(HG_ALIGN_DOWN(room, (uint64_t)HG_BLOCK), log->active.capacity);
+
+    if (log->active.id == 0)
+        c = SMALL_FIRST >> (try - 1);
+    return HG_MIN(HG_MAX(c, least), (uint64_t)log->fixed.segment_size_max);
+}
+
+/* What is behind the old segment's footer goes back to the disk, for the new one; out_room: so much. */
+static int give_room(struct hg_log *log, const struct seal *seal, uint64_t *out_room)
+{
+    uint64_t end = seal->base + HG_ALIGN_UP(seal->len, (uint64_t)HG_BLOCK);
+
+    *out_room = log->active.capacity - HG_MIN(end, log->active.capacity);
+    return *out_room == 0 ? HOLOG_OK : log->io->ops->truncate(log->file, end);
+}
+
+/* It was of no use. Somebody else may have the room now: then the segment ends where it does. */
+static void take_room_back(struct hg_log *log, const struct seal *seal)
+{
+    uint64_t end = seal->base + HG_ALIGN_UP(seal->len, (uint64_t)HG_BLOCK);
+    struct holog_error_detail first;
+    int rc;
+
+    if (end >= log->active.capacity)
+        return;
+    hg_error_get(&first);
+    rc = log->io->ops->fallocate(log->file, 0, log->active.capacity);
+    hg_error_set(&first);
+    if (rc >= 0 || rc == HOLOG_E_NOTSUP)
+        return;
+    hg_log_lock(log);
+    log->kept -= HG_MIN(log->kept, log->active.capacity - end);
+    log->active.capacity = end;
+    log->zero_end = HG_MIN(log->zero_end, end);
+    hg_log_unlock(log);
+}
+
+/* R2 on a full disk: the other way round. */
+static int make_small(struct hg_log *log, struct hg_segment_header *h, size_t need, int try,
+                      struct seal *seal, struct hg_file **out_file)
+{
+    uint64_t room = 0;
+    int rc = HOLOG_OK;
+
+    if (log->active.id != 0)
+        rc = prepare_seal(log, seal);
+    if (rc == HOLOG_OK && log->active.id != 0)
+        rc = give_room(log, seal, &room);
+    if (rc < 0)
+        return rc;
+    h->capacity = small_capacity(log, room, need, try);
+    rc = hg_log_make_segment(log, h, out_file);
+    if (rc < 0 && log->active.id != 0)
+        take_room_back(log, seal);
+    return rc;
+}
+
+/* R2. */
+static int make_next(struct hg_log *log, struct hg_segment_header *h, size_t need, int small,
+                     struct seal *seal, struct hg_file **out_file)
+{
+    int rc;
+
+    if (small)
+        return make_small(log, h, need, small, seal, out_file);
+    rc = hg_log_make_segment(log, h, out_file);
+    return rc == HOLOG_OK && log->active.id != 0 ? prepare_seal(log, seal) : rc;
+}
+
 /* The active segment is sealed: the log goes on in the next, whoever makes it. Lock held. */
 static void leave_segment(struct hg_log *log, uint64_t size)
 {
@@ -378,6 +455,7 @@ static void leave_segment(struct hg_log *log, uint64_t size)
     (void)log->io->ops->close(log->file); /* synced and sealed: nothing left to lose */
     log->file = NULL;
     log->active.id = 0;
+    log->rolled_bytes += log->end;
     hg_footer_builder_destroy(log->footer);
     log->footer = NULL;
 }
@@ -391,6 +469,7 @@ static void enter_segment(struct hg_log *log, const struct hg_segment_header *h,
     log->features = h->feat_incompat;
     log->seal_due = 0;
     log->kept = hg_segment_kept(h->capacity);
+    log->kept_for_edits = hg_segment_kept(h->capacity) / 4;
     log->pred_epoch = h->epoch;
     log->end = log->sealed_end = HG_SEGMENT_HEADER_SIZE;
     log->zero_end = HG_SEGMENT_HEADER_SIZE;
@@ -406,7 +485,8 @@ static void enter_segment(struct hg_log *log, const struct hg_segment_header *h,
 
 /* R2-R5. Lock held, dropped inside; log->rolling keeps everybody else out. *out_broken: what failed
  * cannot be done again. */
-static int roll_files(struct hg_log *log, const struct hg_segment_header *h, int *out_broken)
+static int roll_files(struct hg_log *log, struct hg_segment_header *h, size_t need, int small,
+                      int *out_broken)
 {
     struct hg_file *file = NULL;
     struct seal seal = { 0 };
@@ -416,14 +496,11 @@ static int roll_files(struct hg_log *log, const struct hg_segment_header *h, int
 
     *out_broken = 0;
     hg_log_unlock(log);
-    rc = hg_log_make_segment(log, h, &file);
+    rc = make_next(log, h, need, small, &seal, &file);
     if (rc == HOLOG_OK && have_old) {
-        rc = prepare_seal(log, &seal);
-        if (rc == HOLOG_OK) {
-            rc = write_seal(log, &seal);
-            sealed = rc == HOLOG_OK;
-            *out_broken = !sealed;
-        }
+        rc = write_seal(log, &seal);
+        sealed = rc == HOLOG_OK;
+        *out_broken = !sealed;
     }
     if (rc == HOLOG_OK)
         rc = hg_log_publish_segment(log, h, file, out_broken);
@@ -455,7 +532,17 @@ static void set_predecessor(const struct hg_log *log, struct hg_segment_header *
     h->pred_epoch = log->pred_epoch;
 }
 
-int hg_log_roll(struct hg_log *log, size_t need, uint64_t features)
+#define AHEAD 4u /* segments: what has fewer may be read by who knows no edits */
+
+/* An edit may come when the disk is full, and a roll cannot. */
+static uint64_t features_ahead(const struct hg_log *log)
+{
+    return log->opts.compacts && log->segments.len / sizeof(struct hg_segment_entry) >= AHEAD
+               ? HG_FEATURE_COLD
+               : 0;
+}
+
+int hg_log_roll(struct hg_log *log, size_t need, uint64_t features, int small)
 {
     struct hg_segment_header h;
     int broken = 0;
@@ -483,8 +570,8 @@ int hg_log_roll(struct hg_log *log, size_t need, uint64_t features)
         rc = hg_log_new_header(log, HG_KIND_FRAMES, next_capacity(log, need), &h);
     if (rc == HOLOG_OK) {
         set_predecessor(log, &h);
-        h.feat_incompat = log->features | features;
-        rc = roll_files(log, &h, &broken);
+        h.feat_incompat = log->features | features | features_ahead(log);
+        rc = roll_files(log, &h, need, small, &broken);
         if (rc < 0 && broken)
             hg_log_poison(log, log->fill_seq, rc);
     }
@@ -615,6 +702,7 @@ static int reopen_active(struct hg_log *log, const struct hg_log_segment *seg,
         return rc;
     log->active = seg->header;
     log->kept = hg_segment_kept(seg->header.capacity);
+    log->kept_for_edits = log->kept / 4;
     log->end = log->sealed_end = r->end;
     log->zero_end = HG_ALIGN_UP(r->end, (uint64_t)HG_BLOCK);
     if (r->end % HG_BLOCK != 0) {

@@ -717,6 +717,16 @@ static int salvage_all(struct salvage *v)
     return rc >= 0 ? name_new_chain(v) : rc;
 }
 
+/* An EDIT was found, or what one has brought. */
+static int was_compacted(const struct hg_plan *p)
+{
+    int any = p->edits.removed.len > 0 || p->edits.cold.len > 0;
+
+    for (size_t i = 0; i < p->list.n; i++)
+        any |= p->list.e[i].s.kind == HG_KIND_HWP;
+    return any;
+}
+
 int hg_repair_salvage(struct hg_repairer *r)
 {
     struct salvage v = { .r = r, .source_at = SIZE_MAX, .pred = SIZE_MAX };
@@ -735,6 +745,8 @@ int hg_repair_salvage(struct hg_repairer *r)
     r->report.kept_through_number = p->link.number;
     if (!p->damaged && p->super_rc == HOLOG_OK)
         return HOLOG_OK;
+    if (p->extents.edits != NULL && !was_compacted(p))
+        p->extents.edits = NULL; /* declared ahead, and never used */
     if (p->extents.edits != NULL)
         return hg_error(HOLOG_E_NOTSUP,
                         "salvage does not know compressed segments yet, and there are such: "

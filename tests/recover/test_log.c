@@ -90,7 +90,7 @@ static int tag(struct writer *w, const char *name, uint64_t number)
     OK(hg_body_begin(&body, 0, NULL, 0));
     OK(hg_rec_tag(&body, number, 1, name, strlen(name), NULL));
     hg_log_lock(w->log);
-    int rc = hg_log_need(w->log, HG_FEATURE_VERSIONS);
+    int rc = hg_log_need(w->log, HG_FEATURE_VERSIONS, 0);
     if (rc == HOLOG_OK)
         rc = hg_log_append_system(w->log, &body, 1, HOLOG_SYNC_COMMIT, 0, 0, &place, &ticket);
     hg_buf_release(&body);
@@ -184,10 +184,10 @@ static int need_twice(struct writer *w)
     hg_log_lock(w->log);
     hg_log_state(w->log, &before);
     if (rc == HOLOG_OK)
-        rc = hg_log_need(w->log, HG_FEATURE_VERSIONS);
+        rc = hg_log_need(w->log, HG_FEATURE_VERSIONS, 0);
     hg_log_state(w->log, &first);
     if (rc == HOLOG_OK)
-        rc = hg_log_need(w->log, HG_FEATURE_VERSIONS);
+        rc = hg_log_need(w->log, HG_FEATURE_VERSIONS, 0);
     hg_log_state(w->log, &second);
     hg_log_unlock(w->log);
     cr_assert_eq(before.active_segment, 1);
@@ -231,7 +231,7 @@ static int need_on_a_full_disk(struct writer *w)
     struct hg_log_state s;
 
     hg_log_lock(w->log);
-    cr_assert_eq(hg_log_need(w->log, HG_FEATURE_VERSIONS), HOLOG_E_NOSPC);
+    cr_assert_eq(hg_log_need(w->log, HG_FEATURE_VERSIONS, 0), HOLOG_E_NOSPC);
     hg_log_state(w->log, &s);
     hg_log_unlock(w->log);
     cr_assert_eq(s.active_segment, 1);

@@ -4,9 +4,11 @@
  * lives.
  */
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,6 +88,7 @@ static void begin(void)
     box.opts.segment_size_max = 64 * KIB;
     box.opts.extent_segment_size_max = 1024 * KIB;
     box.opts.inline_max = 8 * KIB;
+    box.opts.no_compaction = 1;    /* it makes bases, too */
     box.opts.lock_wait_ms = 10000; /* a killed process lets go when its last write is over */
     box_open(&box);
     OK(holog_config(box.store, "retention.commits", "1", NULL, 0));
@@ -171,6 +174,14 @@ static unsigned files_of(const char *suffix, char *out_name)
     }
     (void)closedir(d);
     return n;
+}
+
+static int is_there(const char *name)
+{
+    char path[400];
+
+    (void)snprintf(path, sizeof path, "%s/%s", box.dir, name);
+    return access(path, F_OK) == 0;
 }
 
 static void lose_checkpoints(void)
@@ -341,6 +352,65 @@ Test(base, one_that_is_damaged_is_passed_over_while_the_log_is_whole)
     box_end(&box);
 }
 
+static void shorten_base(void)
+{
+    size_t len;
+    uint8_t *bytes;
+
+    cr_assert_eq(files_of(".base", base_name), 1u);
+    bytes = file_read(box.dir, base_name, &len);
+    file_write(box.dir, base_name, bytes, len - damage_at);
+    free(bytes);
+    lose_checkpoints();
+}
+
+static void lengthen_base(void)
+{
+    size_t len;
+    uint8_t *bytes;
+
+    cr_assert_eq(files_of(".base", base_name), 1u);
+    bytes = file_read(box.dir, base_name, &len);
+    bytes = realloc(bytes, len + 8);
+    cr_assert_not_null(bytes);
+    memset(bytes + len, 0, 8);
+    file_write(box.dir, base_name, bytes, len + 8);
+    free(bytes);
+    lose_checkpoints();
+}
+
+Test(base, one_of_another_length_is_passed_over_while_the_log_is_whole)
+{
+    fill();
+    make_base();
+    const size_t less[] = { 1,
+                            16,
+                            400,
+                            (size_t)hg_base_bytes(box.store) - 4096,
+                            (size_t)hg_base_bytes(box.store) - 100,
+                            (size_t)hg_base_bytes(box.store) };
+    for (size_t i = 0; i < sizeof less / sizeof less[0]; i++) {
+        damage_at = less[i];
+        OK(holog_close(box.store));
+        size_t len;
+        cr_assert_eq(files_of(".base", base_name), 1u);
+        uint8_t *whole = file_read(box.dir, base_name, &len);
+        box_open(&box);
+        same_after(shorten_base);
+        cr_assert_eq(hg_base_begins(box.store), 0u, "%zu less", damage_at);
+        OK(holog_close(box.store));
+        file_write(box.dir, base_name, whole, len);
+        free(whole);
+        box_open(&box);
+    }
+    same_after(lengthen_base);
+    cr_assert_eq(hg_base_begins(box.store), 0u);
+    make_base();
+    same_after(lose_checkpoints);
+    same_after(sound);
+    box_end(&box);
+}
+
 Test(base, a_damaged_one_is_replaced_by_the_next)
 {
     fill();
@@ -409,6 +479,101 @@ Test(base, an_empty_store_needs_none)
     box_end(&box);
 }
 
+static uint64_t number_at(const char *name, size_t at)
+{
+    size_t len;
+    uint8_t *bytes = file_read(box.dir, name, &len);
+    uint64_t number = 0;
+
+    cr_assert_gt(len, at + 8);
+    memcpy(&number, bytes + at, sizeof number);
+    free(bytes);
+    return number;
+}
+
+Test(base, who_does_not_know_bases_is_told_by_super_and_segments)
+{
+    char name[64];
+    uint64_t both[2];
+
+    fill();
+    make_base();
+    OK(holog_close(box.store));
+    both[0] = number_at("SUPER", 64);
+    both[1] = number_at("SUPER", 4096 + 64);
+    cr_assert_eq((both[0] | both[1]) & 24, 24u);
+    cr_assert_eq(files_of(".base", name), 1u);
+    cr_assert_eq(number_at(name, 72) & 24, 24u);
+    unsigned n = 0;
+    for (unsigned id = 1; id < 40; id++) {
+        (void)snprintf(name, sizeof name, "seg/%08x.hlog", id);
+        if (is_there(name))
+            n += (number_at(name, 72) & 24) == 24;
+    }
+    cr_assert_eq(n, 1u, "from the roll on");
+    box_open(&box);
+    box_end(&box);
+}
+
+enum {
+    WRITERS = 3,
+    EACH = 300
+};
+
+struct writer {
+    pthread_t thread;
+    unsigned index;
+    int rc;
+};
+
+static void *write_on(void *arg)
+{
+    struct writer *w = arg;
+    char path[32];
+
+    for (unsigned i = 0; i < EACH && w->rc == HOLOG_OK; i++) {
+        (void)snprintf(path, sizeof path, "w%u/%u", w->index, i % 50);
+        w->rc =
+            save_seed(box.store, path, 200 + i, w->index * 1000 + i, HOLOG_REPLACE | HOLOG_PARENTS);
+    }
+    return NULL;
+}
+
+/* Under sync modes in which commits are on their way all the time. */
+Test(base, one_is_made_beside_commits)
+{
+    struct writer w[WRITERS] = { { 0 } };
+    char path[32];
+
+    box_make(&box);
+    box.opts.segment_size_max = 256 * KIB;
+    box.opts.sync = HOLOG_SYNC_NONE;
+    box_open(&box);
+    for (unsigned i = 0; i < WRITERS; i++) {
+        w[i].index = i;
+        cr_assert_eq(pthread_create(&w[i].thread, NULL, write_on, &w[i]), 0);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        OK(hg_base_make(box.store));
+    for (unsigned i = 0; i < WRITERS; i++) {
+        cr_assert_eq(pthread_join(w[i].thread, NULL), 0);
+        OK(w[i].rc);
+    }
+    for (int again = 0; again < 2; again++) {
+        for (unsigned i = 0; i < WRITERS; i++) {
+            for (unsigned k = EACH - 50; k < EACH; k++) {
+                (void)snprintf(path, sizeof path, "w%u/%u", i, k % 50);
+                has_seed(box.store, path, 200 + k, i * 1000 + k);
+            }
+        }
+        OK(holog_close(box.store));
+        lose_checkpoints();
+        sound();
+        box_open(&box);
+    }
+    box_end(&box);
+}
+
 /* ---- with frames gone ----------------------------------------------------------------------------*/
 
 Test(base, what_was_before_may_go)
@@ -459,6 +624,16 @@ Test(base, a_damaged_one_is_named_when_the_log_begins_with_it)
         FAILS(HOLOG_E_CORRUPT, holog_verify(box.dir, 0, NULL, NULL, NULL, NULL), NULL);
         repair_base();
     }
+    damage_at = 300;
+    size_t len;
+    uint8_t *whole = file_read(box.dir, base_name, &len);
+    shorten_base();
+    FAILS(HOLOG_E_CORRUPT, holog_open(box.dir, &box.opts, &box.store), base_name);
+    file_write(box.dir, base_name, whole, len);
+    lengthen_base();
+    FAILS(HOLOG_E_CORRUPT, holog_open(box.dir, &box.opts, &box.store), base_name);
+    file_write(box.dir, base_name, whole, len);
+    free(whole);
     box_open(&box);
     char *after = everything(box.store);
     cr_assert_str_eq(before, after);
@@ -586,5 +761,95 @@ Test(base, statistics_count_it_apart)
     OK(holog_stats_get(reader, &before));
     cr_assert_eq(before.base_bytes, after.base_bytes);
     OK(holog_close(reader));
+    box_end(&box);
+}
+
+/* ---- those of earlier versions -------------------------------------------------------------------*/
+
+static void copy_golden(void)
+{
+    static const char *const names[] = { "SUPER",
+                                         "seg/00000003.hlog",
+                                         "seg/00000004.hlog",
+                                         "seg/00000005.hlog",
+                                         "seg/00000006.hlog",
+                                         "seg/00000007.base" };
+    char path[300];
+
+    box_make(&box);
+    (void)snprintf(path, sizeof path, "%s/seg", box.dir);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t len = 0;
+        void *data = file_read(GOLDEN_BASE, names[i], &len);
+        file_write(box.dir, names[i], data, len);
+        free(data);
+    }
+}
+
+static void golden_has(holog_view *v, const char *path, unsigned seed, size_t len)
+{
+    holog_value *value = NULL;
+    char want[1000];
+
+    for (size_t k = 0; k < len; k++)
+        want[k] = (char)('a' + (seed + k * 7) % 26);
+    OK(holog_view_load(v, path, &value));
+    cr_assert_eq(holog_value_size(value), len, "%s", path);
+    cr_assert_arr_eq(holog_value_data(value), want, len, "%s", path);
+    holog_value_release(value);
+}
+
+static void golden_is_changed(holog_view *v)
+{
+    holog_value *value = NULL;
+    char want[900];
+
+    for (size_t k = 0; k < sizeof want; k++)
+        want[k] = (char)('a' + k * 7 % 26);
+    for (unsigned i = 0; i < 60; i++)
+        want[i * 13 % 900] = (char)('A' + i % 26);
+    OK(holog_view_load(v, "changed", &value));
+    cr_assert_eq(holog_value_size(value), sizeof want);
+    cr_assert_arr_eq(holog_value_data(value), want, sizeof want);
+    holog_value_release(value);
+}
+
+/* golden_base/make.c says what it was made of. Its first two segments are gone. */
+Test(base, the_base_of_an_earlier_version_is_read)
+{
+    holog_view *v = NULL;
+    char text[64];
+    uint64_t number = 0;
+    int there = 1;
+
+    copy_golden();
+    OK(holog_verify(box.dir, 0, NULL, NULL, NULL, NULL));
+    box_open(&box);
+    cr_assert_eq(recovery().used_checkpoint, 1u);
+    cr_assert_eq(hg_base_begins(box.store), 5u);
+    OK(holog_config(box.store, "user.colour", NULL, text, sizeof text));
+    cr_assert_str_eq(text, "blue");
+    OK(holog_readlink(box.store, "link", text, sizeof text));
+    cr_assert_str_eq(text, "dir/1");
+    OK(holog_view_open(box.store, &v));
+    golden_is_changed(v);
+    golden_has(v, "dir/1/z1", 100, 50);
+    golden_has(v, "dir/0/z39", 39, 69);
+    golden_has(v, "later", 7, 77);
+    OK(holog_exists(box.store, "dir/2/z2", &there));
+    cr_assert_eq(there, 0);
+    holog_view_close(v);
+    OK(holog_ref(box.store, "here", &number));
+    OK(holog_view_open_at(box.store, number, &v));
+    golden_is_changed(v);
+    golden_has(v, "dir/1/z1", 1, 31);
+    golden_has(v, "dir/2/z2", 2, 32);
+    holog_view_close(v);
+    change("changed", 1, 'x');
+    same_after(lose_checkpoints);
+    make_base();
+    same_after(lose_checkpoints);
+    same_after(sound);
     box_end(&box);
 }
