@@ -13,14 +13,17 @@
 
 #include <holog/versions.h>
 
+#include "compactor.h"
 #include "engine.h"
 #include "util.h"
 
-#define BUFFERS 8
+#define BUFFERS      8
+#define EXTENT_BYTES (256 * MIB) /* the default */
 
 struct db {
     holog_store *store;
     int own_buffers;
+    struct bench_compactor *compactor; /* stand-in, or NULL */
 };
 
 struct worker {
@@ -50,6 +53,28 @@ static void version(char *out, size_t size)
     (void)snprintf(out, size, "%s", holog_version());
 }
 
+/* What was replaced is of no use any more, as it is to the others. */
+static int begin_churn(struct db *db, const struct bench_how *how)
+{
+    int rc = holog_config(db->store, "retention.commits", "1", NULL, 0);
+
+    if (rc != HOLOG_OK)
+        return fail("config", rc);
+    bench_compactor_start(db->store, how->extent_bytes != 0 ? how->extent_bytes : EXTENT_BYTES,
+                          &db->compactor);
+    return 0;
+}
+
+static int close_store(void *arg)
+{
+    struct db *db = arg;
+    int compacted = bench_compactor_stop(db->compactor, NULL);
+    int rc = holog_close(db->store);
+
+    free(db);
+    return rc == HOLOG_OK ? compacted : fail("close", rc);
+}
+
 static int open_store(const char *dir, const struct bench_how *how, enum holog_sync lazy,
                       int own_buffers, void **out_db)
 {
@@ -59,6 +84,7 @@ static int open_store(const char *dir, const struct bench_how *how, enum holog_s
     holog_options_init(&opts);
     opts.sync = how->flags & BENCH_OPEN_LAZY ? lazy : HOLOG_SYNC_COMMIT;
     opts.budget_bytes = how->budget_bytes;
+    opts.extent_segment_size_max = how->extent_bytes;
     if (how->flags & BENCH_OPEN_NO_CHECKPOINT)
         opts.checkpoint_tail_mib = 1u << 20;
     int rc = holog_open(dir, &opts, &store);
@@ -67,6 +93,10 @@ static int open_store(const char *dir, const struct bench_how *how, enum holog_s
     struct db *db = bench_alloc(sizeof *db);
     db->store = store;
     db->own_buffers = own_buffers;
+    if ((how->flags & BENCH_OPEN_CHURN) != 0 && begin_churn(db, how) != 0) {
+        (void)close_store(db); /* the first cause is kept */
+        return -1;
+    }
     *out_db = db;
     return 0;
 }
@@ -84,15 +114,6 @@ static int open_buffer(const char *dir, const struct bench_how *how, void **out_
 static int open_none(const char *dir, const struct bench_how *how, void **out_db)
 {
     return open_store(dir, how, HOLOG_SYNC_NONE, 0, out_db);
-}
-
-static int close_store(void *arg)
-{
-    struct db *db = arg;
-    int rc = holog_close(db->store);
-
-    free(db);
-    return rc == HOLOG_OK ? 0 : fail("close", rc);
 }
 
 static int sync_store(void *arg)
@@ -236,7 +257,7 @@ const struct bench_engine bench_engine_holog = {
     .name = "holog",
     .settings = "defaults: budget a quarter of RAM; sync COMMIT, or OS where one sync ends a load; "
                 "every read verified",
-    .can = BENCH_CAN_ALL,
+    .can = BENCH_CAN_ALL | BENCH_CAN_CHURN,
     .version = version,
     .open = open_plain,
     .close = close_store,

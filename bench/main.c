@@ -28,6 +28,10 @@ static const struct bench_scale full_scale = {
     .history_commits = 100000,
     .delta_value_mib = 1024,
     .deltas = 1000000,
+    .churn_mib = 1024,
+    .compact_mib = 1024,
+    .compact_idle_secs = 8,
+    .extent_mib = 256,
 };
 
 static const struct bench_scale quick_scale = {
@@ -46,15 +50,22 @@ static const struct bench_scale quick_scale = {
     .history_commits = 2000,
     .delta_value_mib = 16,
     .deltas = 20000,
+    .churn_mib = 64,
+    .compact_mib = 64,
+    .compact_idle_secs = 0.5,
+    .extent_mib = 8,
 };
 
 const struct bench_workload *const bench_workloads[] = {
-    &bench_durable_1t, &bench_durable_16t, &bench_durable_64t,    &bench_async,
-    &bench_latency,    &bench_durable_64k, &bench_bulk_random,    &bench_bulk_sorted,
-    &bench_get,        &bench_save_images, &bench_durable_images, &bench_load_images,
-    &bench_space,      &bench_verify,      &bench_reopen,         &bench_recovery,
-    &bench_growth,     &bench_ram,         &bench_list,           &bench_budget,
-    &bench_history,    &bench_delta,       &bench_deltas,
+    &bench_durable_1t,  &bench_durable_16t,     &bench_durable_64t,
+    &bench_async,       &bench_latency,         &bench_durable_64k,
+    &bench_bulk_random, &bench_bulk_sorted,     &bench_get,
+    &bench_save_images, &bench_durable_images,  &bench_load_images,
+    &bench_space,       &bench_verify,          &bench_reopen,
+    &bench_recovery,    &bench_growth,          &bench_ram,
+    &bench_list,        &bench_budget,          &bench_history,
+    &bench_delta,       &bench_deltas,          &bench_churn,
+    &bench_churn_4k,    &bench_compact_latency,
 };
 const unsigned bench_workload_count = sizeof bench_workloads / sizeof bench_workloads[0];
 
@@ -62,6 +73,7 @@ static const struct bench_child children[] = {
     { "tail", bench_child_tail },
     { "log", bench_child_log },
     { "budget", bench_child_budget },
+    { "churn", bench_child_churn },
 };
 
 const struct bench_engine *bench_engine_by_name(const char *name)
