@@ -24,7 +24,8 @@ struct bench_compactor {
     atomic_int stop;
     int failed;         /* read after the join, as what follows */
     uint64_t next_look; /* bytes used from which it is worth a look */
-    struct bench_compactions done;
+    pthread_mutex_t lock;
+    struct bench_compactions done; /* lock */
 };
 
 static int add_segment(void *ctx, const holog_segment_space *s)
@@ -79,10 +80,12 @@ static int compact(struct bench_compactor *c, const struct bench_segments *befor
 
     if (rc != HOLOG_OK)
         return fail("compact", rc);
+    (void)pthread_mutex_lock(&c->lock);
     c->done.segments += r.segments_removed;
     c->done.dead +=
         before->dead_segments < r.segments_removed ? before->dead_segments : r.segments_removed;
     c->done.moved_bytes += r.value_bytes;
+    (void)pthread_mutex_unlock(&c->lock);
     if (r.segments_removed == 0) /* what there is cannot be compacted yet */
         c->next_look = before->used + before->used / 8;
     return 0;
@@ -125,20 +128,28 @@ void bench_compactor_start(holog_store *store, uint64_t extent_bytes,
 
     c->store = store;
     c->extent_bytes = extent_bytes;
+    (void)pthread_mutex_init(&c->lock, NULL);
     if (pthread_create(&c->thread, NULL, compactor_main, c) != 0)
         bench_die("cannot start a thread");
     *out_compactor = c;
 }
 
-int bench_compactor_stop(struct bench_compactor *compactor, struct bench_compactions *out_done)
+struct bench_compactions bench_compactor_done(struct bench_compactor *compactor)
+{
+    (void)pthread_mutex_lock(&compactor->lock);
+    struct bench_compactions done = compactor->done;
+    (void)pthread_mutex_unlock(&compactor->lock);
+    return done;
+}
+
+int bench_compactor_stop(struct bench_compactor *compactor)
 {
     if (compactor == NULL)
         return 0;
     atomic_store(&compactor->stop, 1);
     (void)pthread_join(compactor->thread, NULL);
     int rc = compactor->failed;
-    if (out_done != NULL)
-        *out_done = compactor->done;
+    (void)pthread_mutex_destroy(&compactor->lock);
     free(compactor);
     return rc;
 }

@@ -21,8 +21,10 @@ struct bench_compactions {
 /* extent_bytes: the store's segment size, of those that large values are in. */
 void bench_compactor_start(struct holog_store *store, uint64_t extent_bytes,
                            struct bench_compactor **out_compactor);
-/* Waits for the one that is under way, and frees it. NULL is fine, as is out_done. */
-int bench_compactor_stop(struct bench_compactor *compactor, struct bench_compactions *out_done);
+/* Waits for the compaction that is under way, and frees it. NULL is fine. */
+int bench_compactor_stop(struct bench_compactor *compactor);
+/* So far; a compaction counts when it has ended. */
+struct bench_compactions bench_compactor_done(struct bench_compactor *compactor);
 
 /* Used and living bytes of a store, as they lie in its segments. */
 struct bench_segments {

@@ -89,7 +89,10 @@ extern const struct bench_engine bench_engine_files;
 
 /* The holog_store in bench_engine_holog's db, for what only holog can be asked. */
 struct holog_store;
+struct bench_compactions; /* compactor.h */
 struct holog_store *bench_holog_store(void *db);
+/* Of one that was opened with BENCH_OPEN_CHURN. */
+struct bench_compactions bench_holog_compactions(void *db);
 
 /* All that were built in, holog first. */
 extern const struct bench_engine *const bench_engines[];

@@ -40,6 +40,11 @@ struct holog_store *bench_holog_store(void *db)
     return ((struct db *)db)->store;
 }
 
+struct bench_compactions bench_holog_compactions(void *db)
+{
+    return bench_compactor_done(((struct db *)db)->compactor);
+}
+
 static int fail(const char *what, int rc)
 {
     struct holog_error_detail d;
@@ -68,7 +73,7 @@ static int begin_churn(struct db *db, const struct bench_how *how)
 static int close_store(void *arg)
 {
     struct db *db = arg;
-    int compacted = bench_compactor_stop(db->compactor, NULL);
+    int compacted = bench_compactor_stop(db->compactor);
     int rc = holog_close(db->store);
 
     free(db);

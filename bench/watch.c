@@ -32,6 +32,7 @@ static int process_bytes(struct bench_device_bytes *out_bytes)
 {
     char line[128];
     uint64_t read = 0;
+    uint64_t asked = 0;
     uint64_t written = 0;
     uint64_t dropped = 0;
     int found = 0;
@@ -40,14 +41,16 @@ static int process_bytes(struct bench_device_bytes *out_bytes)
     if (f == NULL)
         return bench_fail("no /proc/self/io");
     while (fgets(line, sizeof line, f) != NULL) {
+        found += take_number(line, "rchar:", &asked);
         found += take_number(line, "read_bytes:", &read);
         found += take_number(line, "write_bytes:", &written);
         found += take_number(line, "cancelled_write_bytes:", &dropped);
     }
     (void)fclose(f);
-    if (found != 3)
+    if (found != 4)
         return bench_fail("/proc/self/io does not count bytes");
-    *out_bytes = (struct bench_device_bytes){ .written = written - dropped, .read = read };
+    *out_bytes =
+        (struct bench_device_bytes){ .written = written - dropped, .read = read, .asked = asked };
     return 0;
 }
 

@@ -12,8 +12,9 @@
 /* Counted twice. /proc/self/io has what this process wrote, and dropped before it was on its way; but of a large folio
  * all of it, when one block of that changed. The disk has what was written there, others' too. */
 struct bench_device_bytes {
-    uint64_t written; /* by this process */
-    uint64_t read;
+    uint64_t written;      /* by this process */
+    uint64_t read;         /* by this process, with what the kernel reads ahead for it */
+    uint64_t asked;        /* by this process with read calls, from the page cache or the disk */
     uint64_t disk_written; /* below dir, by anybody; 0: there is no such count */
 };
 int bench_device_bytes(const char *dir,
