@@ -37,9 +37,9 @@ struct bench_scale {
     uint32_t compact_mib;       /* values of 1 MiB, and as much garbage */
     double compact_idle_secs;   /* commits at 1,000/s without it */
     uint32_t rewrite_wells, rewrite_planes, rewrite_rounds;
-    uint32_t plane_side;        /* pixels, square, uint16 */
-    uint32_t version_planes[2]; /* of the batches that versions are made of */
-    uint32_t extent_mib;        /* holog's segments of large values where compaction is measured */
+    uint32_t plane_side;            /* pixels, square, uint16 */
+    uint32_t version_planes[2];     /* of the batches that versions are made of */
+    uint32_t extent_mib, frame_mib; /* holog's segments where compaction is measured */
 };
 
 struct bench {

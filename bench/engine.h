@@ -36,8 +36,9 @@ enum bench_open_flags {
 struct bench_how {
     unsigned flags;        /* enum bench_open_flags */
     uint64_t budget_bytes; /* 0: the settings printed */
-    uint32_t
-        extent_bytes; /* holog's segments of large values, where little is written; 0: default */
+    /* Sizes of holog's segments of large and of small values, where little is written; 0: its own. */
+    uint32_t extent_bytes;
+    uint32_t frame_bytes;
 };
 
 struct bench_item {

@@ -90,6 +90,7 @@ static int open_store(const char *dir, const struct bench_how *how, enum holog_s
     opts.sync = how->flags & BENCH_OPEN_LAZY ? lazy : HOLOG_SYNC_COMMIT;
     opts.budget_bytes = how->budget_bytes;
     opts.extent_segment_size_max = how->extent_bytes;
+    opts.segment_size_max = how->frame_bytes;
     if (how->flags & BENCH_OPEN_NO_CHECKPOINT)
         opts.checkpoint_tail_mib = 1u << 20;
     int rc = holog_open(dir, &opts, &store);

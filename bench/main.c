@@ -37,6 +37,7 @@ static const struct bench_scale full_scale = {
     .plane_side = 2048,
     .version_planes = { 24, 96 },
     .extent_mib = 256,
+    .frame_mib = 64,
 };
 
 static const struct bench_scale quick_scale = {
@@ -55,8 +56,8 @@ static const struct bench_scale quick_scale = {
     .history_commits = 2000,
     .delta_value_mib = 16,
     .deltas = 20000,
-    .churn_mib = 64,
-    .compact_mib = 64,
+    .churn_mib = 32,
+    .compact_mib = 32,
     .compact_idle_secs = 0.5,
     .rewrite_wells = 8,
     .rewrite_planes = 24,
@@ -64,6 +65,7 @@ static const struct bench_scale quick_scale = {
     .plane_side = 512,
     .version_planes = { 24, 48 },
     .extent_mib = 8,
+    .frame_mib = 4,
 };
 
 const struct bench_workload *const bench_workloads[] = {
