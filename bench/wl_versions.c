@@ -227,7 +227,7 @@ static void report_regions(struct bench *b, const struct regions *r, uint32_t co
     bench_report_add(b->report, "region-worst", "holog", r->worst_bytes / plane_bytes);
     bench_report_add(b->report, "region-mean", "holog", r->all_bytes / count / plane_bytes);
     bench_report_note(b->report, "region-mean", "holog",
-                      "asked for %.3f; the kernel read the rest ahead",
+                      "holog asked for %.3f, what is more was read ahead",
                       r->all_asked / count / plane_bytes);
     bench_report_add(b->report, "region-ms", "holog", bench_median(ms, n));
 }
