@@ -15,7 +15,7 @@ struct bench_compactor;
 
 struct bench_compactions {
     uint64_t segments; /* that went */
-    uint64_t dead;     /* of these, without anything that had to be moved */
+    uint64_t dead;     /* of these, without anything alive when the compaction began */
     uint64_t moved_bytes;
 };
 /* extent_bytes: the store's segment size, of those that large values are in. */
