@@ -33,6 +33,13 @@ struct bench_scale {
     uint32_t history_commits;   /* that are kept, and gone back over */
     uint32_t delta_value_mib;   /* a value that 100 bytes are changed in */
     uint32_t deltas;            /* on one value */
+    uint32_t churn_mib;         /* live, replaced four times over */
+    uint32_t compact_mib;       /* values of 1 MiB, and as much garbage */
+    double compact_idle_secs;   /* commits at 1,000/s without it */
+    uint32_t rewrite_wells, rewrite_planes, rewrite_rounds;
+    uint32_t plane_side;            /* pixels, square, uint16 */
+    uint32_t version_planes[2];     /* of the batches that versions are made of */
+    uint32_t extent_mib, frame_mib; /* holog's segments where compaction is measured */
 };
 
 struct bench {
@@ -66,6 +73,8 @@ extern const struct bench_workload bench_save_images, bench_durable_images, benc
 extern const struct bench_workload bench_reopen, bench_recovery, bench_space, bench_growth;
 extern const struct bench_workload bench_ram, bench_list, bench_verify, bench_budget;
 extern const struct bench_workload bench_history, bench_delta, bench_deltas;
+extern const struct bench_workload bench_churn, bench_churn_4k, bench_compact_latency;
+extern const struct bench_workload bench_rewrite, bench_versions;
 
 extern const struct bench_workload *const bench_workloads[];
 extern const unsigned bench_workload_count;
@@ -78,6 +87,8 @@ struct bench_child {
 int bench_child_tail(int argc, char **argv);
 int bench_child_log(int argc, char **argv);
 int bench_child_budget(int argc, char **argv);
+int bench_child_churn(int argc, char **argv);
+int bench_child_rewrite(int argc, char **argv);
 const struct bench_engine *bench_engine_by_name(const char *name);
 
 /* ---- common steps (steps.c) ---- */

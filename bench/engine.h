@@ -20,19 +20,25 @@ enum bench_can {
     BENCH_CAN_BUDGET = 32,       /* keeps to bench_how.budget_bytes, more or less */
     BENCH_CAN_IMAGES = 64,       /* saves 8 MiB images, each durable */
     BENCH_CAN_BULK_IMAGES = 128, /* saves 8 MiB images, one sync at the end */
-    BENCH_CAN_ALL = 255
+    BENCH_CAN_ALL = 255,
+    BENCH_CAN_CHURN = 256 /* gives the space of what was replaced back, by itself */
 };
 
 enum bench_open_flags {
     /* A commit survives the process, not yet a power cut; engine->sync makes all durable. */
     BENCH_OPEN_LAZY = 1,
-    BENCH_OPEN_LARGE = 2,        /* values of 64 KiB and more are coming */
-    BENCH_OPEN_NO_CHECKPOINT = 4 /* let the log grow, where one can say so */
+    BENCH_OPEN_LARGE = 2,         /* values of 64 KiB and more are coming */
+    BENCH_OPEN_NO_CHECKPOINT = 4, /* let the log grow, where one can say so */
+    /* Values will be replaced all the time: no history, and what collects garbage is on. */
+    BENCH_OPEN_CHURN = 8
 };
 
 struct bench_how {
     unsigned flags;        /* enum bench_open_flags */
     uint64_t budget_bytes; /* 0: the settings printed */
+    /* Sizes of holog's segments of large and of small values, where little is written; 0: its own. */
+    uint32_t extent_bytes;
+    uint32_t frame_bytes;
 };
 
 struct bench_item {

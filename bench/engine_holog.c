@@ -16,7 +16,8 @@
 #include "engine.h"
 #include "util.h"
 
-#define BUFFERS 8
+#define BUFFERS      8
+#define EXTENT_BYTES (256 * MIB) /* the default */
 
 struct db {
     holog_store *store;
@@ -50,6 +51,23 @@ static void version(char *out, size_t size)
     (void)snprintf(out, size, "%s", holog_version());
 }
 
+/* What was replaced is of no use any more, as it is to the others. */
+static int begin_churn(struct db *db)
+{
+    int rc = holog_config(db->store, "retention.commits", "1", NULL, 0);
+
+    return rc == HOLOG_OK ? 0 : fail("config", rc);
+}
+
+static int close_store(void *arg)
+{
+    struct db *db = arg;
+    int rc = holog_close(db->store);
+
+    free(db);
+    return rc == HOLOG_OK ? 0 : fail("close", rc);
+}
+
 static int open_store(const char *dir, const struct bench_how *how, enum holog_sync lazy,
                       int own_buffers, void **out_db)
 {
@@ -59,6 +77,8 @@ static int open_store(const char *dir, const struct bench_how *how, enum holog_s
     holog_options_init(&opts);
     opts.sync = how->flags & BENCH_OPEN_LAZY ? lazy : HOLOG_SYNC_COMMIT;
     opts.budget_bytes = how->budget_bytes;
+    opts.extent_segment_size_max = how->extent_bytes;
+    opts.segment_size_max = how->frame_bytes;
     if (how->flags & BENCH_OPEN_NO_CHECKPOINT)
         opts.checkpoint_tail_mib = 1u << 20;
     int rc = holog_open(dir, &opts, &store);
@@ -67,6 +87,10 @@ static int open_store(const char *dir, const struct bench_how *how, enum holog_s
     struct db *db = bench_alloc(sizeof *db);
     db->store = store;
     db->own_buffers = own_buffers;
+    if ((how->flags & BENCH_OPEN_CHURN) != 0 && begin_churn(db) != 0) {
+        (void)close_store(db); /* the first cause is kept */
+        return -1;
+    }
     *out_db = db;
     return 0;
 }
@@ -84,15 +108,6 @@ static int open_buffer(const char *dir, const struct bench_how *how, void **out_
 static int open_none(const char *dir, const struct bench_how *how, void **out_db)
 {
     return open_store(dir, how, HOLOG_SYNC_NONE, 0, out_db);
-}
-
-static int close_store(void *arg)
-{
-    struct db *db = arg;
-    int rc = holog_close(db->store);
-
-    free(db);
-    return rc == HOLOG_OK ? 0 : fail("close", rc);
 }
 
 static int sync_store(void *arg)
@@ -236,7 +251,7 @@ const struct bench_engine bench_engine_holog = {
     .name = "holog",
     .settings = "defaults: budget a quarter of RAM; sync COMMIT, or OS where one sync ends a load; "
                 "every read verified",
-    .can = BENCH_CAN_ALL,
+    .can = BENCH_CAN_ALL | BENCH_CAN_CHURN,
     .version = version,
     .open = open_plain,
     .close = close_store,

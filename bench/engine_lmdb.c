@@ -207,7 +207,7 @@ const struct bench_engine bench_engine_lmdb = {
     .name = "lmdb",
     .settings = "defaults, 64 GiB map; one transaction a commit, or MDB_NOSYNC and one "
                 "mdb_env_sync at the end of a load; nothing is verified (LMDB has no checksums)",
-    .can = BENCH_CAN_ALL,
+    .can = BENCH_CAN_ALL | BENCH_CAN_CHURN,
     .version = version,
     .open = open_db,
     .close = close_db,

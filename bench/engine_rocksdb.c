@@ -16,6 +16,7 @@
 #endif
 #define CACHE_BYTES GIB
 #define BLOB_MIN    4096
+#define GC_FORCE    0.5
 
 struct db {
     rocksdb_t *db;
@@ -44,6 +45,14 @@ static void version(char *out, size_t size)
     (void)snprintf(out, size, "%s", BENCH_ROCKSDB_VERSION);
 }
 
+/* Of the oldest quarter of blob files, which is the default; and, what is not, as soon as half of that is garbage. */
+static void collect_garbage(rocksdb_options_t *options)
+{
+    rocksdb_options_set_enable_blob_gc(options, 1);
+    rocksdb_options_set_blob_gc_age_cutoff(options, 0.25);
+    rocksdb_options_set_blob_gc_force_threshold(options, GC_FORCE);
+}
+
 static void set_options(struct db *d, const struct bench_how *how, int blobs)
 {
     size_t cache = how->budget_bytes != 0 ? how->budget_bytes / 2 : CACHE_BYTES;
@@ -57,6 +66,8 @@ static void set_options(struct db *d, const struct bench_how *how, int blobs)
     if (blobs) {
         rocksdb_options_set_enable_blob_files(d->options, 1);
         rocksdb_options_set_min_blob_size(d->options, BLOB_MIN);
+        if (how->flags & BENCH_OPEN_CHURN)
+            collect_garbage(d->options);
     }
     d->table = rocksdb_block_based_options_create();
     d->cache = rocksdb_cache_create_lru(cache);
@@ -255,9 +266,12 @@ const struct bench_engine bench_engine_rocksdb = {
 
 const struct bench_engine bench_engine_blobdb = {
     .name = "rocksdb-blob",
-    .settings = "as rocksdb, with blob files for values from 4 KiB; only where values are large",
+    .settings =
+        "as rocksdb, with blob files for values from 4 KiB; only where values are large. churn: "
+        "garbage of the oldest quarter of blob files is collected (age cutoff 0.25), forced "
+        "from 0.5 on",
     .can = BENCH_CAN_LARGE | BENCH_CAN_LOAD | BENCH_CAN_BUDGET | BENCH_CAN_IMAGES |
-           BENCH_CAN_BULK_IMAGES,
+           BENCH_CAN_BULK_IMAGES | BENCH_CAN_CHURN,
     .version = version,
     .open = open_blobs,
     .close = close_db,

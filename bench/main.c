@@ -28,6 +28,16 @@ static const struct bench_scale full_scale = {
     .history_commits = 100000,
     .delta_value_mib = 1024,
     .deltas = 1000000,
+    .churn_mib = 1024,
+    .compact_mib = 1024,
+    .compact_idle_secs = 8,
+    .rewrite_wells = 8,
+    .rewrite_planes = 24,
+    .rewrite_rounds = 100,
+    .plane_side = 2048,
+    .version_planes = { 24, 96 },
+    .extent_mib = 256,
+    .frame_mib = 64,
 };
 
 static const struct bench_scale quick_scale = {
@@ -46,22 +56,36 @@ static const struct bench_scale quick_scale = {
     .history_commits = 2000,
     .delta_value_mib = 16,
     .deltas = 20000,
+    .churn_mib = 32,
+    .compact_mib = 32,
+    .compact_idle_secs = 0.5,
+    .rewrite_wells = 8,
+    .rewrite_planes = 24,
+    .rewrite_rounds = 20,
+    .plane_side = 512,
+    .version_planes = { 24, 48 },
+    .extent_mib = 8,
+    .frame_mib = 4,
 };
 
 const struct bench_workload *const bench_workloads[] = {
-    &bench_durable_1t, &bench_durable_16t, &bench_durable_64t,    &bench_async,
-    &bench_latency,    &bench_durable_64k, &bench_bulk_random,    &bench_bulk_sorted,
-    &bench_get,        &bench_save_images, &bench_durable_images, &bench_load_images,
-    &bench_space,      &bench_verify,      &bench_reopen,         &bench_recovery,
-    &bench_growth,     &bench_ram,         &bench_list,           &bench_budget,
-    &bench_history,    &bench_delta,       &bench_deltas,
+    &bench_durable_1t,  &bench_durable_16t,     &bench_durable_64t,
+    &bench_async,       &bench_latency,         &bench_durable_64k,
+    &bench_bulk_random, &bench_bulk_sorted,     &bench_get,
+    &bench_save_images, &bench_durable_images,  &bench_load_images,
+    &bench_space,       &bench_verify,          &bench_reopen,
+    &bench_recovery,    &bench_growth,          &bench_ram,
+    &bench_list,        &bench_budget,          &bench_history,
+    &bench_delta,       &bench_deltas,          &bench_churn,
+    &bench_churn_4k,    &bench_compact_latency, &bench_rewrite,
+    &bench_versions,
 };
 const unsigned bench_workload_count = sizeof bench_workloads / sizeof bench_workloads[0];
 
 static const struct bench_child children[] = {
-    { "tail", bench_child_tail },
-    { "log", bench_child_log },
-    { "budget", bench_child_budget },
+    { "tail", bench_child_tail },       { "log", bench_child_log },
+    { "budget", bench_child_budget },   { "churn", bench_child_churn },
+    { "rewrite", bench_child_rewrite },
 };
 
 const struct bench_engine *bench_engine_by_name(const char *name)
@@ -324,9 +348,10 @@ static void print_scale(const struct bench *b)
         (void)
             printf("--quick      a first look only: %.0f ms a run, %u paths instead of 1 M, %u and "
                    "%u images, %u MiB under the budget instead of 4 GiB, %u MiB tail, %u MiB of "
-                   "log for recovery; fixed costs weigh more than they should\n",
+                   "log for recovery, %u MiB of live data and segments of %u MiB where values are "
+                   "replaced; fixed costs weigh more than they should\n",
                    s->team_secs * 1e3, s->keys, s->save_images, s->durable_images,
-                   s->budget_values_mib, s->tail_mib, s->recovery_mib);
+                   s->budget_values_mib, s->tail_mib, s->recovery_mib, s->churn_mib, s->extent_mib);
 }
 
 static void print_head(const struct bench *b, const struct bench_machine *m)

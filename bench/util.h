@@ -105,7 +105,7 @@ int bench_pacer_stop(struct bench_pacer *pacer, double *out_ops_per_second);
 
 /* ---- children: this program again, with --child NAME ARG... ---- */
 
-#define BENCH_CHILD_ARGS 6
+#define BENCH_CHILD_ARGS 8
 #define BENCH_CHILD_OUT  8
 struct bench_child_result {
     int killed; /* it ended by SIGKILL, as some of them are meant to */

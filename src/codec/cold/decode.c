@@ -335,7 +335,7 @@ int hg_cold_preview(struct hg_coder *c, const struct hg_cold_head *h,
     struct job j = { c, h, parts, &none, out };
     struct hg_cold_array shape;
     struct lifted t;
-    unsigned count;
+    unsigned count = 0;
     size_t n;
     int rc = hg_cold_preview_shape(h, halvings, &shape, &count);
 
