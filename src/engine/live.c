@@ -253,7 +253,7 @@ static int copy_frames(struct hg_mark *m, uint64_t *at, uint64_t last)
     for (size_t i = first; i < to && rc == HOLOG_OK; i++) {
         const struct hg_moment *c = hg_timeline_at(t, i);
         struct hg_ref_frame f = { .offset = hg_pos_offset(c->frame), .len = c->len };
-        struct hg_live_place *p;
+        struct hg_live_place *p = NULL;
         if (c->number > last)
             return 0;
         rc = hg_mark_place(m, hg_pos_segment(c->frame), 0, &p);

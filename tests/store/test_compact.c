@@ -742,3 +742,73 @@ Test(compact, record_lists_in_extents_go_when_no_frame_that_is_replayed_names_th
     holog_view_close(view);
     box_end(&box);
 }
+
+static void damage_first_segment(void)
+{
+    size_t len = 0;
+    uint8_t *data = file_read(box.dir, "seg/00000001.hlog", &len);
+
+    data[len / 3] ^= 1; /* in some frame: it has no gaps */
+    file_write(box.dir, "seg/00000001.hlog", data, len);
+    free(data);
+}
+
+Test(compact, damage_in_frames_is_not_carried_on)
+{
+    holog_compact_report r = { .struct_size = sizeof r };
+
+    begin();
+    churn_small(0, 60);
+    let_go();
+    OK(holog_close(box.store));
+    box.store = NULL;
+    damage_first_segment();
+    box_open(&box);
+    char *before = store_text(box.store);
+    const holog_compact_options all = { .struct_size = sizeof all, .flags = HOLOG_COMPACT_ALL };
+    cr_assert_eq(holog_compact(box.store, &all, &r), HOLOG_E_CORRUPT);
+    struct holog_error_detail d;
+    holog_last_error(&d);
+    cr_assert_eq(d.segment, 1u);
+    cr_assert_eq(files_of(".hwp"), 0u);
+    char *after = store_text(box.store);
+    cr_assert_str_eq(before, after);
+    free(before);
+    free(after);
+    box_end(&box);
+}
+
+static int count_commit(void *ctx, const holog_commit_info *info)
+{
+    unsigned *n = ctx;
+
+    cr_assert_not_null(info->message);
+    n[0]++;
+    n[1] += info->records;
+    return 0;
+}
+
+Test(compact, the_log_tells_of_all_commits_that_are_kept)
+{
+    unsigned before[2] = { 0 };
+    unsigned after[2] = { 0 };
+    unsigned filtered[2] = { 0 };
+
+    begin();
+    OK(holog_config(box.store, "retention.bytes", "all", NULL, 0));
+    OK(holog_config(box.store, "retention.commits", "all", NULL, 0));
+    churn_small(0, 60);
+    OK(holog_log(box.store, NULL, 0, 0, count_commit, before));
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_gt(report.segments_removed, 10u);
+    for (int again = 0; again < 2; again++) {
+        after[0] = after[1] = filtered[0] = 0;
+        OK(holog_log(box.store, NULL, 0, 0, count_commit, after));
+        cr_assert_eq(after[0], before[0]);
+        cr_assert_eq(after[1], before[1]);
+        OK(holog_log(box.store, "small1-1", 0, 0, count_commit, filtered));
+        cr_assert_eq(filtered[0], 60u);
+        box_same_after_reopen(&box);
+    }
+    box_end(&box);
+}
