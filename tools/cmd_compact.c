@@ -114,7 +114,9 @@ static int compact(const struct args *args, holog_store *store, holog_compact_re
     };
 
     progress_begin(&progress, "compacting");
-    int rc = holog_compact(store, &opts, out);
+    int rc = holog_compact_pause(store); /* what is asked for, and nothing behind it */
+    if (rc == HOLOG_OK)
+        rc = holog_compact(store, &opts, out);
     progress_end(&progress);
     return rc < 0 ? cli_fail(args, rc, args->operands[0]) : EXIT_DONE;
 }

@@ -474,8 +474,12 @@ int holog_fold(holog_store *store, const char *path)
     if (rc == HOLOG_OK)
         rc = hg_must_be_blob(&r);
     hg_version_put(store, v);
+    if (rc < 0)
+        return rc;
+    hg_scheduler_hold(store); /* a compaction that nobody has asked for makes way */
     while (rc == HOLOG_OK && (rc = fold_rested(store, r.path)) > 0)
         rc = HOLOG_OK;
+    hg_scheduler_release(store);
     return rc;
 }
 

@@ -705,9 +705,28 @@ static void has_lists(unsigned n)
     }
 }
 
+/* All behind the base is replayed. */
+static void reopen_without_checkpoints(void)
+{
+    char chk[300];
+    char *before = store_text(box.store);
+
+    OK(holog_close(box.store));
+    box.store = NULL;
+    (void)snprintf(chk, sizeof chk, "%s/chk", box.dir);
+    remove_tree(chk);
+    OK(holog_verify(box.dir, 0, NULL, NULL, NULL, NULL));
+    box_open(&box);
+    char *after = store_text(box.store);
+    cr_assert_str_eq(before, after);
+    free(before);
+    free(after);
+}
+
 Test(compact, record_lists_in_extents_go_when_no_frame_that_is_replayed_names_them)
 {
     uint64_t tag = 0;
+    uint64_t tagged = 0;
     unsigned n = 0;
 
     begin();
@@ -716,6 +735,7 @@ Test(compact, record_lists_in_extents_go_when_no_frame_that_is_replayed_names_th
         for (unsigned end = n + 40; n < end; n++)
             save_list(n);
         if (round == 1) {
+            tagged = n - 1;
             OK(holog_ref(box.store, "HEAD", &tag));
             OK(holog_tag(box.store, "kept", tag, 0));
         }
@@ -727,7 +747,11 @@ Test(compact, record_lists_in_extents_go_when_no_frame_that_is_replayed_names_th
             cr_assert_lt(files_of(".hext"), extents, "round %u", round);
         has_lists(n);
         has_small((round + 1) * 30);
-        box_same_after_reopen(&box);
+        for (unsigned end = n + 3; n < end; n++) /* behind the base */
+            save_list(n);
+        let_go();
+        compact(0);
+        reopen_without_checkpoints();
         has_lists(n);
     }
     cr_assert_lt(files_of(".hext"), 3u);
@@ -736,7 +760,7 @@ Test(compact, record_lists_in_extents_go_when_no_frame_that_is_replayed_names_th
     uint8_t want[500];
     OK(holog_view_open_at(box.store, tag, &view));
     OK(holog_view_load(view, "list7", &v));
-    value_fill(want, sizeof want, 79 * 1000 + 7);
+    value_fill(want, sizeof want, tagged * 1000 + 7);
     cr_assert_eq(memcmp(holog_value_data(v), want, sizeof want), 0);
     holog_value_release(v);
     holog_view_close(view);
@@ -810,5 +834,37 @@ Test(compact, the_log_tells_of_all_commits_that_are_kept)
         cr_assert_eq(filtered[0], 60u);
         box_same_after_reopen(&box);
     }
+    box_end(&box);
+}
+
+Test(compact, what_lived_in_frames_is_moved_again_when_most_of_it_is_garbage)
+{
+    char path[40];
+
+    begin();
+    for (unsigned i = 0; i < 400; i++) {
+        (void)snprintf(path, sizeof path, "value%u", i);
+        OK(save_seed(box.store, path, 3000, i, 0));
+    }
+    churn_small(0, 20);
+    let_go();
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_gt(report.records, 300u);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 400; i++) {
+            (void)snprintf(path, sizeof path, "value%u", i);
+            if (round == 0 ? i % 4 != 0 : i % (4u << round) == 2u << round)
+                OK(holog_delete(box.store, path, NULL));
+        }
+        churn_small(20 + round * 20, 40 + round * 20);
+        let_go();
+        compact(0);
+        for (unsigned i = 0; i < 400; i += 4u << round) {
+            (void)snprintf(path, sizeof path, "value%u", i);
+            has_seed(box.store, path, 3000, i);
+        }
+        reopen_without_checkpoints();
+    }
+    has_small(80);
     box_end(&box);
 }
