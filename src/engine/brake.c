@@ -8,6 +8,7 @@
 #include "engine/scheduler_internal.h"
 
 #define DELAY_MAX_NS UINT64_C(5000000)    /* of one commit, just below the cap */
+#define FREE_MAX_NS  UINT64_C(250000000)  /* of one commit that brought much */
 #define PATIENCE_NS  UINT64_C(2000000000) /* at the cap, while nothing is done */
 #define LOOK_NS      UINT64_C(20000000)
 
@@ -118,12 +119,27 @@ static void count_stall(struct hg_scheduler *c, uint64_t ns)
         ;
 }
 
+/* As long as rounds take to free what has been appended since the last delay; the nearer to the cap, the more of it: so
+ * that commits get slower, and rather not to where they stand still. */
+static uint64_t time_to_free(struct hg_scheduler *c, double at)
+{
+    uint64_t appended = __atomic_load_n(&c->appended, __ATOMIC_RELAXED);
+    uint64_t last = __atomic_exchange_n(&c->braked_at, appended, __ATOMIC_RELAXED);
+    uint64_t rate = __atomic_load_n(&c->free_rate, __ATOMIC_RELAXED);
+    double ns = 0;
+
+    if (last != 0 && appended > last && rate > 0)
+        ns = at * (double)(appended - last) * 1e9 / (double)rate;
+    return ns < (double)FREE_MAX_NS ? (uint64_t)ns : FREE_MAX_NS;
+}
+
 /* The nearer to the cap, the longer: whoever commits most is slowed down most. */
 static void delay(holog_store *s, const struct hg_estimate *e)
 {
     double at = (double)(e->used - e->held_soft) / (double)(e->held_cap - e->held_soft + 1);
+    uint64_t ns = (uint64_t)(at * at * (double)DELAY_MAX_NS);
 
-    s->io->ops->sleep_ns(s->io, 1 + (uint64_t)(at * at * (double)DELAY_MAX_NS));
+    s->io->ops->sleep_ns(s->io, 1 + HG_MAX(ns, time_to_free(&s->sched, at)));
 }
 
 /* With what a round that is under way may still bring. */

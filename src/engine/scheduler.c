@@ -9,12 +9,14 @@
 #include "engine/compact.h"
 #include "engine/scheduler_internal.h"
 
-#define SECOND    UINT64_C(1000000000)
-#define IDLE_NS   (10 * SECOND) /* readers and views may have let go of something */
-#define FIRST_NS  SECOND        /* who opens a store to change one thing closes it before that */
-#define NAP_NS    (SECOND / 100)
-#define ENTRY     96u /* bytes, about, of a record and its frame beside the value and the path */
-#define COMMIT    64u /* of a frame that is kept for its commit */
+#define SECOND   UINT64_C(1000000000)
+#define IDLE_NS  (10 * SECOND) /* readers and views may have let go of something */
+#define FIRST_NS SECOND        /* who opens a store to change one thing closes it before that */
+#define NAP_NS   (SECOND / 100)
+#define ENTRY    96u /* bytes, about, of a record and its frame beside the value and the path */
+#define COMMIT   64u /* of a frame that is kept for its commit */
+#define ROUNDS \
+    4u /* to an allowance: what a round takes and brings is on the disk twice, until it ends */
 #define ALLOW_MIN (UINT64_C(256) << 10)
 
 /* ---- what lives ----------------------------------------------------------------------------------*/
@@ -240,14 +242,26 @@ static void count_round(struct hg_scheduler *c, const holog_compact_report *r)
                        __ATOMIC_RELAXED);
 }
 
+/* Where nothing lives goes at once: that says nothing of what comes. */
+static void note_rate(struct hg_scheduler *c, const holog_compact_report *r, uint64_t ns)
+{
+    uint64_t freed = r->removed_bytes - HG_MIN(r->added_bytes, r->removed_bytes);
+    uint64_t was = __atomic_load_n(&c->free_rate, __ATOMIC_RELAXED);
+    uint64_t now = (uint64_t)((double)freed * 1e9 / (double)HG_MAX(ns, (uint64_t)1));
+
+    if (r->segments_added > 0)
+        __atomic_store_n(&c->free_rate, was == 0 ? now : (was + now) / 2, __ATOMIC_RELAXED);
+}
+
 static int run_round(holog_store *s, const struct hg_estimate *e, holog_compact_report *r)
 {
     struct hg_scheduler *c = &s->sched;
-    uint64_t room = e->cap - HG_MIN(e->used, e->cap);
-    int rc = hg_compact_background(s, HG_MAX(room, e->allowance / 2), r);
+    uint64_t begun = s->io->ops->now_ns(s->io);
+    int rc = hg_compact_background(s, e->allowance / ROUNDS, r);
 
     if (rc > 0) {
         count_round(c, r);
+        note_rate(c, r, s->io->ops->now_ns(s->io) - begun);
         gained(s, r->segments_added > 0);
         return rc;
     }

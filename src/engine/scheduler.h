@@ -57,6 +57,8 @@ struct hg_scheduler {
     uint32_t told;            /* atomic: what cannot be lowered has been told */
     uint64_t appended;        /* atomic: bytes of the log since open, as the last group found it */
     uint64_t soft_at;         /* atomic: in these bytes, where commits are held back */
+    uint64_t braked_at;       /* atomic: in these bytes, at the last delay */
+    uint64_t free_rate;       /* atomic: bytes/s that rounds have freed of late; 0: not known */
     uint64_t done, total;     /* atomic: of the round under way, in bytes read and written */
     uint64_t begun_ns;        /* atomic: of that; 0: there is none */
     uint64_t moving;          /* atomic: what its output may take */

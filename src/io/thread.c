@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,13 +97,13 @@ void hg_px_thread_join(struct hg_io *io, struct hg_thread *t)
     hg_free(t);
 }
 
-#define LOW_NICE 10
-
 void hg_px_thread_low(struct hg_io *io)
 {
     HG_UNUSED(io);
-    /* Of a thread, on Linux. Whoever may not do it goes on as before. */
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), LOW_NICE);
+    /* It gets its share of a busy machine, or commits would wait for it, but never interrupts who was woken: a commit.
+     * Of a thread, on Linux; whoever may not do it goes on as before. */
+    const struct sched_param none = { 0 };
+    (void)sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
 static struct timespec to_timespec(uint64_t ns)
