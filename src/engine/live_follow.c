@@ -44,9 +44,26 @@ static void source_close(struct hg_mark *m, struct source *src)
     hg_digest_put(m->s->refs, src->digest);
 }
 
-static int source_find(const struct hg_live_place *p, struct source *src, uint32_t offset,
-                       struct hg_ref *out)
+/* In pages, that were read before if that can be. */
+static int find_moved(struct hg_mark *m, const struct hg_live_place *p, struct source *src,
+                      uint32_t offset, struct hg_ref *out)
 {
+    hg_pos birth = hg_pos_make(p->g.segment, offset);
+    int rc = HOLOG_OK;
+
+    if (hg_refs_remembered(m->s->refs, birth, out))
+        return HOLOG_OK;
+    rc = hg_ref_read(&src->reader, offset, out);
+    if (rc == HOLOG_OK)
+        hg_refs_remember(m->s->refs, birth, out);
+    return rc;
+}
+
+static int source_find(struct hg_mark *m, const struct hg_live_place *p, struct source *src,
+                       uint32_t offset, struct hg_ref *out)
+{
+    if (src->digest == NULL && p->home != 0)
+        return find_moved(m, p, src, offset, out);
     if (src->digest == NULL)
         return hg_ref_read(&src->reader, offset, out);
     if (hg_digest_find(src->digest, offset, out))
@@ -206,7 +223,7 @@ static int take(struct hg_mark *m, struct hg_live_place *p, struct source *src, 
 
     if (was == 3 || (was == 1 && !version))
         return HOLOG_OK;
-    rc = source_find(p, src, offset, &r);
+    rc = source_find(m, p, src, offset, &r);
     if (rc < 0)
         return rc;
     version = version && r.type == HG_REC_DELTA;

@@ -44,6 +44,7 @@ struct hg_refs {
     struct hg_files *files;
     struct hg_cache *cache;
     uint64_t bytes_max;
+    struct hg_moved_refs *moved;
     struct hg_mutex lock; /* rank 5; guards all that follows */
     uint64_t bytes;       /* of those that are kept */
     struct hg_digest *newest, *oldest;
@@ -61,8 +62,23 @@ int hg_refs_create(struct hg_io *io, struct hg_files *files, struct hg_cache *ca
     r->files = files;
     r->cache = cache;
     r->bytes_max = budget_bytes / SHARE;
+    int rc = hg_moved_refs_create(io, cache, r->bytes_max, &r->moved);
+    if (rc < 0) {
+        hg_free(r);
+        return rc;
+    }
     *out_refs = r;
     return HOLOG_OK;
+}
+
+int hg_refs_remembered(struct hg_refs *r, hg_pos birth, struct hg_ref *out)
+{
+    return hg_moved_refs_find(r->moved, birth, out);
+}
+
+void hg_refs_remember(struct hg_refs *r, hg_pos birth, const struct hg_ref *ref)
+{
+    hg_moved_refs_note(r->moved, birth, ref);
 }
 
 uint64_t hg_refs_bytes(struct hg_refs *r)
@@ -405,6 +421,7 @@ void hg_refs_destroy(struct hg_refs *r)
         return;
     drop_idle(r);
     HG_ASSERT(r->newest == NULL);
+    hg_moved_refs_destroy(r->moved);
     hg_free(r);
 }
 

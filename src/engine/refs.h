@@ -32,6 +32,12 @@ struct hg_ref {
     const struct hg_piece *pieces; /* borrowed */
 };
 
+/* Of a segment that was replaced: what is remembered of the record at `birth`, which refers to nothing. 0: not known. */
+struct hg_refs;
+int hg_refs_remembered(struct hg_refs *r, hg_pos birth, struct hg_ref *out);
+/* It has been read. */
+void hg_refs_remember(struct hg_refs *r, hg_pos birth, const struct hg_ref *ref);
+
 struct hg_ref_frame {
     uint32_t offset;
     uint32_t len;

@@ -30,7 +30,8 @@
  *   keep.c       a condition beside the rules of retention
  *   live.c       what lives, segment by segment; live_walk.c the roots in use, live_follow.c what
  *                records refer to, live_things.c thing by thing, live_sets.c its sets
- *   refs.c       which records a sealed segment has, and what they name; of others refs_read.c
+ *   refs.c       which records a sealed segment has, and what they name; of others refs_read.c, and
+ *                what of these is remembered refs_moved.c
  *   space.c      holog_space
  *   base.c       index checkpoints that a log begins with; start.c where an open begins
  *   scheduler.c  compactions that nobody has asked for; commits that wait for them brake.c, how fast

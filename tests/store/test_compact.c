@@ -859,13 +859,12 @@ Test(compact, what_lived_in_frames_is_moved_again_when_most_of_it_is_garbage)
         churn_small(20 + round * 20, 40 + round * 20);
         let_go();
         compact(0);
-        fprintf(stderr, "round %u removed %lu added %lu records %lu hwp %u\n", round,
                 report.segments_removed, report.segments_added, report.records, files_of(".hwp"));
-        for (unsigned i = 0; i < 400; i += 4u << round) {
-            (void)snprintf(path, sizeof path, "value%u", i);
-            has_seed(box.store, path, 3000, i);
-        }
-        reopen_without_checkpoints();
+                for (unsigned i = 0; i < 400; i += 4u << round) {
+                    (void)snprintf(path, sizeof path, "value%u", i);
+                    has_seed(box.store, path, 3000, i);
+                }
+                reopen_without_checkpoints();
     }
     has_small(80);
     box_end(&box);
