@@ -3,7 +3,8 @@
  *
  * A part of a large raw chunk that lies in less than half of it is read as the stretch of bytes that holds
  * it: only its 64 KiB blocks are read and verified, and the chunk does not take room in the cache; unless a
- * part of it was read not long ago, and there is room. Anything else reads the chunk whole, which is then
+ * part of it was read not long ago, and there is room. Of a chunk that is compressed it is the tiles that have something
+ * of the part, in place of such a stretch, which has whole rows of them. Anything else reads the chunk whole, which is then
  * cached: as it is stored, where it is one of many and nobody has asked for it before; else decoded, in place
  * of that, as who reads one chunk, or a part of it, often comes back.
  *
@@ -135,13 +136,62 @@ static void copy_out(const holog_array *a, const struct hg_array_walk *w, const 
                     w->stride, first, w->chunk_stride);
 }
 
+struct box_axes {
+    uint64_t n[HG_RANK_MAX + 1];
+    uint64_t lo[HG_RANK_MAX + 1];
+    uint64_t count[HG_RANK_MAX + 1];
+};
+
+/* From the part's first element to its last, along each axis; what its steps leave out is in it. */
+static struct hg_value_box box_of(const holog_array *a, const struct hg_array_walk *w,
+                                  struct box_axes *axes)
+{
+    unsigned rank = a->doc.rank;
+    uint32_t word = hg_type_word(a->doc.type);
+
+    for (unsigned i = 0; i < rank; i++) {
+        axes->n[i] = a->grid[i];
+        axes->lo[i] = w->parts.part.start[i];
+        axes->count[i] = (w->parts.part.count[i] - 1) * w->region.step[i] + 1;
+    }
+    if (word != a->doc.type.size) { /* complex */
+        axes->n[rank] = axes->count[rank] = a->doc.type.size / word;
+        axes->lo[rank++] = 0;
+    }
+    return (struct hg_value_box){ word, rank, axes->n, axes->lo, axes->count };
+}
+
+/* 1: not as a box. */
+static int read_box(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
+                    const struct hg_locator *loc, uint8_t *out)
+{
+    struct box_axes axes;
+    struct hg_value_box box = box_of(a, w, &axes);
+    int64_t stride[HG_RANK_MAX];
+    holog_value *part = NULL;
+    int rc = hg_value_box(a->store, loc, n->path, &box, &part);
+
+    if (rc != HOLOG_OK)
+        return rc;
+    hg_strides_of(a->doc.rank, axes.count, a->doc.type.size, stride);
+    for (unsigned i = 0; i < a->doc.rank; i++)
+        stride[i] *= (int64_t)w->region.step[i];
+    hg_copy_strided(a->doc.rank, w->parts.part.count, a->doc.type.size, out + hg_array_walk_at(w),
+                    w->stride, holog_value_data(part), stride);
+    holog_value_release(part);
+    return HOLOG_OK;
+}
+
 static int read_stretch(const holog_array *a, const struct hg_array_walk *w, struct hg_nodes *n,
                         const struct hg_locator *loc, uint8_t *out)
 {
     holog_value *part = NULL;
-    int rc = hg_value_part(a->store, loc, n->path, hg_array_walk_in_chunk(a, w), stretch_of(a, w),
-                           &part);
+    int rc = read_box(a, w, n, loc, out);
 
+    if (rc != 1)
+        return rc;
+    rc = hg_value_part(a->store, loc, n->path, hg_array_walk_in_chunk(a, w), stretch_of(a, w),
+                       &part);
     if (rc < 0)
         return rc;
     copy_out(a, w, holog_value_data(part), out);

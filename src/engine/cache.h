@@ -126,6 +126,7 @@ struct hg_mem *hg_cache_hold(struct hg_cache *c, hg_pos birth);
 /* What was made of it, offered with that form (not 0), or NULL; a hit where there is one, else nothing. */
 struct hg_mem *hg_cache_find_form(struct hg_cache *c, hg_pos birth, uint64_t form);
 int hg_cache_has_form(struct hg_cache *c, hg_pos birth, uint64_t form); /* just now */
+void hg_cache_count_miss(struct hg_cache *c); /* of a value that is not read to be kept */
 /* What is stored is wanted no more, now that something made of it is kept. */
 void hg_cache_forget(struct hg_cache *c, hg_pos birth);
 /* 1: a part of this value was asked for not long ago, too, and there is room to keep all its bytes. */

@@ -378,6 +378,11 @@ int hg_cache_has_form(struct hg_cache *c, hg_pos birth, uint64_t form)
     return there;
 }
 
+void hg_cache_count_miss(struct hg_cache *c)
+{
+    add64(&c->misses, 1);
+}
+
 void hg_cache_forget(struct hg_cache *c, hg_pos birth)
 {
     hg_mutex_lock(c->io, &c->value_lock);

@@ -388,6 +388,56 @@ int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to, vo
     return rc;
 }
 
+/* Axes as tiles have them: the outer ones are merged, of which a box can only be one if what it has of them is in one
+ * piece. */
+static int fold_axes(const struct hg_value_box *b, unsigned rank, struct hg_hwp_box *out)
+{
+    unsigned merged = b->rank - rank;
+    unsigned first = HG_HWP_RANK - rank;
+    uint64_t lo = 0;
+    uint64_t count = 1;
+
+    *out = (struct hg_hwp_box){ { 0 }, { 1, 1, 1, 1 } };
+    for (unsigned i = 0; i <= merged; i++) {
+        if (count > 1 && b->count[i] != b->n[i])
+            return 0;
+        lo = lo * b->n[i] + b->lo[i];
+        count *= b->count[i];
+    }
+    for (unsigned i = 0; i < rank; i++) {
+        out->lo[first + i] = i == 0 ? lo : b->lo[merged + i];
+        out->n[first + i] = i == 0 ? count : b->count[merged + i];
+    }
+    return 1;
+}
+
+/* 0: the value's elements are not those that the caller takes them for. The array may have been made anew since it was
+ * compressed, or before. */
+static int fold_box(const struct hg_value_box *b, const struct hg_hwp_value *v,
+                    struct hg_hwp_box *out)
+{
+    struct hg_hwp_shape shape;
+
+    return (v->flags & HG_HWP_ARRAY) && b->rank > 0 && b->size == v->shape.size &&
+           hg_hwp_fold(v->shape.size, v->shape.kind, b->rank, b->n, &shape) == HOLOG_OK &&
+           hg_hwp_is_alike(&shape, &v->shape) && fold_axes(b, shape.rank, out);
+}
+
+int hg_cold_box(struct hg_cold *c, hg_pos birth, const struct hg_value_box *box, void *out)
+{
+    struct hg_cold_set *set = get(c);
+    const struct hg_hwp_bases bases = { .ctx = set, .read = read_base };
+    const struct hg_hwp_value *v = NULL;
+    struct segment *seg = find(set, birth, &v);
+    struct hg_hwp_box folded;
+    int rc = seg == NULL ? HOLOG_E_STALE : 1;
+
+    if (seg != NULL && fold_box(box, v, &folded))
+        rc = hg_hwp_region(seg->hwp, v, &folded, 0, out, &bases);
+    put(c, set);
+    return rc;
+}
+
 /* ---- frame segments that were replaced -----------------------------------------------------------*/
 
 static const struct hg_hwp_page *find_pages(const struct hg_cold_set *set, uint32_t segment,

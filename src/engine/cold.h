@@ -3,7 +3,8 @@
  *
  * A value keeps its birth position for ever. Its record may be where it was, while its bytes are no longer in
  * the extents that the record names: then one of these segments has them, under the record's position. What is
- * read is checked by the segment's own hashes, and by who asked against the record's block table.
+ * read is checked by the segment's own hashes, and by who asked against the record's block table; but for boxes, of
+ * which the table knows nothing.
  *
  * What lived in a frame segment that was replaced is there as pages, at the offsets it had: the cache asks for
  * them in place of its file (hg_cache_replace), so that who reads a record need not know. All pages of one segment are in
@@ -59,6 +60,18 @@ void hg_cold_sizes(struct hg_cold *c, struct hg_cold_sizes *out);
 /* Bytes [from, to) of it. HOLOG_E_STALE: it has not been moved. */
 HG_MUST_CHECK int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to,
                                void *out);
+/* Some of its elements: as many as `count` along each axis, from `lo` on, of a C order array of shape `n`. */
+struct hg_value_box {
+    uint32_t
+        size; /* bytes of an element; those of complex numbers are two, on an axis of their own */
+    unsigned rank; /* 1 to HG_RANK_MAX + 1 */
+    const uint64_t *n, *lo, *count;
+};
+/* Only the tiles are read that have something of it. They are checked by the segment's own hashes, of heads, of parts
+ * and of what comes out, and by nothing else. 1: it is not there as elements of that size and shape. HOLOG_E_STALE: it
+ * has not been moved. out: C order. */
+HG_MUST_CHECK int hg_cold_box(struct hg_cold *c, hg_pos birth, const struct hg_value_box *box,
+                              void *out);
 
 /* ---- frame segments that were replaced -----------------------------------------------------------*/
 

@@ -379,6 +379,11 @@ HG_MUST_CHECK int hg_value_range(holog_store *s, const struct hg_locator *loc, c
  * value, and is the caller's to release. */
 HG_MUST_CHECK int hg_value_part(holog_store *s, const struct hg_locator *loc, const char *path,
                                 uint64_t offset, size_t len, holog_value **out_value);
+/* Elements of a large value whose bytes have been moved: *out_value has those of the box, C order, and is the caller's
+ * to release. What they are checked by is not the record's block table, as blocks go across the tiles: hg_cold_box. 1: it
+ * is in the cache, or not there as such elements, or just not there: hg_value_part, as long as the value is. */
+HG_MUST_CHECK int hg_value_box(holog_store *s, const struct hg_locator *loc, const char *path,
+                               const struct hg_value_box *box, holog_value **out_value);
 HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out,
                                   size_t *out_len);
 

@@ -389,6 +389,69 @@ int hg_value_part(holog_store *s, const struct hg_locator *loc, const char *path
     return HOLOG_OK;
 }
 
+static size_t box_bytes(const struct hg_value_box *box)
+{
+    size_t bytes = box->size;
+
+    for (unsigned i = 0; i < box->rank; i++)
+        bytes *= (size_t)box->count[i];
+    return bytes;
+}
+
+/* The record is asked whether the bytes that were moved are the value: of deltas they are not, and of another value
+ * neither. */
+static int read_box(holog_store *s, const struct hg_locator *loc, const char *path,
+                    const struct hg_value_box *box, struct hg_mem **out_mem)
+{
+    struct hg_record_read r = { 0 };
+    int rc = hg_record_read(s, loc, path, &r);
+
+    if (rc == HOLOG_OK && r.rec.type != HG_REC_LARGE)
+        rc = 1;
+    hg_record_release(&r);
+    hg_staged_collect(s);
+    if (rc == HOLOG_OK)
+        rc = hg_mem_new(s->cache, box_bytes(box), out_mem);
+    if (rc == HOLOG_OK)
+        rc = hg_cold_box(s->cold, hg_pos_make(loc->segment, loc->offset), box, (*out_mem)->data);
+    if (rc == HOLOG_E_CORRUPT)
+        hg_error_name_path(path, strlen(path));
+    return rc;
+}
+
+int hg_value_box(holog_store *s, const struct hg_locator *loc, const char *path,
+                 const struct hg_value_box *box, holog_value **out_value)
+{
+    hg_pos birth = hg_pos_make(loc->segment, loc->offset);
+    struct holog_error_detail before;
+    struct hg_mem *m = NULL;
+    holog_value *v;
+    int rc;
+
+    if (loc->size <= s->inline_max || !hg_cold_has(s->cold, birth) ||
+        hg_cache_has_form(s->cache, birth, 0))
+        return 1;
+    v = hg_malloc(sizeof *v);
+    if (v == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to load %s", path);
+    hg_error_get(&before);
+    rc = read_box(s, loc, path, box, &m);
+    if (rc == HOLOG_OK) {
+        hg_cache_count_miss(s->cache);
+        *v = (holog_value){
+            .data = m->data, .len = box_bytes(box), .number = loc->number, .mem = m
+        };
+        *out_value = v;
+        return HOLOG_OK;
+    }
+    hg_mem_put(m);
+    hg_free(v);
+    if (rc != 1 && rc != HOLOG_E_STALE)
+        return rc;
+    hg_error_set(&before); /* who asks for the bytes finds out */
+    return 1;
+}
+
 int hg_value_range(holog_store *s, const struct hg_locator *loc, const char *path, uint64_t offset,
                    void *buf, size_t len, size_t *out_n)
 {
