@@ -362,18 +362,49 @@ int hg_cold_has(struct hg_cold *c, hg_pos birth)
     return has;
 }
 
+/* One hop is all: bases are neither differences nor the bytes of others. */
+static int is_base(const struct hg_hwp_value *v, const struct hg_hwp_shape *shape)
+{
+    return v->other == 0 && hg_hwp_is_alike(&v->shape, shape);
+}
+
 static int read_base(void *ctx, uint64_t birth, const struct hg_hwp_shape *shape,
                      const struct hg_hwp_box *box, void *out)
 {
     const struct hg_hwp_value *v = NULL;
     struct segment *seg = find(ctx, birth, &v);
 
-    HG_UNUSED(shape);
     if (seg == NULL)
         return hg_corrupt(
             hg_pos_segment(birth), hg_pos_offset(birth),
             "the value born here is gone, and another is stored as a difference from it");
+    if (!is_base(v, shape))
+        return hg_corrupt(
+            seg->id, 0,
+            "the value %llu cannot be the base of another, which is stored as a difference from it",
+            (unsigned long long)birth);
     return hg_hwp_region(seg->hwp, v, box, 0, out, NULL);
+}
+
+uint32_t hg_cold_can_be_base(struct hg_cold *c, hg_pos birth, const struct hg_hwp_shape *shape)
+{
+    const struct hg_hwp_value *v = NULL;
+    struct hg_cold_set *set = get(c);
+    const struct segment *seg = find(set, birth, &v);
+    uint32_t id = seg != NULL && is_base(v, shape) ? seg->id : 0;
+
+    put(c, set);
+    return id;
+}
+
+int hg_cold_read_base(void *cold, uint64_t birth, const struct hg_hwp_shape *shape,
+                      const struct hg_hwp_box *box, void *out)
+{
+    struct hg_cold_set *set = get(cold);
+    int rc = read_base(set, birth, shape, box, out);
+
+    put(cold, set);
+    return rc;
 }
 
 int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to, void *out)

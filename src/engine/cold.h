@@ -72,6 +72,14 @@ struct hg_value_box {
  * has not been moved. out: C order. */
 HG_MUST_CHECK int hg_cold_box(struct hg_cold *c, hg_pos birth, const struct hg_value_box *box,
                               void *out);
+struct hg_hwp_shape;
+struct hg_hwp_box;
+/* The segment that has it, where it can be a base of values of that shape: it is neither a difference itself nor the
+ * bytes of another. 0: it cannot, or has not been moved. */
+uint32_t hg_cold_can_be_base(struct hg_cold *c, hg_pos birth, const struct hg_hwp_shape *shape);
+/* As struct hg_hwp_bases (compaction/hwp.h) has it, of a struct hg_cold. */
+HG_MUST_CHECK int hg_cold_read_base(void *cold, uint64_t birth, const struct hg_hwp_shape *shape,
+                                    const struct hg_hwp_box *box, void *out);
 
 /* ---- frame segments that were replaced -----------------------------------------------------------*/
 

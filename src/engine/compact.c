@@ -19,6 +19,8 @@
 #define BASE_COST_MIN ((uint64_t)16 << 10)  /* of a base and the segment that begins with it */
 #define BASE_GAIN     2u                    /* bytes of garbage for each byte of a base */
 #define EDIT_ENTRY    32u                   /* bytes, at most, that name a segment in an EDIT */
+#define UNLINK_BYTES  (UINT64_C(64) << 20)  /* of files that go in one go, beside commits */
+#define UNLINK_PAUSE  UINT64_C(200000000)   /* ns until the next */
 
 /* ---- C1: what is to go ---------------------------------------------------------------------------*/
 
@@ -131,7 +133,7 @@ static int any_dead(const struct hg_candidate *v, size_t n)
 }
 
 /* Where nothing lives goes in a round of its own, the first: that takes no room, and makes some. Else as many as one
- * output holds. Never more than the frame of one EDIT can name. */
+ * output holds, the newest first: older versions can be differences from what an earlier round has moved. Never more than the frame of one EDIT can name. */
 static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, size_t n)
 {
     int dead = (c->opts->flags & HOLOG_COMPACT_DRY_RUN) == 0 && any_dead(v, n);
@@ -139,7 +141,7 @@ static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, s
     uint64_t live = 0;
     int rc = HOLOG_OK;
 
-    for (size_t i = 0; i < n && rc == HOLOG_OK && room > 0; i++) {
+    for (size_t i = n; i-- > 0 && rc == HOLOG_OK && room > 0;) {
         const struct hg_live_segment *g = mark_of(c, v[i].segment);
         struct hg_segment_entry e = { .segment = g->segment, .kind = g->kind, .used = g->used };
         if (!v[i].chosen || (dead && v[i].live > 0) ||
@@ -376,7 +378,8 @@ static int exchange(struct hg_compaction *c)
     return rc;
 }
 
-int hg_compact_unlink(holog_store *s, uint32_t *out_waiting)
+/* At least so many bytes of them, as long as there are some. */
+static int unlink_some(holog_store *s, uint64_t bytes, uint32_t *out_waiting)
 {
     uint64_t since = __atomic_load_n(&s->replaced_ns, __ATOMIC_ACQUIRE);
     int held = 0;
@@ -389,11 +392,17 @@ int hg_compact_unlink(holog_store *s, uint32_t *out_waiting)
         *out_waiting = hg_log_removed(s->log);
         return HOLOG_OK;
     }
-    rc = hg_log_unlink_removed(s->log);
-    if (rc == HOLOG_OK) /* unless there are new ones */
+    rc = hg_log_unlink_removed(s->log, bytes);
+    *out_waiting = rc == HOLOG_OK ? hg_log_removed(s->log) : 0;
+    if (rc == HOLOG_OK && *out_waiting == 0) /* unless there are new ones */
         (void)__atomic_compare_exchange_n(&s->replaced_ns, &since, 0, 0, __ATOMIC_ACQ_REL,
                                           __ATOMIC_RELAXED);
     return rc;
+}
+
+int hg_compact_unlink(holog_store *s, uint32_t *out_waiting)
+{
+    return unlink_some(s, UINT64_MAX, out_waiting);
 }
 
 enum {
@@ -426,7 +435,7 @@ int hg_compact_is_on(const holog_store *s)
     return __atomic_load_n(&s->compacting, __ATOMIC_ACQUIRE) == COMPACTS;
 }
 
-int hg_compact_tidy(holog_store *s)
+static int tidy(holog_store *s, uint64_t bytes)
 {
     struct holog_error_detail before;
     uint32_t waiting = 1;
@@ -437,12 +446,22 @@ int hg_compact_tidy(holog_store *s)
     hg_error_get(&before);
     rc = begin(s, TIDIES);
     if (rc == HOLOG_OK) {
-        rc = hg_compact_unlink(s, &waiting);
+        rc = unlink_some(s, bytes, &waiting);
         end(s);
     }
     if (rc < 0)
         hg_error_set(&before); /* the next open does it */
     return rc < 0 || waiting != 0;
+}
+
+int hg_compact_tidy(holog_store *s)
+{
+    return tidy(s, UINT64_MAX);
+}
+
+int hg_compact_tidy_some(holog_store *s)
+{
+    return tidy(s, UNLINK_BYTES);
 }
 
 static void count(struct hg_compaction *c, holog_compact_report *r)
@@ -605,6 +624,30 @@ int holog_compact(holog_store *s, const holog_compact_options *options,
     return rc;
 }
 
+/* A file system that gives much back at once makes commits wait for its journal: so it is given time. What is left when
+ * somebody wants to go on is for the keeper, or for who compacts next. */
+static int unlink_in_turn(holog_store *s, uint32_t *out_waiting)
+{
+    uint64_t bytes = s->sched.on ? UNLINK_BYTES : UINT64_MAX;
+    uint32_t before = UINT32_MAX;
+    int rc = HOLOG_OK;
+
+    *out_waiting = hg_log_removed(s->log);
+    while (rc == HOLOG_OK && *out_waiting > 0 && *out_waiting < before) {
+        if (before != UINT32_MAX && hg_scheduler_rest(s, UNLINK_PAUSE))
+            break;
+        before = *out_waiting;
+        rc = begin(s, TIDIES);
+        if (rc < 0) { /* who compacts now does it */
+            hg_error_clear();
+            return HOLOG_OK;
+        }
+        rc = unlink_some(s, bytes, out_waiting);
+        end(s);
+    }
+    return rc;
+}
+
 int hg_compact_background(holog_store *s, uint64_t round_bytes, holog_compact_report *r)
 {
     const holog_compact_options none = { .struct_size = sizeof none };
@@ -615,8 +658,8 @@ int hg_compact_background(holog_store *s, uint64_t round_bytes, holog_compact_re
     if (rc < 0)
         return rc;
     rc = run_round(s, &none, round_bytes, r, &based);
-    if (rc > 0)
-        unlinked = hg_compact_unlink(s, &r->waiting);
     end(s);
+    if (rc > 0)
+        unlinked = unlink_in_turn(s, &r->waiting);
     return unlinked < 0 ? unlinked : rc;
 }

@@ -2,7 +2,8 @@
  * The output of a compaction: values read, compressed by what they are, written, and read back.
  *
  * Values come by path, the versions of one path together, the newest first. A version of as many bytes as the newest is
- * stored as a difference from it; bytes that another value has already brought are stored once.
+ * stored as a difference from it; bytes that another value has already brought are stored once. The newest version may have
+ * been moved by an earlier compaction: then it is the base where it is, unless it is to go now.
  */
 #include <string.h>
 
@@ -28,8 +29,9 @@ struct mover {
     struct hg_record_read record;
     struct hg_mem *raw;  /* of the value at hand */
     struct hg_mem *base; /* of the newest version of this path; NULL: none, or it is of no use */
-    const struct hg_moving *newest;
-    struct seen *seen; /* by slot, open addressing */
+    hg_pos base_birth;
+    const struct hg_moving *newest; /* of this path, in this round */
+    struct seen *seen;              /* by slot, open addressing */
     size_t slots;
     char dir[HG_PATH_MAX + 1]; /* of the array whose shape this is */
     size_t dir_len;
@@ -40,10 +42,18 @@ struct mover {
 
 /* ---- what a chunk is -----------------------------------------------------------------------------*/
 
+/* The newest version's. 0: there is none. */
+static int find_path(const struct mover *m, const char *path, size_t len, struct hg_locator *out)
+{
+    struct hg_key key;
+
+    hg_key_make(path, len, &key);
+    return hg_root_lookup(m->version->root, key.bytes, key.len, out) >= 0;
+}
+
 static int find_document(struct mover *m, holog_value **out)
 {
     char path[HG_PATH_MAX + 1];
-    struct hg_key key;
     struct hg_locator loc;
     size_t len = m->dir_len;
 
@@ -52,8 +62,7 @@ static int find_document(struct mover *m, holog_value **out)
         path[len++] = '/';
     memcpy(path + len, HG_NODE_ARRAY, sizeof HG_NODE_ARRAY);
     len += sizeof HG_NODE_ARRAY - 1;
-    hg_key_make(path, len, &key);
-    if (hg_root_lookup(m->version->root, key.bytes, key.len, &loc) < 0)
+    if (!find_path(m, path, len, &loc))
         return HOLOG_E_NOENT;
     return hg_value_load_often(m->s, &loc, path, out);
 }
@@ -153,28 +162,90 @@ static int is_version_of(const struct hg_moving *v, const struct hg_moving *newe
            newest->path_len == v->path_len && memcmp(newest->path, v->path, v->path_len) == 0;
 }
 
-static int write_value(struct mover *m, const struct hg_moving *v)
+/* The newest version, where an earlier compaction has put it; 0: it is not there, or nothing can be a difference from
+ * it, or it is about to go. What is in extents still comes in a later round, or never. */
+static hg_pos base_elsewhere(const struct mover *m, const struct hg_moving *v,
+                             const struct hg_hwp_shape *shape)
 {
-    int elements = shape_of(m, v);
-    const struct hg_hwp_array array = { .size = m->shape.size,
-                                        .kind = m->shape.kind,
-                                        .rank = m->shape.rank,
-                                        .n = m->shape.n,
-                                        .id = m->array_id };
-    int later = is_version_of(v, m->newest);
-    const struct hg_hwp_base base = { .birth = later ? m->newest->birth : 0,
-                                      .raw = later ? m->base->data : NULL };
+    struct hg_locator loc;
+    uint32_t home;
+    hg_pos birth;
+
+    if (v->path_len == 0 || !find_path(m, v->path, v->path_len, &loc) || loc.segment == 0 ||
+        loc.size != v->len)
+        return 0;
+    birth = hg_pos_make(loc.segment, loc.offset);
+    if (birth == v->birth)
+        return 0;
+    home = hg_cold_can_be_base(m->s->cold, birth, shape);
+    return home == 0 || hg_compact_victim(m->c, home) != NULL ? 0 : birth;
+}
+
+/* Of a path that is new here. A base is a help: one that is damaged is none, and will be told of
+ * when it is read itself. */
+static int get_base_elsewhere(struct mover *m, const struct hg_moving *v,
+                              const struct hg_hwp_shape *shape)
+{
+    hg_pos birth = base_elsewhere(m, v, shape);
+    struct holog_error_detail before;
     int rc;
 
-    if (!later)
-        forget_base(m);
-    rc = hg_hwp_add_value(m->writer, v->birth, elements ? &array : NULL, m->raw->data, v->len,
-                          later ? &base : NULL);
-    if (rc == HOLOG_OK && !later && v->path_len > 0) {
-        m->newest = v;
-        m->base = m->raw;
-        m->raw = NULL;
+    if (birth == 0)
+        return HOLOG_OK;
+    hg_error_get(&before);
+    rc = read_value(m, birth, v->path, &m->base);
+    if (rc == HOLOG_E_CORRUPT || rc == HOLOG_E_BUDGET) {
+        hg_error_set(&before);
+        return HOLOG_OK;
     }
+    if (rc < 0)
+        return rc;
+    m->newest = v;
+    m->base_birth = birth;
+    return HOLOG_OK;
+}
+
+static int shape_for(const struct hg_hwp_array *array, uint64_t len, struct hg_hwp_shape *out)
+{
+    *out = hg_hwp_bytes(len);
+    return array == NULL ? HOLOG_OK
+                         : hg_hwp_fold(array->size, array->kind, array->rank, array->n, out);
+}
+
+/* Other versions of this path are differences from it. */
+static void keep_base(struct mover *m, const struct hg_moving *v)
+{
+    m->newest = v;
+    m->base = m->raw;
+    m->base_birth = v->birth;
+    m->raw = NULL;
+}
+
+static int write_value(struct mover *m, const struct hg_moving *v)
+{
+    int is_array = shape_of(m, v);
+    const struct hg_hwp_array elements = { .size = m->shape.size,
+                                           .kind = m->shape.kind,
+                                           .rank = m->shape.rank,
+                                           .n = m->shape.n,
+                                           .id = m->array_id };
+    const struct hg_hwp_array *array = is_array ? &elements : NULL;
+    struct hg_hwp_base base = { 0 };
+    struct hg_hwp_shape shape;
+    int rc = shape_for(array, v->len, &shape);
+
+    if (rc == HOLOG_OK && !is_version_of(v, m->newest)) {
+        forget_base(m);
+        rc = get_base_elsewhere(m, v, &shape);
+    }
+    if (rc < 0)
+        return rc;
+    if (m->newest != NULL)
+        base = (struct hg_hwp_base){ .birth = m->base_birth, .raw = m->base->data };
+    rc = hg_hwp_add_value(m->writer, v->birth, array, m->raw->data, v->len,
+                          base.birth != 0 ? &base : NULL);
+    if (rc == HOLOG_OK && base.birth == 0 && v->path_len > 0)
+        keep_base(m, v);
     return rc;
 }
 
@@ -267,13 +338,14 @@ static int check_value(struct mover *m, struct hg_hwp *h, const struct hg_moving
                        size_t room)
 {
     const struct hg_hwp_value *value = hg_hwp_find(h, v->birth);
+    const struct hg_hwp_bases elsewhere = { .ctx = m->s->cold, .read = hg_cold_read_base };
     int rc = hg_record_at(m->s, v->birth, "a value", &m->record);
 
     if (rc == HOLOG_OK && value == NULL)
         rc = hg_corrupt(m->header.id, 0, "a value that was written is not there");
     for (uint64_t at = 0; rc == HOLOG_OK && at < v->len; at += room) {
         uint64_t to = HG_MIN(at + room, v->len);
-        rc = hg_hwp_read(h, value, at, to, buf, NULL);
+        rc = hg_hwp_read(h, value, at, to, buf, &elsewhere);
         if (rc == HOLOG_OK)
             rc = hg_blocks_verify(buf, (size_t)(to - at), m->record.rec.table, at / HG_HASH_BLOCK,
                                   m->header.id, 0);

@@ -197,7 +197,7 @@ static void run(void *arg)
             continue;
         patience = hg_fold_patience(s);
         hg_log_unlock(s->log);
-        if (hg_compact_tidy(s))
+        if (hg_compact_tidy_some(s))
             patience = HG_MIN(patience, UNLINK_PATIENCE_NS);
         hg_cache_prepare(s->cache);
         s->io->ops->word_wait(s->io, &k->word, seen, patience);

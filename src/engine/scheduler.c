@@ -432,6 +432,16 @@ static void nap(holog_store *s, uint64_t ns)
     }
 }
 
+int hg_scheduler_rest(holog_store *s, uint64_t ns)
+{
+    const struct hg_scheduler *c = &s->sched;
+
+    if (__atomic_load_n(&c->appended, __ATOMIC_RELAXED) <
+        __atomic_load_n(&c->soft_at, __ATOMIC_RELAXED)) /* or commits wait for what comes next */
+        nap(s, ns);
+    return is_cancelled(c);
+}
+
 static void pace(holog_store *s, uint64_t bytes)
 {
     struct hg_scheduler *c = &s->sched;

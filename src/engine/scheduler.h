@@ -121,6 +121,8 @@ void hg_scheduler_moves(struct hg_compaction *c);
 void hg_scheduler_saw(holog_store *s, const struct hg_round *r);
 /* So many bytes were read or written. 1: the round is to end. */
 int hg_scheduler_progress(struct hg_compaction *c, uint64_t bytes);
+/* The background waits. 1: it is to end. */
+int hg_scheduler_rest(holog_store *s, uint64_t ns);
 
 /* ---- for commits */
 /* A group has completed; log lock held. */

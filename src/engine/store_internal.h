@@ -388,11 +388,12 @@ HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, 
                                   size_t *out_len);
 
 /* ---- compact.c ---- */
-/* Files that compactions have replaced go, unless a reader in another process may be reading them; *out_waiting: 1
- * then. */
+/* Files that compactions have replaced go, unless a reader in another process may be reading them; *out_waiting: how
+ * many wait. */
 HG_MUST_CHECK int hg_compact_unlink(holog_store *s, uint32_t *out_waiting);
 /* The same for who has nothing else to do. 1: it is to be looked at again. */
 int hg_compact_tidy(holog_store *s);
+int hg_compact_tidy_some(holog_store *s); /* a few at a time: commits go on beside it */
 int hg_compact_is_on(
     const holog_store *s); /* between its mark and its edit nothing may be folded */
 

@@ -236,9 +236,10 @@ HG_MUST_CHECK int hg_log_edit(struct hg_log *log, const struct hg_edit *edit);
 /* Edits have removed these before the store was opened, and their files are there. */
 HG_MUST_CHECK int hg_log_add_removed(struct hg_log *log, const struct hg_segment_entry *entries,
                                      size_t n);
-/* The files of segments that edits have removed go; durable on return. What fails is tried again by the
- * next call, or the next open; a sync of seg/ that fails poisons. */
-HG_MUST_CHECK int hg_log_unlink_removed(struct hg_log *log);
+/* The files of segments that edits have removed go, the oldest first, until at least `bytes` of them have; durable on
+ * return. What fails is tried again by the next call, or the next open; a sync of seg/ that fails poisons. No edit
+ * meanwhile. */
+HG_MUST_CHECK int hg_log_unlink_removed(struct hg_log *log, uint64_t bytes);
 /* How many there are. */
 uint32_t hg_log_removed(struct hg_log *log);
 

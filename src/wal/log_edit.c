@@ -214,15 +214,17 @@ uint32_t hg_log_removed(struct hg_log *log)
     return n;
 }
 
-int hg_log_unlink_removed(struct hg_log *log)
+int hg_log_unlink_removed(struct hg_log *log, uint64_t bytes)
 {
     struct hg_segment_entry e = { 0 };
     char name[HG_FILE_NAME_MAX];
+    uint64_t gone = 0;
     uint32_t last = 0;
     int rc = hg_log_check(log); /* or the edit that removed them may never have been written */
 
-    while (rc == HOLOG_OK && next_removed(log, last, &e)) {
+    while (rc == HOLOG_OK && gone < bytes && next_removed(log, last, &e)) {
         last = e.segment;
+        gone += e.used;
         hg_segment_name(name, e.segment, (enum hg_segment_kind)hg_segment_entry_kind(&e));
         hg_files_forget(log->files, e.segment);
         rc = log->io->ops->unlink(log->io, name);

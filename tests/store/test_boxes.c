@@ -51,10 +51,12 @@ static int counting_submit(struct hg_io *of, struct hg_req *const *reqs, size_t 
     return real->submit(of, reqs, n);
 }
 
+/* extents: bytes of a segment; 0: as a box has it. */
 static void begin(uint32_t extents)
 {
     box_make(&box);
-    box.opts.extent_segment_size_max = extents;
+    if (extents != 0)
+        box.opts.extent_segment_size_max = extents;
     box.opts.no_compaction = 1;
     box_open(&box);
     OK(holog_config(box.store, "retention.commits", "1000", NULL, 0));
@@ -288,7 +290,6 @@ static void save_plane(const uint16_t *plane)
     OK(holog_array_save(box.store, "plane", &spec, plane, NULL, 0, NULL));
 }
 
-/* extents: bytes of a segment; 0: any. */
 static void make_plane(struct field *f, uint32_t extents)
 {
     static const struct light light = { 60, 4000, 0.9 };
