@@ -54,7 +54,7 @@ static int can_go(const struct hg_compaction *c, const struct hg_live_segment *g
         e++;
         n--;
     }
-    if (n == 0 || g->busy)
+    if (n == 0 || g->busy || (c->is_background && hg_scheduler_avoids(c->store, g->segment)))
         return 0;
     if (e->kind == HG_KIND_FRAMES)
         return g->sealed && g->segment < c->begins;
@@ -648,6 +648,15 @@ static int unlink_in_turn(holog_store *s, uint32_t *out_waiting)
     return rc;
 }
 
+static void avoid_damage(holog_store *s)
+{
+    struct holog_error_detail d;
+
+    hg_error_get(&d);
+    if (d.has_position)
+        hg_scheduler_avoid(s, d.segment);
+}
+
 int hg_compact_background(holog_store *s, uint64_t round_bytes, holog_compact_report *r)
 {
     const holog_compact_options none = { .struct_size = sizeof none };
@@ -658,6 +667,8 @@ int hg_compact_background(holog_store *s, uint64_t round_bytes, holog_compact_re
     if (rc < 0)
         return rc;
     rc = run_round(s, &none, round_bytes, r, &based);
+    if (rc == HOLOG_E_CORRUPT)
+        avoid_damage(s);
     end(s);
     if (rc > 0)
         unlinked = unlink_in_turn(s, &r->waiting);

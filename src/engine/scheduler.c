@@ -4,6 +4,7 @@
 #include "engine/scheduler.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "engine/compact.h"
@@ -473,6 +474,32 @@ void hg_scheduler_forced(holog_store *s, const holog_compact_report *r)
 {
     __atomic_add_fetch(&s->sched.forced, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&s->sched.forced_moved, r->value_bytes, __ATOMIC_RELAXED);
+}
+
+int hg_scheduler_avoids(holog_store *s, uint32_t segment)
+{
+    struct hg_scheduler *c = &s->sched;
+    int found = 0;
+
+    hg_mutex_lock(s->io, &c->lock);
+    for (size_t i = 0; i < c->avoided.len && !found; i += sizeof segment)
+        found = memcmp(c->avoided.data + i, &segment, sizeof segment) == 0;
+    hg_mutex_unlock(s->io, &c->lock);
+    return found;
+}
+
+void hg_scheduler_avoid(holog_store *s, uint32_t segment)
+{
+    struct hg_scheduler *c = &s->sched;
+    struct holog_error_detail why;
+
+    if (hg_scheduler_avoids(s, segment))
+        return;
+    hg_error_get(&why);
+    hg_mutex_lock(s->io, &c->lock);
+    (void)!hg_buf_append(&c->avoided, &segment, sizeof segment); /* or the next round tries again */
+    hg_mutex_unlock(s->io, &c->lock);
+    hg_error_set(&why);
 }
 
 /* ---- others ----------------------------------------------------------------------------------------*/

@@ -63,20 +63,21 @@ struct hg_scheduler {
     uint64_t begun_ns;        /* atomic: of that; 0: there is none */
     uint64_t moving;          /* atomic: what its output may take */
 
-    struct hg_mutex lock; /* for all below */
-    int known;            /* there has been a mark: */
-    struct hg_round last; /* the newest, with what the round has done taken off */
-    uint64_t looked_at;   /* appended at the last look */
-    uint64_t looked_sums; /* sums then */
-    uint64_t let_go;      /* bytes by which sums have fallen since open */
-    uint64_t look_after;  /* bytes that come or go before the next one */
-    uint64_t least;       /* bytes of segments, at any look since open */
-    uint64_t retry_at;    /* appended and let go: no mark before that */
-    uint64_t backoff;     /* bytes */
-    int last_code;        /* of the failure told last */
-    int is_run;           /* the last step has done something */
-    int is_full;          /* a commit has found the disk full */
-    struct hg_pace pace;  /* of the thread alone */
+    struct hg_mutex lock;  /* for all below */
+    int known;             /* there has been a mark: */
+    struct hg_round last;  /* the newest, with what the round has done taken off */
+    uint64_t looked_at;    /* appended at the last look */
+    uint64_t looked_sums;  /* sums then */
+    uint64_t let_go;       /* bytes by which sums have fallen since open */
+    uint64_t look_after;   /* bytes that come or go before the next one */
+    uint64_t least;        /* bytes of segments, at any look since open */
+    uint64_t retry_at;     /* appended and let go: no mark before that */
+    uint64_t backoff;      /* bytes */
+    int last_code;         /* of the failure told last */
+    struct hg_buf avoided; /* uint32_t: segments in which damage has ended a round */
+    int is_run;            /* the last step has done something */
+    int is_full;           /* a commit has found the disk full */
+    struct hg_pace pace;   /* of the thread alone */
     uint64_t runs, rounds, marks, moved,
         freed; /* atomic, all counters: written by one, read by many */
     uint64_t forced, forced_moved;
@@ -97,6 +98,10 @@ struct hg_estimate {
 };
 /* No lock held. Sets from where on commits are held back. */
 void hg_scheduler_estimate(holog_store *s, struct hg_estimate *out);
+
+/* A round ended at damage there: rounds that nobody has asked for leave it where it is, or no other would ever end. */
+void hg_scheduler_avoid(holog_store *s, uint32_t segment);
+int hg_scheduler_avoids(holog_store *s, uint32_t segment);
 
 HG_MUST_CHECK int hg_scheduler_start(holog_store *s);
 void hg_scheduler_stop(holog_store *s); /* ends the round under way */

@@ -652,6 +652,7 @@ static void free_store(holog_store *s)
     if (s->lock_file != NULL)
         (void)s->io->ops->close(s->lock_file); /* releases the lock */
     hg_settings_release(s);
+    hg_buf_release(&s->sched.avoided);
     hg_buf_release(&s->reader_segments);
     hg_buf_release(&s->followed_added);
     hg_buf_release(&s->followed_removed);

@@ -381,3 +381,53 @@ Test(scheduler, a_pause_ends_a_round_under_way, .timeout = 30)
     OK(holog_close(box.store));
     end_slow();
 }
+
+static void flip(const char *name, size_t at)
+{
+    size_t len = 0;
+    uint8_t *data = file_read(box.dir, name, &len);
+
+    data[at] ^= 1;
+    file_write(box.dir, name, data, len);
+    free(data);
+}
+
+/* Its segment stays; all others are compacted, step by step, as if it were not there. */
+Test(scheduler, a_damaged_value_keeps_its_own_segment_and_no_other)
+{
+    char path[16];
+    holog_value *v = NULL;
+
+    begin(1);
+    for (unsigned i = 0; i < 60; i++) {
+        (void)snprintf(path, sizeof path, "v%u", i);
+        OK(save_seed(box.store, path, LEN, i, 0));
+    }
+    OK(holog_close(box.store));
+    box.store = NULL;
+    flip("seg/00000002.hext", 4096 + 100); /* of v0 */
+    box_open(&box);
+    for (unsigned i = 0; i < 60; i++) {
+        (void)snprintf(path, sizeof path, "v%u", i);
+        if (i % 4 != 0)
+            OK(holog_delete(box.store, path, NULL));
+    }
+    OK(holog_gc(box.store, 1, 0, 0, NULL));
+    unsigned failed = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        holog_compact_report r = { .struct_size = sizeof r };
+        int rc = holog_compact_step(box.store, &r);
+        cr_assert(rc == HOLOG_OK || rc == HOLOG_E_CORRUPT);
+        failed += rc != HOLOG_OK;
+        OK(save_seed(box.store, "other", LEN, i,
+                     HOLOG_REPLACE)); /* or there would be nothing new */
+    }
+    cr_assert_leq(failed, 1u);
+    cr_assert_gt(stats().compaction_moved_bytes, 8u * LEN);
+    cr_assert_eq(holog_load(box.store, "v0", &v), HOLOG_E_CORRUPT);
+    for (unsigned i = 4; i < 60; i += 4) {
+        (void)snprintf(path, sizeof path, "v%u", i);
+        has_seed(box.store, path, LEN, i);
+    }
+    box_end(&box);
+}
