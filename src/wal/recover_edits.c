@@ -224,7 +224,7 @@ static int drop_left_over(const struct hg_edits *e, struct hg_recovered *out)
     return HOLOG_OK;
 }
 
-static int has_file(const struct hg_recovered *out, uint32_t id, enum hg_segment_kind kind)
+struct hg_log_segment *hg_recovered_find(const struct hg_recovered *out, uint32_t id)
 {
     size_t low = 0;
     size_t high = out->n_segments;
@@ -236,7 +236,14 @@ static int has_file(const struct hg_recovered *out, uint32_t id, enum hg_segment
         else
             high = mid;
     }
-    return low < out->n_segments && out->segments[low].id == id && out->segments[low].kind == kind;
+    return low < out->n_segments && out->segments[low].id == id ? &out->segments[low] : NULL;
+}
+
+static int has_file(const struct hg_recovered *out, uint32_t id, enum hg_segment_kind kind)
+{
+    const struct hg_log_segment *s = hg_recovered_find(out, id);
+
+    return s != NULL && s->kind == kind;
 }
 
 /* Files that came and did not go, and are not there. Bases are none: whether one is needed is decided before. */

@@ -49,4 +49,7 @@ uint32_t hg_edits_next_base(const struct hg_edits *e, size_t *at);
  * of the store goes from out->segments to out->left_over; out->base and out->begins have been set. */
 HG_MUST_CHECK int hg_edits_judge(const struct hg_edits *e, struct hg_recovered *out);
 
+/* One of out's segments, which are by id; NULL: it is not among them. */
+struct hg_log_segment *hg_recovered_find(const struct hg_recovered *out, uint32_t id);
+
 #endif

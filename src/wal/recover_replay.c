@@ -76,24 +76,9 @@ struct replayer {
     int started; /* something of this segment has been noted */
 };
 
-static struct hg_log_segment *find_segment(const struct hg_recovered *out, uint32_t id)
-{
-    size_t low = 0;
-    size_t high = out->n_segments;
-
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (out->segments[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < out->n_segments && out->segments[low].id == id ? &out->segments[low] : NULL;
-}
-
 static void note_list(const struct hg_recovered *out, uint32_t segment)
 {
-    struct hg_log_segment *s = find_segment(out, segment);
+    struct hg_log_segment *s = hg_recovered_find(out, segment);
 
     if (s != NULL)
         s->lists = 1;
@@ -101,7 +86,7 @@ static void note_list(const struct hg_recovered *out, uint32_t segment)
 
 static int note_piece(struct replayer *rp, const struct hg_record *r, const struct hg_piece *piece)
 {
-    struct hg_log_segment *s = find_segment(rp->out, piece->segment);
+    struct hg_log_segment *s = hg_recovered_find(rp->out, piece->segment);
     struct holog_error_detail before;
     char name[HG_FILE_NAME_MAX];
 
@@ -153,7 +138,7 @@ static int note_segments(struct replayer *rp, const struct hg_record *r)
             return rc;
         if (e.kind != HG_KIND_EXTENTS)
             continue;
-        struct hg_log_segment *s = find_segment(rp->out, e.segment);
+        struct hg_log_segment *s = hg_recovered_find(rp->out, e.segment);
         if (s != NULL && s->kind == HG_KIND_EXTENTS) {
             s->used = HG_MAX(s->used, HG_MIN(HG_ALIGN4K(e.used), HG_ALIGN4K(s->file_size)));
             s->cut = HG_ALIGN4K(e.used) > HG_ALIGN4K(s->file_size);
