@@ -304,7 +304,7 @@ struct search {
 static int look_at(void *ctx, const char *file, int is_dir)
 {
     struct search *f = ctx;
-    struct hg_segment_header h;
+    struct hg_segment_header h = { 0 };
     enum hg_segment_kind kind;
     char name[HG_FILE_NAME_MAX];
     uint64_t size;

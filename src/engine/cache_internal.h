@@ -31,11 +31,10 @@ struct hg_cache {
     struct hg_files *files;
     struct hg_epoch_domain *domain;
     uint64_t budget;
-    hg_cache_replaced_fn replaced; /* fixed since nothing was replaced; and its ctx */
-    void *replaced_ctx;
     uint32_t bucket_mask;
     _Atomic(struct table *) table;
-    struct hg_mem **buckets; /* value_lock */
+    struct hg_mem **buckets;       /* value_lock */
+    hg_cache_replaced_fn replaced; /* fixed since nothing was replaced; as its ctx below */
 
     _Alignas(64) struct hg_mutex page_lock;
     uint32_t n_segments; /* page_lock */
@@ -51,6 +50,7 @@ struct hg_cache {
     _Atomic uint64_t recycled_bytes; /* part of used */
     _Atomic uint64_t index_bytes;    /* part of used */
     _Atomic uint64_t limbo;          /* not in used */
+    void *replaced_ctx;
     struct stripe stripes[HG_CACHE_STRIPES];
     _Atomic hg_pos parted[HG_CACHE_PARTED]; /* values that parts were read of lately, by hash */
     struct hg_slab slab;                    /* memory of pages */

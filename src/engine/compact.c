@@ -17,6 +17,7 @@
 #define ROUND_BYTES   (UINT64_C(512) << 20) /* that live in the victims of one round */
 #define VALUE_MAX     (UINT64_C(256) << 20) /* a larger value stays where it is */
 #define BASE_COST_MIN ((uint64_t)16 << 10)  /* of a base and the segment that begins with it */
+#define BASE_SHARE    64u                   /* of what is used; and not with every round */
 #define BASE_GAIN     2u                    /* bytes of garbage for each byte of a base */
 #define EDIT_ENTRY    32u                   /* bytes, at most, that name a segment in an EDIT */
 #define UNLINK_BYTES  (UINT64_C(64) << 20)  /* of files that go in one go, beside commits */
@@ -158,21 +159,26 @@ static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, s
 static int base_pays(const struct hg_compaction *c)
 {
     uint64_t cost = HG_MAX(hg_index_bytes(c->store->sequenced.index), (uint64_t)BASE_COST_MIN);
+    uint64_t used = 0;
     uint64_t gain = 0;
     size_t n;
     const struct hg_live_segment *g = marks(c, &n);
 
     for (size_t i = 0; i < n; i++) {
+        used += g[i].used;
         if (!wants_base(c, &g[i]))
             continue;
         gain += hg_live_dead(&g[i]);
         if ((c->opts->flags & HOLOG_COMPACT_ALL) != 0)
             gain += live_of(&g[i]);
     }
-    return gain > BASE_GAIN * cost && ((c->opts->flags & HOLOG_COMPACT_ALL) != 0 || wanted(c) > 0);
+    if ((c->opts->flags & HOLOG_COMPACT_ALL) != 0)
+        return gain > BASE_GAIN * cost;
+    return gain > BASE_GAIN * HG_MAX(cost, used / BASE_SHARE) && wanted(c) > 0;
 }
 
-/* C0. Without room for one the rest is compacted. 1: there is a new one. */
+/* C0. Without room for one the rest is compacted. The mark goes on to count: what was appended since is in segments that it
+ * calls busy, or does not know. */
 static int get_base(struct hg_compaction *c)
 {
     int rc;
@@ -190,8 +196,7 @@ static int get_base(struct hg_compaction *c)
         return HOLOG_OK;
     }
     c->begins = hg_base_begins(c->store);
-    c->segments.len = 0;
-    return rc < 0 ? rc : 1;
+    return rc;
 }
 
 static int choose(struct hg_compaction *c)
@@ -535,8 +540,6 @@ static int run(struct hg_compaction *c)
     c->begins = hg_base_begins(c->store);
     if (rc == HOLOG_OK)
         rc = get_base(c);
-    if (rc > 0)
-        rc = marked = mark(c);
     if (rc == HOLOG_OK)
         rc = choose(c);
     if (rc == HOLOG_OK && c->victims.len > 0)

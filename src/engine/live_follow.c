@@ -320,16 +320,33 @@ static int lists_of_digest(struct hg_mark *m, struct hg_live_place *p, const str
     return rc;
 }
 
+/* Of a frame that has moved: it has none, as has been found before. No record begins where a frame does. */
+static int has_no_list(struct hg_mark *m, const struct hg_live_place *p,
+                       const struct hg_ref_frame *f)
+{
+    struct hg_ref r;
+
+    return p->home != 0 && hg_refs_remembered(m->s->refs, hg_pos_make(p->g.segment, f->offset), &r);
+}
+
 /* A record list is the only record of its frame. */
 static int list_of_frame(struct hg_mark *m, struct hg_live_place *p, struct hg_ref_reader *reader,
                          const struct hg_ref_frame *f)
 {
+    const struct hg_ref none = { .offset = f->offset, .body = f->offset, .len = f->len };
     struct hg_ref r;
-    int rc = hg_ref_read_first(reader, f, &r);
+    int rc;
 
-    if (rc < 0)
-        return rc == HOLOG_E_NOENT ? HOLOG_OK : rc;
-    return r.type == HG_REC_BODY ? add_list(m, p, &r) : HOLOG_OK;
+    if (has_no_list(m, p, f))
+        return HOLOG_OK;
+    rc = hg_ref_read_first(reader, f, &r);
+    if (rc == HOLOG_OK && r.type == HG_REC_BODY)
+        return add_list(m, p, &r);
+    if (rc == HOLOG_E_NOENT)
+        rc = HOLOG_OK;
+    if (rc == HOLOG_OK && p->home != 0)
+        hg_refs_remember(m->s->refs, hg_pos_make(p->g.segment, f->offset), &none);
+    return rc;
 }
 
 static int frames_of_place(struct hg_mark *m, struct hg_live_place *p)

@@ -32,7 +32,8 @@ struct hg_ref {
     const struct hg_piece *pieces; /* borrowed */
 };
 
-/* Of a segment that was replaced: what is remembered of the record at `birth`, which refers to nothing. 0: not known. */
+/* Of a segment that was replaced: what is remembered of the record at `birth`, which refers to nothing; or of the frame
+ * there, which has no list of records. 0: not known. */
 struct hg_refs;
 int hg_refs_remembered(struct hg_refs *r, hg_pos birth, struct hg_ref *out);
 /* It has been read. */

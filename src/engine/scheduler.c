@@ -18,6 +18,7 @@
 #define COMMIT   64u /* of a frame that is kept for its commit */
 #define ROUNDS \
     4u /* to an allowance: what a round takes and brings is on the disk twice, until it ends */
+#define PART      32u /* of what is used, a round at least: each has to find out what lives */
 #define ALLOW_MIN (UINT64_C(256) << 10)
 
 /* ---- what lives ----------------------------------------------------------------------------------*/
@@ -258,7 +259,7 @@ static int run_round(holog_store *s, const struct hg_estimate *e, holog_compact_
 {
     struct hg_scheduler *c = &s->sched;
     uint64_t begun = s->io->ops->now_ns(s->io);
-    int rc = hg_compact_background(s, e->allowance / ROUNDS, r);
+    int rc = hg_compact_background(s, HG_MAX(e->allowance / ROUNDS, e->used / PART), r);
 
     if (rc > 0) {
         count_round(c, r);

@@ -137,6 +137,6 @@ void hg_scheduler_brake(holog_store *s);
 /* A commit has found the disk full: what there is to gain should be gained. */
 void hg_scheduler_full(holog_store *s);
 
-void hg_scheduler_stats(holog_store *s, holog_stats *out);
+void hg_scheduler_stats(holog_store *s, holog_stats *st);
 
 #endif
