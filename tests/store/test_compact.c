@@ -810,6 +810,34 @@ Test(compact, record_lists_in_extents_go_when_no_frame_that_is_replayed_names_th
     box_end(&box);
 }
 
+/* Garbage from end to end, but an open from the base goes through them. */
+Test(compact, record_lists_that_are_replayed_stay)
+{
+    box_make(&box);
+    box.opts.segment_size_max = 64 * KIB;
+    box.opts.extent_segment_size_max = 128 * KIB;
+    box.opts.inline_max = 8 * KIB;
+    box.opts.no_compaction = 1;
+    box_open(&box);
+    OK(holog_config(box.store, "retention.commits", "1", NULL, 0));
+    churn_small(0, 60);
+    let_go();
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_eq(files_of(".base"), 1u);
+    for (unsigned n = 0; n < 12; n++)
+        save_list(0);
+    let_go();
+    unsigned extents = files_of(".hext");
+    cr_assert_gt(extents, 2u);
+    compact(0);
+    cr_assert_eq(files_of(".base"), 1u);
+    cr_assert_eq(files_of(".hext"), extents, "%u of %u", files_of(".hext"), extents);
+    reopen_without_checkpoints();
+    has_lists(1);
+    has_small(60);
+    box_end(&box);
+}
+
 static void damage_first_segment(void)
 {
     size_t len = 0;
