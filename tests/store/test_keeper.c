@@ -20,6 +20,7 @@ static void setup(void)
     box_make(&box);
     box.opts.segment_size_max = 256 << 10;
     box.opts.checkpoint_tail_mib = 1;
+    box.opts.no_compaction = 1;    /* a base would have what a checkpoint lacks */
     box.opts.lock_wait_ms = 10000; /* after the kill */
     box.opts.sync = HOLOG_SYNC_OS;
 }
