@@ -134,7 +134,8 @@ static int any_dead(const struct hg_candidate *v, size_t n)
 }
 
 /* Where nothing lives goes in a round of its own, the first: that takes no room, and makes some. Else as many as one
- * output holds, the newest first: older versions can be differences from what an earlier round has moved. Never more than the frame of one EDIT can name. */
+ * output holds, the newest first: older versions can be differences from what an earlier round has moved. Never more
+ * than the frame of one EDIT can name. */
 static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, size_t n)
 {
     int dead = (c->opts->flags & HOLOG_COMPACT_DRY_RUN) == 0 && any_dead(v, n);
