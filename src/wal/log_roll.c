@@ -535,11 +535,14 @@ static void set_predecessor(const struct hg_log *log, struct hg_segment_header *
 #define AHEAD 4u /* segments: what has fewer may be read by who knows no edits */
 
 /* An edit may come when the disk is full, and a roll cannot. */
-static uint64_t features_ahead(const struct hg_log *log)
+static uint64_t features_ahead(struct hg_log *log)
 {
-    return log->opts.compacts && log->segments.len / sizeof(struct hg_segment_entry) >= AHEAD
-               ? HG_FEATURE_COLD
-               : 0;
+    size_t n;
+
+    hg_mutex_lock(log->io, &log->ext_lock); /* files of segments that were replaced go meanwhile */
+    n = log->segments.len / sizeof(struct hg_segment_entry);
+    hg_mutex_unlock(log->io, &log->ext_lock);
+    return log->opts.compacts && n >= AHEAD ? HG_FEATURE_COLD : 0;
 }
 
 int hg_log_roll(struct hg_log *log, size_t need, uint64_t features, int small)

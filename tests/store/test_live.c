@@ -612,19 +612,24 @@ Test(live, a_value_on_its_way_is_in_a_segment_that_is_busy)
     struct hg_buf marks = { 0 };
     const struct hg_live_segment *g;
     holog_txn *txn = NULL;
+    unsigned extents = 0;
     unsigned busy = 0;
 
     begin(1);
     OK(holog_begin(box.store, &txn));
     OK(holog_txn_save(txn, "first", noise, 300000, 0));
-    for (unsigned i = 0; i < 20; i++) /* the next segments */
+    for (unsigned i = 0; i < 60; i++) /* the next segments */
         OK(holog_save(box.store, "big", noise, 300000, HOLOG_REPLACE, NULL));
     OK(hg_live_mark(box.store, &marks));
     g = (const struct hg_live_segment *)(const void *)marks.data;
-    for (size_t i = 0; i < marks.len / sizeof *g; i++)
+    for (size_t i = 0; i < marks.len / sizeof *g; i++) {
+        extents += g[i].kind == HG_KIND_EXTENTS;
         busy += g[i].kind == HG_KIND_EXTENTS && g[i].busy;
-    /* One too many is garbage that stays a little longer; one too few would be a lost value. */
-    cr_assert(busy == 2 || busy == 3, "%u: the first value's, and the active one", busy);
+    }
+    /* One that is not closed yet is garbage that stays a little longer; one too few would be a lost
+     * value. */
+    cr_assert(busy >= 2 && busy <= extents / 2, "%u of %u: the first value's, and the active one",
+              busy, extents);
     hg_buf_release(&marks);
     OK(holog_commit(txn, NULL));
     live_is_exact(&box, box.store, NULL, "committed");
