@@ -74,7 +74,7 @@ static int ask_header(const holog_store *s, const struct hg_moment *m, const uin
 }
 
 /* The frame of a commit into out, its body verified: from where it stands, or from where it was moved to. What this process has appended lies in the cache
- * without headers, which groups get when they are written; of that the hash is known. */
+ * with drafts of headers; of that the hash is known. */
 int hg_moment_frame(holog_store *s, const struct hg_moment *m, struct hg_buf *out)
 {
     uint32_t segment = hg_pos_segment(m->frame);

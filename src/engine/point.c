@@ -187,6 +187,8 @@ static int find_number(holog_store *s, hg_pos birth, size_t back, uint64_t *out_
     if (p == NULL)
         return 0;
     at.epoch = hg_frame_epoch(p, at.offset);
+    if (hg_frame_is_draft(p, &at, out_number))
+        return 1;
     if (hg_frame_decode(p, &at, HG_SEGMENT_MAX, &f) != HG_FRAME_OK || f.len <= before)
         return 0;
     *out_number = f.number;
@@ -269,13 +271,35 @@ static struct hg_side_table *table_of_past(holog_store *s, struct hg_version *v)
     return t;
 }
 
+/* Whether a load by the short way would answer with what the tree has: of an entry that was moved or
+ * copied, the record may name another path, or, when it came back to the first, another commit. */
+static int is_as_recorded(holog_store *s, const struct hg_resolved *r, hg_pos birth)
+{
+    struct hg_epoch_slot *slot = hg_epoch_enter(s->domain);
+    struct hg_rec_blob_value rec;
+    uint64_t number = 0;
+    size_t avail = 0;
+    const uint8_t *p;
+    int yes;
+
+    if (slot == NULL)
+        return 0;
+    p = hg_cache_peek(s->cache, r->loc.segment, r->loc.offset, 8, &avail);
+    yes = p != NULL && hg_rec_is_blob_of(p, avail, r->path, r->path_len, &rec) &&
+          find_number(s, birth, rec.back, &number) && number == r->loc.number;
+    hg_epoch_leave(slot);
+    return yes;
+}
+
 void hg_point_learn(holog_store *s, struct hg_version *v, const struct hg_resolved *r)
 {
     struct hg_side_table *t = v->is_past ? table_of_past(s, v) : s->points;
+    hg_pos birth = hg_pos_make(r->loc.segment, r->loc.offset);
 
-    if (t != NULL && r->loc.size <= s->inline_max && r->loc.segment != 0)
-        hg_side_table_learn(t, hg_side_table_hash(t, r->path, r->path_len),
-                            hg_pos_make(r->loc.segment, r->loc.offset), r->loc.number, v->number);
+    if (t != NULL && r->loc.size <= s->inline_max && r->loc.segment != 0 &&
+        is_as_recorded(s, r, birth))
+        hg_side_table_learn(t, hg_side_table_hash(t, r->path, r->path_len), birth, r->loc.number,
+                            v->number);
 }
 
 void hg_point_forget_past(holog_store *s, struct hg_version *v)

@@ -96,11 +96,7 @@ static int resolve_blob(holog_store *s, struct hg_version *v, const char *path,
 
     hg_lookup_version(s, v, &l);
     rc = hg_resolve_user(&l, path, 1, out);
-    if (rc == HOLOG_OK)
-        rc = hg_must_be_blob(out);
-    if (rc == HOLOG_OK)
-        hg_point_learn(s, v, out);
-    return rc;
+    return rc < 0 ? rc : hg_must_be_blob(out);
 }
 
 int hg_load_from(holog_store *s, struct hg_version *v, const char *path, holog_value **out_value)
@@ -115,6 +111,8 @@ int hg_load_from(holog_store *s, struct hg_version *v, const char *path, holog_v
     if (rc == HOLOG_OK)
         rc = hg_value_load(s, &r.loc, r.path, out_value);
     if (rc == HOLOG_OK)
+        hg_point_learn(s, v, &r);
+    if (rc == HOLOG_OK)
         hg_store_count_load(s, s->io->ops->now_ns(s->io) - t0, r.loc.size);
     return rc;
 }
@@ -128,7 +126,11 @@ int hg_load_range_from(holog_store *s, struct hg_version *v, const char *path, u
     if (buf == NULL && len > 0)
         return hg_error(HOLOG_E_INVAL, "the buffer is NULL");
     rc = resolve_blob(s, v, path, &r);
-    return rc < 0 ? rc : hg_value_range(s, &r.loc, r.path, offset, buf, len, out_n);
+    if (rc == HOLOG_OK)
+        rc = hg_value_range(s, &r.loc, r.path, offset, buf, len, out_n);
+    if (rc == HOLOG_OK)
+        hg_point_learn(s, v, &r);
+    return rc;
 }
 
 int holog_view_load(holog_view *view, const char *path, holog_value **out_value)

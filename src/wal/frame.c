@@ -77,6 +77,29 @@ void hg_frame_encode(struct hg_frame *f, const struct hg_frame_place *at,
     hg_put_le64(out + 56, f->head_hash);
 }
 
+void hg_frame_draft(const struct hg_frame *f, const struct hg_frame_place *at,
+                    uint8_t out[HG_FRAME_HEADER_SIZE])
+{
+    memset(out, 0, HG_FRAME_HEADER_SIZE);
+    hg_put_le32(out + 0, HG_FRAME_DRAFT);
+    out[4] = f->type;
+    hg_put_le32(out + 8, f->len);
+    hg_put_le32(out + 12, f->nrec);
+    hg_put_le64(out + 16, f->number);
+    hg_put_le64(out + 40, at->epoch ^ at->offset);
+    hg_put_le64(out + 56, hg_hash64_seeded(out, FRAME_HASHED, place_seed(at)));
+}
+
+int hg_frame_is_draft(const uint8_t in[HG_FRAME_HEADER_SIZE], const struct hg_frame_place *at,
+                      uint64_t *out_number)
+{
+    if (hg_get_le32(in) != HG_FRAME_DRAFT || hg_get_le64(in + 40) != (at->epoch ^ at->offset) ||
+        hg_get_le64(in + 56) != hg_hash64_seeded(in, FRAME_HASHED, place_seed(at)))
+        return 0;
+    *out_number = hg_get_le64(in + 16);
+    return 1;
+}
+
 enum hg_frame_verdict hg_frame_decode(const uint8_t in[HG_FRAME_HEADER_SIZE],
                                       const struct hg_frame_place *at, uint64_t capacity,
                                       struct hg_frame *out)

@@ -10,6 +10,7 @@
 #include "wal/layout.h"
 
 #define HG_FRAME_MAGIC       0x31464748u
+#define HG_FRAME_DRAFT       0x44464748u /* in memory only */
 #define HG_FRAME_HEADER_SIZE 64u
 #define HG_BODY_MIN          9u /* time, no fields, no records */
 #define HG_FRAME_MIN         (HG_FRAME_HEADER_SIZE + HG_BODY_MIN)
@@ -41,6 +42,14 @@ struct hg_frame_place {
 
 void hg_frame_encode(struct hg_frame *f, const struct hg_frame_place *at,
                      uint8_t out[HG_FRAME_HEADER_SIZE]);
+
+/* What stands in a cache in place of the header of a frame that was appended and whose group is not
+ * closed: the rest is known only then. Never in a file. Uses f's type, len, nrec and number. */
+void hg_frame_draft(const struct hg_frame *f, const struct hg_frame_place *at,
+                    uint8_t out[HG_FRAME_HEADER_SIZE]);
+/* 1 and its number: a draft, made for this place. */
+int hg_frame_is_draft(const uint8_t in[HG_FRAME_HEADER_SIZE], const struct hg_frame_place *at,
+                      uint64_t *out_number);
 
 enum hg_frame_verdict {
     HG_FRAME_OK = 0,

@@ -482,6 +482,22 @@ int hg_log_need(struct hg_log *log, uint64_t features, int deletes)
     return hg_log_reserve_in(log, HG_BODY_MIN, features, reserve_flags(deletes), &any);
 }
 
+/* Behind what is there, which it does not count yet. */
+static void put_in_group(const struct hg_log *log, const struct hg_group *g,
+                         const struct hg_group_frame *frame, const void *body)
+{
+    const struct hg_frame_place place = { .salt = log->fixed.salt,
+                                          .epoch = log->active.epoch,
+                                          .segment = log->active.id,
+                                          .offset = (uint32_t)(g->base + frame->at) };
+    uint8_t *to = g->buf + frame->at;
+
+    if (frame->at > g->len)
+        memset(g->buf + g->len, 0, frame->at - g->len);
+    hg_frame_draft(&frame->head, &place, to);
+    memcpy(to + HG_FRAME_HEADER_SIZE, body, frame->head.len - HG_FRAME_HEADER_SIZE);
+}
+
 int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ticket *out_ticket)
 {
     struct hg_group *g = hg_log_filling(log);
@@ -519,10 +535,10 @@ int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ti
             return rc;
         }
     }
+    put_in_group(log, g, &frame, a->body);
     if (log->opts.hooks.appended != NULL) {
-        rc = log->opts.hooks.appended(log->opts.hooks.ctx, log->active.id,
-                                      (uint32_t)(g->base + at + HG_FRAME_HEADER_SIZE), a->body,
-                                      a->body_len);
+        rc = log->opts.hooks.appended(log->opts.hooks.ctx, log->active.id, (uint32_t)(g->base + at),
+                                      g->buf + at, len);
         if (rc < 0 && log->rolling)
             rc = HOLOG_OK; /* nobody loads an opening frame: what was wanted was room in a cache */
         if (rc < 0) {
@@ -532,9 +548,6 @@ int hg_log_append_in(struct hg_log *log, const struct hg_append *a, struct hg_ti
             return rc;
         }
     }
-    if (at > g->len)
-        memset(g->buf + g->len, 0, at - g->len);
-    memcpy(g->buf + at + HG_FRAME_HEADER_SIZE, a->body, a->body_len);
     log->inflight_bytes += at + len - (frames_were == 0 ? 0 : g->len);
     g->len = at + len;
     log->end = g->base + g->len;

@@ -45,8 +45,9 @@ struct hg_log;
 
 struct hg_log_hooks {
     void *ctx;
-    /* Bytes of the active segment, as they will be on disk, from `offset` on. A failure fails the
-     * append, but not that of a frame of the log's own. */
+    /* A frame of the active segment, which stands at `offset`: as it will be on disk, but for its
+     * header, which is a draft (hg_frame_draft). A failure fails the append, but not that of a frame
+     * of the log's own. */
     int (*appended)(void *ctx, uint32_t segment, uint32_t offset, const void *data, size_t len);
     /* A group is closed: what was applied up to here will be published by its completion. Returns
      * the engine's token for that state. */

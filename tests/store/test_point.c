@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/store_internal.h"
 #include "storekit.h"
 
 #define RP (HOLOG_REPLACE | HOLOG_PARENTS)
@@ -246,4 +247,46 @@ Test(point, a_reader_beside_the_writer_finds_the_new_value_after_a_refresh)
     OK(holog_refresh(reader, NULL));
     has_text(reader, "a", "new");
     OK(holog_close(reader));
+}
+
+static void loads_have_number(uint64_t number)
+{
+    for (unsigned i = 0; i < 4; i++) { /* by the tree, and when the table has learnt it */
+        holog_value *value = NULL;
+        OK(holog_load(box.store, "a", &value));
+        cr_assert_eq(holog_value_number(value), number, "load %u", i);
+        holog_value_release(value);
+    }
+}
+
+Test(point, what_was_moved_away_and_came_back_has_the_number_of_the_last_move)
+{
+    OK(save_text(box.store, "a", "text", 0));
+    loads_have_number(1);
+    OK(holog_move(box.store, "a", "b", 0, NULL));
+    OK(holog_move(box.store, "b", "a", 0, NULL));
+    loads_have_number(3);
+    box_reopen(&box);
+    loads_have_number(3);
+}
+
+static int takes_the_short_way(const char *path)
+{
+    holog_value *value = NULL;
+    int found = hg_point_load(box.store, NULL, path, &value);
+
+    holog_value_release(value);
+    return found;
+}
+
+Test(point, the_short_way_finds_a_value_as_soon_as_it_is_saved_and_again_after_a_load)
+{
+    OK(save_text(box.store, "a", "text", 0));
+    cr_assert(takes_the_short_way("a"));
+    OK(save_text(box.store, "b", "longer text", 0));
+    cr_assert(takes_the_short_way("a") && takes_the_short_way("b"));
+    box_reopen(&box);
+    cr_assert(!takes_the_short_way("a"));
+    has_text(box.store, "a", "text");
+    cr_assert(takes_the_short_way("a"));
 }

@@ -469,3 +469,27 @@ Test(golden, every_truncated_segment_ends_with_a_whole_frame)
     }
     hg_buf_release(&t.file);
 }
+
+Test(frame, a_draft_is_one_only_where_it_was_made_and_never_a_frame)
+{
+    uint8_t bytes[HG_FRAME_HEADER_SIZE];
+    struct hg_frame f = sample();
+    struct hg_frame_place other = here;
+    struct hg_frame out;
+    uint64_t number = 0;
+
+    hg_frame_draft(&f, &here, bytes);
+    cr_assert(hg_frame_is_draft(bytes, &here, &number));
+    cr_assert_eq(number, f.number);
+    cr_assert_neq(hg_frame_decode(bytes, &here, CAPACITY, &out), HG_FRAME_OK);
+    other.offset += 8;
+    other.epoch = hg_frame_epoch(bytes, other.offset);
+    cr_assert_not(hg_frame_is_draft(bytes, &other, &number));
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] ^= 1;
+        cr_assert_not(hg_frame_is_draft(bytes, &here, &number), "byte %zu", i);
+        bytes[i] ^= 1;
+    }
+    hg_frame_encode(&f, &here, bytes);
+    cr_assert_not(hg_frame_is_draft(bytes, &here, &number));
+}
