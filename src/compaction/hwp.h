@@ -143,12 +143,15 @@ HG_MUST_CHECK int hg_hwp_region(struct hg_hwp *h, const struct hg_hwp_value *v,
                                 const struct hg_hwp_box *box, unsigned halvings, void *out,
                                 const struct hg_hwp_bases *bases);
 
-/* The raw bytes of a pool, HG_HWP_POOL_RAW of room: for who keeps it decoded. */
+/* The raw bytes of a pool, as many as its group says: for who keeps it decoded. */
 HG_MUST_CHECK int hg_hwp_read_pool(struct hg_hwp *h, uint32_t group, void *out);
 /* A page out of its pool's raw bytes: HG_HWP_PAGE bytes, zeros where no run is. */
 HG_MUST_CHECK int hg_hwp_page_of_pool(const struct hg_hwp *h, const struct hg_hwp_page *p,
                                       const void *pool, uint8_t out[HG_HWP_PAGE]);
-/* Both. */
+/* Some of it: [from, from + len). */
+HG_MUST_CHECK int hg_hwp_bytes_of_page(const struct hg_hwp *h, const struct hg_hwp_page *p,
+                                       const void *pool, uint32_t from, size_t len, void *out);
+/* A page, for who has no pool. */
 HG_MUST_CHECK int hg_hwp_read_page(struct hg_hwp *h, const struct hg_hwp_page *p,
                                    uint8_t out[HG_HWP_PAGE]);
 /* The live runs of a page, in its pool's raw bytes, by offset; `bytes` in the pool. Non-zero from `each` stops and is

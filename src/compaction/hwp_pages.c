@@ -28,7 +28,7 @@ static int read_pool(struct hg_hwp *h, struct hg_workspace *w, uint32_t group, v
     if (t->head.array.size != expected.size || t->head.array.kind != expected.kind ||
         t->head.array.rank != expected.rank)
         return hg_corrupt(h->from.id, l.g->offset, "a pool of pages is not bytes");
-    rc = hg_cold_decode(w->coder, &t->head, &t->parts, NULL, out, HG_HWP_POOL_RAW);
+    rc = hg_cold_decode(w->coder, &t->head, &t->parts, NULL, out, (size_t)l.g->raw);
     if (rc == HOLOG_E_INVAL)
         rc = hg_error(HOLOG_E_CORRUPT, "a pool of pages refers to other bytes");
     return hg_hwp_tile_failed(h, &l, 0, rc);
@@ -119,19 +119,42 @@ int hg_hwp_each_run(const struct hg_hwp *h, const struct hg_hwp_page *p, const v
     return rc;
 }
 
+/* What is wanted of a page. */
+struct part {
+    uint8_t *out;
+    uint32_t from, to;
+};
+
 static int copy_run(void *ctx, const struct hg_hwp_run *run)
 {
-    uint8_t *page = ctx;
+    const struct part *w = ctx;
+    const uint8_t *bytes = run->bytes;
+    uint32_t from = HG_MAX(run->offset, w->from);
+    uint32_t to = HG_MIN(run->offset + run->len, w->to);
 
-    memcpy(page + run->offset, run->bytes, run->len);
+    if (run->offset >= w->to)
+        return 1; /* the others are behind it */
+    if (from < to)
+        memcpy(w->out + (from - w->from), bytes + (from - run->offset), to - from);
     return 0;
+}
+
+int hg_hwp_bytes_of_page(const struct hg_hwp *h, const struct hg_hwp_page *p, const void *pool,
+                         uint32_t from, size_t len, void *out)
+{
+    struct part w = { out, from, from + (uint32_t)len };
+    int rc;
+
+    HG_ASSERT(from <= HG_HWP_PAGE && len <= HG_HWP_PAGE - from);
+    memset(out, 0, len);
+    rc = hg_hwp_each_run(h, p, pool, copy_run, &w);
+    return HG_MIN(rc, 0);
 }
 
 int hg_hwp_page_of_pool(const struct hg_hwp *h, const struct hg_hwp_page *p, const void *pool,
                         uint8_t out[HG_HWP_PAGE])
 {
-    memset(out, 0, HG_HWP_PAGE);
-    return hg_hwp_each_run(h, p, pool, copy_run, out);
+    return hg_hwp_bytes_of_page(h, p, pool, 0, HG_HWP_PAGE, out);
 }
 
 int hg_hwp_read_page(struct hg_hwp *h, const struct hg_hwp_page *p, uint8_t out[HG_HWP_PAGE])

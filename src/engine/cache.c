@@ -589,30 +589,20 @@ static void publish_filled(struct hg_cache *c, struct page *p)
 }
 
 /* Of one page of a segment that was replaced. *out_n 0: nothing lives there, or it has no such page. */
-static int read_replaced(struct segment *seg, uint64_t offset, void *out, size_t len, size_t *out_n)
+static int read_replaced(struct segment *seg, uint64_t offset, void *out, size_t len, size_t *out_n,
+                         int *out_thin)
 {
-    size_t in = (size_t)(offset & PAGE_MASK);
-    uint8_t *page = out;
+    struct hg_cache *c = seg->cache;
     int rc;
 
-    HG_ASSERT(len <= HG_PAGE_BYTES - in);
+    HG_ASSERT(len <= HG_PAGE_BYTES - (offset & PAGE_MASK));
     *out_n = 0;
+    *out_thin = 1;
     if (offset / HG_PAGE_BYTES >= seg->n_pages)
         return HOLOG_OK;
-    if (len < HG_PAGE_BYTES)
-        page = hg_malloc(HG_PAGE_BYTES);
-    if (page == NULL)
-        return hg_error(HOLOG_E_NOMEM, "no memory for a page of segment %u", seg->id);
-    rc = seg->cache->replaced(seg->cache->replaced_ctx, seg->id, (uint32_t)(offset / HG_PAGE_BYTES),
-                              page);
-    if (rc == HOLOG_OK) {
+    rc = c->replaced(c->replaced_ctx, seg->id, offset, out, len, out_thin);
+    if (rc == HOLOG_OK)
         *out_n = len;
-        add64(&seg->cache->bytes_read, len);
-        if (page != out)
-            memcpy(out, page + in, len);
-    }
-    if (page != out)
-        hg_free(page);
     return HG_MIN(rc, 0);
 }
 
@@ -620,8 +610,9 @@ static int read_replaced(struct segment *seg, uint64_t offset, void *out, size_t
 static int read_uncached(struct segment *seg, uint64_t offset, void *out, size_t len, size_t *out_n)
 {
     size_t n = 0;
+    int thin;
     if (is_replaced(seg))
-        return read_replaced(seg, offset, out, len, out_n);
+        return read_replaced(seg, offset, out, len, out_n, &thin);
     int rc = hg_files_read(seg->cache->files, seg->id, seg->kind, out, len, offset, &n);
     if (rc < 0)
         return rc;
@@ -672,6 +663,12 @@ static int read_missed(struct hg_cache *c, struct segment *seg, uint32_t id, uin
     if (seg == NULL)
         return hg_error(HOLOG_E_STALE, "segment %u is not, or no longer, part of the store", id);
     add64(&c->misses, 1);
+    int thin = 0;
+    if (is_replaced(seg)) {
+        int rc = read_replaced(seg, offset, out, len, out_n, &thin);
+        if (rc < 0 || thin)
+            return rc;
+    }
     uint64_t limit = HG_MIN(written_of(seg), (uint64_t)seg->n_pages * HG_PAGE_BYTES);
     if (offset < limit) {
         int rc = read_filling(seg, offset, limit, out, len, out_n);

@@ -58,9 +58,11 @@ int hg_cache_add_segment(struct hg_cache *c, uint32_t id, enum hg_segment_kind k
  * evicted and filled again. Only grows. A reader process: bytes at or above it are never cached. */
 void hg_cache_set_written(struct hg_cache *c, uint32_t id, uint64_t written);
 
-/* Bytes of page `page` of a segment that was replaced: HG_PAGE_BYTES, zeros where nothing lives. 1: nothing of that page
- * does. Called in no epoch, with no lock. */
-typedef int (*hg_cache_replaced_fn)(void *ctx, uint32_t segment, uint32_t page, uint8_t *out);
+/* Bytes of a segment that was replaced, within one page: zeros where nothing lives. 1: nothing of that page does. *out_thin:
+ * so little of it that it would be a waste to keep the page; who gives it keeps that little, close together. Called in no
+ * epoch, with no lock. */
+typedef int (*hg_cache_replaced_fn)(void *ctx, uint32_t segment, uint64_t offset, void *out,
+                                    size_t len, int *out_thin);
 /* Whom to ask for them; before the first segment is replaced. */
 void hg_cache_ask_for_replaced(struct hg_cache *c, hg_cache_replaced_fn fn, void *ctx);
 /* From now on nothing of this segment is read from its file. What is cached of it stays. */

@@ -246,9 +246,10 @@ void hg_cold_exchange(struct hg_cold *c, struct hg_cold_set *set, const uint32_t
     put(c, old);                      /* the store's */
 }
 
-static int page_for_cache(void *ctx, uint32_t segment, uint32_t page, uint8_t *out)
+static int bytes_for_cache(void *ctx, uint32_t segment, uint64_t offset, void *out, size_t len,
+                           int *out_thin)
 {
-    return hg_cold_page(ctx, segment, page, out);
+    return hg_cold_bytes(ctx, segment, offset, out, len, out_thin);
 }
 
 int hg_cold_create(holog_store *s, struct hg_cold **out)
@@ -267,7 +268,7 @@ int hg_cold_create(holog_store *s, struct hg_cold **out)
         hg_free(c);
         return rc;
     }
-    hg_cache_ask_for_replaced(s->cache, page_for_cache, c);
+    hg_cache_ask_for_replaced(s->cache, bytes_for_cache, c);
     *out = c;
     return HOLOG_OK;
 }
@@ -503,16 +504,75 @@ int hg_cold_has_pages(struct hg_cold *c, uint32_t segment)
     return hg_cold_home(c, segment) != 0;
 }
 
-int hg_cold_page(struct hg_cold *c, uint32_t segment, uint32_t page, uint8_t *out)
+/* Decoded, and kept in the cache as a value is, under a key that is no birth: a cold segment has no records.
+ * One count for the caller. */
+static int hold_pool(struct hg_cold *c, struct segment *home, uint32_t group,
+                     struct hg_mem **out_pool)
+{
+    hg_pos key = hg_pos_make(home->id, group);
+    struct hg_mem *m = hg_cache_hold(c->store->cache, key);
+    int rc;
+
+    *out_pool = m;
+    if (m != NULL)
+        return HOLOG_OK;
+    rc = hg_mem_new(c->store->cache, (size_t)hg_hwp_tables(home->hwp)->group[group].raw, &m);
+    if (rc < 0)
+        return rc;
+    rc = hg_hwp_read_pool(home->hwp, group, m->data);
+    if (rc < 0) {
+        hg_mem_put(m);
+        return rc;
+    }
+    hg_cache_offer(c->store->cache, key, m, 0);
+    *out_pool = m;
+    return HOLOG_OK;
+}
+
+/* With no room for the pool in the budget. */
+static int read_unkept(struct segment *home, const struct hg_hwp_page *p, uint32_t from, void *out,
+                       size_t len)
+{
+    uint8_t *page = hg_malloc(HG_HWP_PAGE);
+    int rc = page == NULL
+                 ? hg_error(HOLOG_E_NOMEM, "no memory for a page of segment %08x", home->id)
+                 : hg_hwp_read_page(home->hwp, p, page);
+
+    if (rc == HOLOG_OK)
+        memcpy(out, page + from, len);
+    hg_free(page);
+    return rc;
+}
+
+static const struct hg_hwp_page *find_page(const struct hg_cold_set *set, uint32_t segment,
+                                           uint32_t page, struct segment **out_home)
+{
+    const struct hg_hwp_page *p = NULL;
+
+    for (size_t i = 0; i < set->n && p == NULL; i++) {
+        p = hg_hwp_find_page(set->of[i]->hwp, segment, page);
+        *out_home = set->of[i];
+    }
+    return p;
+}
+
+int hg_cold_bytes(struct hg_cold *c, uint32_t segment, uint64_t offset, void *out, size_t len,
+                  int *out_thin)
 {
     struct hg_cold_set *set = get(c);
-    int rc = 1;
+    struct segment *home = NULL;
+    const struct hg_hwp_page *p = find_page(set, segment, (uint32_t)(offset / HG_HWP_PAGE), &home);
+    uint32_t from = (uint32_t)(offset % HG_HWP_PAGE);
+    struct hg_mem *pool = NULL;
+    int rc = p == NULL ? 1 : hold_pool(c, home, p->group, &pool);
 
-    for (size_t i = 0; i < set->n && rc == 1; i++) {
-        const struct hg_hwp_page *p = hg_hwp_find_page(set->of[i]->hwp, segment, page);
-        if (p != NULL)
-            rc = hg_hwp_read_page(set->of[i]->hwp, p, out);
-    }
+    if (rc == HOLOG_OK)
+        rc = hg_hwp_bytes_of_page(home->hwp, p, pool->data, from, len, out);
+    else if (rc == HOLOG_E_BUDGET)
+        rc = read_unkept(home, p, from, out, len);
+    if (out_thin != NULL)
+        *out_thin = p != NULL && p->len < HG_HWP_PAGE / 2;
+    hg_mem_put(pool);
     put(c, set);
     return rc;
 }

@@ -87,8 +87,9 @@ HG_MUST_CHECK int hg_cold_read_base(void *cold, uint64_t birth, const struct hg_
 int hg_cold_has_pages(struct hg_cold *c, uint32_t segment);
 /* The segment that has them; 0: none. */
 uint32_t hg_cold_home(struct hg_cold *c, uint32_t segment);
-/* One page, as hg_cache_replaced_fn: 1, nothing of it lives. */
-HG_MUST_CHECK int hg_cold_page(struct hg_cold *c, uint32_t segment, uint32_t page, uint8_t *out);
+/* Bytes of it, within one page, as hg_cache_replaced_fn gives them. out_thin: NULL is fine. */
+HG_MUST_CHECK int hg_cold_bytes(struct hg_cold *c, uint32_t segment, uint64_t offset, void *out,
+                                size_t len, int *out_thin);
 /* All of them, by id, appended to `out`. */
 struct hg_cold_replaced {
     uint32_t segment;

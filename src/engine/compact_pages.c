@@ -194,7 +194,8 @@ static int take_page(struct copying *p, uint32_t segment, uint32_t page, const u
     }
     if (p->kind == HG_KIND_EXTENTS) /* a record that is cut short has been found to be */
         return hg_files_read(p->s->files, segment, p->kind, p->source, HG_PAGE_BYTES, at, &n);
-    rc = hg_cold_page(p->s->cold, segment, page, p->source);
+    rc = hg_cold_bytes(p->s->cold, segment, (uint64_t)page * HG_HWP_PAGE, p->source, HG_HWP_PAGE,
+                       NULL);
     return rc == 1 ? hg_corrupt(segment, at, "what lives here is not where it was moved to") : rc;
 }
 

@@ -718,6 +718,24 @@ Test(compact, segments_of_frames_go_and_small_values_read_as_before)
     box_end(&box);
 }
 
+Test(compact, what_lives_thinly_in_frames_takes_no_whole_pages_of_the_cache)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    begin();
+    churn_small(0, 120);
+    let_go();
+    compact(0);
+    box_reopen(&box);
+    has_small(120); /* one value that lives in every forty */
+    has_small(120);
+    OK(holog_stats_get(box.store, &st));
+    cr_assert_gt(report.segments_removed, 20u);
+    cr_assert_lt(st.cache_bytes, 120 * 64 * KIB / 4, "%llu bytes",
+                 (unsigned long long)st.cache_bytes);
+    box_end(&box);
+}
+
 /* One commit of many small values: more than a frame may have, so that their records lie in an extent. */
 static void save_list(unsigned seed)
 {
