@@ -553,8 +553,8 @@ enum holog_verify_flags {
 /* Reads and checks everything in directory `dir`; the store need not be openable, and may be open
  * here or elsewhere: what its writer has made durable is checked, nothing behind it is judged.
  * Writes nothing. HOLOG_OK: sound (out counts may be NULL); HOLOG_E_CORRUPT
- * after reporting every damage found. Not looked at, but checked by whoever reads them: large values that still lie in
- * extents, though the frame segment that named them has been compacted. */
+ * after reporting every damage found. A store with compressed segments is opened, too, as a reader does, and takes the
+ * memory of one: what it holds in extents may be named by nothing else. */
 HOLOG_API int holog_verify(const char *dir, unsigned flags,
                            int (*each)(void *ctx, const holog_damage *damage), void *ctx,
                            holog_progress_fn progress, void *progress_ctx);

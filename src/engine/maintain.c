@@ -109,6 +109,15 @@ static int verify_base(struct hg_io *io, const struct hg_super *super, uint32_t 
     return rc;
 }
 
+/* What damage that was told keeps from being opened is looked at when that is repaired. */
+static int verify_moved(struct hg_io *io, struct report *r)
+{
+    int damaged = r->damaged;
+    int rc = hg_verify_moved(io, on_damage, r);
+
+    return rc < 0 && damaged ? HOLOG_OK : rc;
+}
+
 int hg_verify_io(struct hg_io *io, unsigned flags,
                  int (*each)(void *ctx, const holog_damage *damage), void *ctx,
                  holog_progress_fn progress, void *progress_ctx)
@@ -116,6 +125,8 @@ int hg_verify_io(struct hg_io *io, unsigned flags,
     struct report r = { .each = each, .ctx = ctx };
     int rc = hg_verify(io, flags, verify_cold, verify_base, on_damage, &r, progress, progress_ctx);
 
+    if (rc == HOLOG_OK && (flags & HOLOG_VERIFY_QUICK) == 0)
+        rc = verify_moved(io, &r);
     if (rc == HOLOG_OK && r.damaged)
         rc = hg_error(HOLOG_E_CORRUPT, "%s is damaged", io->root);
     return rc;

@@ -41,7 +41,7 @@
  *   health.c     what a handle can still do
  *   info.c       machine, choices, settings
  *   calibration.c  what a calibration has chosen; made by calibrate.c
- *   maintain.c   verify, repair
+ *   maintain.c   verify, repair; verify_moved.c
  *
  * Lock ranks: 0 s->keep_lock, 1 log->lock (the commit lock: sequenced state, versions), 2 the log's
  * ext_lock, 3 the cache's lock, 4 s->misc_lock, 5 those of the ropes, of the list of versions, of
@@ -293,6 +293,13 @@ void hg_probe_disk(struct hg_io *io, struct hg_super *s);
 HG_MUST_CHECK int hg_verify_io(struct hg_io *io, unsigned flags,
                                int (*each)(void *ctx, const holog_damage *damage), void *ctx,
                                holog_progress_fn progress, void *progress_ctx);
+
+/* ---- verify_moved.c ---- */
+struct hg_damage_found;
+/* Of a store that can be opened: what has no frame that names it. What `found` returns, not 0, ends it. */
+HG_MUST_CHECK int hg_verify_moved(struct hg_io *io,
+                                  int (*found)(void *ctx, const struct hg_damage_found *d),
+                                  void *ctx);
 
 /* ---- version.c ---- */
 struct hg_version *hg_version_new(holog_store *s);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/compact.h"
 #include "holog/array.h"
@@ -888,6 +889,75 @@ Test(compact, damage_in_frames_is_not_carried_on)
     cr_assert_str_eq(before, after);
     free(before);
     free(after);
+    box_end(&box);
+}
+
+static int find_large(void *ctx, const holog_damage *d)
+{
+    if (d->path != NULL && strcmp(d->path, "large") == 0 && d->file != NULL &&
+        strstr(d->file, ".hext") != NULL && d->offset > 0)
+        ++*(unsigned *)ctx;
+    return 0;
+}
+
+/* A bit of the only file of extents; twice is not at all. */
+static void flip_extents(size_t at)
+{
+    char dir[300];
+    char name[320] = "";
+    const struct dirent *e;
+    size_t len = 0;
+
+    (void)snprintf(dir, sizeof dir, "%s/seg", box.dir);
+    DIR *d = opendir(dir);
+    cr_assert_not_null(d);
+    while ((e = readdir(d)) != NULL)
+        if (strstr(e->d_name, ".hext") != NULL)
+            (void)snprintf(name, sizeof name, "seg/%s", e->d_name);
+    (void)closedir(d);
+    uint8_t *data = file_read(box.dir, name, &len);
+    cr_assert_gt(len, at);
+    data[at] ^= 1;
+    file_write(box.dir, name, data, len);
+    free(data);
+}
+
+Test(compact, damage_of_a_value_whose_record_has_moved_is_found_by_verify)
+{
+    enum {
+        PAYLOAD = 98304,
+        OF_VALUE = 100000,
+        OF_PAYLOAD = 4096 + 2 * 303104 + PAYLOAD - 1 /* behind the header and both values */
+    };
+    uint8_t *payload = malloc(PAYLOAD);
+    char first[300];
+    unsigned found = 0;
+
+    cr_assert_not_null(payload);
+    begin();
+    OK(save_seed(box.store, "large", 300000, 7, 0));
+    OK(save_seed(box.store, "other", 300000, 8, 0));
+    value_fill(payload, PAYLOAD, 9);
+    OK(change("large", 5, payload, PAYLOAD));
+    free(payload);
+    churn_small(0, 60);
+    let_go();
+    compact(0);
+    cr_assert_eq(files_of(".hext"), 1u); /* it lives, but its frame segment has gone */
+    OK(holog_close(box.store));
+    (void)snprintf(first, sizeof first, "%s/seg/00000001.hlog", box.dir);
+    cr_assert_neq(access(first, F_OK), 0);
+    OK(holog_verify(box.dir, 0, find_large, &found, NULL, NULL));
+    flip_extents(OF_VALUE);
+    flip_extents(OF_PAYLOAD);
+    FAILS(HOLOG_E_CORRUPT, holog_verify(box.dir, 0, find_large, &found, NULL, NULL), NULL);
+    cr_assert_eq(found, 2u);
+    OK(holog_verify(box.dir, HOLOG_VERIFY_QUICK, NULL, NULL, NULL, NULL));
+    flip_extents(OF_VALUE); /* the same bits again */
+    flip_extents(OF_PAYLOAD);
+    OK(holog_verify(box.dir, 0, NULL, NULL, NULL, NULL));
+    box_open(&box);
+    has_seed(box.store, "other", 300000, 8);
     box_end(&box);
 }
 
