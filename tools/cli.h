@@ -59,6 +59,7 @@ enum option_id {
     OPT_LIMIT,
     OPT_BEFORE,
     OPT_QUICK,
+    OPT_RATE,
     OPT_MODE,
     OPT_DRY_RUN,
     OPT_DEPTH,

@@ -93,6 +93,8 @@ static const struct stat_row rows[] = {
     ROW(compaction_freed_bytes, BYTES, true, "Bytes of files that these freed since open"),
     ROW(compactions_forced, COUNT, true, "Compactions that were asked for since open"),
     ROW(compaction_forced_bytes, BYTES, true, "Bytes of values that those moved since open"),
+    ROW(scrubbed_bytes, BYTES, true, "Bytes that scrubs have read since open"),
+    ROW(scrub_damages, COUNT, true, "Damages that scrubs have found since open"),
     ROW(compaction_running_ns, COUNT, false, "Nanoseconds that the round under way has lasted"),
     ROW(compaction_done_bytes, BYTES, false, "Bytes that it has read and written"),
     ROW(compaction_total_bytes, BYTES, false, "Bytes that it has to read and write"),

@@ -1,8 +1,10 @@
 /*
- * cmd_verify.c: verify, repair, dump.
+ * cmd_verify.c: verify, scrub, repair, dump.
  */
 #include <inttypes.h>
 #include <string.h>
+
+#include <holog/compact.h>
 
 #include "inspect/dump.h"
 #include "verbs.h"
@@ -120,6 +122,64 @@ int verb_verify(const struct args *args)
     else if (!args->given[OPT_JSON])
         (void)puts("sound");
     return cli_flush(args, rc < 0 ? EXIT_DAMAGE : EXIT_DONE);
+}
+
+/* ---- scrub ----------------------------------------------------------------------------------- */
+
+static int scrub(const struct args *args, holog_store *store, struct damage_listing *list,
+                 holog_scrub_report *report)
+{
+    struct progress progress;
+    const holog_scrub_options opts = { .struct_size = sizeof opts,
+                                       .bytes_per_s =
+                                           args->given[OPT_RATE] ? args->number[OPT_RATE] : 0,
+                                       .progress = progress_report,
+                                       .progress_ctx = &progress };
+
+    progress_begin(&progress, "scrubbing");
+    int rc = holog_scrub(store, &opts, show_damage, list, report);
+    progress_end(&progress);
+    return rc;
+}
+
+static int end_scrub(struct damage_listing *list, const holog_scrub_report *report, int rc)
+{
+    const struct args *args = list->args;
+    bool told = rc == HOLOG_E_CORRUPT && list->count > 0;
+    struct holog_error_detail detail;
+    json_object *tail = json_object_new_object();
+    char bytes[HUMAN_MAX];
+
+    if (rc < 0)
+        cli_detail(rc, &detail);
+    json_add(tail, "sound", json_object_new_boolean(rc >= 0));
+    json_add(tail, "segments", json_number(report->segments));
+    json_add(tail, "bytes", json_number(report->bytes));
+    end_damage(list, tail, rc < 0 && !told ? &detail : NULL);
+    if (rc < 0 && !told)
+        return cli_fail_detail(args, &detail, NULL, args->operands[0]);
+    if (rc < 0)
+        cli_note(args, "%s: %" PRIu64 " damaged %s; save again what is named, from a copy",
+                 args->operands[0], list->count, list->count == 1 ? "place" : "places");
+    else if (!args->given[OPT_JSON])
+        (void)printf("sound: %" PRIu32 " compressed segment%s, %s\n", report->segments,
+                     report->segments == 1 ? "" : "s", human_bytes(report->bytes, bytes));
+    return rc < 0 ? EXIT_DAMAGE : EXIT_DONE;
+}
+
+int verb_scrub(const struct args *args)
+{
+    struct damage_listing list = { .args = args };
+    holog_scrub_report report = { .struct_size = sizeof report };
+    holog_store *store = NULL;
+    int status = cli_open(args, OPEN_READ, &store);
+
+    if (status != EXIT_DONE)
+        return status;
+    catch_signals();
+    begin_damage(&list, "damage", json_object_new_object());
+    status = end_scrub(&list, &report, scrub(args, store, &list, &report));
+    return cli_flush(args, cli_close(args, store, status));
 }
 
 /* ---- repair ---------------------------------------------------------------------------------- */

@@ -92,10 +92,10 @@ static const struct command commands[] = {
       { OPT_KEEP, OPT_OLDER, OPT_DRY_RUN, OPT_JSON }, verb_gc },
     { "compact", "STORE", "Give the space of garbage back, and compress what lives beside it.",
       "Segments without anything that is needed go. What is needed in those that are mostly garbage is\n"
-      "compressed into a new one, read back, and then they go. Nothing that can be read changes. Only\n"
-      "large values so far; what history, tags and open views keep is no garbage ('holog gc', 'holog\n"
-      "stats'). While it lasts the new segment and the old ones are both on the disk. A kill or a power\n"
-      "cut leaves the store as it was before, or after.", 1, 1,
+      "compressed into a new one, read back, and then they go. Nothing that can be read changes.\n"
+      "What history, tags and open views keep is no garbage ('holog gc', 'holog stats'). While it lasts\n"
+      "the new segment and the old ones are both on the disk. A kill or a power cut leaves the store as\n"
+      "it was before, or after.", 1, 1,
       { OPT_ALL, OPT_DRY_RUN, OPT_JSON }, verb_compact },
     { "du", "STORE [PATH]", "Show what holds the space, by subtree.",
       "Bytes of a subtree are of its values, counted for each path: those of the newest commit, those\n"
@@ -104,6 +104,11 @@ static const struct command commands[] = {
     { "verify", "STORE", "Read and check every byte of a store; change nothing.",
       "Exit status 3 when damage is found; each place is named by segment and offset.", 1, 1,
       { OPT_QUICK, OPT_JSON }, verb_verify },
+    { "scrub", "STORE", "Read what has been compressed again, at a set rate; change nothing.",
+      "Decodes every block of the compressed segments and compares all hashes, beside whoever uses the\n"
+      "store: for a timer, on stores that are read seldom. Exit status 3 when damage is found.\n"
+      "'holog verify' reads all else as well, as fast as the disk gives it.", 1, 1,
+      { OPT_RATE, OPT_JSON }, verb_scrub },
     { "repair", "STORE --mode MODE", "Make a damaged store open again.",
       "  point-in-time  keeps everything before the first damage\n"
       "  salvage        keeps every commit that verifies, and lists what is lost\n"

@@ -58,6 +58,8 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_BEFORE]        = { "before", 0, KIND_NUMBER, "N", "only commits below number N" },
     [OPT_QUICK]         = { "quick", 0, KIND_FLAG, NULL,
                             "headers, footers and chain only, no payload" },
+    [OPT_RATE]          = { "rate", 0, KIND_SIZE, "BYTES",
+                            "at most so many bytes a second (50M; default: no limit)" },
     [OPT_MODE]          = { "mode", 0, KIND_TEXT, "MODE", "point-in-time or salvage" },
     [OPT_DRY_RUN]       = { "dry-run", 0, KIND_FLAG, NULL, "say what would be done, change nothing" },
     [OPT_DEPTH]         = { "depth", 'd', KIND_NUMBER, "N",

@@ -29,6 +29,7 @@ int verb_gc(const struct args *args);
 int verb_compact(const struct args *args);
 int verb_du(const struct args *args);
 int verb_verify(const struct args *args);
+int verb_scrub(const struct args *args);
 int verb_repair(const struct args *args);
 int verb_dump(const struct args *args);
 int verb_stats(const struct args *args);

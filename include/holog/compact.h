@@ -92,6 +92,34 @@ HOLOG_API int holog_compact_resume(holog_store *store);
  * paused. HOLOG_E_BUSY: another compaction is under way; other errors as for holog_compact. Any thread. */
 HOLOG_API int holog_compact_step(holog_store *store, holog_compact_report *out_report);
 
+/* ---- scrub ----------------------------------------------------------------------------------------*/
+
+typedef struct holog_scrub_options {
+    uint32_t struct_size;
+    uint64_t
+        bytes_per_s; /* read, on the average over a second; 0: as fast as the disk gives them */
+    holog_progress_fn
+        progress; /* bytes read, of all there are; may be NULL. Not 0 ends it: HOLOG_E_CANCELED */
+    void *progress_ctx;
+} holog_scrub_options;
+
+typedef struct holog_scrub_report {
+    uint32_t struct_size;
+    uint32_t segments; /* read to the end */
+    uint64_t bytes;    /* read, those twice that several values have */
+    uint64_t damages;
+} holog_scrub_report;
+
+/* Reads the cold segments of an open store, decodes every block and compares all hashes and sums, while others read and
+ * commit: for damage that nobody comes across for years, found while there is a copy elsewhere. `each` (may be NULL) is told
+ * of every value, or pool of small records, that is damaged, with file, offset and path; not 0 ends it: HOLOG_E_CANCELED.
+ * Nothing is written. A segment that a compaction replaces meanwhile is passed over. holog_verify, which is of a directory,
+ * reads all else as well, and as fast as it can. HOLOG_E_CORRUPT: damage was told of; out_report (may be NULL) is filled in
+ * then, too. Counted in holog_stats. Any thread, a read-only handle also. */
+HOLOG_API int holog_scrub(holog_store *store, const holog_scrub_options *options,
+                          int (*each)(void *ctx, const holog_damage *damage), void *ctx,
+                          holog_scrub_report *out_report);
+
 #ifdef __cplusplus
 }
 #endif

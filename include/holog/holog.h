@@ -510,6 +510,9 @@ typedef struct holog_stats {
     uint64_t compaction_cap_bytes; /* what compaction_used_bytes should stay below */
     uint64_t
         base_bytes; /* used in bases: the index as of a frame, where frames before that may be gone */
+    /* holog_scrub (holog/compact.h), since open */
+    uint64_t scrubbed_bytes; /* read */
+    uint64_t scrub_damages;  /* found */
 } holog_stats;
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
 

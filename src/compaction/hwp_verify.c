@@ -49,11 +49,9 @@ static int note(struct verifying *y, uint32_t group, const struct hg_hwp_value *
 
 static int progress(struct verifying *y, uint32_t group)
 {
-    const struct hg_hwp_group *g = &y->h->tables.group[group];
-
     if (y->how->progress == NULL)
         return HOLOG_OK;
-    return y->how->progress(y->how->ctx, g->offset + hg_hwp_group_stored(g));
+    return y->how->progress(y->how->ctx, hg_hwp_group_stored(&y->h->tables.group[group]));
 }
 
 static int check_sums(const struct verifying *y, const struct sums *s)

@@ -470,6 +470,49 @@ int hg_cold_box(struct hg_cold *c, hg_pos birth, const struct hg_value_box *box,
     return rc;
 }
 
+/* ---- looking after them --------------------------------------------------------------------------*/
+
+int hg_cold_files(struct hg_cold *c, struct hg_buf *out)
+{
+    struct hg_cold_set *set = get(c);
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; rc == HOLOG_OK && i < set->n; i++) {
+        const struct hg_cold_file f = { set->of[i]->id, hg_hwp_footer(set->of[i]->hwp)->size };
+        rc = hg_buf_append(out, &f, sizeof f);
+    }
+    put(c, set);
+    return rc;
+}
+
+int hg_cold_verify(struct hg_cold *c, uint32_t segment, struct hg_hwp_verify *how)
+{
+    struct hg_cold_set *set = get(c);
+    const struct hg_hwp_bases bases = { .ctx = set, .read = read_base };
+    struct segment *again = NULL;
+    int rc = HOLOG_E_STALE;
+
+    how->bases = &bases;
+    if (has_segment(set, segment))
+        rc = open_segment(c, segment, &again); /* its tables, too, are read from the file */
+    if (rc == HOLOG_OK)
+        rc = hg_hwp_verify(again->hwp, how);
+    if (again != NULL)
+        close_segment(again);
+    how->bases = NULL;
+    put(c, set);
+    return rc;
+}
+
+int hg_cold_there(struct hg_cold *c, uint32_t segment)
+{
+    struct hg_cold_set *set = get(c);
+    int there = has_segment(set, segment);
+
+    put(c, set);
+    return there;
+}
+
 /* ---- frame segments that were replaced -----------------------------------------------------------*/
 
 static const struct hg_hwp_page *find_pages(const struct hg_cold_set *set, uint32_t segment,

@@ -81,6 +81,18 @@ uint32_t hg_cold_can_be_base(struct hg_cold *c, hg_pos birth, const struct hg_hw
 HG_MUST_CHECK int hg_cold_read_base(void *cold, uint64_t birth, const struct hg_hwp_shape *shape,
                                     const struct hg_hwp_box *box, void *out);
 
+/* Of every segment as it is now: id and bytes of its file, appended to `out`. */
+struct hg_cold_file {
+    uint32_t segment;
+    uint64_t bytes;
+};
+HG_MUST_CHECK int hg_cold_files(struct hg_cold *c, struct hg_buf *out);
+int hg_cold_there(struct hg_cold *c, uint32_t segment); /* just now */
+/* One is opened anew, and verified (hg_hwp_verify) with the bases that others have for it. HOLOG_E_STALE: it is not there
+ * any more. */
+struct hg_hwp_verify;
+HG_MUST_CHECK int hg_cold_verify(struct hg_cold *c, uint32_t segment, struct hg_hwp_verify *how);
+
 /* ---- frame segments that were replaced -----------------------------------------------------------*/
 
 /* 1: what lives in it is here. Any id. */

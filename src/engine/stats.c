@@ -183,6 +183,8 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
     st.evictions = cache.evictions;
     st.bytes_read = cache.bytes_read;
     st.bytes_loaded = __atomic_load_n(&store->bytes_loaded, __ATOMIC_RELAXED);
+    st.scrubbed_bytes = __atomic_load_n(&store->scrubbed, __ATOMIC_RELAXED);
+    st.scrub_damages = __atomic_load_n(&store->scrub_damages, __ATOMIC_RELAXED);
     st.checkpoints = __atomic_load_n(&store->checkpoints, __ATOMIC_RELAXED);
     st.oldest_view_number = oldest_view(store, &st.views_open);
     snapshot(&store->commit_latency, &st.commit_latency);

@@ -32,7 +32,7 @@
  *                records refer to, live_things.c thing by thing, live_sets.c its sets
  *   refs.c       which records a sealed segment has, and what they name; of others refs_read.c, and
  *                what of these is remembered refs_moved.c
- *   space.c      holog_space
+ *   space.c      holog_space; scrub.c holog_scrub
  *   base.c       index checkpoints that a log begins with; start.c where an open begins
  *   scheduler.c  compactions that nobody has asked for; commits that wait for them brake.c, how fast
  *                they go pace.c
@@ -237,6 +237,7 @@ struct holog_store {
     holog_view *views;
     uint64_t views_open;
     uint64_t checkpoints;                         /* atomic */
+    uint64_t scrubbed, scrub_damages;             /* atomic */
     uint64_t pin_age_ns;                          /* atomic; of rules, for readers */
     holog_histogram commit_latency, load_latency; /* atomic, each number for itself */
     uint64_t bytes_loaded;                        /* atomic */

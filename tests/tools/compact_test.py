@@ -123,6 +123,26 @@ class Compact(Compacted):
         for name in "abc":
             self.assertEqual(self.load(name), bytes_of(name, 900 * KIB))
 
+    def test_scrub_reads_what_was_compressed_and_names_what_is_damaged(self):
+        self.churn()
+        self.compact("--all")
+        doc = self.holog("scrub", self.store, "--rate", "100M", "--json").json()
+        self.assertTrue(doc["sound"])
+        self.assertEqual((doc["segments"], doc["damage"]), (1, []))
+        self.assertRegex(self.holog("scrub", self.store).text, r"^sound: 1 compressed segment, .*\n$")
+        [cold] = [n for n in os.listdir(os.path.join(self.store, "seg")) if n.endswith(".hwp")]
+        with open(os.path.join(self.store, "seg", cold), "r+b") as f:
+            f.seek(20000)
+            byte = f.read(1)[0]
+            f.seek(20000)
+            f.write(bytes([byte ^ 1]))
+        bad = self.holog("scrub", self.store, "--json", status=DAMAGE).json()
+        self.assertFalse(bad["sound"])
+        self.assertEqual(len(bad["damage"]), 1)
+        self.assertIn(bad["damage"][0]["path"], self.want)
+        self.assertEqual(bad["damage"][0]["file"], f"seg/{cold}")
+        self.holog("scrub", self.store, "--rate", "fast", status=USAGE)
+
     def test_a_dry_run_says_it_and_changes_nothing(self):
         self.churn()
         before = {name: os.path.getsize(name) for name in self.segments(".hext")}
