@@ -103,7 +103,8 @@ enum option_id {
     OPT_SCALE,
     OPT_UNIT,
     OPT_MAP,
-    OPT_PURGE, /* from here on: of later versions, refused with a message that says so */
+    OPT_PURGE,
+    OPT_FORGET,
     OPT_COUNT
 };
 
@@ -190,6 +191,9 @@ int change_expect(struct change *change, const char *path, unsigned *flags);
 /* With status EXIT_DONE commits (with --message), else gives up; closes the store; with --json
  * prints `document` (taken over, may be NULL) with the commit's number added. */
 int change_end(struct change *change, int status, const char *subject, json_object *document);
+/* The same in two: what it comes to goes into `document`, which is not taken over; then the rest of it. */
+int change_commit(struct change *change, int status, const char *subject, json_object *document);
+int change_close(struct change *change, int status, json_object *document);
 /* holog_txn_copy and holog_txn_move that honour HOLOG_PARENTS too: in the same commit. */
 int change_copy(holog_txn *txn, const char *from, const char *to, unsigned flags);
 int change_move(holog_txn *txn, const char *from, const char *to, unsigned flags);

@@ -23,6 +23,7 @@ static void put_json(const struct args *args, const holog_compact_report *r)
     json_add(doc, "store", json_text(args->operands[0]));
     json_add(doc, "dry_run", json_object_new_boolean(args->given[OPT_DRY_RUN]));
     json_add(doc, "all", json_object_new_boolean(args->given[OPT_ALL]));
+    json_add(doc, "purge", json_object_new_boolean(args->given[OPT_PURGE]));
     json_add(doc, "segments_removed", json_number(r->segments_removed));
     json_add(doc, "removed_bytes", json_number(r->removed_bytes));
     json_add(doc, "segments_added", json_number(r->segments_added));
@@ -108,7 +109,8 @@ static int compact(const struct args *args, holog_store *store, holog_compact_re
     const holog_compact_options opts = {
         .struct_size = sizeof opts,
         .flags = (args->given[OPT_ALL] ? (uint32_t)HOLOG_COMPACT_ALL : 0) |
-                 (args->given[OPT_DRY_RUN] ? (uint32_t)HOLOG_COMPACT_DRY_RUN : 0),
+                 (args->given[OPT_DRY_RUN] ? (uint32_t)HOLOG_COMPACT_DRY_RUN : 0) |
+                 (args->given[OPT_PURGE] ? (uint32_t)HOLOG_COMPACT_PURGE : 0),
         .progress = progress_report,
         .progress_ctx = &progress,
     };
@@ -125,6 +127,9 @@ int verb_compact(const struct args *args)
 {
     holog_compact_report report = { .struct_size = sizeof report };
     holog_store *store = NULL;
+
+    if (args->given[OPT_PURGE] && (args->given[OPT_ALL] || args->given[OPT_DRY_RUN]))
+        return cli_usage(args, "--purge goes alone: it takes what it has to, at once");
     int status = cli_open(args, OPEN_WRITE, &store);
 
     if (status != EXIT_DONE)

@@ -33,13 +33,18 @@ static int remove_one(const struct args *args, holog_txn *txn, const char *path)
 
 int verb_rm(const struct args *args)
 {
+    json_object *doc = NULL;
     struct change change;
 
     if (args->given[OPT_IF_SEQ] && args->operand_count != 2)
         return cli_usage(args, "--if-seq goes with one PATH");
+    if (args->given[OPT_FORGET] && !args->given[OPT_PURGE])
+        return cli_usage(args, "--forget goes with --purge ('holog gc' lets history go)");
     int status = change_begin(args, &change);
     if (status != EXIT_DONE)
         return status;
+    if (args->given[OPT_PURGE])
+        status = purge_check(args, change.store);
     for (int i = 1; i < args->operand_count && status == EXIT_DONE; i++) {
         const char *path = args->operands[i];
         int rc = HOLOG_OK;
@@ -50,7 +55,11 @@ int verb_rm(const struct args *args)
         if (rc < 0)
             status = cli_fail(args, rc, path);
     }
-    return change_end(&change, status, args->operands[1], paths_json(args));
+    doc = paths_json(args);
+    status = change_commit(&change, status, args->operands[1], doc);
+    if (status == EXIT_DONE && args->given[OPT_PURGE])
+        status = purge_now(args, change.store, doc);
+    return change_close(&change, status, doc);
 }
 
 int verb_mkdir(const struct args *args)

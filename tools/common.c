@@ -291,7 +291,7 @@ int change_expect(struct change *change, const char *path, unsigned *flags)
     return holog_txn_expect(change->txn, path, args->number[OPT_IF_SEQ]);
 }
 
-int change_end(struct change *change, int status, const char *subject, json_object *document)
+int change_commit(struct change *change, int status, const char *subject, json_object *document)
 {
     const struct args *args = change->args;
     uint64_t number = 0;
@@ -305,16 +305,30 @@ int change_end(struct change *change, int status, const char *subject, json_obje
     }
     holog_abort(change->txn);
     change->txn = NULL;
+    json_add(document, "commit", json_number(number));
+    return status;
+}
+
+int change_close(struct change *change, int status, json_object *document)
+{
+    const struct args *args = change->args;
+
     status = cli_close(args, change->store, status);
     change->store = NULL;
     if (status == EXIT_DONE && args->given[OPT_JSON]) {
-        json_object *out = document != NULL ? document : json_object_new_object();
-        json_add(out, "commit", json_number(number));
-        json_print(out);
+        json_print(document);
         return cli_flush(args, status);
     }
     (void)json_object_put(document);
     return status;
+}
+
+int change_end(struct change *change, int status, const char *subject, json_object *document)
+{
+    json_object *out = document != NULL ? document : json_object_new_object();
+
+    status = change_commit(change, status, subject, out);
+    return change_close(change, status, out);
 }
 
 /* Makes the directory that `path` is to stand in, and those above it. */

@@ -39,8 +39,13 @@ static const struct command commands[] = {
       "One commit, and a version of its own in the history.", 4, 6,
       { OPT_IF_SEQ, OPT_BALANCE, OPT_MESSAGE, OPT_JSON }, verb_delta },
     { "rm", "STORE PATH ...", "Remove entries; all of them in one commit.",
-      "A directory must be empty, unless -r takes it with everything below.", 2, -1,
-      { OPT_RECURSIVE, OPT_IF_SEQ, OPT_MESSAGE, OPT_JSON }, verb_rm },
+      "A directory must be empty, unless -r takes it with everything below.\n"
+      "With --purge no file of the store has the bytes of their values when the command ends, nor any\n"
+      "that nobody could ask for before: segments that have some are written anew without them. Names\n"
+      "stay in the log. What copies of an entry share with it stays; what a tag holds is refused. The\n"
+      "history of all paths has to go for it: that is what --forget agrees to. What a file system and a\n"
+      "disk keep of files that are gone is theirs ('fstrim').", 2, -1,
+      { OPT_RECURSIVE, OPT_PURGE, OPT_FORGET, OPT_IF_SEQ, OPT_MESSAGE, OPT_JSON }, verb_rm },
     { "mkdir", "STORE PATH ...", "Make directories; all of them in one commit.",
       "With -p missing parents are made too, and a directory that exists is fine.", 2, -1,
       { OPT_PARENTS, OPT_MESSAGE, OPT_JSON }, verb_mkdir },
@@ -95,8 +100,9 @@ static const struct command commands[] = {
       "compressed into a new one, read back, and then they go. Nothing that can be read changes.\n"
       "What history, tags and open views keep is no garbage ('holog gc', 'holog stats'). While it lasts\n"
       "the new segment and the old ones are both on the disk. A kill or a power cut leaves the store as\n"
-      "it was before, or after.", 1, 1,
-      { OPT_ALL, OPT_DRY_RUN, OPT_JSON }, verb_compact },
+      "it was before, or after. With --purge what nobody can ask for goes to the last byte, whatever\n"
+      "has to be moved for that.", 1, 1,
+      { OPT_ALL, OPT_PURGE, OPT_DRY_RUN, OPT_JSON }, verb_compact },
     { "du", "STORE [PATH]", "Show what holds the space, by subtree.",
       "Bytes of a subtree are of its values, counted for each path: those of the newest commit, those\n"
       "that the rules of retention keep, and older ones that tags keep. The totals are of the disk.",

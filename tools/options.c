@@ -19,8 +19,7 @@ enum option_kind {
     KIND_SIZE,
     KIND_REAL,
     KIND_RANGE,
-    KIND_AGE,
-    KIND_LATER
+    KIND_AGE
 };
 
 struct option_row {
@@ -127,7 +126,10 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_UNIT]          = { "unit", 0, KIND_TEXT, "UNIT", "of these numbers: micrometer, nanometer" },
     [OPT_MAP]           = { "map", 0, KIND_OPTIONAL, "[=FILE.png]",
                             "instead a picture of the segments: text here, or a PNG file" },
-    [OPT_PURGE]         = { "purge", 0, KIND_LATER, NULL, NULL },
+    [OPT_PURGE]         = { "purge", 0, KIND_FLAG, NULL,
+                            "and no file has what nobody can ask for when this ends" },
+    [OPT_FORGET]        = { "forget", 0, KIND_FLAG, NULL,
+                            "with --purge: the history of the whole store goes, too" },
 };
 /* clang-format on */
 
@@ -157,22 +159,6 @@ static void add_option(struct getopt_tables *tables, size_t *letter_count, size_
         tables->letters[(*letter_count)++] = ':';
 }
 
-static bool later_applies(const struct command *command, unsigned id)
-{
-    static const struct {
-        const char *verb;
-        unsigned id;
-    } later[] = {
-        { "rm", OPT_PURGE },
-    };
-
-    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
-        if (later[i].id == id && strcmp(later[i].verb, command->name) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void make_tables(const struct command *command, struct getopt_tables *tables)
 {
     size_t letter_count = 0;
@@ -183,10 +169,6 @@ static void make_tables(const struct command *command, struct getopt_tables *tab
     add_option(tables, &letter_count, &long_count, OPT_HELP);
     for (const unsigned char *id = command->options; *id != OPT_END; id++)
         add_option(tables, &letter_count, &long_count, *id);
-    for (unsigned id = OPT_PURGE; id < OPT_COUNT; id++) {
-        if (later_applies(command, id))
-            add_option(tables, &letter_count, &long_count, id);
-    }
 }
 
 /* What getopt returned, as an option: LONG_BASE + id, or a letter, which two verbs may use for two
@@ -248,9 +230,6 @@ static int take_option(struct args *args, unsigned id, const char *value)
         return parse_age(value, &args->number[id])
                    ? EXIT_DONE
                    : bad_value(args, id, "an age (90s, 30m, 12h, 7d, 2w)");
-    case KIND_LATER:
-        return cli_usage(args, "option --%s is not of this version (%s)", rows[id].name,
-                         holog_version());
     }
     return EXIT_USAGE;
 }

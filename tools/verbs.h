@@ -16,6 +16,9 @@ int verb_ls(const struct args *args);
 int verb_stat(const struct args *args);
 int verb_delta(const struct args *args);
 int verb_rm(const struct args *args);
+/* Its --purge: before, with nothing deleted yet, the exit status; after the commit. */
+int purge_check(const struct args *args, holog_store *store);
+int purge_now(const struct args *args, holog_store *store, json_object *document);
 int verb_mkdir(const struct args *args);
 int verb_mv(const struct args *args);
 int verb_cp(const struct args *args);

@@ -24,6 +24,14 @@
  * wait: they go on beyond the limit, and opts.log is told once what holds the bytes. holog_stats has all of this in
  * numbers.
  *
+ * A purge (HOLOG_COMPACT_PURGE) is a compaction that goes to the last byte: when it returns HOLOG_OK, no segment has anything
+ * of a value or record that nobody could ask for when it was called. It begins new segments, and writes a base; then
+ * frame segments are replaced, compressed segments that have records of those, and of extents and compressed values the
+ * segments that do not live as a whole: whatever that is worth. What history, tags and open views hold can be asked for: let it
+ * go first (holog_gc). Of a value that was changed in parts, what was replaced goes with the value, or when it has been
+ * folded. Names of paths stay in the log, and copies of damaged bytes in quarantine/ are not touched. Files are unlinked; what
+ * the file system and the disk keep of their blocks is theirs (fstrim). Cut, or failed, it is begun anew by the next one.
+ *
  *     static int tidy(holog_store *store)
  *     {
  *         holog_compact_report r = { .struct_size = sizeof r };
@@ -45,7 +53,9 @@ extern "C" {
 enum holog_compact_flags {
     HOLOG_COMPACT_ALL =
         1, /* everything that is large enough to be moved, not only what has much garbage beside it */
-    HOLOG_COMPACT_DRY_RUN = 2 /* says what would be done */
+    HOLOG_COMPACT_DRY_RUN = 2, /* says what would be done */
+    HOLOG_COMPACT_PURGE =
+        4 /* what nobody can ask for any more is in no segment when the call returns: see above */
 };
 
 typedef struct holog_compact_options {
@@ -76,7 +86,10 @@ typedef struct holog_compact_report {
  * compaction is under way. HOLOG_E_NOSPC, HOLOG_E_BUDGET, HOLOG_E_CORRUPT (something that lives cannot be read; where, the
  * error says) and other errors: the round has changed nothing that can be read (what had nothing alive in it may
  * have gone); what rounds before it did is done. out_report is then
- * as it was. A dry run is of the first round, and needs a store that is open for writing, too. Any thread; one at a time.
+ * as it was. A dry run is of the first round, and needs a store that is open for writing, too. A purge: HOLOG_E_BUSY also when
+ * something stays, with file and reason: values beside it are being written, or one is too large to be moved (256 MiB, or a
+ * quarter of the budget), or readers in other processes still use files that were replaced; all else is done then.
+ * HOLOG_E_INVAL: flags that are unknown, or do not go together. Any thread; one at a time.
  * HOLOG_E_READONLY: the store is open for reading only. */
 HOLOG_API int holog_compact(holog_store *store, const holog_compact_options *options,
                             holog_compact_report *out_report);

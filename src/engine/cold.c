@@ -513,6 +513,25 @@ int hg_cold_there(struct hg_cold *c, uint32_t segment)
     return there;
 }
 
+int hg_cold_each_value(struct hg_cold *c,
+                       int (*each)(void *ctx, uint32_t segment, int is_read, hg_pos birth),
+                       void *ctx)
+{
+    struct hg_cold_set *set = get(c);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < set->n; i++) {
+        const struct hg_hwp_tables *t = hg_hwp_tables(set->of[i]->hwp);
+        for (size_t v = 0; rc == 0 && v < t->count[HG_HWP_VALUES]; v++) {
+            const struct hg_hwp_value *found = NULL;
+            hg_pos birth = t->value[v].birth;
+            rc = each(ctx, set->of[i]->id, find(set, birth, &found) == set->of[i], birth);
+        }
+    }
+    put(c, set);
+    return rc;
+}
+
 /* ---- frame segments that were replaced -----------------------------------------------------------*/
 
 static const struct hg_hwp_page *find_pages(const struct hg_cold_set *set, uint32_t segment,

@@ -93,6 +93,12 @@ int hg_cold_there(struct hg_cold *c, uint32_t segment); /* just now */
 struct hg_hwp_verify;
 HG_MUST_CHECK int hg_cold_verify(struct hg_cold *c, uint32_t segment, struct hg_hwp_verify *how);
 
+/* Each value that each segment has, and whether it is read there; not 0 stops, and is returned. */
+HG_MUST_CHECK int hg_cold_each_value(struct hg_cold *c,
+                                     int (*each)(void *ctx, uint32_t segment, int is_read,
+                                                 hg_pos birth),
+                                     void *ctx);
+
 /* ---- frame segments that were replaced -----------------------------------------------------------*/
 
 /* 1: what lives in it is here. Any id. */

@@ -46,6 +46,17 @@ static int wants_base(const struct hg_compaction *c, const struct hg_live_segmen
     return g->kind == HG_KIND_FRAMES && g->sealed && !g->busy && g->segment >= c->begins;
 }
 
+static int is_spared(const struct hg_compaction *c, uint32_t segment)
+{
+    const uint32_t *ids = (const uint32_t *)(const void *)c->spared->data;
+
+    for (size_t i = 0; i < c->spared->len / sizeof *ids; i++) {
+        if (ids[i] == segment)
+            return 1;
+    }
+    return 0;
+}
+
 /* What earlier compactions have made; frames below the base; extents, unless frames that are not have their records there.
  * Nobody writes to any of them. */
 static int can_go(const struct hg_compaction *c, const struct hg_live_segment *g,
@@ -55,7 +66,8 @@ static int can_go(const struct hg_compaction *c, const struct hg_live_segment *g
         e++;
         n--;
     }
-    if (n == 0 || g->busy || (c->is_background && hg_scheduler_avoids(c->store, g->segment)))
+    if (n == 0 || g->busy || is_spared(c, g->segment) ||
+        (c->is_background && hg_scheduler_avoids(c->store, g->segment)))
         return 0;
     if (e->kind == HG_KIND_FRAMES)
         return g->sealed && g->segment < c->begins;
@@ -210,8 +222,10 @@ static int choose(struct hg_compaction *c)
     int rc = list == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a list of segments")
                           : take_candidates(c, list, &n);
 
-    if (rc == HOLOG_OK)
+    if (rc == HOLOG_OK && c->purge_below == 0)
         (void)hg_choose_victims(list, n, &a);
+    for (size_t i = 0; i < n && rc == HOLOG_OK && c->purge_below != 0; i++)
+        list[i].chosen = mark_of(c, list[i].segment)->unasked;
     if (rc == HOLOG_OK)
         rc = take_victims(c, list, n);
     hg_free(list);
@@ -249,7 +263,7 @@ const struct hg_segment_entry *hg_compact_victim(const struct hg_compaction *c, 
     return NULL;
 }
 
-static void spare(struct hg_compaction *c, uint32_t segment)
+static int spare(struct hg_compaction *c, uint32_t segment)
 {
     struct hg_segment_entry *v = (struct hg_segment_entry *)(void *)c->victims.data;
     size_t n = c->victims.len / sizeof *v;
@@ -260,20 +274,23 @@ static void spare(struct hg_compaction *c, uint32_t segment)
             v[kept++] = v[i];
     }
     c->victims.len = kept * sizeof *v;
+    return kept < n ? hg_buf_append(c->spared, &segment, sizeof segment) : HOLOG_OK;
 }
 
 /* What no output can hold stays where it is; so does a frame segment that the budget cannot. */
-static void spare_what_cannot_move(struct hg_compaction *c)
+static int spare_what_cannot_move(struct hg_compaction *c)
 {
     const struct hg_live_thing *t = (const struct hg_live_thing *)(const void *)c->live.things.data;
     uint64_t most = c->store->opts.budget_bytes / 4;
+    int rc = HOLOG_OK;
 
-    for (size_t i = 0; i < c->live.things.len / sizeof *t; i++) {
+    for (size_t i = 0; i < c->live.things.len / sizeof *t && rc == HOLOG_OK; i++) {
         const struct hg_segment_entry *v = hg_compact_victim(c, t[i].segment);
         if (t[i].kind == HG_LIVE_PIECE ? t[i].value_len > HG_MIN((uint64_t)VALUE_MAX, most)
                                        : v != NULL && v->kind == HG_KIND_FRAMES && v->used > most)
-            spare(c, t[i].segment);
+            rc = spare(c, t[i].segment);
     }
+    return rc;
 }
 
 /* Each value once, though in several pieces each names it. */
@@ -324,11 +341,28 @@ static int find_living(struct hg_compaction *c)
     if (rc == HOLOG_OK)
         rc = hg_live_things(c->store, ids, n, &c->live);
     hg_free(ids);
-    if (rc < 0)
-        return rc;
-    spare_what_cannot_move(c);
-    rc = gather(c);
+    if (rc == HOLOG_OK)
+        rc = spare_what_cannot_move(c);
+    if (rc == HOLOG_OK)
+        rc = gather(c);
     return rc < 0 ? rc : hg_compact_gather_runs(c);
+}
+
+/* Others are taken in place of those that turn out to stay. */
+static int choose_what_can_go(struct hg_compaction *c)
+{
+    size_t spared;
+    int rc;
+
+    do {
+        spared = c->spared->len;
+        hg_live_list_release(c->store, &c->live);
+        c->live = (struct hg_live_list){ 0 };
+        rc = choose(c);
+        if (rc == HOLOG_OK && c->victims.len > 0)
+            rc = find_living(c);
+    } while (rc == HOLOG_OK && c->victims.len == 0 && c->spared->len > spared);
+    return rc;
 }
 
 /* ---- C5 to C7 ------------------------------------------------------------------------------------*/
@@ -525,7 +559,8 @@ static int mark(struct hg_compaction *c)
 
     c->seen = (struct hg_round){ 0 };
     hg_scheduler_mark(c->store, &c->seen);
-    rc = hg_live_mark(c->store, &c->segments);
+    rc = c->purge_below != 0 ? hg_live_mark_unasked(c->store, c->purge_below, &c->segments)
+                             : hg_live_mark(c->store, &c->segments);
     if (rc == HOLOG_OK)
         note_found(c);
     return rc;
@@ -542,9 +577,7 @@ static int run(struct hg_compaction *c)
     if (rc == HOLOG_OK)
         rc = get_base(c);
     if (rc == HOLOG_OK)
-        rc = choose(c);
-    if (rc == HOLOG_OK && c->victims.len > 0)
-        rc = find_living(c);
+        rc = choose_what_can_go(c);
     hg_scheduler_moves(c);
     if (rc == HOLOG_OK && c->moving.len + c->runs.len > 0 && !dry)
         rc = hg_compact_move(c);
@@ -557,24 +590,19 @@ static int run(struct hg_compaction *c)
     return rc < 0 ? rc : c->victims.len > 0;
 }
 
-/* room: bytes of what lives that may be moved; 0: of who has asked for it. *based: a base has been made, or tried. */
-static int run_round(holog_store *s, const holog_compact_options *options, uint64_t room,
-                     holog_compact_report *r, int *based)
+/* c: what the rounds have in common. 1: go on. */
+static int run_round(struct hg_compaction *common, holog_compact_report *r)
 {
-    struct hg_compaction c = { .store = s,
-                               .opts = options,
-                               .based = *based,
-                               .round_bytes = room == 0 ? ROUND_BYTES : HG_MIN(room, ROUND_BYTES),
-                               .is_background = room != 0 };
+    struct hg_compaction c = *common;
     int rc;
 
-    hg_scheduler_begins(s);
+    hg_scheduler_begins(c.store);
     rc = run(&c);
-    hg_scheduler_ends(s);
-    *based = c.based;
+    hg_scheduler_ends(c.store);
+    common->based = c.based;
     if (rc > 0)
         count(&c, r);
-    hg_live_list_release(s, &c.live);
+    hg_live_list_release(c.store, &c.live);
     hg_buf_release(&c.segments);
     hg_buf_release(&c.victims);
     hg_buf_release(&c.moving);
@@ -588,16 +616,39 @@ static int run_round(holog_store *s, const holog_compact_options *options, uint6
 static int run_all(holog_store *s, const holog_compact_options *options, holog_compact_report *r)
 {
     int dry = (options->flags & HOLOG_COMPACT_DRY_RUN) != 0;
-    int unlinked = HOLOG_OK;
-    int based = 0;
-    int rc;
+    int purge = (options->flags & HOLOG_COMPACT_PURGE) != 0;
+    struct hg_buf spared = { 0 };
+    struct hg_compaction c = {
+        .store = s, .opts = options, .spared = &spared, .round_bytes = ROUND_BYTES, .based = purge
+    };
+    int rc = purge ? hg_purge_begin(s, &c.purge_below) : HOLOG_OK;
 
-    do {
-        rc = run_round(s, options, 0, r, &based);
-        if (rc >= 0 && !dry)
-            unlinked = hg_compact_unlink(s, &r->waiting);
-    } while (rc > 0 && !dry && unlinked == HOLOG_OK);
-    return rc < 0 ? rc : unlinked;
+    if (rc == HOLOG_OK) {
+        do {
+            rc = run_round(&c, r);
+            if (rc >= 0 && !dry) {
+                int unlinked = hg_compact_unlink(s, &r->waiting);
+                rc = unlinked < 0 ? unlinked : rc;
+            }
+        } while (rc > 0 && !dry);
+    }
+    if (rc >= 0 && purge)
+        rc = hg_purge_end(s, c.purge_below, &spared, r->waiting);
+    hg_buf_release(&spared);
+    return rc < 0 ? rc : HOLOG_OK;
+}
+
+static int check_options(const holog_compact_options *o)
+{
+    const uint32_t known = HOLOG_COMPACT_ALL | HOLOG_COMPACT_DRY_RUN | HOLOG_COMPACT_PURGE;
+    int rc = hg_struct_check(o, "holog_compact_options");
+
+    if (rc == HOLOG_OK && (o->flags & ~known) != 0)
+        rc = hg_error(HOLOG_E_INVAL, "a compaction: unknown flags %#x", o->flags & ~known);
+    if (rc == HOLOG_OK && (o->flags & HOLOG_COMPACT_PURGE) != 0 &&
+        (o->flags & HOLOG_COMPACT_DRY_RUN) != 0)
+        rc = hg_error(HOLOG_E_INVAL, "a purge cannot be tried: it begins with a base");
+    return rc;
 }
 
 int holog_compact(holog_store *s, const holog_compact_options *options,
@@ -608,7 +659,7 @@ int holog_compact(holog_store *s, const holog_compact_options *options,
     int rc = hg_store_check_write(s);
 
     if (rc == HOLOG_OK && options != NULL)
-        rc = hg_struct_check(options, "holog_compact_options");
+        rc = check_options(options);
     if (rc == HOLOG_OK && out_report != NULL)
         rc = hg_struct_check(out_report, "holog_compact_report");
     if (rc == HOLOG_OK && hg_log_poisoned(s->log) != 0)
@@ -664,13 +715,19 @@ static void avoid_damage(holog_store *s)
 int hg_compact_background(holog_store *s, uint64_t round_bytes, holog_compact_report *r)
 {
     const holog_compact_options none = { .struct_size = sizeof none };
+    struct hg_buf spared = { 0 };
+    struct hg_compaction c = { .store = s,
+                               .opts = &none,
+                               .spared = &spared,
+                               .round_bytes = HG_MIN(round_bytes, ROUND_BYTES),
+                               .is_background = 1 };
     int unlinked = HOLOG_OK;
-    int based = 0;
     int rc = begin(s, COMPACTS);
 
     if (rc < 0)
         return rc;
-    rc = run_round(s, &none, round_bytes, r, &based);
+    rc = run_round(&c, r);
+    hg_buf_release(&spared);
     if (rc == HOLOG_E_CORRUPT)
         avoid_damage(s);
     end(s);

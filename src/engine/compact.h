@@ -9,6 +9,7 @@
  *   C5  one EDIT, durable (hg_log_edit)
  *   C6  in memory values are where they are now
  *   C7  the victims' files are unlinked, unless readers in other processes may read them; seg/ synced
+ * A purge (purge.c) is a base, rounds until nothing is left that was garbage when it began, and a look whether that is so.
  * docs/DURABILITY.md says what a cut after each step leaves. One compaction at a time. Private to src/engine.
  */
 #ifndef HG_ENGINE_COMPACT_H
@@ -44,8 +45,12 @@ struct hg_moved_page {
 struct hg_compaction {
     holog_store *store;
     const holog_compact_options *opts;
-    int based;              /* a base has been made for it */
-    uint32_t begins;        /* frame segments below that may go */
+    int based;       /* a base has been made for it */
+    uint32_t begins; /* frame segments below that may go */
+    uint32_t
+        purge_below; /* of segments with lower ids all go that hold something that nobody can ask for; 0: no purge */
+    struct hg_buf
+        *spared; /* uint32_t: segments that cannot go, found by this round and those before */
     struct hg_buf segments; /* struct hg_live_segment */
     struct hg_buf victims;  /* struct hg_segment_entry */
     struct hg_live_list live;
@@ -71,6 +76,13 @@ static inline const struct hg_moving_run *hg_compact_runs(const struct hg_compac
 const struct hg_segment_entry *hg_compact_victim(const struct hg_compaction *c, uint32_t segment);
 /* So many more bytes have been written, or read back. HOLOG_E_CANCELED. */
 HG_MUST_CHECK int hg_compact_tell(struct hg_compaction *c, uint64_t bytes);
+
+/* ---- purge.c ---- */
+/* All that is written from now on stands in segments from *out_below on; frame segments below may go. */
+HG_MUST_CHECK int hg_purge_begin(holog_store *s, uint32_t *out_below);
+/* After the last round: what is left. HOLOG_E_BUSY, and why. */
+HG_MUST_CHECK int hg_purge_end(holog_store *s, uint32_t below, const struct hg_buf *spared,
+                               uint32_t waiting);
 
 /* ---- compact_pages.c ---- */
 /* c->live into c->runs. */

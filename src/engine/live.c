@@ -36,7 +36,7 @@ static struct hg_live_place *find_among(const struct hg_mark *m, size_t n, uint3
     return n == 0 ? NULL : bsearch(&key, m->places.data, n, sizeof key, by_segment);
 }
 
-static struct hg_live_place *find_place(struct hg_mark *m, uint32_t segment)
+struct hg_live_place *hg_mark_find(struct hg_mark *m, uint32_t segment)
 {
     struct hg_live_place *p;
 
@@ -50,7 +50,7 @@ static struct hg_live_place *find_place(struct hg_mark *m, uint32_t segment)
 
 int hg_mark_place(struct hg_mark *m, uint32_t segment, hg_pos named_by, struct hg_live_place **out)
 {
-    struct hg_live_place *p = find_place(m, segment);
+    struct hg_live_place *p = hg_mark_find(m, segment);
 
     if (p == NULL && named_by != 0)
         return hg_corrupt(hg_pos_segment(named_by), hg_pos_offset(named_by),
@@ -144,7 +144,7 @@ static int look_at_extents(struct hg_mark *m)
     for (size_t i = 0; i < hg_mark_places(m); i++)
         hg_mark_place_at(m, i)->open = 0;
     for (size_t i = 0; i < open.len / sizeof *x && rc == HOLOG_OK; i++) {
-        struct hg_live_place *p = find_place(m, x[i].segment);
+        struct hg_live_place *p = hg_mark_find(m, x[i].segment);
         if (p == NULL)
             continue; /* it is new: found after the moment, or of nobody's interest */
         p->open = 1;
@@ -389,9 +389,8 @@ static void sort_runs(struct hg_live_place *p)
         qsort(p->runs.data, p->runs.len / sizeof(uint64_t), sizeof(uint64_t), by_run);
 }
 
-/* The next bytes in the runs of holders up to `holder`, each once; runs are in their order. *at, *end start at 0. */
-static int next_run(const struct hg_live_place *p, unsigned holder, size_t *at, uint64_t *end,
-                    uint64_t *out_from)
+int hg_mark_next_run(const struct hg_live_place *p, unsigned holder, size_t *at, uint64_t *end,
+                     uint64_t *out_from)
 {
     const uint64_t *runs = (const uint64_t *)(const void *)p->runs.data;
 
@@ -415,7 +414,7 @@ static uint64_t count_up_to(const struct hg_live_place *p, unsigned holder)
     uint64_t end = 0;
     size_t at = 0;
 
-    while (next_run(p, holder, &at, &end, &from))
+    while (hg_mark_next_run(p, holder, &at, &end, &from))
         bytes += end - from;
     return bytes;
 }
@@ -431,7 +430,7 @@ static void count_pages(const struct hg_live_place *p, uint32_t *counts)
         uint64_t from = 0;
         uint64_t end = 0;
         size_t at = 0;
-        while (next_run(p, h, &at, &end, &from)) {
+        while (hg_mark_next_run(p, h, &at, &end, &from)) {
             while (from < end) {
                 uint64_t page = from / HG_PAGE_BYTES;
                 uint64_t to = HG_MIN(end, (page + 1) * HG_PAGE_BYTES);
@@ -569,7 +568,8 @@ static void guess_busy(struct hg_mark *m)
         newest->g.busy = 1;
 }
 
-int hg_live_mark(holog_store *s, struct hg_buf *out)
+/* below: hg_live_mark_unasked's; 0: of none. */
+static int mark(holog_store *s, uint32_t below, struct hg_buf *out)
 {
     struct hg_mark m = { .s = s, .memory = { .cache = s->cache } };
     int rc = hg_mark_begin(&m);
@@ -584,6 +584,8 @@ int hg_live_mark(holog_store *s, struct hg_buf *out)
     }
     if (rc == HOLOG_OK && s->log == NULL)
         guess_busy(&m);
+    if (rc == HOLOG_OK && below != 0)
+        rc = hg_mark_unasked(&m, below);
     if (rc == HOLOG_OK)
         rc = hg_buf_reserve(out, hg_mark_places(&m) * sizeof(struct hg_live_segment));
     for (size_t i = 0; i < hg_mark_places(&m) && rc == HOLOG_OK; i++) {
@@ -592,4 +594,14 @@ int hg_live_mark(holog_store *s, struct hg_buf *out)
     }
     hg_mark_end(&m);
     return rc;
+}
+
+int hg_live_mark(holog_store *s, struct hg_buf *out)
+{
+    return mark(s, 0, out);
+}
+
+int hg_live_mark_unasked(holog_store *s, uint32_t below, struct hg_buf *out)
+{
+    return mark(s, below, out);
 }

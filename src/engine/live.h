@@ -39,11 +39,12 @@ enum hg_live_holder {
 
 struct hg_live_segment {
     uint32_t segment;
-    uint8_t kind;   /* enum hg_segment_kind */
-    uint8_t sealed; /* a frame segment with a footer */
-    uint8_t busy;   /* written to, or about to be: what is not live may be so soon */
-    uint64_t used;  /* bytes of the file, but for room taken ahead */
-    uint64_t own;   /* of these: its header, its footer */
+    uint8_t kind;    /* enum hg_segment_kind */
+    uint8_t sealed;  /* a frame segment with a footer */
+    uint8_t busy;    /* written to, or about to be: what is not live may be so soon */
+    uint8_t unasked; /* hg_live_mark_unasked's */
+    uint64_t used;   /* bytes of the file, but for room taken ahead */
+    uint64_t own;    /* of these: its header, its footer */
     uint64_t live[HG_HOLDERS];
 };
 /* What is neither live nor the segment's own. */
@@ -51,6 +52,9 @@ uint64_t hg_live_dead(const struct hg_live_segment *g);
 
 /* struct hg_live_segment of every segment of the store, by id, appended to `out`. */
 HG_MUST_CHECK int hg_live_mark(holog_store *s, struct hg_buf *out);
+/* And says of those with an id below `below` whether they may hold something of a value or record that nobody can ask for,
+ * however little: frame segments, what has pages of them, extents and compressed values that do not live as a whole. */
+HG_MUST_CHECK int hg_live_mark_unasked(holog_store *s, uint32_t below, struct hg_buf *out);
 
 enum hg_live_kind {
     HG_LIVE_FRAME = 1, /* of a commit that is kept: header and body */

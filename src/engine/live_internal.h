@@ -83,6 +83,15 @@ void hg_mark_end(struct hg_mark *m);                 /* also after a failure */
 HG_MUST_CHECK int hg_mark_place(struct hg_mark *m, uint32_t segment, hg_pos named_by,
                                 struct hg_live_place **out);
 
+struct hg_live_place *hg_mark_find(struct hg_mark *m, uint32_t segment); /* NULL: there is none */
+/* The next bytes in the runs of holders up to `holder`, each once; runs are in their order. *at, *end start at 0. */
+int hg_mark_next_run(const struct hg_live_place *p, unsigned holder, size_t *at, uint64_t *end,
+                     uint64_t *out_from);
+
+/* ---- live_unasked.c ---- */
+/* After the rounds and the sizes: sets g.unasked. */
+HG_MUST_CHECK int hg_mark_unasked(struct hg_mark *m, uint32_t below);
+
 /* ---- live_walk.c ---- */
 /* Calls m->each for what the round's roots name. */
 HG_MUST_CHECK int hg_mark_walk(struct hg_mark *m);

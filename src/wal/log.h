@@ -207,6 +207,9 @@ struct hg_log_extent {
     uint64_t used; /* bytes handed out */
 };
 HG_MUST_CHECK int hg_log_extents_open(struct hg_log *log, struct hg_buf *out); /* appended */
+/* Values to come go to segments to come. Returns the first id that these can have: those with lower ones are closed when
+ * their room is released and synced. */
+uint32_t hg_log_extents_leave(struct hg_log *log);
 
 /* ---- edits (lock not held; log_edit.c) ----------------------------------------------------------*/
 

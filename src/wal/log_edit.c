@@ -59,6 +59,8 @@ int hg_log_roll_now(struct hg_log *log, uint64_t features)
     int rc =
         hg_log_reserve(log, HG_BODY_MIN, 0, &any); /* so that there is a segment, with a frame */
 
+    if (rc == HOLOG_OK)
+        rc = hg_log_sync_held(log); /* a roll would only say that an earlier write has failed */
     return rc < 0 ? rc : hg_log_roll(log, HG_FRAME_HEADER_SIZE + HG_BODY_MIN, features, 0);
 }
 

@@ -313,6 +313,22 @@ int hg_log_extents_open(struct hg_log *log, struct hg_buf *out)
     return rc;
 }
 
+uint32_t hg_log_extents_leave(struct hg_log *log)
+{
+    uint32_t next;
+
+    lock(log);
+    while (log->ext_growing)
+        hg_cond_wait(log->io, &log->ext_changed, &log->ext_lock, UINT64_MAX);
+    log->ext_rest.segment = 0; /* its file ends where the last writer left it */
+    for (struct hg_ext_seg *e = log->exts; e != NULL; e = e->next)
+        e->active = 0;
+    next = log->next_segment;
+    retire_idle(log);
+    unlock(log);
+    return next;
+}
+
 static struct hg_ext_seg *begin_write(struct hg_log *log, uint32_t segment, int durable,
                                       unsigned *out_gen)
 {

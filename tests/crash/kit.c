@@ -703,6 +703,27 @@ static const struct step bases[] = {
     { .op = STEP_SAVE, .path = "l", .len = 100, .seed = 1090, .flags = RP },
 };
 
+/* What is let go is in no file any more; what is held by a tag is, until the next one. */
+static const struct step purges[] = {
+    { .op = STEP_BATCH, .path = "v", .len = 24000, .seed = 1100, .count = 3, .flags = RP },
+    { .op = STEP_BATCH, .path = "s", .len = 600, .seed = 1110, .count = 3, .flags = RP },
+    { .op = STEP_TAG, .path = "v1", .number = 2 },
+    { .op = STEP_DELETE_ALL, .path = "v" },
+    { .op = STEP_SAVE, .path = "s/1", .len = 500, .seed = 1120, .flags = RP },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_COMPACT, .flags = HOLOG_COMPACT_PURGE },
+    { .op = STEP_ROLLBACK, .path = "v", .number = 2 },
+    { .op = STEP_SAVE, .path = "l", .len = 24000, .seed = 1130 },
+    { .op = STEP_TAG, .path = "v1" },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_REOPEN },
+    { .op = STEP_COMPACT, .flags = HOLOG_COMPACT_PURGE },
+    { .op = STEP_DELETE_ALL, .path = "v" },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_COMPACT, .flags = HOLOG_COMPACT_PURGE },
+    { .op = STEP_SAVE, .path = "l", .len = 100, .seed = 1140, .flags = RP },
+};
+
 static void larger_segments(holog_options *o)
 {
     o->segment_size_max = 64 << 10;
@@ -729,6 +750,11 @@ const struct script kit_scripts[] = {
       .n = sizeof compactions / sizeof compactions[0],
       .past = 1,
       .compacts = 1 },
-    { .name = "bases", .steps = bases, .n = sizeof bases / sizeof bases[0], .past = 1, .bases = 1 }
+    { .name = "bases", .steps = bases, .n = sizeof bases / sizeof bases[0], .past = 1, .bases = 1 },
+    { .name = "purges",
+      .steps = purges,
+      .n = sizeof purges / sizeof purges[0],
+      .past = 1,
+      .compacts = 1 }
 };
 const size_t kit_script_count = sizeof kit_scripts / sizeof kit_scripts[0];

@@ -183,7 +183,7 @@ class WrongUsage(Case):
         self.refused("ls", "--json=1", self.store, says="--json takes no value")
 
     def test_what_comes_later_says_so(self):
-        for args in (["rm", "--purge", self.store, "p"], ["snapshot", self.store], ["wave"]):
+        for args in (["snapshot", self.store], ["wave"]):
             done = self.holog(*args, status=USAGE)
             self.assertIn("is not of this version (", done.message)
 

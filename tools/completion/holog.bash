@@ -10,7 +10,7 @@ _holog_options() {
         load) echo "--output --range --raw --at" ;;
         ls) echo "--long --recursive --null --prefix --after --limit --at --json" ;;
         delta) echo "--if-seq --balance --message --json" ;;
-        rm) echo "--recursive --if-seq --message --json" ;;
+        rm) echo "--recursive --purge --forget --if-seq --message --json" ;;
         mkdir) echo "--parents --message --json" ;;
         mv | cp | ln | batch) echo "--replace --parents --message --json" ;;
         log) echo "--limit --before --json" ;;
@@ -18,7 +18,7 @@ _holog_options() {
         rollback) echo "--steps --message --dry-run --json" ;;
         diff) echo "--ranges --json" ;;
         gc) echo "--keep --older --dry-run --json" ;;
-        compact) echo "--all --dry-run --json" ;;
+        compact) echo "--all --purge --dry-run --json" ;;
         du) echo "--depth --json" ;;
         verify) echo "--quick --json" ;;
         repair) echo "--mode --dry-run --json" ;;
