@@ -8,16 +8,36 @@
 #include "compaction/hwp.h"
 #include "engine/store_internal.h"
 
+/* The segments that births of its values are in, and those that it has pages of. */
+enum {
+    BY_BIRTH,
+    BY_PAGE,
+    WAYS
+};
+
 struct segment {
     struct hg_hwp *hwp;
     uint32_t id;
-    uint32_t refs; /* sets it is in; the lock */
-    uint64_t same; /* bytes of values that have those of others */
+    uint32_t refs;          /* sets it is in; the lock */
+    uint64_t same;          /* bytes of values that have those of others */
+    struct hg_buf of[WAYS]; /* uint32_t, by number, none twice */
+};
+
+/* Who asks is led to the few segments that may have it: a store that has been compacted for years has thousands. */
+struct way {
+    uint32_t segment; /* of a birth, or replaced */
+    uint32_t at;      /* in the set */
+};
+
+struct ways {
+    struct way *way; /* by segment, those of one the newest first */
+    size_t n;
 };
 
 struct hg_cold_set {
     uint32_t refs; /* the lock */
     size_t n;
+    struct ways ways[WAYS];
     struct segment *of[]; /* the newest first */
 };
 
@@ -45,6 +65,13 @@ static struct hg_cold_set *set_new(size_t room)
     return set;
 }
 
+static void set_free(struct hg_cold_set *set)
+{
+    for (int w = 0; set != NULL && w < WAYS; w++)
+        hg_free(set->ways[w].way);
+    hg_free(set);
+}
+
 static struct hg_cold_set *get(struct hg_cold *c)
 {
     struct hg_cold_set *set;
@@ -59,6 +86,8 @@ static struct hg_cold_set *get(struct hg_cold *c)
 static void close_segment(struct segment *seg)
 {
     hg_hwp_close(seg->hwp);
+    for (int w = 0; w < WAYS; w++)
+        hg_buf_release(&seg->of[w]);
     hg_free(seg);
 }
 
@@ -79,16 +108,36 @@ static void put(struct hg_cold *c, struct hg_cold_set *set)
     hg_mutex_unlock(c->store->io, &c->lock);
     for (size_t i = 0; i < n; i++)
         close_segment(last->of[i]);
-    hg_free(last);
+    set_free(last);
+}
+
+/* The first of the ways to a segment, or where it would be. */
+static size_t first_way(const struct ways *w, uint32_t segment)
+{
+    size_t from = 0;
+    size_t to = w->n;
+
+    while (from < to) {
+        size_t mid = from + (to - from) / 2;
+        if (w->way[mid].segment < segment)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    return from;
 }
 
 static struct segment *find(const struct hg_cold_set *set, hg_pos birth,
                             const struct hg_hwp_value **out)
 {
-    for (size_t i = 0; i < set->n; i++) {
-        *out = hg_hwp_find(set->of[i]->hwp, birth);
+    const struct ways *w = &set->ways[BY_BIRTH];
+    uint32_t segment = hg_pos_segment(birth);
+
+    *out = NULL;
+    for (size_t i = first_way(w, segment); i < w->n && w->way[i].segment == segment; i++) {
+        *out = hg_hwp_find(set->of[w->way[i].at]->hwp, birth);
         if (*out != NULL)
-            return set->of[i];
+            return set->of[w->way[i].at];
     }
     return NULL;
 }
@@ -102,6 +151,29 @@ static uint64_t count_same(const struct hg_hwp_tables *t)
     for (size_t i = 0; i < t->count[HG_HWP_VALUES]; i++)
         bytes += (t->value[i].flags & HG_HWP_SAME) != 0 ? t->value[i].len : 0;
     return bytes;
+}
+
+static int note_way(struct segment *seg, int way, uint32_t id)
+{
+    const struct hg_buf *b = &seg->of[way];
+    const uint32_t *ids = (const uint32_t *)(const void *)b->data;
+
+    if (b->len > 0 && ids[b->len / sizeof *ids - 1] == id)
+        return HOLOG_OK;
+    return hg_buf_append(&seg->of[way], &id, sizeof id);
+}
+
+/* Both tables are in the order of what is asked for. */
+static int note_ways(struct segment *seg)
+{
+    const struct hg_hwp_tables *t = hg_hwp_tables(seg->hwp);
+    int rc = HOLOG_OK;
+
+    for (size_t i = 0; rc == HOLOG_OK && i < t->count[HG_HWP_VALUES]; i++)
+        rc = note_way(seg, BY_BIRTH, hg_pos_segment(t->value[i].birth));
+    for (size_t i = 0; rc == HOLOG_OK && i < t->count[HG_HWP_PAGES]; i++)
+        rc = note_way(seg, BY_PAGE, t->page[i].segment);
+    return rc;
 }
 
 static int open_segment(struct hg_cold *c, uint32_t id, struct segment **out)
@@ -124,8 +196,12 @@ static int open_segment(struct hg_cold *c, uint32_t id, struct segment **out)
         return rc;
     }
     seg->same = count_same(hg_hwp_tables(seg->hwp));
-    *out = seg;
-    return HOLOG_OK;
+    rc = note_ways(seg);
+    if (rc < 0)
+        close_segment(seg);
+    else
+        *out = seg;
+    return rc;
 }
 
 static int is_among(uint32_t id, const uint32_t *ids, size_t n)
@@ -141,7 +217,7 @@ void hg_cold_drop(struct hg_cold_set *set)
 {
     for (size_t i = 0; set != NULL && i < set->n; i++)
         close_segment(set->of[i]);
-    hg_free(set);
+    set_free(set);
 }
 
 static int has_segment(const struct hg_cold_set *set, uint32_t id)
@@ -199,6 +275,46 @@ static void replace_pages(struct hg_cold *c, const struct segment *seg)
         hg_cache_replace(c->store->cache, id);
 }
 
+/* ---- ways ----------------------------------------------------------------------------------------*/
+
+/* Room for the ways of the segments that it has, and of those that there were. */
+static int room_for_ways(struct hg_cold_set *set, const struct hg_cold_set *old)
+{
+    for (int w = 0; w < WAYS; w++) {
+        size_t n = old->ways[w].n;
+        for (size_t i = 0; i < set->n; i++)
+            n += set->of[i]->of[w].len / sizeof(uint32_t);
+        set->ways[w].way = hg_calloc(n + 1, sizeof(struct way));
+        if (set->ways[w].way == NULL)
+            return hg_error(HOLOG_E_NOMEM, "no memory for a list of segments");
+    }
+    return HOLOG_OK;
+}
+
+static int by_way(const void *a, const void *b)
+{
+    const struct way *x = a;
+    const struct way *y = b;
+
+    if (x->segment != y->segment)
+        return x->segment < y->segment ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+static void make_ways(struct hg_cold_set *set)
+{
+    for (int w = 0; w < WAYS; w++) {
+        struct ways *all = &set->ways[w];
+        for (uint32_t i = 0; i < set->n; i++) {
+            const uint32_t *ids = (const uint32_t *)(const void *)set->of[i]->of[w].data;
+            for (size_t k = 0; k < set->of[i]->of[w].len / sizeof *ids; k++)
+                all->way[all->n++] = (struct way){ ids[k], i };
+        }
+        if (all->n > 1)
+            qsort(all->way, all->n, sizeof *all->way, by_way);
+    }
+}
+
 /* ---- sets come and go ----------------------------------------------------------------------------*/
 
 int hg_cold_prepare(struct hg_cold *c, const uint32_t *added, size_t n_added,
@@ -215,6 +331,8 @@ int hg_cold_prepare(struct hg_cold *c, const uint32_t *added, size_t n_added,
         if (rc == HOLOG_OK)
             rc = make_known(c, set->of[set->n++]);
     }
+    if (rc == HOLOG_OK)
+        rc = room_for_ways(set, old);
     put(c, old);
     if (rc < 0)
         hg_cold_drop(set);
@@ -233,6 +351,7 @@ void hg_cold_exchange(struct hg_cold *c, struct hg_cold_set *set, const uint32_t
         if (!is_among(old->of[i]->id, removed, n_removed))
             set->of[set->n++] = old->of[i];
     }
+    make_ways(set);
     hg_mutex_lock(c->store->io, &c->lock);
     HG_ASSERT(c->now == old); /* one compaction at a time */
     for (size_t i = 0; i < set->n; i++)
@@ -264,7 +383,7 @@ int hg_cold_create(holog_store *s, struct hg_cold **out)
     rc = c->now == NULL ? hg_error(HOLOG_E_NOMEM, "no memory for a store")
                         : hg_workspaces_create(&c->work);
     if (rc < 0) {
-        hg_free(c->now);
+        set_free(c->now);
         hg_free(c);
         return rc;
     }
@@ -534,16 +653,18 @@ int hg_cold_each_value(struct hg_cold *c,
 
 /* ---- frame segments that were replaced -----------------------------------------------------------*/
 
+/* One segment has all pages of another. */
 static const struct hg_hwp_page *find_pages(const struct hg_cold_set *set, uint32_t segment,
                                             struct segment **out_home, size_t *out_n)
 {
-    for (size_t i = 0; i < set->n; i++) {
-        const struct hg_hwp_page *p = hg_hwp_find_pages(set->of[i]->hwp, segment, out_n);
-        *out_home = set->of[i];
-        if (*out_n > 0)
-            return p;
-    }
-    return NULL;
+    const struct ways *w = &set->ways[BY_PAGE];
+    size_t i = first_way(w, segment);
+
+    *out_n = 0;
+    if (i == w->n || w->way[i].segment != segment)
+        return NULL;
+    *out_home = set->of[w->way[i].at];
+    return hg_hwp_find_pages((*out_home)->hwp, segment, out_n);
 }
 
 uint32_t hg_cold_home(struct hg_cold *c, uint32_t segment)
