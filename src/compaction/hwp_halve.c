@@ -1,5 +1,5 @@
 /*
- * Means of pairs, for previews of tiles that have no low bands.
+ * Means of pairs, for previews of tiles that have no low bands or too few, and of arrays that are not compressed.
  *
  * Elements become unsigned numbers in the same order; so a mean needs no wider word, and lies between the two. It is
  * rounded down along the last axis and up along the one before, so that a preview has no bias.
@@ -55,23 +55,52 @@ static void halve_axis(const struct elements *e, uint64_t outer, uint64_t n, uin
             }
 }
 
+static struct elements elements_of(uint8_t size, uint8_t kind, void *at)
+{
+    return (struct elements){ .at = at,
+                              .size = size,
+                              .sign =
+                                  kind == HG_ELEMENT_UNSIGNED ? 0 : UINT64_C(1) << (8 * size - 1),
+                              .is_float = kind == HG_ELEMENT_FLOAT };
+}
+
+static uint64_t product(const uint64_t *n, unsigned from, unsigned to)
+{
+    uint64_t all = 1;
+
+    for (unsigned i = from; i < to; i++)
+        all *= n[i];
+    return all;
+}
+
 void hg_hwp_halve(uint8_t size, uint8_t kind, uint64_t n[HG_HWP_RANK], unsigned axes,
                   unsigned halvings, void *elements)
 {
-    struct elements e = { .at = elements,
-                          .size = size,
-                          .sign = kind == HG_ELEMENT_UNSIGNED ? 0 : UINT64_C(1) << (8 * size - 1),
-                          .is_float = kind == HG_ELEMENT_FLOAT };
+    struct elements e = elements_of(size, kind, elements);
 
-    for (unsigned h = 0; h < halvings; h++) {
-        uint64_t inner = 1;
+    for (unsigned h = 0; h < halvings; h++)
         for (unsigned axis = HG_HWP_RANK; axis-- > HG_HWP_RANK - axes;) {
-            uint64_t outer = 1;
-            for (unsigned i = 0; i < axis; i++)
-                outer *= n[i];
-            halve_axis(&e, outer, n[axis], inner, axis != HG_HWP_RANK - 1);
+            halve_axis(&e, product(n, 0, axis), n[axis], product(n, axis + 1, HG_HWP_RANK),
+                       axis != HG_HWP_RANK - 1);
             n[axis] = n[axis] / 2 + n[axis] % 2;
-            inner *= n[axis];
         }
-    }
+}
+
+/* `inner` elements side by side go together. */
+static void centre_axis(const struct elements *e, uint64_t outer, uint64_t n, uint64_t inner,
+                        int up)
+{
+    for (uint64_t o = 0; o < outer; o++)
+        for (uint64_t i = o * n * inner; i < (o * n + n - 1) * inner; i++)
+            put(e, i, mean(get(e, i), get(e, i + inner), up));
+}
+
+void hg_hwp_centre(uint8_t size, uint8_t kind, const uint64_t n[HG_HWP_RANK], unsigned axes,
+                   void *elements)
+{
+    struct elements e = elements_of(size, kind, elements);
+
+    for (unsigned axis = HG_HWP_RANK; axis-- > HG_HWP_RANK - axes;)
+        centre_axis(&e, product(n, 0, axis), n[axis], product(n, axis + 1, HG_HWP_RANK),
+                    axis != HG_HWP_RANK - 1);
 }
