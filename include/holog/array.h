@@ -174,6 +174,42 @@ HOLOG_API int holog_array_read(holog_array *array, const holog_slice *region, vo
  * it is larger than memory. */
 HOLOG_API int holog_array_load(holog_array *array, holog_value **out_value);
 
+/* ---- previews -----------------------------------------------------------------------------------------*/
+
+/*
+ * The array with its last two axes (of one axis: it) `halvings` times halved, 0 to HOLOG_HALVINGS_MAX, in its own element
+ * type; other axes stay. Chunks do not show: element (y, x) stands for elements y * 2^h to y * 2^h + 2^h - 1 of the axis
+ * before the last, x * 2^h to x * 2^h + 2^h - 1 of the last, as far as the array goes; so an axis of n elements becomes
+ * ceil(n / 2^h). What was never written counts as the fill value, what is outside the shape does not count.
+ *
+ * Means      of pairs, halving by halving, first along the last axis, then along the one before; the last of an odd
+ *            number stays as it is.
+ * Integers   rounded down along the last axis, up along the other, which has no bias; never less than the least nor more
+ *            than the greatest. Bools: the same of 0 and 1. Labels: means of their numbers, which mean nothing: save them
+ *            with levels by mode or nearest (holog/ome.h).
+ * Floats     (a + b) / 2 in double precision, rounded to the type each time; a NaN below makes it NaN (the quiet one, without
+ *            a sign). Complex numbers: each part by itself.
+ * RAW        HOLOG_E_NOTSUP, but for 0 halvings.
+ *
+ * Compressed chunks (holog/compact.h) of bools and integers have been stored coarse to fine, if that made them smaller: of
+ * them only the coarse part is read, about a quarter of their bytes for 1/2, a twelfth for 1/4, a thirtieth for 1/8. Such
+ * elements are the lift's means (docs/FORMAT.md, section 12, Previews), mostly within a few units of those above and
+ * between the least and the greatest elements of 256 x 256 around. So a preview may change by that much when a chunk is
+ * compressed; until then, and after, it is always the same. Differences from other versions, chunks with a codec, other
+ * types and what is not compressed are read whole and halved, the same way before and after. Means of chunks whose extents
+ * along these axes are odd multiples of less than 2^h are read at the finer resolution that they have in common; the
+ * last three at a far edge of the array that is inside a chunk are made from all elements.
+ */
+#define HOLOG_HALVINGS_MAX 7
+
+/* out_shape: as many numbers as the array has axes. HOLOG_E_INVAL: too many halvings; HOLOG_E_NOTSUP. */
+HOLOG_API int holog_array_preview_shape(const holog_array *array, uint32_t halvings,
+                                        uint64_t *out_shape);
+/* A region of the preview, as holog_array_read reads one of the array: slices, strides and errors as there, in elements
+ * of the preview. 0 halvings: the array itself. Memory beside `out` is bounded, 16 MiB or an eighth of the budget. */
+HOLOG_API int holog_array_preview(holog_array *array, uint32_t halvings, const holog_slice *region,
+                                  void *out, const int64_t *strides);
+
 /* ---- changing it, in a transaction ----------------------------------------------------------------*/
 
 /* Others that change the same chunk, or the shape, before the transaction commits: HOLOG_E_CONFLICT. */
