@@ -191,14 +191,16 @@ HOLOG_API int holog_array_load(holog_array *array, holog_value **out_value);
  *            a sign). Complex numbers: each part by itself.
  * RAW        HOLOG_E_NOTSUP, but for 0 halvings.
  *
- * Compressed chunks (holog/compact.h) of bools and integers have been stored coarse to fine, if that made them smaller: of
- * them only the coarse part is read, about a quarter of their bytes for 1/2, a twelfth for 1/4, a thirtieth for 1/8. Such
- * elements are the lift's means (docs/FORMAT.md, section 12, Previews), mostly within a few units of those above and
- * between the least and the greatest elements of 256 x 256 around. So a preview may change by that much when a chunk is
- * compressed; until then, and after, it is always the same. Differences from other versions, chunks with a codec, other
- * types and what is not compressed are read whole and halved, the same way before and after. Means of chunks whose extents
- * along these axes are odd multiples of less than 2^h are read at the finer resolution that they have in common; the
- * last three at a far edge of the array that is inside a chunk are made from all elements.
+ * Compressed chunks (holog/compact.h) of bools and integers are stored coarse to fine where that makes them smaller: of
+ * these only the coarse part is read, of the images of microscopes a quarter of their bytes for 1/2, a twelfth for 1/4, a
+ * thirtieth for 1/8. Its elements are those of a lift (docs/FORMAT.md, section 12, Previews), never less than the least nor
+ * more than the greatest of the 256 x 256 around. Images with noise get the lift 2/6, which is within a few units of the means
+ * above; those without may get 5/3, which is close where they are smooth and blurs where they are not. So a preview may
+ * change by that much when its chunks are compressed; before, and after, it is always the same.
+ * Everything else is read whole, and is the same before and after: floats and complex numbers, chunks with a codec,
+ * differences from other versions. Of chunks that begin at no multiple of 2^h elements the coarse part is read at the
+ * resolution at which they do, and halved further. Where the array ends inside a chunk the last three elements are made
+ * from all that they stand for: tiles at such edges are read whole.
  */
 #define HOLOG_HALVINGS_MAX 7
 
