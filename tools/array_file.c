@@ -136,8 +136,8 @@ static int write_bare(void *ctx, const void *data, size_t len_bytes)
     return header ? 0 : write_some(bare->sink, data, len_bytes);
 }
 
-int load_array_file(const struct args *args, holog_view *view, uint32_t format, int fd,
-                    const char *name)
+int load_array_file(const struct args *args, holog_view *view, uint32_t halvings, uint32_t format,
+                    int fd, const char *name)
 {
     const char *path = args->operands[1];
     struct sink sink = { .fd = fd };
@@ -147,8 +147,8 @@ int load_array_file(const struct args *args, holog_view *view, uint32_t format, 
 
     if (rc == HOLOG_OK)
         rc = format == HOLOG_FILE_BYTES
-                 ? holog_file_encode(array, HOLOG_FILE_NPY, write_bare, &bare)
-                 : holog_file_encode(array, format, write_some, &sink);
+                 ? holog_file_encode_preview(array, halvings, HOLOG_FILE_NPY, write_bare, &bare)
+                 : holog_file_encode_preview(array, halvings, format, write_some, &sink);
     int status = rc == HOLOG_OK    ? EXIT_DONE
                  : sink.error != 0 ? cli_fail_errno(args, sink.error, "write", name)
                                    : cli_fail(args, rc, path);

@@ -91,6 +91,7 @@ enum option_id {
     OPT_VERBOSE,
     OPT_BLOB,
     OPT_RAW,
+    OPT_PREVIEW,
     OPT_FORMAT,
     OPT_SKIP_DAMAGED,
     OPT_SAMPLE,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <holog/array.h>
 #include <holog/files.h>
 
 #include "array_file.h"
@@ -70,12 +71,27 @@ static int copy_pieces(const struct args *args, holog_view *view, const struct s
     return EXIT_DONE;
 }
 
+/* --preview N as halvings; false: it is no such number. */
+static bool halvings_of(const struct args *args, uint32_t *out)
+{
+    uint64_t n = args->given[OPT_PREVIEW] ? args->number[OPT_PREVIEW] : 1;
+
+    *out = 0;
+    while (*out < HOLOG_HALVINGS_MAX && UINT64_C(1) << *out < n)
+        (*out)++;
+    return UINT64_C(1) << *out == n;
+}
+
 /* An array goes to a file of its kind, or with --raw, or to where nothing can tell, as elements. */
 static int copy_array(const struct args *args, holog_view *view, const struct sink *sink)
 {
     const char *file = args->text[OPT_OUTPUT];
     uint32_t format = holog_file_format_of(file);
+    uint32_t halvings = 0;
 
+    if (!halvings_of(args, &halvings))
+        return cli_usage(args, "--preview: \"%s\" is not 1, 2, 4, 8, 16, 32, 64 or 128",
+                         args->text[OPT_PREVIEW]);
     if (args->given[OPT_RANGE])
         return cli_usage(args, "%s is an array: --range is of blobs", args->operands[1]);
     if (format == HOLOG_FILE_BYTES && !args->given[OPT_RAW])
@@ -84,8 +100,8 @@ static int copy_array(const struct args *args, holog_view *view, const struct si
             "%s is an array: load it into a file, -o FILE.npy or -o FILE.tif, or with "
             "--raw as its elements in C order",
             args->operands[1]);
-    return load_array_file(args, view, args->given[OPT_RAW] ? HOLOG_FILE_BYTES : format, sink->fd,
-                           sink->name);
+    return load_array_file(args, view, halvings, args->given[OPT_RAW] ? HOLOG_FILE_BYTES : format,
+                           sink->fd, sink->name);
 }
 
 static bool is_array(const struct args *args, holog_view *view)
@@ -102,8 +118,11 @@ static bool is_array(const struct args *args, holog_view *view)
 static int copy_value(const struct args *args, holog_view *view, const struct sink *sink)
 {
     struct progress progress;
-    uint8_t *piece = malloc(PIECE_BYTES);
+    uint8_t *piece;
 
+    if (args->given[OPT_PREVIEW])
+        return cli_usage(args, "%s is no array: --preview is of arrays", args->operands[1]);
+    piece = malloc(PIECE_BYTES);
     if (piece == NULL)
         return cli_fail_errno(args, ENOMEM, "load", args->operands[1]);
     progress_begin(&progress, "loading");

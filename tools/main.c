@@ -22,8 +22,9 @@ static const struct command commands[] = {
       { OPT_REPLACE, OPT_PARENTS, OPT_BLOB, OPT_MESSAGE, OPT_IF_SEQ, OPT_JSON }, verb_save },
     { "load", "STORE PATH", "Write the value of PATH to standard output, or to a file.",
       "Every byte is verified before it is written. A file appears whole or not at all. An array goes\n"
-      "into a file of the kind that its name says: -o FILE.npy, -o FILE.tif.", 2, 2,
-      { OPT_OUTPUT, OPT_RANGE, OPT_RAW, OPT_AT }, verb_load },
+      "into a file of the kind that its name says: -o FILE.npy, -o FILE.tif. With --preview 8 the last two\n"
+      "axes have an eighth of the elements, each the mean of 8 x 8; of compressed arrays that reads a part.", 2, 2,
+      { OPT_OUTPUT, OPT_RANGE, OPT_RAW, OPT_PREVIEW, OPT_AT }, verb_load },
     { "ls", "STORE [PATH]", "List a directory, in natural order (z2 before z10).",
       "With -r whole paths are listed, a directory before what is in it. On a terminal control\n"
       "characters in names are shown as \\n, \\x1b and the like.", 1, 2,

@@ -174,6 +174,44 @@ HOLOG_API int holog_array_read(holog_array *array, const holog_slice *region, vo
  * it is larger than memory. */
 HOLOG_API int holog_array_load(holog_array *array, holog_value **out_value);
 
+/* ---- previews -----------------------------------------------------------------------------------------*/
+
+/*
+ * The array with its last two axes (of one axis: it) `halvings` times halved, 0 to HOLOG_HALVINGS_MAX, in its own element
+ * type; other axes stay. Chunks do not show: element (y, x) stands for elements y * 2^h to y * 2^h + 2^h - 1 of the axis
+ * before the last, x * 2^h to x * 2^h + 2^h - 1 of the last, as far as the array goes; so an axis of n elements becomes
+ * ceil(n / 2^h). What was never written counts as the fill value, what is outside the shape does not count.
+ *
+ * Means      of pairs, halving by halving, first along the last axis, then along the one before; the last of an odd
+ *            number stays as it is.
+ * Integers   rounded down along the last axis, up along the other, which has no bias; never less than the least nor more
+ *            than the greatest. Bools: the same of 0 and 1. Labels: means of their numbers, which mean nothing: save them
+ *            with levels by mode or nearest (holog/ome.h).
+ * Floats     (a + b) / 2 in double precision, rounded to the type each time; a NaN below makes it NaN (the quiet one, without
+ *            a sign). Complex numbers: each part by itself.
+ * RAW        HOLOG_E_NOTSUP, but for 0 halvings.
+ *
+ * Compressed chunks (holog/compact.h) of bools and integers are stored coarse to fine where that makes them smaller: of
+ * these only the coarse part is read, of the images of microscopes a quarter of their bytes for 1/2, a twelfth for 1/4, a
+ * thirtieth for 1/8. Its elements are those of a lift (docs/FORMAT.md, section 12, Previews), never less than the least nor
+ * more than the greatest of the 256 x 256 around. Images with noise get the lift 2/6, which is within a few units of the means
+ * above; those without may get 5/3, which is close where they are smooth and blurs where they are not. So a preview may
+ * change by that much when its chunks are compressed; before, and after, it is always the same.
+ * Everything else is read whole, and is the same before and after: floats and complex numbers, chunks with a codec,
+ * differences from other versions. Of chunks that begin at no multiple of 2^h elements the coarse part is read at the
+ * resolution at which they do, and halved further. Where the array ends inside a chunk the last three elements are made
+ * from all that they stand for: tiles at such edges are read whole.
+ */
+#define HOLOG_HALVINGS_MAX 7
+
+/* out_shape: as many numbers as the array has axes. HOLOG_E_INVAL: too many halvings; HOLOG_E_NOTSUP. */
+HOLOG_API int holog_array_preview_shape(const holog_array *array, uint32_t halvings,
+                                        uint64_t *out_shape);
+/* A region of the preview, as holog_array_read reads one of the array: slices, strides and errors as there, in elements
+ * of the preview. 0 halvings: the array itself. Memory beside `out` is bounded, 16 MiB or an eighth of the budget. */
+HOLOG_API int holog_array_preview(holog_array *array, uint32_t halvings, const holog_slice *region,
+                                  void *out, const int64_t *strides);
+
 /* ---- changing it, in a transaction ----------------------------------------------------------------*/
 
 /* Others that change the same chunk, or the shape, before the transaction commits: HOLOG_E_CONFLICT. */

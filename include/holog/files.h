@@ -36,6 +36,10 @@ HOLOG_API int holog_file_decode(uint32_t format, const void *file, size_t len_by
 HOLOG_API int holog_file_encode(holog_array *array, uint32_t format,
                                 int (*put)(void *ctx, const void *data, size_t len_bytes),
                                 void *ctx);
+/* The same of its preview (holog_array_preview): `halvings` times halved along the last two axes. */
+HOLOG_API int holog_file_encode_preview(holog_array *array, uint32_t halvings, uint32_t format,
+                                        int (*put)(void *ctx, const void *data, size_t len_bytes),
+                                        void *ctx);
 
 #ifdef __cplusplus
 }

@@ -4,6 +4,7 @@
  *   array.c         opening, what is known of it
  *   array_create.c  a new array: what it is to be, its document, in place of what was there
  *   array_read.c    regions to memory
+ *   preview.c       regions at half, a quarter, ... of the resolution (halve.h)
  *   array_write.c   memory to regions; resize, append, attributes
  *   scan.c          how much of a region that is read the cache keeps
  */
@@ -75,6 +76,9 @@ HG_MUST_CHECK int hg_array_take_chunk(const holog_array *a, struct hg_nodes *n,
                                       struct hg_mem *stored, holog_value **out);
 /* A region is about to be read: so many bytes of its chunks, from the first on, are for the cache. */
 uint64_t hg_array_scan(holog_array *a, const struct hg_region *r);
+/* All parts of a region to memory. kept: bytes of chunks, before the others pass. */
+HG_MUST_CHECK int hg_array_read_parts(const holog_array *a, struct hg_array_walk *w,
+                                      struct hg_nodes *n, uint64_t kept, uint8_t *out);
 /* In place of the document there is now `json`: read it, and keep it. */
 HG_MUST_CHECK int hg_array_take_document(holog_array *a, const void *json, size_t len);
 /* The document that the transaction has now is the one that was read. */

@@ -158,7 +158,9 @@ static struct hg_value_box box_of(const holog_array *a, const struct hg_array_wa
         axes->n[rank] = axes->count[rank] = a->doc.type.size / word;
         axes->lo[rank++] = 0;
     }
-    return (struct hg_value_box){ word, rank, axes->n, axes->lo, axes->count };
+    return (struct hg_value_box){
+        .size = word, .rank = rank, .n = axes->n, .lo = axes->lo, .count = axes->count
+    };
 }
 
 /* 1: not as a box. */
@@ -322,9 +324,8 @@ static int count_parts(const struct hg_array_walk *w)
     return !hg_parts_next(&copy.parts) ? 0 : !hg_parts_next(&copy.parts) ? 1 : 2;
 }
 
-/* kept: bytes of chunks, before the others pass. */
-static int read_parts(const holog_array *a, struct hg_array_walk *w, struct hg_nodes *n,
-                      uint64_t kept, uint8_t *out)
+int hg_array_read_parts(const holog_array *a, struct hg_array_walk *w, struct hg_nodes *n,
+                        uint64_t kept, uint8_t *out)
 {
     int ahead = count_parts(w) > 1 || kept < a->chunk_bytes;
     struct ahead *h = ahead ? hg_malloc(sizeof *h) : NULL;
@@ -355,7 +356,7 @@ int holog_array_read(holog_array *array, const holog_slice *region, void *out,
         return rc;
     if (out == NULL && count_parts(&w) > 0)
         return hg_error(HOLOG_E_INVAL, "out is NULL");
-    return read_parts(array, &w, &n, hg_array_scan(array, &w.region), out);
+    return hg_array_read_parts(array, &w, &n, hg_array_scan(array, &w.region), out);
 }
 
 /* 1: all elements are one chunk, in its order. */

@@ -138,10 +138,16 @@ HG_MUST_CHECK int hg_hwp_read(struct hg_hwp *h, const struct hg_hwp_value *v, ui
 HG_MUST_CHECK int hg_hwp_preview_shape(const struct hg_hwp_value *v, unsigned halvings,
                                        struct hg_hwp_shape *out);
 /* A box of elements (halvings 0), or of a preview, C order. box: as hg_hwp_tile makes axes of the shape. Of a preview
- * only the parts that it takes are read; a tile without low bands is decoded and halved by means. */
+ * only the parts that it takes are read; a tile without low bands, or with too few of them, is decoded as small as it
+ * can be and halved by means. */
 HG_MUST_CHECK int hg_hwp_region(struct hg_hwp *h, const struct hg_hwp_value *v,
                                 const struct hg_hwp_box *box, unsigned halvings, void *out,
                                 const struct hg_hwp_bases *bases);
+
+/* In place: the last `axes` axes of elements in C order become means of pairs, `halvings` times; of an odd number the
+ * last one stays. n: four axes, becomes what they are then. */
+void hg_hwp_halve(uint8_t size, uint8_t kind, uint64_t n[HG_HWP_RANK], unsigned axes,
+                  unsigned halvings, void *elements);
 
 /* The raw bytes of a pool, as many as its group says: for who keeps it decoded. */
 HG_MUST_CHECK int hg_hwp_read_pool(struct hg_hwp *h, uint32_t group, void *out);

@@ -24,8 +24,8 @@ struct hg_hwp_tile {
     struct hg_cold_head head;
     int rc;                         /* HOLOG_E_NOTSUP: of a later version */
     int wanted;                     /* set by the caller before parts are read, as the next two */
-    uint8_t use;                    /* so many of the first parts */
-    int is_small;                   /* they are a preview */
+    uint8_t use;                    /* so many of the first parts, */
+    uint8_t low;                    /* which make it so many times halved */
     uint64_t at[HG_COLD_PARTS_MAX]; /* in the file */
     struct hg_cold_parts parts;     /* in memory */
 };
@@ -49,10 +49,10 @@ int hg_hwp_tile_failed(const struct hg_hwp *h, const struct hg_hwp_layout *l, ui
 
 /* ---- elements (hwp_halve.c) ----------------------------------------------------------------------*/
 
-/* In place: the last `axes` axes of elements in C order become means of pairs, `halvings` times; of an odd number the
- * last one stays. n: four axes, becomes what they are then. */
-void hg_hwp_halve(uint8_t size, uint8_t kind, uint64_t n[HG_HWP_RANK], unsigned axes,
-                  unsigned halvings, void *elements);
+/* In place: each becomes the mean of itself and the next, along the last `axes` axes; the last one stays. Low words of 5/3
+ * are about the first element of those that they stand for: so they are about the middle. */
+void hg_hwp_centre(uint8_t size, uint8_t kind, const uint64_t n[HG_HWP_RANK], unsigned axes,
+                   void *elements);
 
 /* ---- values (hwp_read.c) -------------------------------------------------------------------------*/
 

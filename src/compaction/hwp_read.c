@@ -162,19 +162,34 @@ static int decode(const struct job *j, struct hg_workspace *w, struct hg_hwp_til
     return rc;
 }
 
-/* Decodes a tile whole, and halves that where it is a preview that is asked for. */
+/* As small as a tile's parts make it. n: becomes that. */
+static int decode_low(const struct job *j, struct hg_workspace *w, struct hg_hwp_tile *t,
+                      uint64_t n[HG_HWP_RANK], uint8_t *out)
+{
+    const struct hg_hwp_shape *s = &j->t.shape;
+    int rc = hg_cold_preview(w->coder, &t->head, &t->parts, t->low, out, t->head.raw_bytes);
+
+    for (unsigned i = 0; i < HG_HWP_RANK; i++)
+        if (hg_hwp_is_halved(s, i))
+            n[i] = ((n[i] - 1) >> t->low) + 1;
+    if (rc == HOLOG_OK && t->head.filter == HG_FILTER_LIFT53)
+        hg_hwp_centre(s->size, s->kind, n, HG_MIN(s->rank, 2u), out);
+    return rc;
+}
+
+/* A tile as it was, or what is asked for of it, by halving as far as its parts do not. */
 static int decode_and_halve(const struct job *j, struct hg_workspace *w, struct hg_hwp_tile *t,
                             const struct hg_hwp_box *tile, uint8_t *out)
 {
     const struct hg_hwp_shape *s = &j->t.shape;
     uint64_t n[HG_HWP_RANK];
-    int rc = decode(j, w, t, tile, out);
+    int rc;
 
-    if (rc < 0 || j->halvings == 0)
-        return rc;
     memcpy(n, tile->n, sizeof n);
-    hg_hwp_halve(s->size, s->kind, n, HG_MIN(s->rank, 2u), j->halvings, out);
-    return HOLOG_OK;
+    rc = t->low == 0 ? decode(j, w, t, tile, out) : decode_low(j, w, t, n, out);
+    if (rc == HOLOG_OK && j->halvings > t->low)
+        hg_hwp_halve(s->size, s->kind, n, HG_MIN(s->rank, 2u), j->halvings - t->low, out);
+    return rc;
 }
 
 /* Hashes of parts, of a difference whose base is not there. */
@@ -235,9 +250,7 @@ static int read_tile(const struct job *j, struct hg_workspace *w, struct hg_hwp_
     }
     rc = hg_workspace_room(w, HG_WORK_TILE, t->head.raw_bytes, &room);
     if (rc == HOLOG_OK)
-        rc = t->is_small ? hg_cold_preview(w->coder, &t->head, &t->parts, j->halvings, room,
-                                           t->head.raw_bytes)
-                         : decode_and_halve(j, w, t, tile, room);
+        rc = decode_and_halve(j, w, t, tile, room);
     if (rc < 0)
         return rc;
     if (j->each != NULL)
@@ -272,17 +285,19 @@ static uint32_t count_wanted(const struct job *j, uint64_t first, uint32_t tiles
     return count;
 }
 
-/* How much of a tile does it take? A preview that is not of the same axes is none. */
+/* How much of a tile does it take? A preview that is not of the same axes is none. One of fewer levels than are asked
+ * for is halved further. */
 static void choose_parts(const struct job *j, struct hg_hwp_tile *t)
 {
     struct hg_cold_array small;
+    unsigned low = HG_MIN(j->halvings, t->head.parts - 1u);
     unsigned count = t->head.parts;
 
     t->use = t->head.parts;
-    if (j->halvings == 0 || t->rc < 0 || t->head.axes != HG_MIN(j->t.shape.rank, 2) ||
-        hg_cold_preview_shape(&t->head, j->halvings, &small, &count) < 0)
+    if (low == 0 || t->rc < 0 || t->head.axes != HG_MIN(j->t.shape.rank, 2) ||
+        hg_cold_preview_shape(&t->head, low, &small, &count) < 0)
         return;
-    t->is_small = 1;
+    t->low = (uint8_t)low;
     t->use = (uint8_t)count;
 }
 
@@ -331,7 +346,7 @@ static unsigned leading(const struct job *j, uint32_t group)
 {
     unsigned slots = j->h->tables.group[group].slots;
 
-    return slots - HG_MIN(slots, j->halvings);
+    return slots - HG_MIN(slots - 1, j->halvings); /* slot 0 is of all previews */
 }
 
 static int read_group(const struct job *j, struct hg_workspace *w, uint64_t nth)

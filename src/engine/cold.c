@@ -583,8 +583,9 @@ int hg_cold_box(struct hg_cold *c, hg_pos birth, const struct hg_value_box *box,
     struct hg_hwp_box folded;
     int rc = seg == NULL ? HOLOG_E_STALE : 1;
 
-    if (seg != NULL && fold_box(box, v, &folded))
-        rc = hg_hwp_region(seg->hwp, v, &folded, 0, out, &bases);
+    if (seg != NULL && fold_box(box, v, &folded) &&
+        (box->halvings == 0 || box->kind == v->shape.kind))
+        rc = hg_hwp_region(seg->hwp, v, &folded, box->halvings, out, &bases);
     put(c, set);
     return rc;
 }

@@ -66,10 +66,14 @@ struct hg_value_box {
         size; /* bytes of an element; those of complex numbers are two, on an axis of their own */
     unsigned rank; /* 1 to HG_RANK_MAX + 1 */
     const uint64_t *n, *lo, *count;
+    /* Above 0: of the array with its last two axes so many times halved; lo and count are of that, n is not. */
+    unsigned halvings;
+    uint32_t kind; /* of a preview: enum hg_element_kind, as means of other ones are other means */
 };
-/* Only the tiles are read that have something of it. They are checked by the segment's own hashes, of heads, of parts
- * and of what comes out, and by nothing else. 1: it is not there as elements of that size and shape. HOLOG_E_STALE: it
- * has not been moved. out: C order. */
+/* Only the tiles are read that have something of it, and of a preview only the first slots of their groups. They are
+ * checked by the segment's own hashes, of heads, of parts and of what comes out (a preview: of heads and parts), and by
+ * nothing else. 1: it is not there as elements of that size and shape. HOLOG_E_STALE: it has not been moved. out: C
+ * order. */
 HG_MUST_CHECK int hg_cold_box(struct hg_cold *c, hg_pos birth, const struct hg_value_box *box,
                               void *out);
 struct hg_hwp_shape;

@@ -389,7 +389,8 @@ HG_MUST_CHECK int hg_value_part(holog_store *s, const struct hg_locator *loc, co
                                 uint64_t offset, size_t len, holog_value **out_value);
 /* Elements of a large value whose bytes have been moved: *out_value has those of the box, C order, and is the caller's
  * to release. What they are checked by is not the record's block table, as blocks go across the tiles: hg_cold_box. 1: it
- * is in the cache, or not there as such elements, or just not there: hg_value_part, as long as the value is. */
+ * is in the cache, or not there as such elements, or just not there: hg_value_part, as long as the value is. Previews are
+ * not of what is in the cache: they would be others then. */
 HG_MUST_CHECK int hg_value_box(holog_store *s, const struct hg_locator *loc, const char *path,
                                const struct hg_value_box *box, holog_value **out_value);
 HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, char *out,

@@ -429,7 +429,7 @@ int hg_value_box(holog_store *s, const struct hg_locator *loc, const char *path,
     int rc;
 
     if (loc->size <= s->inline_max || !hg_cold_has(s->cold, birth) ||
-        hg_cache_has_form(s->cache, birth, 0))
+        (box->halvings == 0 && hg_cache_has_form(s->cache, birth, 0)))
         return 1;
     v = hg_malloc(sizeof *v);
     if (v == NULL)

@@ -108,6 +108,65 @@ class Arrays(Case):
         self.assertFalse(os.path.exists(self.path("x.csv")))
         self.holog("load", self.store, "a", "--range", "0:4", "-o", self.path("x.npy"), status=USAGE)
 
+    def preview_of(self, path, n, *options):
+        self.load(path, "-o", self.path("p.npy"), "--preview", str(n), *options)
+        with open(self.path("p.npy"), "rb") as f:
+            file = f.read()
+        return file[:128].decode("latin-1"), file[128:]
+
+    def test_a_preview_has_means_of_pairs_and_its_own_shape(self):
+        pixels = [[(y * 31 + x * 17) % 997 for x in range(70)] for y in range(51)]
+        self.save_file("d/a", "a.npy", npy("<u2", (51, 70), b"".join(
+            struct.pack("<70H", *row) for row in pixels)), "-p")
+        want = pixels
+        for n in (2, 4, 8, 16, 32, 64, 128):
+            rows = [[(row[x] + row[x + 1]) // 2 if x + 1 < len(row) else row[x]
+                     for x in range(0, len(row), 2)] for row in want]
+            want = [[-(-(a + b) // 2) for a, b in zip(rows[y], rows[y + 1])] if y + 1 < len(rows)
+                    else rows[y] for y in range(0, len(rows), 2)]
+            header, data = self.preview_of("d/a", n)
+            self.assertIn(f"({len(want)}, {len(want[0])})", header)
+            self.assertEqual(data, b"".join(struct.pack(f"<{len(row)}H", *row) for row in want))
+            self.assertEqual(self.load("d/a", "--raw", "--preview", str(n)), data)
+        self.assertEqual(self.load("d/a", "--raw", "--preview", "1"), self.elements("d/a"))
+
+    def test_a_preview_of_a_compressed_array_is_near_that_and_of_the_state_asked_for(self):
+        data = b"".join(struct.pack("<H", 1000 + y + x) for y in range(512) for x in range(512))
+        self.save_file("a", "a.npy", npy("<u2", (512, 512), data))
+        header, hot = self.preview_of("a", 4)
+        self.save_file("a", "b.npy", npy("<u2", (2, 2), bytes(8)), "--replace")
+        self.holog("compact", self.store, "--all")
+        again, cold = self.preview_of("a", 4, "--at", "1")
+        self.assertIn("(128, 128)", header)
+        self.assertEqual(header, again)
+        for a, b in zip(struct.unpack("<16384H", hot), struct.unpack("<16384H", cold)):
+            self.assertLess(abs(a - b), 5)
+        self.assertEqual(self.preview_of("a", 2)[1], bytes(2))
+
+    def test_a_preview_of_what_has_none_is_refused(self):
+        self.save_file("a", "a.npy", npy("<u2", (3, 4), numbers(12)))
+        self.save_file("v", "v.npy", npy("|V3", (4,), bytes(12)))
+        self.save_file("b", "b.txt", b"text")
+        for n in ("0", "3", "256", "1/2"):
+            done = self.holog("load", self.store, "a", "--preview", n, "-o", self.path("x.npy"),
+                              status=USAGE)
+            self.assertIn("--preview", done.message)
+        done = self.holog("load", self.store, "b", "--preview", "2", status=USAGE)
+        self.assertIn("b is no array", done.message)
+        done = self.holog("load", self.store, "v", "--preview", "2", "-o", self.path("x.npy"),
+                          status=FAILED)
+        self.assertIn("no mean", done.message)
+        self.assertFalse(os.path.exists(self.path("x.npy")))
+
+    @unittest.skipUnless(os.environ.get("HOLOG_HAVE_TIFF") == "1",
+                         "the TIFF plug-in was not built: libtiff is missing")
+    def test_a_preview_as_a_tiff_file(self):
+        self.save_file("a", "a.npy", npy("<u2", (6, 50, 70), numbers(6 * 50 * 70)))
+        self.load("a", "-o", self.path("a.tif"), "--preview", "4")
+        self.holog("save", self.store, "b", self.path("a.tif"))
+        self.assertEqual(self.stat("b")["shape"], [6, 13, 18])
+        self.assertEqual(self.elements("b"), self.load("a", "--raw", "--preview", "4"))
+
     @unittest.skipUnless(os.environ.get("HOLOG_HAVE_TIFF") == "1",
                          "the TIFF plug-in was not built: libtiff is missing")
     def test_a_tiff_file_there_and_back(self):

@@ -7,7 +7,7 @@ _holog_options() {
     case $1 in
         init) echo "--segment-size --extent-segment-size --inline-max --max-space-amp --json" ;;
         save) echo "--replace --parents --blob --message --if-seq --json" ;;
-        load) echo "--output --range --raw --at" ;;
+        load) echo "--output --range --raw --preview --at" ;;
         ls) echo "--long --recursive --null --prefix --after --limit --at --json" ;;
         delta) echo "--if-seq --balance --message --json" ;;
         rm) echo "--recursive --purge --forget --if-seq --message --json" ;;
@@ -112,6 +112,7 @@ _holog() {
         -o | --output | --token | --sample) _holog_files "$typed"; return ;;
         --dir) _holog_directories "$typed"; return ;;
         --mode) _holog_list "point-in-time salvage" "$typed"; return ;;
+        --preview) _holog_list "2 4 8 16 32 64 128" "$typed"; return ;;
         --method) _holog_list "mean nearest mode" "$typed"; return ;;
         --path) _holog_paths "${_holog_words[1]-}" "$typed"; return ;;
         --bind) _holog_list "127.0.0.1 0.0.0.0 ::1" "$typed"; return ;;

@@ -114,11 +114,18 @@ int holog_file_decode(uint32_t format, const void *file, size_t len_bytes,
 
 /* ---- to files ------------------------------------------------------------------------------------*/
 
+/* An array, or a preview of it: then info has the shape and the bytes of that. */
+struct source {
+    holog_array *array;
+    holog_array_info info;
+    uint32_t halvings;
+};
+
 /* In C order, some of the outermost axis at a time; when one index of it is too much, of the next. */
-static int write_slabs(holog_array *a, const holog_array_info *info, unsigned axis,
-                       holog_slice *region, uint8_t *slab,
+static int write_slabs(const struct source *from, unsigned axis, holog_slice *region, uint8_t *slab,
                        int (*put)(void *ctx, const void *data, size_t len), void *ctx)
 {
+    const holog_array_info *info = &from->info;
     uint64_t inner = info->item_size; /* bytes of one index of the axis */
     uint64_t step;
     int rc = HOLOG_OK;
@@ -129,21 +136,22 @@ static int write_slabs(holog_array *a, const holog_array_info *info, unsigned ax
     for (uint64_t at = 0; rc == HOLOG_OK && at < info->shape[axis]; at += region[axis].count) {
         region[axis] = (holog_slice){ at, HG_MIN(step, info->shape[axis] - at), 1 };
         if (inner > SLAB_BYTES) { /* never of the last axis: an element is smaller */
-            rc = write_slabs(a, info, axis + 1, region, slab, put, ctx);
+            rc = write_slabs(from, axis + 1, region, slab, put, ctx);
             continue;
         }
         for (unsigned i = axis + 1; i < info->rank; i++)
             region[i] = (holog_slice){ 0, info->shape[i], 1 };
-        rc = holog_array_read(a, region, slab, NULL);
+        rc = holog_array_preview(from->array, from->halvings, region, slab, NULL);
         if (rc == HOLOG_OK)
             rc = put(ctx, slab, (size_t)(inner * region[axis].count));
     }
     return rc;
 }
 
-static int encode_npy(holog_array *a, const holog_array_info *info,
+static int encode_npy(const struct source *from,
                       int (*put)(void *ctx, const void *data, size_t len), void *ctx)
 {
+    const holog_array_info *info = &from->info;
     struct hg_buf header = { 0 };
     holog_slice region[HOLOG_RANK_MAX];
     uint8_t *slab = hg_malloc(SLAB_BYTES);
@@ -155,45 +163,88 @@ static int encode_npy(holog_array *a, const holog_array_info *info,
     if (rc == HOLOG_OK)
         rc = put(ctx, header.data, header.len);
     if (rc == HOLOG_OK && info->rank == 0) {
-        rc = holog_array_read(a, NULL, slab, NULL);
+        rc = holog_array_preview(from->array, from->halvings, NULL, slab, NULL);
         if (rc == HOLOG_OK)
             rc = put(ctx, slab, info->item_size);
     } else if (rc == HOLOG_OK && info->size_bytes > 0) {
-        rc = write_slabs(a, info, 0, region, slab, put, ctx);
+        rc = write_slabs(from, 0, region, slab, put, ctx);
     }
     hg_buf_release(&header);
     hg_free(slab);
     return rc;
 }
 
-static int encode_tiff(holog_array *a, const holog_array_info *info,
-                       int (*put)(void *ctx, const void *data, size_t len), void *ctx)
+static int write_tiff(const struct source *from, const void *elements,
+                      int (*put)(void *ctx, const void *data, size_t len), void *ctx)
 {
+    const holog_array_info *info = &from->info;
     struct hg_buf file = { 0 };
-    holog_value *v = NULL;
-    int rc = holog_array_load(a, &v);
+    int rc = hg_tiff_write(hg_type_of((enum hg_dtype)info->dtype, info->item_size), info->rank,
+                           info->shape, elements, 0, &file);
 
-    if (rc == HOLOG_OK)
-        rc = hg_tiff_write(hg_type_of((enum hg_dtype)info->dtype, info->item_size), info->rank,
-                           info->shape, holog_value_data(v), 0, &file);
-    holog_value_release(v);
     if (rc == HOLOG_OK)
         rc = put(ctx, file.data, file.len);
     hg_buf_release(&file);
     return rc;
 }
 
-int holog_file_encode(holog_array *array, uint32_t format,
-                      int (*put)(void *ctx, const void *data, size_t len_bytes), void *ctx)
+static int encode_tiff(const struct source *from,
+                       int (*put)(void *ctx, const void *data, size_t len), void *ctx)
 {
-    holog_array_info info = { .struct_size = sizeof info };
-    int rc = holog_array_get_info(array, &info);
+    holog_value *v = NULL;
+    void *small = NULL;
+    int rc;
+
+    if (from->halvings == 0) {
+        rc = holog_array_load(from->array, &v);
+    } else {
+        small =
+            from->info.size_bytes < SIZE_MAX ? hg_malloc((size_t)from->info.size_bytes + 1) : NULL;
+        rc = small == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to write a file")
+                           : holog_array_preview(from->array, from->halvings, NULL, small, NULL);
+    }
+    if (rc == HOLOG_OK)
+        rc = write_tiff(from, v != NULL ? holog_value_data(v) : small, put, ctx);
+    holog_value_release(v);
+    hg_free(small);
+    return rc;
+}
+
+/* The shape of a preview, and how many bytes it is. */
+static int take_preview(struct source *from)
+{
+    holog_array_info *info = &from->info;
+    uint64_t bytes = info->item_size;
+    int rc = holog_array_preview_shape(from->array, from->halvings, info->shape);
+
+    for (unsigned i = 0; rc == HOLOG_OK && i < info->rank; i++)
+        if (__builtin_mul_overflow(bytes, info->shape[i], &bytes))
+            bytes = UINT64_MAX;
+    info->size_bytes = info->size_bytes == 0 ? 0 : bytes; /* an axis of 0 stays one */
+    return rc;
+}
+
+int holog_file_encode_preview(holog_array *array, uint32_t halvings, uint32_t format,
+                              int (*put)(void *ctx, const void *data, size_t len_bytes), void *ctx)
+{
+    struct source from = { .array = array,
+                           .info = { .struct_size = sizeof from.info },
+                           .halvings = halvings };
+    int rc = holog_array_get_info(array, &from.info);
 
     if (rc == HOLOG_OK && put == NULL)
         rc = hg_error(HOLOG_E_INVAL, "put is NULL");
+    if (rc == HOLOG_OK && halvings > 0)
+        rc = take_preview(&from);
     if (rc < 0)
         return rc;
     if (format == HOLOG_FILE_NPY)
-        return encode_npy(array, &info, put, ctx);
-    return format == HOLOG_FILE_TIFF ? encode_tiff(array, &info, put, ctx) : no_format(format);
+        return encode_npy(&from, put, ctx);
+    return format == HOLOG_FILE_TIFF ? encode_tiff(&from, put, ctx) : no_format(format);
+}
+
+int holog_file_encode(holog_array *array, uint32_t format,
+                      int (*put)(void *ctx, const void *data, size_t len_bytes), void *ctx)
+{
+    return holog_file_encode_preview(array, 0, format, put, ctx);
 }
