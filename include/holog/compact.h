@@ -154,8 +154,9 @@ typedef struct holog_codec_report {
 } holog_codec_report;
 
 /* How well what was compressed is compressed, by codec: `row` is called for each way in which there are blocks, those of
- * values first, then by filter and codec. Of the files no more is read than says how blocks are coded, a few thousandths
- * of what values take; of pools, and of values of a few KiB, up to all. Nothing is written.
+ * values first, then by filter and codec. Of the files no more is read than says how blocks are coded: less than a
+ * hundredth of what arrays take, a block of the disk for each pool; where blocks take a few KiB only, up to all. Nothing is
+ * written.
  *
  * Blocks of which that is damaged are counted as unreadable, and `damage` is told of each place, before the rows. Not 0 from
  * either ends it: HOLOG_E_CANCELED. Each may be NULL, as may out_report. A segment that a compaction replaces meanwhile is
