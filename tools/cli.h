@@ -65,6 +65,7 @@ enum option_id {
     OPT_DEPTH,
     OPT_PROMETHEUS,
     OPT_SEGMENTS,
+    OPT_CODECS,
     OPT_SEGMENT_SIZE,
     OPT_EXTENT_SIZE,
     OPT_INLINE_MAX,

@@ -93,6 +93,10 @@ static const struct stat_row rows[] = {
     ROW(compaction_freed_bytes, BYTES, true, "Bytes of files that these freed since open"),
     ROW(compactions_forced, COUNT, true, "Compactions that were asked for since open"),
     ROW(compaction_forced_bytes, BYTES, true, "Bytes of values that those moved since open"),
+    ROW(compaction_time_ns, COUNT, true, "Nanoseconds of rounds that did something since open"),
+    ROW(compaction_record_bytes, BYTES, true, "Bytes of small records that these moved since open"),
+    ROW(compaction_written_bytes, BYTES, true,
+        "Bytes of cold segments that these wrote since open"),
     ROW(scrubbed_bytes, BYTES, true, "Bytes that scrubs have read since open"),
     ROW(scrub_damages, COUNT, true, "Damages that scrubs have found since open"),
     ROW(compaction_running_ns, COUNT, false, "Nanoseconds that the round under way has lasted"),
@@ -450,21 +454,40 @@ static const char *file_of(const struct args *args)
     return args->given[OPT_OUTPUT] ? args->text[OPT_OUTPUT] : args->text[OPT_MAP];
 }
 
+/* Forms that exclude each other. */
+static int check_pairs(const struct args *args)
+{
+    static const struct {
+        unsigned id;
+        const char *name;
+    } forms[] = { { OPT_SEGMENTS, "segments" },
+                  { OPT_CODECS, "codecs" },
+                  { OPT_MAP, "map" },
+                  { OPT_PROMETHEUS, "prometheus" } };
+    const size_t n = sizeof forms / sizeof forms[0];
+
+    if (args->given[OPT_JSON] && args->given[OPT_PROMETHEUS])
+        return cli_usage(args, "--json and --prometheus exclude each other");
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = i + 1; j < n; j++) {
+            if (args->given[forms[i].id] && args->given[forms[j].id])
+                return cli_usage(args, "--%s and --%s exclude each other", forms[i].name,
+                                 forms[j].name);
+        }
+    }
+    return EXIT_DONE;
+}
+
 static int check_options(const struct args *args)
 {
     const char *in_map = args->text[OPT_MAP];
     size_t len = in_map != NULL ? strlen(in_map) : 0;
+    int status = check_pairs(args);
 
-    if (args->given[OPT_JSON] && args->given[OPT_PROMETHEUS])
-        return cli_usage(args, "--json and --prometheus exclude each other");
-    if (args->given[OPT_SEGMENTS] && args->given[OPT_PROMETHEUS])
-        return cli_usage(args, "--segments and --prometheus exclude each other");
-    if (args->given[OPT_SEGMENTS] && args->given[OPT_MAP])
-        return cli_usage(args, "--segments and --map exclude each other");
+    if (status != EXIT_DONE)
+        return status;
     if (args->given[OPT_OUTPUT] && !args->given[OPT_MAP])
         return cli_usage(args, "--output goes with --map");
-    if (args->given[OPT_MAP] && args->given[OPT_PROMETHEUS])
-        return cli_usage(args, "--map and --prometheus exclude each other");
     if (file_of(args) != NULL && args->given[OPT_JSON])
         return cli_usage(args, "--json and a picture exclude each other");
     if (in_map != NULL && args->given[OPT_OUTPUT])
@@ -524,6 +547,8 @@ int verb_stats(const struct args *args)
         return status;
     if (args->given[OPT_SEGMENTS])
         status = put_segments(args, store);
+    else if (args->given[OPT_CODECS])
+        status = stats_codecs(args, store);
     else
         status = args->given[OPT_MAP] ? put_map(args, store) : put_all(args, store);
     status = cli_close(args, store, status);

@@ -66,6 +66,8 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_PROMETHEUS]    = { "prometheus", 0, KIND_FLAG, NULL, "Prometheus text format" },
     [OPT_SEGMENTS]      = { "segments", 0, KIND_FLAG, NULL,
                             "what each segment holds and for whom" },
+    [OPT_CODECS]        = { "codecs", 0, KIND_FLAG, NULL,
+                            "how what was compressed is coded, and how much smaller it is" },
     [OPT_SEGMENT_SIZE]  = { "segment-size", 0, KIND_SIZE, "BYTES",
                             "largest log segment, a power of two, 16K - 64M" },
     [OPT_EXTENT_SIZE]   = { "extent-segment-size", 0, KIND_SIZE, "BYTES",

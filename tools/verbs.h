@@ -37,6 +37,7 @@ int verb_repair(const struct args *args);
 int verb_dump(const struct args *args);
 int verb_stats(const struct args *args);
 int stats_segments(const struct args *args, holog_store *store); /* its --segments */
+int stats_codecs(const struct args *args, holog_store *store);   /* its --codecs; the exit status */
 int verb_serve(const struct args *args);
 int verb_export(const struct args *args);
 int verb_import(const struct args *args);

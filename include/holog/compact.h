@@ -133,6 +133,54 @@ HOLOG_API int holog_scrub(holog_store *store, const holog_scrub_options *options
                           int (*each)(void *ctx, const holog_damage *damage), void *ctx,
                           holog_scrub_report *out_report);
 
+/* ---- codecs ---------------------------------------------------------------------------------------*/
+
+enum holog_codec_state {
+    HOLOG_CODEC_KNOWN = 0,
+    HOLOG_CODEC_LATER = 1,     /* coded in a way that only later versions of holog know */
+    HOLOG_CODEC_UNREADABLE = 2 /* where how they are coded is said there is damage */
+};
+
+/* The blocks of cold segments that are coded in one way: a block is a tile of an array, up to 128 KiB of other values, or a
+ * pool of up to 256 KiB of small records. */
+typedef struct holog_codec_row {
+    uint32_t struct_size;
+    uint32_t pools;         /* 1: pools of small records; 0: values */
+    uint32_t state;         /* enum holog_codec_state */
+    uint32_t filter, codec; /* by docs/FORMAT.md, section 12; 0 unless they are known */
+    uint32_t reserved;      /* 0 */
+    const char *filter_name, *codec_name; /* "lift26", "literals"; "" unless they are known */
+    uint64_t blocks;
+    uint64_t differences;  /* of these, that are stored as what is different from another version */
+    uint64_t raw_bytes;    /* what comes out of them */
+    uint64_t stored_bytes; /* what they take in the files */
+} holog_codec_row;
+
+typedef struct holog_codec_report {
+    uint32_t struct_size;
+    uint32_t segments;
+    uint64_t blocks, differences, raw_bytes, stored_bytes; /* of all rows */
+    uint64_t same_values; /* have the bytes of other values, take none, and are in no row */
+    uint64_t same_bytes;  /* of these; with raw_bytes what holog_stats calls cold_raw_bytes */
+    uint64_t damages;     /* that were told of */
+    uint64_t read_bytes;  /* of the files, to know this */
+} holog_codec_report;
+
+/* How well what was compressed is compressed, by codec: `row` is called for each way in which there are blocks, those of
+ * values first, then by filter and codec. Of the files no more is read than says how blocks are coded: less than a
+ * hundredth of what arrays take, a block of the disk for each pool; where blocks take a few KiB only, up to all. Nothing is
+ * written.
+ *
+ * Blocks of which that is damaged are counted as unreadable, and `damage` is told of each place, before the rows. Not 0 from
+ * either ends it: HOLOG_E_CANCELED. Each may be NULL, as may out_report. A segment that a compaction replaces meanwhile is
+ * passed over, and one that it adds is not there yet. Any thread, a read-only handle also.
+ *
+ * HOLOG_E_CORRUPT  there are unreadable blocks; all rows were given, and out_report is filled in, all the same */
+HOLOG_API int holog_codec_stats(holog_store *store,
+                                int (*row)(void *ctx, const holog_codec_row *row),
+                                int (*damage)(void *ctx, const holog_damage *damage), void *ctx,
+                                holog_codec_report *out_report);
+
 #ifdef __cplusplus
 }
 #endif

@@ -513,6 +513,11 @@ typedef struct holog_stats {
     /* holog_scrub (holog/compact.h), since open */
     uint64_t scrubbed_bytes; /* read */
     uint64_t scrub_damages;  /* found */
+    /* compactions, by itself and asked for, since open: rounds that moved or removed something. Together with the bytes of
+     * values above, how fast they are */
+    uint64_t compaction_time_ns;       /* that they took, with the pauses they made for others */
+    uint64_t compaction_record_bytes;  /* of small records, and what else was moved as it is */
+    uint64_t compaction_written_bytes; /* of the cold segments that they wrote */
 } holog_stats;
 HOLOG_API int holog_stats_get(holog_store *store, holog_stats *out_stats);
 

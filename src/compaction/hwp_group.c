@@ -107,29 +107,40 @@ static void place_lead(struct hg_hwp_layout *l, const uint8_t *heads)
     }
 }
 
+int hg_hwp_take_heads(const struct hg_hwp *h, struct hg_workspace *w, uint32_t group,
+                      const uint8_t *heads, struct hg_hwp_layout *out)
+{
+    const struct hg_hwp_group *g = &h->tables.group[group];
+    int rc;
+
+    *out = (struct hg_hwp_layout){ .g = g, .index = group };
+    rc = hg_workspace_room(w, HG_WORK_LAYOUT, g->tiles * sizeof *out->tile, &out->tile);
+    if (rc < 0)
+        return rc;
+    if (!hg_hash_matches(g->heads_hash, hg_hash64(heads, g->heads_len)))
+        return damaged(h, out, g->offset, "the hash of the heads is wrong");
+    return decode_heads(h, out, heads);
+}
+
 int hg_hwp_load_heads(struct hg_hwp *h, struct hg_workspace *w, uint32_t group, unsigned lead,
                       struct hg_hwp_layout *out)
 {
     const struct hg_hwp_group *g = &h->tables.group[group];
-    struct hg_hwp_layout l = { .g = g, .index = group };
+    unsigned slots = lead > g->slots || hg_hwp_group_stored(g) <= AT_ONCE ? g->slots : lead;
     uint64_t len = g->heads_len;
     const uint8_t *heads = NULL;
-    int rc = hg_workspace_room(w, HG_WORK_LAYOUT, g->tiles * sizeof *l.tile, &l.tile);
+    int rc;
 
-    l.lead = lead > g->slots || hg_hwp_group_stored(g) <= AT_ONCE ? g->slots : lead;
-    for (unsigned i = 0; i < l.lead; i++)
+    for (unsigned i = 0; i < slots; i++)
         len += g->slot[i];
-    if (rc == HOLOG_OK)
-        rc = read_range(h, w, HG_WORK_HEADS, g->offset, len, &heads);
+    rc = read_range(h, w, HG_WORK_HEADS, g->offset, len, &heads);
     if (rc < 0)
         return rc;
-    if (!hg_hash_matches(g->heads_hash, hg_hash64(heads, g->heads_len)))
-        return damaged(h, &l, g->offset, "the hash of the heads is wrong");
-    rc = decode_heads(h, &l, heads);
+    rc = hg_hwp_take_heads(h, w, group, heads, out);
     if (rc < 0)
         return rc;
-    place_lead(&l, heads);
-    *out = l;
+    out->lead = slots;
+    place_lead(out, heads);
     return HOLOG_OK;
 }
 

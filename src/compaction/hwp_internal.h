@@ -40,6 +40,9 @@ struct hg_hwp_layout {
 /* Reads and checks the heads; and the first slots with them, `lead` or more. */
 HG_MUST_CHECK int hg_hwp_load_heads(struct hg_hwp *h, struct hg_workspace *w, uint32_t group,
                                     unsigned lead, struct hg_hwp_layout *out);
+/* The heads, from who has read them, checked: all but `lead` and what is set by the caller. */
+HG_MUST_CHECK int hg_hwp_take_heads(const struct hg_hwp *h, struct hg_workspace *w, uint32_t group,
+                                    const uint8_t *heads, struct hg_hwp_layout *out);
 /* Reads what `wanted` and `use` of the tiles say and is not in memory. */
 HG_MUST_CHECK int hg_hwp_load_parts(struct hg_hwp *h, struct hg_workspace *w,
                                     struct hg_hwp_layout *l);

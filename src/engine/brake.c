@@ -237,6 +237,9 @@ void hg_scheduler_stats(holog_store *s, holog_stats *st)
     st->compaction_freed_bytes = get(&c->freed);
     st->compactions_forced = get(&c->forced);
     st->compaction_forced_bytes = get(&c->forced_moved);
+    st->compaction_time_ns = get(&c->work_ns);
+    st->compaction_record_bytes = get(&c->records_moved);
+    st->compaction_written_bytes = get(&c->written);
     st->commits_delayed = get(&c->delayed);
     st->commit_delay_ns = get(&c->delay_ns);
     st->commits_stalled = get(&c->stalled);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "compaction/hwp.h"
+#include "compaction/hwp_census.h"
 #include "engine/store_internal.h"
 
 /* The segments that births of its values are in, and those that it has pages of. */
@@ -601,6 +602,20 @@ int hg_cold_files(struct hg_cold *c, struct hg_buf *out)
         const struct hg_cold_file f = { set->of[i]->id, hg_hwp_footer(set->of[i]->hwp)->size };
         rc = hg_buf_append(out, &f, sizeof f);
     }
+    put(c, set);
+    return rc;
+}
+
+int hg_cold_census(struct hg_cold *c, uint32_t segment,
+                   int (*damage)(void *ctx, const struct hg_hwp_verdict *d), void *ctx,
+                   struct hg_hwp_census *out)
+{
+    struct hg_cold_set *set = get(c);
+    int rc = HOLOG_E_STALE;
+
+    for (size_t i = 0; i < set->n; i++)
+        if (set->of[i]->id == segment)
+            rc = hg_hwp_census(set->of[i]->hwp, damage, ctx, out);
     put(c, set);
     return rc;
 }

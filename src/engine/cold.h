@@ -92,6 +92,12 @@ struct hg_cold_file {
 };
 HG_MUST_CHECK int hg_cold_files(struct hg_cold *c, struct hg_buf *out);
 int hg_cold_there(struct hg_cold *c, uint32_t segment); /* just now */
+/* How the blocks of one are coded, added to `out` (hg_hwp_census). HOLOG_E_STALE: it is not there any more. */
+struct hg_hwp_census;
+struct hg_hwp_verdict;
+HG_MUST_CHECK int hg_cold_census(struct hg_cold *c, uint32_t segment,
+                                 int (*damage)(void *ctx, const struct hg_hwp_verdict *d),
+                                 void *ctx, struct hg_hwp_census *out);
 /* One is opened anew, and verified (hg_hwp_verify) with the bases that others have for it. HOLOG_E_STALE: it is not there
  * any more. */
 struct hg_hwp_verify;

@@ -585,6 +585,8 @@ static int run(struct hg_compaction *c)
         rc = exchange(c);
     if (rc == HOLOG_OK && !dry)
         note_done(c);
+    if (rc == HOLOG_OK && c->victims.len > 0 && !dry)
+        hg_scheduler_worked(c);
     if (marked == HOLOG_OK)
         hg_scheduler_saw(c->store, &c->seen);
     return rc < 0 ? rc : c->victims.len > 0;
@@ -673,7 +675,7 @@ int holog_compact(holog_store *s, const holog_compact_options *options,
         end(s);
     }
     hg_scheduler_release(s);
-    hg_scheduler_forced(s, &report);
+    hg_scheduler_forced(s);
     if (rc == HOLOG_OK && out_report != NULL)
         hg_struct_fill(out_report, &report, sizeof report);
     return rc;

@@ -471,10 +471,23 @@ int hg_scheduler_progress(struct hg_compaction *c, uint64_t bytes)
     return c->is_background && is_cancelled(d);
 }
 
-void hg_scheduler_forced(holog_store *s, const holog_compact_report *r)
+void hg_scheduler_forced(holog_store *s)
 {
     __atomic_add_fetch(&s->sched.forced, 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&s->sched.forced_moved, r->value_bytes, __ATOMIC_RELAXED);
+}
+
+/* Of values that were moved in the background the scheduler itself keeps count. */
+void hg_scheduler_worked(const struct hg_compaction *c)
+{
+    struct hg_scheduler *d = &c->store->sched;
+    uint64_t begun = __atomic_load_n(&d->begun_ns, __ATOMIC_RELAXED);
+    uint64_t now = c->store->io->ops->now_ns(c->store->io);
+
+    __atomic_add_fetch(&d->work_ns, now - HG_MIN(begun, now), __ATOMIC_RELAXED);
+    __atomic_add_fetch(&d->records_moved, c->run_bytes, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&d->written, c->output.used, __ATOMIC_RELAXED);
+    if (!c->is_background)
+        __atomic_add_fetch(&d->forced_moved, c->bytes - c->run_bytes, __ATOMIC_RELAXED);
 }
 
 int hg_scheduler_avoids(holog_store *s, uint32_t segment)

@@ -81,6 +81,7 @@ struct hg_scheduler {
     uint64_t runs, rounds, marks, moved,
         freed; /* atomic, all counters: written by one, read by many */
     uint64_t forced, forced_moved;
+    uint64_t work_ns, records_moved, written; /* of all rounds */
     uint64_t delayed, delay_ns, stalled, stall_max_ns;
 };
 
@@ -110,7 +111,7 @@ void hg_scheduler_stop(holog_store *s); /* ends the round under way */
 int hg_scheduler_step(holog_store *s, holog_compact_report *r);
 void hg_scheduler_wake(holog_store *s); /* there may be something to do */
 /* Somebody has asked for a compaction, and had one. */
-void hg_scheduler_forced(holog_store *s, const holog_compact_report *r);
+void hg_scheduler_forced(holog_store *s);
 /* Somebody else compacts, or wants quiet: counted, returns when no step is under way. */
 void hg_scheduler_hold(holog_store *s);
 void hg_scheduler_release(holog_store *s);
@@ -124,6 +125,8 @@ void hg_scheduler_ends(holog_store *s);
 void hg_scheduler_moves(struct hg_compaction *c);
 /* A mark has been made, and what came of it is done. */
 void hg_scheduler_saw(holog_store *s, const struct hg_round *r);
+/* The round, which has not ended yet, has moved or removed something. */
+void hg_scheduler_worked(const struct hg_compaction *c);
 /* So many bytes were read or written. 1: the round is to end. */
 int hg_scheduler_progress(struct hg_compaction *c, uint64_t bytes);
 /* The background waits. 1: it is to end. */

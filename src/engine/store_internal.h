@@ -32,7 +32,7 @@
  *                records refer to, live_things.c thing by thing, live_sets.c its sets
  *   refs.c       which records a sealed segment has, and what they name; of others refs_read.c, and
  *                what of these is remembered refs_moved.c
- *   space.c      holog_space; scrub.c holog_scrub
+ *   space.c      holog_space; scrub.c holog_scrub; census.c holog_codec_stats
  *   base.c       index checkpoints that a log begins with; start.c where an open begins
  *   scheduler.c  compactions that nobody has asked for; commits that wait for them brake.c, how fast
  *                they go pace.c

@@ -1,5 +1,6 @@
 /* Damage is found, and told where it is; nothing wrong is ever returned. */
 #include "base/byteorder.h"
+#include "compaction/hwp_census.h"
 #include "small.h"
 
 /* A sanitizer makes each byte ten times as dear. */
@@ -309,6 +310,153 @@ Test(hwp_damage, a_tile_of_a_later_version_is_not_read_and_others_are)
     kit_file_free(f);
     small_free(s);
 }
+
+/* ---- how blocks are coded ------------------------------------------------------------------------*/
+
+static struct hg_hwp_count sum_of(const struct hg_hwp_census *c)
+{
+    struct hg_hwp_count n = { 0 };
+
+    for (unsigned kind = 0; kind < 2; kind++) {
+        const struct hg_hwp_count *one = &c->coded[kind].by[0][0];
+        size_t ways = (size_t)HG_FILTERS * HG_CODECS + 2; /* and those that have none */
+        for (size_t i = 0; i < ways; i++) {
+            n.blocks += one[i].blocks;
+            n.differences += one[i].differences;
+            n.raw += one[i].raw;
+            n.stored += one[i].stored;
+        }
+    }
+    return n;
+}
+_Static_assert(sizeof(struct hg_hwp_coded) ==
+                   sizeof(struct hg_hwp_count) * (HG_FILTERS * HG_CODECS + 2),
+               "nothing lies between");
+
+/* Whatever has happened, all blocks are somewhere. */
+static void has_all(struct hg_hwp *h, const struct hg_hwp_census *c)
+{
+    struct hg_hwp_count n = sum_of(c);
+
+    cr_assert_eq(n.raw, hg_hwp_footer(h)->raw);
+    cr_assert_eq(n.stored, hg_hwp_footer(h)->stored);
+    cr_assert_eq(n.blocks, 4u + 4u + 1u + 1u);
+}
+
+static void take_census(struct hg_hwp *h, unsigned *damages, struct hg_hwp_census *out)
+{
+    *damages = 0;
+    *out = (struct hg_hwp_census){ .read = 0 };
+    OK(hg_hwp_census(h, count, damages, out));
+    has_all(h, out);
+}
+
+Test(hwp_damage, without_any_all_blocks_are_counted_by_their_heads)
+{
+    struct small *s = small_make();
+    struct kit_file *f = small_file(s);
+    struct hg_hwp *h = kit_open_file(f);
+    struct hg_hwp_census c;
+    unsigned damages;
+
+    take_census(h, &damages, &c);
+    cr_assert_eq(damages, 0u);
+    cr_assert(c.same_values == 1 && c.same_bytes == s->bytes.len);
+    cr_assert_eq(c.coded[HG_HWP_POOL].by[HG_FILTER_NONE][HG_CODEC_ZSTD].blocks, 1u);
+    cr_assert_geq(sum_of(&c).differences, 1u);
+    cr_assert_leq(sum_of(&c).differences, 4u, "the image is none");
+    cr_assert_eq(c.coded[0].later.blocks + c.coded[0].unreadable.blocks, 0u);
+    OK(hg_hwp_census(h, NULL, NULL, &c)); /* is added */
+    cr_assert_eq(sum_of(&c).stored, 2 * hg_hwp_footer(h)->stored);
+    hg_hwp_close(h);
+    kit_file_free(f);
+    small_free(s);
+}
+
+Test(hwp_damage, blocks_of_later_versions_are_counted_as_such)
+{
+    struct small *s = small_make();
+    struct kit_file *f = small_file(s);
+    struct hg_hwp_census c;
+    unsigned damages;
+
+    change_head(f, 0, 4, 99); /* the filter of the image's first tile */
+    struct hg_hwp *h = kit_open_file(f);
+    take_census(h, &damages, &c);
+    cr_assert_eq(damages, 0u);
+    cr_assert_eq(c.coded[HG_HWP_TILES].later.blocks, 1u);
+    cr_assert_eq(c.coded[HG_HWP_TILES].later.raw, (uint64_t)256 * 256 * 2);
+    hg_hwp_close(h);
+    kit_file_free(f);
+    small_free(s);
+}
+
+/* The tables are those of before: they are read when a segment is opened. */
+Test(hwp_damage, of_heads_makes_the_blocks_of_one_group_unreadable_and_no_others)
+{
+    struct small *s = small_make();
+    struct kit_file *f = small_file(s);
+    struct hg_hwp *h = kit_open_file(f);
+    const struct hg_hwp_tables *t = hg_hwp_tables(h);
+    struct hg_hwp_census sound;
+    struct hg_hwp_census c;
+    unsigned damages;
+
+    take_census(h, &damages, &sound);
+    for (size_t i = 0; i < t->count[HG_HWP_GROUPS]; i++) {
+        const struct hg_hwp_group *g = &t->group[i];
+        uint64_t end = g->offset + hg_hwp_group_stored(g);
+        for (uint64_t at = g->offset; at < end; at += step()) {
+            f->data[at] ^= 1;
+            take_census(h, &damages, &c);
+            f->data[at] ^= 1;
+            if (at - g->offset < g->heads_len) {
+                cr_assert_eq(damages, 1u, "byte %zu", (size_t)at);
+                cr_assert_eq(c.coded[g->kind].unreadable.blocks, g->tiles);
+            } else {
+                cr_assert_eq(memcmp(&c, &sound, sizeof c), 0, "byte %zu", (size_t)at);
+            }
+        }
+    }
+    hg_hwp_close(h);
+    kit_file_free(f);
+    small_free(s);
+}
+
+/* The sector that cannot be read has heads of one group in it. */
+static int read_but_one(void *ctx, void *buf, size_t len, uint64_t offset, size_t *out_n)
+{
+    struct kit_file *f = ctx;
+
+    if (offset <= f->read && f->read < offset + len)
+        return hg_error(HOLOG_E_IO, "a bad sector");
+    *out_n = HG_MIN(len, f->size - (size_t)offset);
+    memcpy(buf, f->data + offset, *out_n);
+    return 0;
+}
+
+Test(hwp_damage, a_sector_that_cannot_be_read_makes_those_unreadable_whose_heads_it_has)
+{
+    struct small *s = small_make();
+    struct kit_file *f = small_file(s);
+    struct hg_hwp_bytes bytes = { read_but_one, f, f->size };
+    struct hg_hwp_from from = { .id = KIT_ID, .work = f->work, .bytes = &bytes };
+    struct hg_hwp *h = NULL;
+    struct hg_hwp_census c = { .read = 0 };
+
+    f->read = UINT64_MAX;
+    OK(hg_hwp_open(&from, &h));
+    f->read = hg_hwp_tables(h)->group[0].offset;
+    OK(hg_hwp_census(h, NULL, NULL, &c));
+    has_all(h, &c);
+    cr_assert_eq(c.coded[HG_HWP_TILES].unreadable.blocks, 4u, "the image's alone");
+    cr_assert_eq(c.coded[HG_HWP_POOL].unreadable.blocks, 0u);
+    hg_hwp_close(h);
+    kit_file_free(f);
+    small_free(s);
+}
+
+/* ---- and features --------------------------------------------------------------------------------*/
 
 static void opens_as(size_t at, uint8_t value, int code)
 {

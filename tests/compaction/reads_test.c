@@ -3,6 +3,7 @@
  * images in the manner of a microscope (bench/codec/fields.c), of 2048 x 2048 elements of 16 bits.
  */
 #include "../../bench/codec/fields.h"
+#include "compaction/hwp_census.h"
 #include "kit.h"
 
 #define SIDE  2048u
@@ -123,6 +124,26 @@ Test(hwp_reads, bytes_of_one_plane_do_not_read_the_others)
         cr_assert_leq(f->read,
                       p.info.stored / 8); /* four planes to a tile: a sixteenth, and blocks */
     }
+    hg_hwp_close(h);
+    kit_file_free(f);
+    field_free(&m.f);
+}
+
+Test(hwp_reads, to_count_blocks_takes_their_heads_alone)
+{
+    struct image m;
+    struct kit_plan p = { .profile = HG_PROFILE_DEFAULT, .fill = fill_image, .ctx = &m };
+    struct hg_hwp_census c = { .read = 0 };
+
+    make_image(&m, 1);
+    struct kit_file *f = kit_make(&p);
+    struct hg_hwp *h = kit_open_file(f);
+    f->read = 0;
+    f->calls = 0;
+    OK(hg_hwp_census(h, NULL, NULL, &c));
+    cr_assert_eq(c.read, f->read);
+    cr_assert_eq(f->calls, hg_hwp_tables(h)->count[HG_HWP_GROUPS]);
+    cr_assert_leq(f->read, p.info.stored / 100);
     hg_hwp_close(h);
     kit_file_free(f);
     field_free(&m.f);

@@ -137,6 +137,8 @@ Test(scheduler, the_cap_holds_while_values_are_overwritten)
     cr_assert_gt(st.compactions, 5u);
     cr_assert_geq(st.compaction_rounds, st.compactions);
     cr_assert_gt(st.compaction_moved_bytes, 0u);
+    cr_assert(st.compaction_time_ns > 0 && st.compaction_written_bytes > 0);
+    cr_assert_eq(st.compaction_forced_bytes, 0u);
     cr_assert_gt(st.compaction_freed_bytes, 50u * 1000 * KIB);
     cr_assert_leq(st.compaction_used_bytes, st.compaction_cap_bytes);
     cr_assert_eq(told, 0u, "%s", last_told);

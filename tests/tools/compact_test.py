@@ -345,6 +345,100 @@ class Space(Compacted):
         self.assertEqual((done.json()["entries"], done.json()["space"]), (200, None))
 
 
+class Codecs(Compacted):
+    """What stats says of how compressed data is coded."""
+
+    def setUp(self):
+        super().setUp()
+        self.churn(3)
+        self.save("flat", bytes(400 * KIB))
+        for i in range(VALUES):
+            self.save(f"copy{i % 2}", bytes_of("copy", 300 * KIB), "--replace")
+        self.save("last", bytes_of("last", 900 * KIB))  # what is written to is not compacted
+        for g in range(20):
+            self.holog("batch", self.store, input="\n".join(
+                json.dumps({"op": "save", "path": f"n{i}", "replace": True,
+                            "text": json.dumps({"well": i % 12, "x": i * 7.5, "of": "plate %d" % g})})
+                for i in range(g * 20, g * 20 + 100)).encode())
+        self.holog("gc", self.store, "--keep", "1")
+        self.compact("--all")
+
+    def codecs(self, **more):
+        return self.holog("stats", self.store, "--codecs", "--json", **more).json()
+
+    def dumped(self):
+        """The same, as dump says it of each group of each file."""
+        found = {}
+        for name in self.segments(".hwp"):
+            for group in self.holog("dump", name, "--json").json()["groups"]:
+                use = "records" if group["kind"] == "pages" else "values"
+                for coded in group["coded"].split(", "):
+                    way, blocks = coded.rsplit(" ", 1)
+                    key = (use, *way.split("+"))
+                    found[key] = found.get(key, 0) + int(blocks)
+        return found
+
+    def test_json_counts_what_dump_shows(self):
+        doc = self.codecs()
+        rows = doc["codecs"]
+        self.assertEqual({(r["of"], r["filter"], r["codec"]): r["blocks"] for r in rows}, self.dumped())
+        self.assertEqual((doc["store"], doc["segments"], doc["damage"]),
+                         (self.store, len(self.segments(".hwp")), []))
+        for key in ("blocks", "differences", "raw_bytes", "stored_bytes"):
+            self.assertEqual(sum(r[key] for r in rows), doc["total"][key])
+        for r in [*rows, doc["total"]]:
+            self.assertEqual(r["ratio"], r["raw_bytes"] / r["stored_bytes"])
+        self.assertEqual({r["state"] for r in rows}, {"known"})
+        stats = self.holog("stats", self.store, "--json").json()
+        self.assertEqual(doc["total"]["raw_bytes"] + doc["same_bytes"], stats["cold_raw_bytes"])
+        self.assertEqual(doc["total"]["stored_bytes"], stats["cold_stored_bytes"])
+        [flat] = [r for r in rows if r["codec"] == "const"]
+        self.assertEqual((flat["of"], flat["filter"], flat["raw_bytes"]), ("values", "none", 400 * KIB))
+        self.assertTrue(any(r["of"] == "records" and r["codec"] == "zstd" for r in rows))
+
+    def test_the_table_says_the_same(self):
+        doc = self.codecs()
+        lines = self.holog("stats", self.store, "--codecs").text.splitlines()
+        self.assertRegex(lines[0], r"^of +filter +codec +blocks +differences +raw +stored +ratio$")
+        for r, line in zip([*doc["codecs"], doc["total"]], lines[1:]):
+            names = [r["of"], r["filter"], r["codec"]] if "of" in r else ["total"]
+            self.assertEqual(line.split()[:len(names)], names)
+            self.assertRegex(line, rf" {r['blocks']} +{r['differences']} +[\d.]+ \w+ +[\d.]+ \w+ "
+                                   rf"+{r['ratio']:.2f}$")
+        self.assertEqual(len({len(line) for line in lines[:len(doc["codecs"]) + 2]}), 1, "columns")
+        self.assertEqual(doc["same_values"], 1)
+        self.assertEqual(lines[-1], "1 more value, 300.0 KiB, has the bytes of others, and takes none")
+
+    def test_a_store_without_any_says_so(self):
+        self.store = self.path("other")
+        self.init()
+        self.assertEqual(self.holog("stats", self.store, "--codecs").text,
+                         "nothing is compressed: see 'holog compact'\n")
+        doc = self.codecs()
+        self.assertEqual((doc["codecs"], doc["segments"], doc["total"]["blocks"], doc["total"]["ratio"]),
+                         ([], 0, 0, None))
+
+    def test_damaged_heads_are_named_beside_all_figures(self):
+        sound = self.codecs()["total"]
+        cold = self.segments(".hwp")[0]
+        with open(cold, "r+b") as f:
+            f.seek(4096 + 20)  # the first head
+            byte = f.read(1)[0]
+            f.seek(4096 + 20)
+            f.write(bytes([byte ^ 1]))
+        doc = self.codecs(status=DAMAGE)
+        self.assertEqual({key: doc["total"][key] for key in sound}, {**sound, **{
+            "differences": doc["total"]["differences"]}})
+        self.assertEqual([r["of"] for r in doc["codecs"] if r["state"] == "unreadable"], ["values"])
+        [damage] = doc["damage"]
+        self.assertEqual((damage["file"], damage["offset"]), (f"seg/{os.path.basename(cold)}", 4096))
+        done = self.holog("stats", self.store, "--codecs", status=DAMAGE)
+        self.assertRegex(done.text, r"(?m)^values +unreadable +\d+ +0 ")
+        self.assertRegex(done.text, r"(?m)^total ")
+        self.assertIn(f"{damage['file']}, offset 4096: ", done.message)
+        self.assertIn("1 damaged place; 'holog scrub'", done.message)
+
+
 def read_png(data):
     """Rows of (r, g, b) of a PNG file of 8-bit RGB (PNG 1.2, sections 4 to 6)."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"

@@ -22,7 +22,7 @@ _holog_options() {
         du) echo "--depth --json" ;;
         verify) echo "--quick --json" ;;
         repair) echo "--mode --dry-run --json" ;;
-        stats) echo "--segments --map --output --json --prometheus" ;;
+        stats) echo "--segments --map --codecs --output --json --prometheus" ;;
         serve) echo "--port --bind --path --writable --token --max-body --max-connections --verbose" ;;
         export) echo "--format --at --skip-unsupported --json" ;;
         import) echo "--replace --skip-damaged --skip-unsupported --check --message --json" ;;

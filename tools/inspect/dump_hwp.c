@@ -43,21 +43,6 @@ static int read_file_at(void *ctx, void *buf, size_t len, uint64_t offset, size_
 
 /* ---- how tiles are coded -------------------------------------------------------------------------*/
 
-static const char *filter_name(unsigned filter)
-{
-    static const char *const names[HG_FILTERS] = { "none",    "shuffle", "bitshuffle",
-                                                   "up",      "left",    "average",
-                                                   "lorenzo", "lift26",  "lift53" };
-    return names[filter];
-}
-
-static const char *codec_name(unsigned codec)
-{
-    static const char *const names[HG_CODECS] = { "raw",      "const", "lz4",  "zstd",
-                                                  "literals", "dict",  "same", "prefix" };
-    return names[codec];
-}
-
 static int count_head(void *ctx, const struct hg_cold_head *head)
 {
     struct coded *c = ctx;
@@ -89,8 +74,9 @@ static const char *coded_text(const struct coded *c, char out[CODED_MAX])
     for (unsigned f = 0; f < HG_FILTERS; f++)
         for (unsigned k = 0; k < HG_CODECS; k++)
             if (c->tiles[f][k] > 0 && at < CODED_MAX)
-                at += (size_t)snprintf(out + at, CODED_MAX - at, "%s%s+%s %u", at > 0 ? ", " : "",
-                                       filter_name(f), codec_name(k), (unsigned)c->tiles[f][k]);
+                at +=
+                    (size_t)snprintf(out + at, CODED_MAX - at, "%s%s+%s %u", at > 0 ? ", " : "",
+                                     hg_filter_name(f), hg_codec_name(k), (unsigned)c->tiles[f][k]);
     if (c->others > 0 && at < CODED_MAX)
         at += (size_t)snprintf(out + at, CODED_MAX - at, "%sof a later version %u",
                                at > 0 ? ", " : "", (unsigned)c->others);

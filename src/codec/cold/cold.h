@@ -114,6 +114,10 @@ struct hg_cold_head {
     struct hg_cold_part part[HG_COLD_PARTS_MAX]; /* coarse to fine */
 };
 
+/* For people: "lift26", "zstd". NULL: there is none of that number. */
+const char *hg_filter_name(unsigned filter);
+const char *hg_codec_name(unsigned codec);
+
 size_t hg_cold_head_bytes(const struct hg_cold_head *h); /* by its rank, parts and flags */
 void hg_cold_head_encode(const struct hg_cold_head *h, uint8_t *out); /* head_bytes */
 /* All of it bounded and consistent. HOLOG_E_CORRUPT; HOLOG_E_NOTSUP: a filter, codec or flag of a later version: *out
