@@ -46,16 +46,21 @@ CODE uint64_t F(sum)(const void *from, size_t n)
     return sum;
 }
 
-/* How many have so many bits? */
-CODE void F(lengths)(const void *from, size_t n, size_t *count)
+/* How many have each shape (split.c)? Numbers that are next to each other are counted apart, as many are alike: a count
+ * need not wait for the one before. */
+CODE void F(shapes)(const void *from, size_t n, uint32_t *count, uint32_t *more)
 {
     const UWORD *v = from;
 
-    for (size_t i = 0; i < n; i++)
-        count[v[i] == 0 ? 0 : 64 - __builtin_clzll(v[i])]++;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t x = v[i];
+        unsigned length = 56 - (unsigned)__builtin_clzll(x | 128); /* above that of a byte */
+        size_t shape = OF_A_LENGTH * (size_t)length + (x >> length);
+        (i & 1 ? more : count)[shape]++;
+    }
 }
 
-static const struct each F(each) = { F(byte), F(top), F(set), F(join), F(sum), F(lengths) };
+static const struct each F(each) = { F(byte), F(top), F(set), F(join), F(sum), F(shapes) };
 
 #undef CODE
 #undef WORD
