@@ -50,7 +50,8 @@ size_t hg_stream_bound(size_t len);
 /* Append a stream: by the codec, or const or raw where that is less. HOLOG_E_TOOBIG, HOLOG_E_NOMEM. */
 HG_MUST_CHECK int hg_stream_put(struct hg_coder *c, const struct hg_stream_how *how,
                                 const void *raw, size_t len, struct hg_buf *out);
-/* Append a stream of bytes that are mostly noise: literals, or zstd where that is less. */
+/* Append a stream of bytes that are mostly noise: literals, or zstd where that is less. It is not asked about noise in
+ * whose middle nothing comes again. */
 HG_MUST_CHECK int hg_stream_put_noise(struct hg_coder *c, const void *raw, size_t len,
                                       struct hg_buf *out);
 
