@@ -28,7 +28,6 @@ struct each {
     void (*top)(const void *v, uint8_t *to, size_t n, unsigned k);
     void (*set)(void *v, const uint8_t *b, size_t n, unsigned shift);
     void (*join)(void *v, const uint8_t *b, size_t n, unsigned shift);
-    uint64_t (*sum)(const void *v, size_t n);
     void (*shapes)(const void *v, size_t n, uint32_t *count, uint32_t *more);
 };
 
@@ -111,11 +110,6 @@ void hg_split_set(void *v, const uint8_t *b, size_t n, unsigned shift, unsigned 
 void hg_split_join(void *v, const uint8_t *b, size_t n, unsigned shift, unsigned width)
 {
     each_of(width)->join(v, b, n, shift);
-}
-
-uint64_t hg_split_sum(const void *v, size_t n, unsigned width)
-{
-    return each_of(width)->sum(v, n);
 }
 
 /* ---- how many bits -------------------------------------------------------------------------------*/

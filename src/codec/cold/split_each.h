@@ -36,16 +36,6 @@ CODE void F(join)(void *into, const uint8_t *restrict b, size_t n, unsigned shif
         v[i] = (UWORD)(v[i] | (UWORD)((UWORD)b[i] << shift));
 }
 
-CODE uint64_t F(sum)(const void *from, size_t n)
-{
-    const UWORD *v = from;
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += v[i];
-    return sum;
-}
-
 /* How many have each shape (split.c)? Numbers that are next to each other are counted apart, as many are alike: a count
  * need not wait for the one before. */
 CODE void F(shapes)(const void *from, size_t n, uint32_t *count, uint32_t *more)
@@ -60,7 +50,7 @@ CODE void F(shapes)(const void *from, size_t n, uint32_t *count, uint32_t *more)
     }
 }
 
-static const struct each F(each) = { F(byte), F(top), F(set), F(join), F(sum), F(shapes) };
+static const struct each F(each) = { F(byte), F(top), F(set), F(join), F(shapes) };
 
 #undef CODE
 #undef WORD

@@ -6,8 +6,7 @@
 #include "base/error.h"
 #include "codec/cold/bits.h"
 #include "codec/cold/split.h"
-#include "codec/cold/unit.h"
-#include "codec/cold/words.h"
+#include "codec/cold/squares.h"
 
 static int get_lows(struct hg_coder *c, struct hg_reader *r, uint8_t *values, size_t n, unsigned k,
                     unsigned width)
@@ -98,44 +97,51 @@ static int get_class(struct hg_coder *c, struct hg_reader *r, uint8_t *values, s
 
 /* ---- classes -------------------------------------------------------------------------------------*/
 
-static unsigned class_of(const uint8_t *map, size_t square)
+/* A byte for each square. HOLOG_E_CORRUPT: a class that there is not. */
+static int get_map(struct hg_coder *c, struct hg_reader *r, size_t squares, unsigned classes,
+                   uint8_t *out)
 {
-    return map[square / 2] >> (4 * (square % 2)) & 15;
+    uint8_t *map;
+    unsigned most = 0;
+    int rc = hg_coder_room(c, HG_ROOM_PLANE, (squares + 1) / 2, &map);
+
+    if (rc == HOLOG_OK)
+        rc = hg_stream_get(c, r, NULL, map, (squares + 1) / 2);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < squares; i++) {
+        out[i] = map[i / 2] >> (4 * (i % 2)) & 15;
+        most = HG_MAX(most, out[i]);
+    }
+    return most < classes ? HOLOG_OK : HOLOG_E_CORRUPT;
 }
 
-/* Words of each class. HOLOG_E_CORRUPT: a class that there is not. */
-static int count_words(const struct hg_unit *u, const uint8_t *map, unsigned classes, size_t *words)
+/* Words of each class. */
+static void count_words(const struct hg_unit *u, const uint8_t *classes, size_t *count)
 {
     struct hg_squares walk;
-    struct hg_square q;
+    struct hg_squares_run r;
 
     hg_squares_begin(&walk, u);
-    for (size_t i = 0; hg_squares_next(&walk, &q); i++) {
-        unsigned class = class_of(map, i);
-        if (class >= classes)
-            return HOLOG_E_CORRUPT;
-        words[class] += q.rows * q.cols;
-    }
-    return HOLOG_OK;
+    for (; hg_squares_next(&walk, &r); classes += r.count)
+        for (size_t i = 0; i < r.count; i++)
+            count[classes[i]] += hg_squares_words(&r, i);
 }
 
-static void scatter_squares(const struct hg_unit *u, const uint8_t *map, const size_t *count,
-                            const uint8_t *values, uint8_t *words)
+static void scatter_squares(const struct hg_unit *u, const uint8_t *classes, const size_t *count,
+                            uint8_t *values, void *words)
 {
-    const uint8_t *next[HG_UNIT_CLASSES];
+    uint8_t *next[HG_UNIT_CLASSES];
     struct hg_squares walk;
-    struct hg_square q;
+    struct hg_squares_run r;
 
     for (unsigned i = 0; i < HG_UNIT_CLASSES; i++) {
         next[i] = values;
         values += count[i] * u->width;
     }
     hg_squares_begin(&walk, u);
-    for (size_t i = 0; hg_squares_next(&walk, &q); i++) {
-        const uint8_t **from = &next[class_of(map, i)];
-        hg_square_scatter(&q, *from, u->width, words);
-        *from += q.rows * q.cols * u->width;
-    }
+    for (; hg_squares_next(&walk, &r); classes += r.count)
+        hg_squares_give(&r, words, u->width, classes, next);
 }
 
 static int get_classes(struct hg_coder *c, const struct hg_unit *u, struct hg_reader *r,
@@ -144,23 +150,22 @@ static int get_classes(struct hg_coder *c, const struct hg_unit *u, struct hg_re
     size_t squares = hg_squares_count(u);
     size_t count[HG_UNIT_CLASSES] = { 0 };
     size_t at = 0;
-    uint8_t *map;
-    int rc = hg_coder_room(c, HG_ROOM_CLASSES, (squares + 1) / 2, &map);
+    uint8_t *of_square;
+    int rc = hg_coder_room(c, HG_ROOM_CLASSES, squares, &of_square);
 
     if (rc == HOLOG_OK)
-        rc = hg_stream_get(c, r, NULL, map, (squares + 1) / 2);
-    if (rc == HOLOG_OK)
-        rc = count_words(u, map, classes, count);
+        rc = get_map(c, r, squares, classes, of_square);
+    if (rc < 0)
+        return rc;
+    count_words(u, of_square, count);
     for (unsigned i = 0; rc == HOLOG_OK && i < classes; i++) {
         if (count[i] > 0)
             rc = get_class(c, r, values + at, count[i], u->width);
         at += count[i] * u->width;
     }
-    if (rc < 0)
-        return rc;
-    hg_words_unzigzag(values, values, hg_unit_words(u), u->width);
-    scatter_squares(u, map, count, values, words);
-    return HOLOG_OK;
+    if (rc == HOLOG_OK)
+        scatter_squares(u, of_square, count, values, words);
+    return rc;
 }
 
 int hg_unit_get_split(struct hg_coder *c, const struct hg_unit *u, struct hg_reader *r, void *words)
