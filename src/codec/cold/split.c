@@ -27,6 +27,7 @@ struct each {
     void (*byte)(const void *v, uint8_t *to, size_t n, unsigned shift, uint8_t mask);
     void (*top)(const void *v, uint8_t *to, size_t n, unsigned k);
     void (*set)(void *v, const uint8_t *b, size_t n, unsigned shift);
+    void (*both)(void *v, const uint8_t *tops, const uint8_t *lows, size_t n, unsigned k);
     void (*join)(void *v, const uint8_t *b, size_t n, unsigned shift);
     void (*shapes)(const void *v, size_t n, uint32_t *count, uint32_t *more);
 };
@@ -105,6 +106,12 @@ void hg_split_top(const void *v, uint8_t *to, size_t n, unsigned k, unsigned wid
 void hg_split_set(void *v, const uint8_t *b, size_t n, unsigned shift, unsigned width)
 {
     each_of(width)->set(v, b, n, shift);
+}
+
+void hg_split_both(void *v, const uint8_t *tops, const uint8_t *lows, size_t n, unsigned k,
+                   unsigned width)
+{
+    each_of(width)->both(v, tops, lows, n, k);
 }
 
 void hg_split_join(void *v, const uint8_t *b, size_t n, unsigned shift, unsigned width)

@@ -28,6 +28,15 @@ CODE void F(set)(void *into, const uint8_t *restrict b, size_t n, unsigned shift
         v[i] = (UWORD)((UWORD)b[i] << shift);
 }
 
+CODE void F(both)(void *into, const uint8_t *restrict tops, const uint8_t *restrict lows, size_t n,
+                  unsigned k)
+{
+    UWORD *v = into;
+
+    for (size_t i = 0; i < n; i++)
+        v[i] = (UWORD)((UWORD)((UWORD)tops[i] << k) | lows[i]);
+}
+
 CODE void F(join)(void *into, const uint8_t *restrict b, size_t n, unsigned shift)
 {
     UWORD *v = into;
@@ -50,7 +59,7 @@ CODE void F(shapes)(const void *from, size_t n, uint32_t *count, uint32_t *more)
     }
 }
 
-static const struct each F(each) = { F(byte), F(top), F(set), F(join), F(shapes) };
+static const struct each F(each) = { F(byte), F(top), F(set), F(both), F(join), F(shapes) };
 
 #undef CODE
 #undef WORD

@@ -8,28 +8,38 @@
 #include "codec/cold/split.h"
 #include "codec/cold/squares.h"
 
-static int get_lows(struct hg_coder *c, struct hg_reader *r, uint8_t *values, size_t n, unsigned k,
-                    unsigned width)
+/* The low bits of each number, `shift` of them below others, behind what is there; beside the tops if it is the first. */
+static void put_together(uint8_t *values, const uint8_t *tops, const uint8_t *lows, size_t n,
+                         unsigned k, unsigned shift, unsigned width)
+{
+    if (shift == 0)
+        hg_split_both(values, tops, lows, n, k, width);
+    else
+        hg_split_join(values, lows, n, shift, width);
+}
+
+static int get_numbers(struct hg_coder *c, struct hg_reader *r, uint8_t *values,
+                       const uint8_t *tops, size_t n, unsigned k, unsigned width)
 {
     size_t packed = hg_bits_size(n, k % 8);
+    const uint8_t *lows;
     uint8_t *plane;
-    uint8_t *bits = NULL;
     int rc = hg_coder_room(c, HG_ROOM_PLANE, n + 8, &plane);
 
-    if (rc == HOLOG_OK)
-        rc = hg_coder_room(c, HG_ROOM_LOWS, packed, &bits);
+    if (rc == HOLOG_OK && k == 0)
+        hg_split_set(values, tops, n, 0, width);
     for (unsigned b = 0; rc == HOLOG_OK && b < k / 8; b++) {
-        rc = hg_stream_get(c, r, NULL, plane, n);
+        rc = hg_stream_view(c, r, HG_ROOM_LOWS, n, &lows);
         if (rc == HOLOG_OK)
-            hg_split_join(values, plane, n, 8 * b, width);
+            put_together(values, tops, lows, n, k, 8 * b, width);
     }
     if (rc < 0 || k % 8 == 0)
         return rc;
-    rc = hg_stream_get(c, r, NULL, bits, packed);
+    rc = hg_stream_view(c, r, HG_ROOM_LOWS, packed, &lows);
     if (rc < 0)
         return rc;
-    hg_bits_unpack(bits, n, k % 8, plane);
-    hg_split_join(values, plane, n, k / 8 * 8, width);
+    hg_bits_unpack(lows, n, k % 8, plane);
+    put_together(values, tops, plane, n, k, k / 8 * 8, width);
     return HOLOG_OK;
 }
 
@@ -90,8 +100,7 @@ static int get_class(struct hg_coder *c, struct hg_reader *r, uint8_t *values, s
     rc = hg_stream_get(c, r, NULL, tops, n);
     if (rc < 0)
         return rc;
-    hg_split_set(values, tops, n, *k, width);
-    rc = get_lows(c, r, values, n, *k, width);
+    rc = get_numbers(c, r, values, tops, n, *k, width);
     return rc < 0 ? rc : get_escapes(c, r, values, tops, n, *k, width);
 }
 

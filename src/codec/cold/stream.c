@@ -196,3 +196,20 @@ int hg_stream_get(struct hg_coder *c, struct hg_reader *r, const struct hg_zstd_
     default: return hg_error(HOLOG_E_NOTSUP, "a stream of codec %u, which is not known", head[0]);
     }
 }
+
+int hg_stream_view(struct hg_coder *c, struct hg_reader *r, enum hg_room room, size_t len,
+                   const uint8_t **out)
+{
+    uint8_t *to;
+    int rc;
+
+    if (len > 0 && r->left >= HG_STREAM_HEAD && hg_get_le32(r->at) == (len << 8 | HG_CODEC_RAW)) {
+        const uint8_t *head;
+        if (hg_reader_take(r, HG_STREAM_HEAD, &head) < 0)
+            return HOLOG_E_CORRUPT;
+        return hg_reader_take(r, len, out);
+    }
+    rc = hg_coder_room(c, room, len, &to);
+    *out = to;
+    return rc < 0 ? rc : hg_stream_get(c, r, NULL, to, len);
+}

@@ -64,6 +64,9 @@ struct hg_reader {
  * HOLOG_E_NOTSUP: a codec that is not known; HOLOG_E_INVAL: one that needs an aid that is not there. */
 HG_MUST_CHECK int hg_stream_get(struct hg_coder *c, struct hg_reader *r,
                                 const struct hg_zstd_aid *aid, void *out, size_t len);
+/* As hg_stream_get without an aid; *out: where the bytes are, in what the reader reads or in the room. */
+HG_MUST_CHECK int hg_stream_view(struct hg_coder *c, struct hg_reader *r, enum hg_room room,
+                                 size_t len, const uint8_t **out);
 /* As many bytes from the reader as they are. HOLOG_E_CORRUPT: there are less. */
 HG_MUST_CHECK int hg_reader_take(struct hg_reader *r, size_t len, const uint8_t **out);
 
