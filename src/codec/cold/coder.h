@@ -21,7 +21,6 @@ enum hg_room {
     HG_ROOM_LOWS,    /* their low bits */
     HG_ROOM_PLANE,   /* a plane of bytes */
     HG_ROOM_CLASSES, /* a byte for each square */
-    HG_ROOM_SORTED,  /* words, sorted by class */
     HG_ROOM_SAMPLE,  /* elements by which a plan is chosen */
     HG_ROOMS
 };

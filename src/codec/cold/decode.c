@@ -178,8 +178,9 @@ static int get_limits(const struct job *j, struct hg_reader *r, struct lifted *t
     return rc;
 }
 
-/* `count` parts, and what they lead to: the corner of level `stop`. */
-static int get_lifted(const struct job *j, unsigned count, unsigned stop, struct lifted *t)
+/* `count` parts, and what they lead to: the corner of level `stop`; all words go to `to`, if it is not NULL. */
+static int get_lifted(const struct job *j, unsigned count, unsigned stop, void *to,
+                      struct lifted *t)
 {
     const struct hg_cold_head *h = j->h;
     unsigned width = (unsigned)h->array.size << !!(h->flags & HG_COLD_WIDE);
@@ -206,7 +207,7 @@ static int get_lifted(const struct job *j, unsigned count, unsigned stop, struct
         rc = close_part(rc, part, &r);
     }
     if (rc == HOLOG_OK)
-        hg_lift_inverse(&t->l, stop, t->words, t->other, t->scratch);
+        hg_lift_inverse(&t->l, stop, t->words, t->other, t->scratch, to != NULL ? to : t->words);
     return rc;
 }
 
@@ -214,13 +215,16 @@ static int get_all_levels(const struct job *j)
 {
     const struct hg_cold_head *h = j->h;
     struct lifted t;
-    int rc = get_lifted(j, h->parts, 0, &t);
+    int is_wide = h->flags & HG_COLD_WIDE;
+    int is_there =
+        !is_wide && (uintptr_t)j->out % h->array.size == 0; /* words go where they belong */
+    int rc = get_lifted(j, h->parts, 0, is_there ? j->out : NULL, &t);
 
     if (rc < 0)
         return rc;
-    if (h->flags & HG_COLD_WIDE)
+    if (is_wide)
         hg_words_narrow(t.words, j->out, h->raw_bytes / h->array.size, h->array.size);
-    else
+    else if (!is_there)
         memcpy(j->out, t.words, h->raw_bytes);
     return HOLOG_OK;
 }
@@ -345,7 +349,7 @@ int hg_cold_preview(struct hg_coder *c, const struct hg_cold_head *h,
     if (cap < n * shape.size)
         return hg_error(HOLOG_E_INVAL, "a preview of %zu bytes does not go into %zu",
                         n * shape.size, cap);
-    rc = get_lifted(&j, count, halvings, &t);
+    rc = get_lifted(&j, count, halvings, NULL, &t);
     if (rc < 0)
         return rc;
     close_up(&t, halvings);

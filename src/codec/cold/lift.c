@@ -36,9 +36,14 @@ size_t hg_lift_length(size_t n, unsigned level)
     return n;
 }
 
-size_t hg_lift_scratch(const struct hg_lift *l)
+static size_t lift_row_scratch(const struct hg_lift *l)
 {
     return 4 * (l->n[2] / 2 + 1 + 2 * PAD) * l->width;
+}
+
+size_t hg_lift_scratch(const struct hg_lift *l)
+{
+    return lift_row_scratch(l) + 2 * l->n[2] * l->width;
 }
 
 static void enter_level(struct pass *p, unsigned level)
@@ -113,31 +118,36 @@ static void row_forward(const struct pass *p, const uint8_t *from, uint8_t *to)
     }
 }
 
-static void row_inverse(const struct pass *p, const uint8_t *from, uint8_t *to)
+static void row_inverse_53(const struct pass *p, const uint8_t *from, uint8_t *to)
 {
     const struct hg_rows *f = p->rows;
     struct row r = row_of(p);
     size_t w = f->width;
-    const uint8_t *high = from + r.n_low * w;
 
-    if (p->l->wavelet == HG_LIFT_26) {
-        memcpy(r.low, from, r.n_low * w);
-        memcpy(r.high, high, r.n_high * w);
-        extend(r.low, r.n_low, w);
-        f->unslope(r.high, r.low - w, r.low + w, r.n_high);
-        f->unpair(r.low, r.high, r.even, r.odd, r.n_high, up_of(p, 0));
-        if (r.n_low > r.n_high)
-            memcpy(r.even + r.n_high * w, r.low + r.n_high * w, w);
-    } else {
-        memcpy(r.high, high, r.n_high * w);
-        extend(r.high, r.n_high, w);
-        f->less_quarter(from, r.high - w, r.high, r.even, r.n_low);
-        extend(r.even, r.n_low, w);
-        f->plus_mean(r.high, r.even, r.even + w, r.odd, r.n_high);
-    }
+    memcpy(r.high, from + r.n_low * w, r.n_high * w);
+    extend(r.high, r.n_high, w);
+    f->less_quarter(from, r.high - w, r.high, r.even, r.n_low);
+    extend(r.even, r.n_low, w);
+    f->plus_mean(r.high, r.even, r.even + w, r.odd, r.n_high);
     f->join(r.even, r.odd, to, r.n_high);
     if (r.n_low > r.n_high)
         memcpy(to + 2 * r.n_high * w, r.even + r.n_high * w, w);
+}
+
+static void row_inverse(const struct pass *p, const uint8_t *from, uint8_t *to)
+{
+    size_t n = p->m[2];
+    size_t w = p->rows->width;
+
+    if (n == 1) {
+        memmove(to, from, w);
+    } else if (p->l->wavelet == HG_LIFT_53) {
+        row_inverse_53(p, from, to);
+    } else {
+        if (from == to)
+            from = memcpy(p->scratch, from, n * w);
+        p->rows->unrow(from, n - n / 2, from + (n - n / 2) * w, n / 2, to, up_of(p, 0));
+    }
 }
 
 /* ---- rows with one another, along another axis ---------------------------------------------------*/
@@ -164,20 +174,25 @@ static void column_forward_26(const struct hg_rows *f, const struct column *c, c
                  to + (n_low - 1) * c->stride, c->row);
 }
 
-static void column_inverse_26(const struct hg_rows *f, const struct column *c, uint8_t *from,
+/* Pair j of rows. */
+static void pair_inverse_26(const struct hg_rows *f, const struct column *c, size_t j,
+                            const uint8_t *from, uint8_t *a, uint8_t *b)
+{
+    size_t n_low = c->n - c->n / 2;
+    const uint8_t *low = from + j * c->stride;
+
+    f->unpair(low, j > 0 ? low - c->stride : low, from + HG_MIN(j + 1, n_low - 1) * c->stride,
+              from + (n_low + j) * c->stride, a, b, c->row, c->up);
+}
+
+static void column_inverse_26(const struct hg_rows *f, const struct column *c, const uint8_t *from,
                               uint8_t *to)
 {
     size_t n_high = c->n / 2;
-    size_t n_low = c->n - n_high;
-    uint8_t *high = from + n_low * c->stride;
 
-    for (size_t j = 0; j < n_high; j++) {
-        f->unslope(high + j * c->stride, from + (j > 0 ? j - 1 : 0) * c->stride,
-                   from + HG_MIN(j + 1, n_low - 1) * c->stride, c->row);
-        f->unpair(from + j * c->stride, high + j * c->stride, to + 2 * j * c->stride,
-                  to + (2 * j + 1) * c->stride, c->row, c->up);
-    }
-    if (n_low > n_high)
+    for (size_t j = 0; j < n_high; j++)
+        pair_inverse_26(f, c, j, from, to + 2 * j * c->stride, to + (2 * j + 1) * c->stride);
+    if (c->n > 2 * n_high)
         memcpy(to + 2 * n_high * c->stride, from + n_high * c->stride, c->row * f->width);
 }
 
@@ -240,12 +255,12 @@ static void along_rows(const struct pass *p, int inverse, const uint8_t *from, u
     for (size_t z = 0; z < p->m[0]; z++) {
         for (size_t y = 0; y < p->m[1]; y++) {
             size_t o = z * p->stride[0] + y * p->stride[1];
-            if (p->m[2] == 1 && from != to)
-                memcpy(to + o, from + o, p->rows->width);
-            else if (p->m[2] > 1 && inverse)
+            if (inverse)
                 row_inverse(p, from + o, to + o);
             else if (p->m[2] > 1)
                 row_forward(p, from + o, to + o);
+            else if (from != to)
+                memcpy(to + o, from + o, p->rows->width);
         }
     }
 }
@@ -265,18 +280,39 @@ static void level_forward(const struct pass *p, uint8_t *words, uint8_t *other)
     }
 }
 
-static void level_inverse(const struct pass *p, uint8_t *words, uint8_t *other)
+/* Both axes of a plane, pair by pair of its rows: `to` is elsewhere. */
+static void plane_inverse_26(const struct pass *p, const uint8_t *words, uint8_t *to)
+{
+    struct column c = { p->m[1], p->stride[1], p->m[2], up_of(p, 1) };
+    uint8_t *a = p->scratch + lift_row_scratch(p->l);
+    uint8_t *b = a + p->l->n[2] * p->rows->width;
+    size_t n_high = c.n / 2;
+
+    for (size_t j = 0; j < n_high; j++) {
+        pair_inverse_26(p->rows, &c, j, words, a, b);
+        row_inverse(p, a, to + 2 * j * c.stride);
+        row_inverse(p, b, to + (2 * j + 1) * c.stride);
+    }
+    if (c.n > 2 * n_high)
+        row_inverse(p, words + n_high * c.stride, to + 2 * n_high * c.stride);
+}
+
+static void level_inverse(const struct pass *p, uint8_t *words, uint8_t *other, uint8_t *to)
 {
     int has_1 = p->m[1] > 1;
     int has_2 = p->m[0] > 1;
 
+    if (has_1 && !has_2 && to != words && p->l->wavelet == HG_LIFT_26) {
+        plane_inverse_26(p, words, to);
+        return;
+    }
     if (has_1 && has_2) {
         along(p, 2, 1, words, other);
         along(p, 1, 1, other, words);
     } else if (has_1 || has_2) {
         along(p, has_1 ? 1 : 2, 1, words, other);
     }
-    along_rows(p, 1, has_1 != has_2 ? other : words, words);
+    along_rows(p, 1, has_1 != has_2 ? other : words, to);
 }
 
 static struct pass pass_of(const struct hg_lift *l, void *scratch)
@@ -305,15 +341,19 @@ void hg_lift_forward(const struct hg_lift *l, void *words, void *other, void *sc
 }
 
 void hg_lift_inverse(const struct hg_lift *l, unsigned stop, void *words, void *other,
-                     void *scratch)
+                     void *scratch, void *to)
 {
     struct pass p = pass_of(l, scratch);
+    size_t box = l->n[0] * p.stride[0];
 
     for (size_t i = 0; i < l->outer; i++) {
-        size_t o = i * l->n[0] * p.stride[0];
+        uint8_t *at = (uint8_t *)words + i * box;
         for (unsigned level = l->levels; level > stop; level--) {
             enter_level(&p, level - 1);
-            level_inverse(&p, (uint8_t *)words + o, (uint8_t *)other + o);
+            level_inverse(&p, at, (uint8_t *)other + i * box,
+                          level == 1 ? (uint8_t *)to + i * box : at);
         }
     }
+    if (l->levels == 0 && to != words)
+        memcpy(to, words, l->outer * box);
 }

@@ -47,9 +47,10 @@ struct hg_lift {
 size_t hg_lift_scratch(const struct hg_lift *l);
 /* In place. `other` is as large as words; both are aligned to 8 bytes. */
 void hg_lift_forward(const struct hg_lift *l, void *words, void *other, void *scratch);
-/* The last `levels` - `stop` levels are undone: 0 gives all words back, k the corner of level k. */
+/* The last `levels` - `stop` levels are undone: 0 gives all words back, k the corner of level k. All words go to `to`,
+ * words or a place as large; a corner stays. */
 void hg_lift_inverse(const struct hg_lift *l, unsigned stop, void *words, void *other,
-                     void *scratch);
+                     void *scratch, void *to);
 /* How long is an axis of n words at a level? */
 size_t hg_lift_length(size_t n, unsigned level);
 

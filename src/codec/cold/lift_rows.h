@@ -45,20 +45,64 @@ CODE void ROWS(pair)(const void *from_a, const void *from_b, void *low, void *hi
     }
 }
 
-CODE void ROWS(unpair)(const void *low, const void *high, void *to_a, void *to_b, size_t n, int up)
+/* high of a pair, as it was before the slope was taken off. */
+static inline UWORD ROWS(steep)(UWORD d, UWORD before, UWORD after)
+{
+    WORD more = (WORD)(UWORD)(before - after + 2u);
+
+    return (UWORD)(d + (UWORD)(more >> 2));
+}
+
+static inline UWORD ROWS(second)(UWORD s, UWORD diff, UWORD up)
+{
+    WORD more = (WORD)(UWORD)(diff + up);
+
+    return (UWORD)(s - (UWORD)(more >> 1));
+}
+
+CODE void ROWS(unpair)(const void *low, const void *before, const void *after, const void *high,
+                       void *to_a, void *to_b, size_t n, int up)
 {
     const UWORD *s = low;
+    const UWORD *p = before;
+    const UWORD *q = after;
     const UWORD *d = high;
     UWORD *restrict a = to_a;
     UWORD *restrict b = to_b;
     UWORD more_by = (UWORD)up;
 
     for (size_t i = 0; i < n; i++) {
-        WORD more = (WORD)(UWORD)(d[i] + more_by);
-        UWORD second = (UWORD)(s[i] - (UWORD)(more >> 1));
+        UWORD diff = ROWS(steep)(d[i], p[i], q[i]);
+        UWORD second = ROWS(second)(s[i], diff, more_by);
         b[i] = second;
-        a[i] = (UWORD)(second + d[i]);
+        a[i] = (UWORD)(second + diff);
     }
+}
+
+/* The same along a row, pair by pair; an even number of words, or the last is low. */
+CODE void ROWS(unrow)(const void *low, size_t n_low, const void *high, size_t n_high, void *to,
+                      int up)
+{
+    const UWORD *s = low;
+    const UWORD *d = high;
+    UWORD *restrict x = to;
+    UWORD more_by = (UWORD)up;
+    size_t last = n_high - 1;
+    UWORD first_diff = ROWS(steep)(d[0], s[0], s[n_low > 1]);
+    UWORD last_diff = ROWS(steep)(d[last], s[last > 0 ? last - 1 : 0], s[n_low - 1]);
+
+    x[1] = ROWS(second)(s[0], first_diff, more_by);
+    x[0] = (UWORD)(x[1] + first_diff);
+    for (size_t i = 1; i < last; i++) {
+        UWORD diff = ROWS(steep)(d[i], s[i - 1], s[i + 1]);
+        UWORD second = ROWS(second)(s[i], diff, more_by);
+        x[2 * i] = (UWORD)(second + diff);
+        x[2 * i + 1] = second;
+    }
+    x[2 * last + 1] = ROWS(second)(s[last], last_diff, more_by);
+    x[2 * last] = (UWORD)(x[2 * last + 1] + last_diff);
+    if (n_low > n_high)
+        x[2 * n_high] = s[n_high];
 }
 
 /* d -= (before - after + 2) >> 2 */
@@ -71,18 +115,6 @@ CODE void ROWS(slope)(void *high, const void *before, const void *after, size_t 
     for (size_t i = 0; i < n; i++) {
         WORD more = (WORD)(UWORD)(p[i] - q[i] + 2u);
         d[i] = (UWORD)(d[i] - (UWORD)(more >> 2));
-    }
-}
-
-CODE void ROWS(unslope)(void *high, const void *before, const void *after, size_t n)
-{
-    UWORD *restrict d = high;
-    const UWORD *p = before;
-    const UWORD *q = after;
-
-    for (size_t i = 0; i < n; i++) {
-        WORD more = (WORD)(UWORD)(p[i] - q[i] + 2u);
-        d[i] = (UWORD)(d[i] + (UWORD)(more >> 2));
     }
 }
 
@@ -146,7 +178,7 @@ CODE void ROWS(less_quarter)(const void *of, const void *from_p, const void *fro
 
 static const struct hg_rows ROWS(rows) = {
     sizeof(WORD),    ROWS(split),        ROWS(join),         ROWS(pair),
-    ROWS(unpair),    ROWS(slope),        ROWS(unslope),      ROWS(less_mean),
+    ROWS(unpair),    ROWS(unrow),        ROWS(slope),        ROWS(less_mean),
     ROWS(plus_mean), ROWS(plus_quarter), ROWS(less_quarter),
 };
 

@@ -11,9 +11,10 @@ struct hg_rows {
     void (*split)(const void *from, void *even, void *odd, size_t pairs);
     void (*join)(const void *even, const void *odd, void *to, size_t pairs);
     void (*pair)(const void *a, const void *b, void *low, void *high, size_t n, int up);
-    void (*unpair)(const void *low, const void *high, void *a, void *b, size_t n, int up);
+    void (*unpair)(const void *low, const void *before, const void *after, const void *high,
+                   void *a, void *b, size_t n, int up);
+    void (*unrow)(const void *low, size_t n_low, const void *high, size_t n_high, void *to, int up);
     void (*slope)(void *high, const void *before, const void *after, size_t n);
-    void (*unslope)(void *high, const void *before, const void *after, size_t n);
     void (*less_mean)(const void *of, const void *p, const void *q, void *to, size_t n);
     void (*plus_mean)(const void *of, const void *p, const void *q, void *to, size_t n);
     void (*plus_quarter)(const void *of, const void *p, const void *q, void *to, size_t n);

@@ -13,6 +13,9 @@
 #define LEVELS   5
 #define AXES     2
 #define TRIED    3
+#define PART     4     /* one in so many: of a block that LZ is tried on first, if it is noise */
+#define PART_MIN 65536 /* bytes of that */
+#define WORSE    64    /* one part in so many, that LZ may take more there */
 
 /* Nanoseconds to decode a KiB: bench/codec, images of u16 on an EPYC at 3 GHz, of one thread. */
 static const uint32_t lz_ns[HG_FILTERS] = { [HG_FILTER_NONE] = 600,
@@ -255,6 +258,32 @@ static int try_plan(const struct choice *w, const struct hg_cold_plan *p, struct
     return rc;
 }
 
+/* On noise LZ is slow, and seldom less: is it, but for a little, in the first part? */
+static int pays_in_part(const struct choice *w, const struct hg_cold_plan *p, const struct trial *t,
+                        int *out_pays)
+{
+    struct hg_cold_array part = *w->a;
+    size_t at = t->out->len;
+    size_t best;
+    int rc;
+
+    *out_pays = 1;
+    if (w->profile == HG_PROFILE_ARCHIVE || p->codec == HG_CODEC_LITERALS ||
+        t->plan.codec != HG_CODEC_LITERALS || part.rank == 0)
+        return HOLOG_OK;
+    part.n[0] = HG_MAX(part.n[0] / PART, 1u);
+    if (hg_cold_raw_bytes(&part) < PART_MIN || part.n[0] == w->a->n[0])
+        return HOLOG_OK;
+    rc = hg_cold_encode(w->c, &part, w->raw, &t->plan, NULL, t->out);
+    best = t->out->len - at;
+    t->out->len = at;
+    if (rc == HOLOG_OK)
+        rc = hg_cold_encode(w->c, &part, w->raw, p, NULL, t->out);
+    *out_pays = t->out->len - at <= best + best / WORSE;
+    t->out->len = at;
+    return rc;
+}
+
 static int try_plans(struct choice *w, struct trial *t)
 {
     unsigned tried[TRIED];
@@ -271,11 +300,14 @@ static int try_plans(struct choice *w, struct trial *t)
                   t); /* what a writer does: higher levels are not always smaller */
     for (unsigned i = 0; rc == HOLOG_OK && i < n; i++) {
         struct hg_cold_plan p = w->list[tried[i]].plan;
-        if (p.codec == HG_CODEC_LITERALS && i == 0)
-            continue; /* that was it */
+        int pays = 1;
         if (p.codec != HG_CODEC_LITERALS)
             p.level = level;
-        rc = try_plan(w, &p, t);
+        if (i == 0 && p.level == w->list[0].plan.level)
+            continue; /* that was it */
+        rc = pays_in_part(w, &p, t, &pays);
+        if (rc == HOLOG_OK && pays)
+            rc = try_plan(w, &p, t);
     }
     return rc;
 }

@@ -50,8 +50,9 @@ HG_MUST_CHECK int hg_cold_write(struct hg_coder *c, enum hg_profile profile,
                                 const struct hg_cold_array *a, const void *raw,
                                 struct hg_cold_habit *habit, struct hg_buf *out);
 /* A compaction's block: the cheapest plan as a writer has it, and at the levels of a compaction the cheapest two and the
- * cheapest LZ, are all tried; the smallest cost is kept. habit: as above; blocks of one element alone leave it as it
- * is. */
+ * cheapest LZ, are all tried; the smallest cost is kept. Where noise is cheapest LZ is tried on a quarter of the block
+ * first, and on all of it if it is no worse there by a 64th; with `archive` on all of it. habit: as above; blocks of one
+ * element alone leave it as it is. */
 HG_MUST_CHECK int hg_cold_compact(struct hg_coder *c, enum hg_profile profile,
                                   const struct hg_cold_array *a, const void *raw,
                                   struct hg_cold_habit *habit, struct hg_buf *out);

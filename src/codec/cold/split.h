@@ -18,10 +18,11 @@ void hg_split_byte(const void *v, uint8_t *to, size_t n, unsigned shift, uint8_t
 void hg_split_top(const void *v, uint8_t *to, size_t n, unsigned k, unsigned width);
 /* v[i] = b[i] << shift: what was in v is gone. */
 void hg_split_set(void *v, const uint8_t *b, size_t n, unsigned shift, unsigned width);
+/* v[i] = tops[i] << k | lows[i] */
+void hg_split_both(void *v, const uint8_t *tops, const uint8_t *lows, size_t n, unsigned k,
+                   unsigned width);
 /* v[i] |= b[i] << shift */
 void hg_split_join(void *v, const uint8_t *b, size_t n, unsigned shift, unsigned width);
-/* Sum of them. */
-uint64_t hg_split_sum(const void *v, size_t n, unsigned width);
 
 /* The k with which n numbers (at least one), judged by some of them, take the fewest bits. */
 unsigned hg_split_best(const void *v, size_t n, unsigned width);

@@ -28,6 +28,15 @@ CODE void F(set)(void *into, const uint8_t *restrict b, size_t n, unsigned shift
         v[i] = (UWORD)((UWORD)b[i] << shift);
 }
 
+CODE void F(both)(void *into, const uint8_t *restrict tops, const uint8_t *restrict lows, size_t n,
+                  unsigned k)
+{
+    UWORD *v = into;
+
+    for (size_t i = 0; i < n; i++)
+        v[i] = (UWORD)((UWORD)((UWORD)tops[i] << k) | lows[i]);
+}
+
 CODE void F(join)(void *into, const uint8_t *restrict b, size_t n, unsigned shift)
 {
     UWORD *v = into;
@@ -36,26 +45,21 @@ CODE void F(join)(void *into, const uint8_t *restrict b, size_t n, unsigned shif
         v[i] = (UWORD)(v[i] | (UWORD)((UWORD)b[i] << shift));
 }
 
-CODE uint64_t F(sum)(const void *from, size_t n)
-{
-    const UWORD *v = from;
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += v[i];
-    return sum;
-}
-
-/* How many have so many bits? */
-CODE void F(lengths)(const void *from, size_t n, size_t *count)
+/* How many have each shape (split.c)? Numbers that are next to each other are counted apart, as many are alike: a count
+ * need not wait for the one before. */
+CODE void F(shapes)(const void *from, size_t n, uint32_t *count, uint32_t *more)
 {
     const UWORD *v = from;
 
-    for (size_t i = 0; i < n; i++)
-        count[v[i] == 0 ? 0 : 64 - __builtin_clzll(v[i])]++;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t x = v[i];
+        unsigned length = 56 - (unsigned)__builtin_clzll(x | 128); /* above that of a byte */
+        size_t shape = OF_A_LENGTH * (size_t)length + (x >> length);
+        (i & 1 ? more : count)[shape]++;
+    }
 }
 
-static const struct each F(each) = { F(byte), F(top), F(set), F(join), F(sum), F(lengths) };
+static const struct each F(each) = { F(byte), F(top), F(set), F(both), F(join), F(shapes) };
 
 #undef CODE
 #undef WORD

@@ -6,12 +6,12 @@
 #include "codec/cold/bits.h"
 #include "codec/cold/entropy.h"
 #include "codec/cold/split.h"
-#include "codec/cold/unit.h"
-#include "codec/cold/words.h"
+#include "codec/cold/squares.h"
 #include "holog/error.h"
 
 #define OF_A_CLASS 4096 /* words, on average at least */
 #define LIKE       3    /* quarters of a doubling, that a class covers at least */
+#define LOUDEST    255  /* quarters of a doubling */
 
 /* ---- one class -----------------------------------------------------------------------------------*/
 
@@ -83,7 +83,6 @@ static int put_class(struct hg_coder *c, uint8_t *values, size_t n, unsigned wid
 
 struct sorted {
     const struct hg_unit *u;
-    uint8_t *values;  /* by squares, as they lie */
     uint8_t *classes; /* of each square; first how loud it is */
     size_t squares;
     unsigned count; /* classes */
@@ -93,58 +92,55 @@ struct sorted {
 /* Quarters of a doubling of the mean. Sums of 64-bit words may wrap: then they are sorted badly, no more. */
 static uint8_t loudness(uint64_t sum, size_t words)
 {
-    uint64_t mean = sum / words;
+    uint64_t mean = words == HG_SQUARE ? sum / HG_SQUARE : sum / words;
     unsigned shift = mean >> 28 ? 36 - (unsigned)__builtin_clzll(mean) : 0;
     uint32_t quarters = (hg_log2_q16((uint32_t)(mean >> shift) * 8 + 8) >> 14) + 4 * shift;
 
-    return (uint8_t)HG_MIN(quarters, (uint32_t)UINT8_MAX);
+    return (uint8_t)HG_MIN(quarters, (uint32_t)LOUDEST);
 }
 
-static void gather_squares(struct sorted *s, const uint8_t *words)
+/* How loud is each square? loud: words, by how loud they are. Returns by how much they differ, in quarters of a
+ * doubling. */
+static unsigned listen(struct sorted *s, const void *words, size_t loud[LOUDEST + 1],
+                       unsigned *out_least)
 {
+    uint64_t sums[HG_SQUARES_RUN];
     struct hg_squares walk;
-    struct hg_square q;
-    uint8_t *to = s->values;
+    struct hg_squares_run r;
+    size_t at = 0;
+    unsigned least = 0;
+    unsigned most = LOUDEST;
 
     hg_squares_begin(&walk, s->u);
-    for (; hg_squares_next(&walk, &q); to += q.rows * q.cols * s->u->width)
-        hg_square_gather(&q, words, s->u->width, to);
-    hg_words_zigzag(s->values, s->values, hg_unit_words(s->u), s->u->width);
-}
-
-/* How loud is each square? Returns by how much they differ, in quarters of a doubling. */
-static unsigned listen(struct sorted *s, unsigned *out_least)
-{
-    struct hg_squares walk;
-    struct hg_square q;
-    const uint8_t *at = s->values;
-    unsigned least = UINT8_MAX;
-    unsigned most = 0;
-
-    hg_squares_begin(&walk, s->u);
-    for (size_t i = 0; hg_squares_next(&walk, &q); i++) {
-        size_t n = q.rows * q.cols;
-        s->classes[i] = loudness(hg_split_sum(at, n, s->u->width), n);
-        least = HG_MIN(least, s->classes[i]);
-        most = HG_MAX(most, s->classes[i]);
-        at += n * s->u->width;
+    for (; hg_squares_next(&walk, &r); at += r.count) {
+        hg_squares_sum(&r, words, s->u->width, sums);
+        for (size_t i = 0; i < r.count; i++) {
+            size_t n = hg_squares_words(&r, i);
+            uint8_t how = loudness(sums[i], n);
+            s->classes[at + i] = how;
+            loud[how] += n;
+        }
     }
+    while (loud[least] == 0)
+        least++;
+    while (loud[most] == 0)
+        most--;
     *out_least = least;
     return most - least;
 }
 
 /* Loudness, which is `least` to `least` + `spread`, becomes a class. */
-static void classify(struct sorted *s, unsigned least, unsigned spread)
+static void classify(struct sorted *s, const size_t *loud, unsigned least, unsigned spread)
 {
-    struct hg_squares walk;
-    struct hg_square q;
+    uint8_t class_of[LOUDEST + 1] = { 0 };
 
-    hg_squares_begin(&walk, s->u);
-    for (size_t i = 0; hg_squares_next(&walk, &q); i++) {
-        unsigned class = (s->classes[i] - least) * s->count / (spread + 1);
-        s->classes[i] = (uint8_t) class;
-        s->words[class] += q.rows * q.cols;
+    for (unsigned i = 0; i <= spread; i++) {
+        unsigned class = i * s->count / (spread + 1);
+        class_of[least + i] = (uint8_t) class;
+        s->words[class] += loud[least + i];
     }
+    for (size_t i = 0; i < s->squares; i++)
+        s->classes[i] = class_of[s->classes[i]];
 }
 
 static int put_map(struct hg_coder *c, const struct sorted *s, struct hg_buf *out)
@@ -162,41 +158,34 @@ static int put_map(struct hg_coder *c, const struct sorted *s, struct hg_buf *ou
     return hg_stream_put(c, &how, map, bytes, out);
 }
 
-static void sort_squares(const struct sorted *s, uint8_t *to)
+static void sort_squares(const struct sorted *s, const void *words, uint8_t *to)
 {
-    unsigned width = s->u->width;
     struct hg_squares walk;
-    struct hg_square q;
+    struct hg_squares_run r;
     uint8_t *next[HG_UNIT_CLASSES];
-    const uint8_t *from = s->values;
+    const uint8_t *classes = s->classes;
 
     for (unsigned i = 0; i < s->count; i++) {
         next[i] = to;
-        to += s->words[i] * width;
+        to += s->words[i] * s->u->width;
     }
     hg_squares_begin(&walk, s->u);
-    for (size_t i = 0; hg_squares_next(&walk, &q); i++) {
-        size_t bytes = q.rows * q.cols * width;
-        memcpy(next[s->classes[i]], from, bytes);
-        next[s->classes[i]] += bytes;
-        from += bytes;
-    }
+    for (; hg_squares_next(&walk, &r); classes += r.count)
+        hg_squares_take(&r, words, s->u->width, classes, next);
 }
 
-static int put_classes(struct hg_coder *c, const struct sorted *s, struct hg_buf *out)
+static int put_classes(struct hg_coder *c, const struct sorted *s, const void *words,
+                       uint8_t *values, struct hg_buf *out)
 {
-    uint8_t *sorted;
-    int rc = hg_coder_room(c, HG_ROOM_SORTED, hg_unit_words(s->u) * s->u->width, &sorted);
+    int rc = put_map(c, s, out);
 
-    if (rc == HOLOG_OK)
-        rc = put_map(c, s, out);
     if (rc < 0)
         return rc;
-    sort_squares(s, sorted);
+    sort_squares(s, words, values);
     for (unsigned i = 0; rc == HOLOG_OK && i < s->count; i++) {
         if (s->words[i] > 0)
-            rc = put_class(c, sorted, s->words[i], s->u->width, out);
-        sorted += s->words[i] * s->u->width;
+            rc = put_class(c, values, s->words[i], s->u->width, out);
+        values += s->words[i] * s->u->width;
     }
     return rc;
 }
@@ -205,26 +194,27 @@ int hg_unit_put_split(struct hg_coder *c, const struct hg_unit *u, const void *w
                       unsigned classes, struct hg_buf *out)
 {
     struct sorted s = { .u = u, .squares = hg_squares_count(u) };
+    size_t loud[LOUDEST + 1] = { 0 };
     size_t n = hg_unit_words(u);
+    uint8_t *values;
     unsigned least = 0;
     unsigned spread = 0;
-    int rc = hg_coder_room(c, HG_ROOM_VALUES, n * u->width, &s.values);
+    int rc = hg_coder_room(c, HG_ROOM_VALUES, n * u->width, &values);
 
-    if (rc == HOLOG_OK)
-        rc = hg_coder_room(c, HG_ROOM_CLASSES, s.squares, &s.classes);
     if (rc < 0)
         return rc;
-    if (classes > 1 && n >= (size_t)2 * OF_A_CLASS) {
-        gather_squares(&s, words);
-        spread = listen(&s, &least);
-    }
+    rc = hg_coder_room(c, HG_ROOM_CLASSES, s.squares, &s.classes);
+    if (rc < 0)
+        return rc;
+    if (classes > 1 && n >= (size_t)2 * OF_A_CLASS)
+        spread = listen(&s, words, loud, &least);
     s.count = (unsigned)HG_MIN(HG_MIN(spread / LIKE, classes), n / OF_A_CLASS);
     if (s.count < 2) {
-        hg_unit_gather(u, words, s.values);
+        hg_unit_gather(u, words, values);
         rc = hg_buf_append_byte(out, 1);
-        return rc < 0 || n == 0 ? rc : put_class(c, s.values, n, u->width, out);
+        return rc < 0 || n == 0 ? rc : put_class(c, values, n, u->width, out);
     }
-    classify(&s, least, spread);
+    classify(&s, loud, least, spread);
     rc = hg_buf_append_byte(out, (uint8_t)s.count);
-    return rc < 0 ? rc : put_classes(c, &s, out);
+    return rc < 0 ? rc : put_classes(c, &s, words, values, out);
 }

@@ -9,6 +9,10 @@
 #include "base/error.h"
 #include "codec/lz4.h"
 
+#define LOOKED_AT 512 /* bytes, or a quarter of all, that repeats are looked for in */
+#define SLOTS_LOG 10
+#define FEW       64 /* 1 in so many: repeats are few */
+
 /* ---- writing -------------------------------------------------------------------------------------*/
 
 size_t hg_stream_bound(size_t len)
@@ -79,6 +83,26 @@ int hg_stream_put(struct hg_coder *c, const struct hg_stream_how *how, const voi
     return HOLOG_OK;
 }
 
+/* Do eights of bytes come again, in the middle? What shorter matches save is no more than what they cost. */
+static int has_repeats(const uint8_t *raw, size_t len)
+{
+    uint16_t last[1 << SLOTS_LOG] = { 0 }; /* where one was seen; at the beginning is one, too */
+    size_t repeats = 0;
+    size_t n;
+
+    if (len < LOOKED_AT)
+        return 1;
+    n = HG_MIN(HG_MAX(len / 4, (size_t)LOOKED_AT) - 7, (size_t)UINT16_MAX);
+    raw += (len - n - 7) / 2;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t eight = hg_get_le64(raw + i);
+        size_t slot = eight * UINT64_C(0x9E3779B97F4A7C15) >> (64 - SLOTS_LOG);
+        repeats += hg_get_le64(raw + last[slot]) == eight;
+        last[slot] = (uint16_t)i;
+    }
+    return repeats > n / FEW;
+}
+
 int hg_stream_put_noise(struct hg_coder *c, const void *raw, size_t len, struct hg_buf *out)
 {
     struct hg_stream_how literals = { HG_CODEC_LITERALS, 0, NULL };
@@ -88,6 +112,8 @@ int hg_stream_put_noise(struct hg_coder *c, const void *raw, size_t len, struct 
     int rc = hg_stream_put(c, &literals, raw, len, out);
 
     if (rc < 0 || out->len - begin >= len / 5 * 2) /* 3.2 bits each: there is noise everywhere */
+        return rc;
+    if (out->len - begin >= len / 5 && !has_repeats(raw, len))
         return rc;
     first = out->len; /* the second behind it, and in its place if it is less */
     rc = hg_stream_put(c, &zstd, raw, len, out);
@@ -169,4 +195,21 @@ int hg_stream_get(struct hg_coder *c, struct hg_reader *r, const struct hg_zstd_
     case HG_CODEC_PREFIX: return get_aided(c, head[0], aid, in, n, out, len);
     default: return hg_error(HOLOG_E_NOTSUP, "a stream of codec %u, which is not known", head[0]);
     }
+}
+
+int hg_stream_view(struct hg_coder *c, struct hg_reader *r, enum hg_room room, size_t len,
+                   const uint8_t **out)
+{
+    uint8_t *to;
+    int rc;
+
+    if (len > 0 && r->left >= HG_STREAM_HEAD && hg_get_le32(r->at) == (len << 8 | HG_CODEC_RAW)) {
+        const uint8_t *head;
+        if (hg_reader_take(r, HG_STREAM_HEAD, &head) < 0)
+            return HOLOG_E_CORRUPT;
+        return hg_reader_take(r, len, out);
+    }
+    rc = hg_coder_room(c, room, len, &to);
+    *out = to;
+    return rc < 0 ? rc : hg_stream_get(c, r, NULL, to, len);
 }

@@ -50,7 +50,8 @@ size_t hg_stream_bound(size_t len);
 /* Append a stream: by the codec, or const or raw where that is less. HOLOG_E_TOOBIG, HOLOG_E_NOMEM. */
 HG_MUST_CHECK int hg_stream_put(struct hg_coder *c, const struct hg_stream_how *how,
                                 const void *raw, size_t len, struct hg_buf *out);
-/* Append a stream of bytes that are mostly noise: literals, or zstd where that is less. */
+/* Append a stream of bytes that are mostly noise: literals, or zstd where that is less. It is not asked about noise in
+ * whose middle nothing comes again. */
 HG_MUST_CHECK int hg_stream_put_noise(struct hg_coder *c, const void *raw, size_t len,
                                       struct hg_buf *out);
 
@@ -63,6 +64,9 @@ struct hg_reader {
  * HOLOG_E_NOTSUP: a codec that is not known; HOLOG_E_INVAL: one that needs an aid that is not there. */
 HG_MUST_CHECK int hg_stream_get(struct hg_coder *c, struct hg_reader *r,
                                 const struct hg_zstd_aid *aid, void *out, size_t len);
+/* As hg_stream_get without an aid; *out: where the bytes are, in what the reader reads or in the room. */
+HG_MUST_CHECK int hg_stream_view(struct hg_coder *c, struct hg_reader *r, enum hg_room room,
+                                 size_t len, const uint8_t **out);
 /* As many bytes from the reader as they are. HOLOG_E_CORRUPT: there are less. */
 HG_MUST_CHECK int hg_reader_take(struct hg_reader *r, size_t len, const uint8_t **out);
 

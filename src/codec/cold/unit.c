@@ -6,10 +6,9 @@
 #include <string.h>
 
 #include "codec/cold/split.h"
+#include "codec/cold/squares.h"
 #include "codec/cold/words.h"
 #include "holog/error.h"
-
-#define SIDE 8 /* words */
 
 size_t hg_unit_words(const struct hg_unit *u)
 {
@@ -30,102 +29,6 @@ size_t hg_unit_bound(const struct hg_unit *u)
     size_t of_a_class = 1 + (u->width + 3) * (size_t)HG_STREAM_HEAD + 7 * u->width;
 
     return 1 + map + HG_UNIT_CLASSES * of_a_class + n * (2 * u->width + 1);
-}
-
-/* ---- squares -------------------------------------------------------------------------------------*/
-
-static size_t square_rows(const struct hg_box *b)
-{
-    return b->n[2] > 1 ? SIDE : 1;
-}
-
-static size_t square_cols(const struct hg_box *b)
-{
-    return b->n[2] > 1 ? SIDE : HG_SQUARE;
-}
-
-size_t hg_squares_count(const struct hg_unit *u)
-{
-    size_t count = 0;
-
-    for (unsigned i = 0; i < u->boxes; i++) {
-        const struct hg_box *b = &u->box[i];
-        size_t rows = square_rows(b);
-        size_t cols = square_cols(b);
-        count += b->n[0] * b->n[1] * ((b->n[2] + rows - 1) / rows) * ((b->n[3] + cols - 1) / cols);
-    }
-    return count;
-}
-
-void hg_squares_begin(struct hg_squares *s, const struct hg_unit *u)
-{
-    *s = (struct hg_squares){ .u = u };
-}
-
-int hg_squares_next(struct hg_squares *s, struct hg_square *out)
-{
-    const struct hg_box *b = &s->u->box[s->box];
-    size_t rows;
-    size_t cols;
-
-    if (s->box == s->u->boxes)
-        return 0;
-    rows = square_rows(b);
-    cols = square_cols(b);
-    *out = (struct hg_square){
-        .at = b->at + s->i[0] * b->stride[0] + s->i[1] * b->stride[1] + s->i[2] * b->stride[2] +
-              s->i[3] * s->u->width,
-        .rows = HG_MIN(rows, b->n[2] - s->i[2]),
-        .cols = HG_MIN(cols, b->n[3] - s->i[3]),
-        .stride = b->stride[2],
-    };
-    s->i[3] += cols;
-    if (s->i[3] >= b->n[3]) {
-        s->i[3] = 0;
-        s->i[2] += rows;
-    }
-    if (s->i[2] >= b->n[2]) {
-        s->i[2] = 0;
-        s->i[1]++;
-    }
-    if (s->i[1] >= b->n[1]) {
-        s->i[1] = 0;
-        s->i[0]++;
-    }
-    if (s->i[0] >= b->n[0]) {
-        s->i[0] = 0;
-        s->box++;
-    }
-    return 1;
-}
-
-/* A copy whose length the compiler knows, for whole squares. */
-static inline void copy_row(uint8_t *to, const uint8_t *from, size_t bytes)
-{
-    switch (bytes) {
-    case 8: memcpy(to, from, 8); break;
-    case 16: memcpy(to, from, 16); break;
-    case 32: memcpy(to, from, 32); break;
-    case 64: memcpy(to, from, 64); break;
-    default: memcpy(to, from, bytes); break;
-    }
-}
-
-void hg_square_gather(const struct hg_square *q, const uint8_t *words, unsigned width, uint8_t *to)
-{
-    size_t bytes = q->cols * width;
-
-    for (size_t y = 0; y < q->rows; y++)
-        copy_row(to + y * bytes, words + q->at + y * q->stride, bytes);
-}
-
-void hg_square_scatter(const struct hg_square *q, const uint8_t *from, unsigned width,
-                       uint8_t *words)
-{
-    size_t bytes = q->cols * width;
-
-    for (size_t y = 0; y < q->rows; y++)
-        copy_row(words + q->at + y * q->stride, from + y * bytes, bytes);
 }
 
 /* ---- rows ----------------------------------------------------------------------------------------*/

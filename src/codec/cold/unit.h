@@ -59,27 +59,8 @@ HG_MUST_CHECK int hg_unit_get_split(struct hg_coder *c, const struct hg_unit *u,
 HG_MUST_CHECK int hg_unit_get_planes(struct hg_coder *c, const struct hg_unit *u,
                                      struct hg_reader *r, void *words);
 
-/* ---- the two orders, for both forms --------------------------------------------------------------*/
+/* ---- the order of rows, for both forms; of squares: squares.h ---------------------------------*/
 
-struct hg_square {
-    size_t at; /* bytes from the beginning of the array */
-    size_t rows;
-    size_t cols;
-    size_t stride; /* bytes between rows */
-};
-
-struct hg_squares {
-    const struct hg_unit *u;
-    unsigned box;
-    size_t i[4]; /* i[2], i[3] in words */
-};
-
-size_t hg_squares_count(const struct hg_unit *u);
-void hg_squares_begin(struct hg_squares *s, const struct hg_unit *u);
-int hg_squares_next(struct hg_squares *s, struct hg_square *out); /* 0: there are no more */
-void hg_square_gather(const struct hg_square *q, const uint8_t *words, unsigned width, uint8_t *to);
-void hg_square_scatter(const struct hg_square *q, const uint8_t *from, unsigned width,
-                       uint8_t *words);
 /* In the order of rows, with zigzag. */
 void hg_unit_gather(const struct hg_unit *u, const uint8_t *words, uint8_t *to);
 void hg_unit_scatter(const struct hg_unit *u, const uint8_t *from, uint8_t *words);

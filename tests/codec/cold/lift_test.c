@@ -36,15 +36,24 @@ static void there_and_back(struct hg_lift l, uint64_t seed)
 {
     struct field f = field_of(l);
     uint8_t *before = malloc(f.bytes);
+    uint8_t *elsewhere = malloc(f.bytes);
 
     cr_assert_not_null(before);
+    cr_assert_not_null(elsewhere);
     for (size_t i = 0; i < f.bytes; i++)
         before[i] = (uint8_t)(kit_random(&seed) >> 40);
     memcpy(f.words, before, f.bytes);
     hg_lift_forward(&l, f.words, f.other, f.scratch);
-    hg_lift_inverse(&l, 0, f.words, f.other, f.scratch);
+    hg_lift_inverse(&l, 0, f.words, f.other, f.scratch, f.words);
     cr_assert_eq(memcmp(f.words, before, f.bytes), 0, "width %u, %u levels of %zu x %zu x %zu",
                  l.width, l.levels, l.n[0], l.n[1], l.n[2]);
+    hg_lift_forward(&l, f.words, f.other, f.scratch);
+    memset(elsewhere, 0, f.bytes);
+    hg_lift_inverse(&l, 0, f.words, f.other, f.scratch, elsewhere);
+    cr_assert_eq(memcmp(elsewhere, before, f.bytes), 0,
+                 "elsewhere, width %u, %u levels of %zu x %zu x %zu", l.width, l.levels, l.n[0],
+                 l.n[1], l.n[2]);
+    free(elsewhere);
     free(before);
     field_free(&f);
 }
@@ -200,7 +209,7 @@ Test(cold_lift, undone_in_part_it_is_the_corner_of_that_level)
         for (size_t i = 0; i < f.bytes; i++)
             f.words[i] = g.words[i] = (uint8_t)(i * i >> 3);
         hg_lift_forward(&deep, f.words, f.other, f.scratch);
-        hg_lift_inverse(&deep, k, f.words, f.other, f.scratch);
+        hg_lift_inverse(&deep, k, f.words, f.other, f.scratch, f.words);
         hg_lift_forward(&l, g.words, g.other, g.scratch);
         for (size_t o = 0; o < 2; o++)
             for (size_t z = 0; z < hg_lift_length(9, k); z++)

@@ -116,6 +116,28 @@ Test(cold_stream, noise_without_matches_is_near_its_entropy)
     hg_coder_destroy(c);
 }
 
+Test(cold_stream, noise_that_comes_again_is_matched)
+{
+    struct hg_coder *c = kit_coder();
+    struct hg_buf out = { 0 };
+    uint8_t *raw = malloc(65536);
+
+    cr_assert_not_null(raw);
+    fill(raw, 65536, 6); /* 2.6 bits: literals are a third */
+    cr_assert_eq(hg_stream_put_noise(c, raw, 65536, &out), HOLOG_OK);
+    cr_assert_lt(out.len, 65536 * 26 / 80 * 103 / 100);
+    cr_assert_eq(out.data[0], HG_CODEC_LITERALS);
+    out.len = 0;
+    for (size_t i = 3000; i < 65536; i++)
+        raw[i] = raw[i - 3000];
+    cr_assert_eq(hg_stream_put_noise(c, raw, 65536, &out), HOLOG_OK);
+    cr_assert_lt(out.len, 2000);
+    cr_assert_eq(out.data[0], HG_CODEC_ZSTD);
+    free(raw);
+    hg_buf_release(&out);
+    hg_coder_destroy(c);
+}
+
 Test(cold_stream, lengths_that_cannot_be_are_damage)
 {
     static const struct {
