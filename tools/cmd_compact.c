@@ -86,6 +86,10 @@ static void put_report(const struct args *args, const holog_compact_report *r)
 {
     char bytes[HUMAN_MAX];
 
+    if (r->segments_removed == 0 && args->given[OPT_PURGE]) {
+        (void)puts("nothing to purge: no segment has anything that nobody can ask for");
+        return;
+    }
     if (r->segments_removed == 0) {
         (void)printf("nothing to compact%s\n",
                      args->given[OPT_ALL]
@@ -120,6 +124,12 @@ static int compact(const struct args *args, holog_store *store, holog_compact_re
     if (rc == HOLOG_OK)
         rc = holog_compact(store, &opts, out);
     progress_end(&progress);
+    if (rc == HOLOG_E_BUSY &&
+        args->given[OPT_PURGE]) { /* of the store's files, and it says which */
+        struct holog_error_detail detail;
+        cli_detail(rc, &detail);
+        return cli_fail_text(args, "%s", detail.message);
+    }
     return rc < 0 ? cli_fail(args, rc, args->operands[0]) : EXIT_DONE;
 }
 

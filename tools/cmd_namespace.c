@@ -34,6 +34,7 @@ static int remove_one(const struct args *args, holog_txn *txn, const char *path)
 int verb_rm(const struct args *args)
 {
     json_object *doc = NULL;
+    struct purge purge = { 0 };
     struct change change;
 
     if (args->given[OPT_IF_SEQ] && args->operand_count != 2)
@@ -44,7 +45,7 @@ int verb_rm(const struct args *args)
     if (status != EXIT_DONE)
         return status;
     if (args->given[OPT_PURGE])
-        status = purge_check(args, change.store);
+        status = purge_begin(args, change.store, &purge);
     for (int i = 1; i < args->operand_count && status == EXIT_DONE; i++) {
         const char *path = args->operands[i];
         int rc = HOLOG_OK;
@@ -55,6 +56,9 @@ int verb_rm(const struct args *args)
         if (rc < 0)
             status = cli_fail(args, rc, path);
     }
+    if (args->given[OPT_PURGE] && status == EXIT_DONE)
+        status = purge_check(args, change.store, change.txn, &purge);
+    purge_end(&purge);
     doc = paths_json(args);
     status = change_commit(&change, status, args->operands[1], doc);
     if (status == EXIT_DONE && args->given[OPT_PURGE])

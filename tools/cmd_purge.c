@@ -2,31 +2,195 @@
  * cmd_purge.c: rm --purge. What of the library's purge (holog/compact.h) has to be true of a path before it is deleted, and
  * what is left to do after that.
  *
- * Nothing is deleted that would then stay: what tags hold is refused by the tag's name, and that history goes has to be
- * agreed to, since it goes for all paths.
+ * Nothing is deleted that would then stay: what tags or copies hold is refused by their names, and that history goes has to
+ * be agreed to, since it goes for all paths. Not found is what a copy that was changed in parts still shares.
  */
 #include <dirent.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <holog/compact.h>
 
 #include "verbs.h"
 
-/* ---- before ---------------------------------------------------------------------------------- */
+/* ---- what is to go ------------------------------------------------------------------------------ */
 
-/* A JSON array of names and numbers, since a tag's state cannot be opened while tags are listed. */
-static int note_tag(void *ctx, const char *name, uint64_t number, uint64_t time_ns)
+/* Where a value was saved: what is moved or copied keeps it, under whatever path, in whatever state. */
+struct birth {
+    uint64_t size_bytes;
+    uint64_t offset;
+    uint32_t segment;
+    int operand; /* under which it was found */
+};
+
+static int by_birth(const void *a, const void *b)
 {
-    json_object *item = json_object_new_object();
+    const struct birth *x = a;
+    const struct birth *y = b;
 
-    (void)time_ns;
-    json_add(item, "name", json_text(name));
-    json_add(item, "commit", json_number(number));
-    return json_object_array_add(ctx, item);
+    if (x->size_bytes != y->size_bytes)
+        return x->size_bytes < y->size_bytes ? -1 : 1;
+    if (x->segment != y->segment)
+        return x->segment < y->segment ? -1 : 1;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-static int look_in_state(const struct args *args, holog_view *view, const char *tag)
+static int add(struct purge *purge, const holog_stat_info *info, int operand)
+{
+    if (info->type == HOLOG_MISSING || info->size_bytes == 0)
+        return HOLOG_OK;
+    if (purge->count == purge->room) {
+        size_t room = purge->room == 0 ? 64 : 2 * purge->room;
+        struct birth *grown = realloc(purge->births, room * sizeof *grown);
+        if (grown == NULL)
+            return HOLOG_E_NOMEM;
+        purge->births = grown;
+        purge->room = room;
+    }
+    purge->births[purge->count++] =
+        (struct birth){ info->size_bytes, info->offset, info->segment, operand };
+    return HOLOG_OK;
+}
+
+static const struct birth *find(const struct purge *purge, const holog_stat_info *info)
+{
+    const struct birth key = { info->size_bytes, info->offset, info->segment, 0 };
+
+    return purge->count == 0 ? NULL
+                             : bsearch(&key, purge->births, purge->count, sizeof key, by_birth);
+}
+
+/* Most entries are of another size than all that goes: they need not be asked where they are. */
+static bool may_be_among(const struct purge *purge, uint64_t size_bytes)
+{
+    size_t from = 0;
+    size_t to = purge->count;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (purge->births[middle].size_bytes < size_bytes)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < purge->count && purge->births[from].size_bytes == size_bytes;
+}
+
+/* Everything below `path`, which may be no directory, or missing. */
+static int each_below(holog_view *view, const char *path,
+                      int (*each)(void *ctx, holog_view *view, const holog_entry *entry), void *ctx)
+{
+    const holog_entry *entry;
+    holog_cursor *cursor = NULL;
+    int rc = holog_view_list(view, path, HOLOG_LIST_RECURSIVE, NULL, NULL, &cursor);
+
+    while (rc == HOLOG_OK && (rc = holog_cursor_next(cursor, &entry)) == HOLOG_OK)
+        rc = interrupted() ? HOLOG_E_CANCELED : each(ctx, view, entry);
+    holog_cursor_close(cursor);
+    return rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR ? HOLOG_OK : rc;
+}
+
+struct collecting {
+    struct purge *purge;
+    int operand;
+};
+
+static int collect(void *ctx, holog_view *view, const holog_entry *entry)
+{
+    const struct collecting *c = ctx;
+    holog_stat_info info = { .struct_size = sizeof info };
+    int rc = entry->size_bytes > 0 ? holog_view_stat(view, entry->path, &info) : HOLOG_OK;
+
+    return rc < 0 ? rc : add(c->purge, &info, c->operand);
+}
+
+static int collect_all(const struct args *args, holog_store *store, struct purge *purge)
+{
+    holog_view *view = NULL;
+    int rc = holog_view_open(store, &view);
+
+    for (int i = 1; i < args->operand_count && rc == HOLOG_OK; i++) {
+        struct collecting c = { purge, i };
+        holog_stat_info info = { .struct_size = sizeof info };
+        rc = holog_view_stat(view, args->operands[i], &info);
+        if (rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR)
+            rc = HOLOG_OK; /* whoever deletes it is told */
+        else if (rc == HOLOG_OK)
+            rc = add(purge, &info, i);
+        if (rc == HOLOG_OK && (info.type == HOLOG_DIRECTORY || info.type == HOLOG_ARRAY))
+            rc = each_below(view, args->operands[i], collect, &c);
+    }
+    holog_view_close(view);
+    if (purge->count > 1)
+        qsort(purge->births, purge->count, sizeof *purge->births, by_birth);
+    return rc;
+}
+
+/* ---- what would stay ---------------------------------------------------------------------------- */
+
+struct looking {
+    const struct args *args;
+    const struct purge *purge;
+    holog_txn *txn;  /* NULL: in a tag's state */
+    const char *tag; /* NULL: in the newest */
+    int status;
+};
+
+static int say_held(const struct looking *l, const struct birth *b, const char *path)
+{
+    const struct args *args = l->args;
+    const char *operand = args->operands[b->operand];
+
+    if (l->tag != NULL)
+        return cli_fail_text(
+            args,
+            "%s: tag \"%s\" holds it, as %s, so that it would stay: delete the tag "
+            "first ('holog tag %s --delete %s')",
+            operand, l->tag, path, args->operands[0], l->tag);
+    return cli_fail_text(args,
+                         "%s: %s is a copy that shares its bytes, so that they would stay: remove "
+                         "both at once",
+                         operand, path);
+}
+
+static int look_at_entry(void *ctx, holog_view *view, const holog_entry *entry)
+{
+    struct looking *l = ctx;
+    holog_stat_info info = { .struct_size = sizeof info };
+    const struct birth *b;
+    int rc;
+
+    if (!may_be_among(l->purge, entry->size_bytes))
+        return HOLOG_OK;
+    rc = holog_view_stat(view, entry->path, &info);
+    b = find(l->purge, &info);
+    if (rc < 0 || b == NULL)
+        return rc;
+    if (l->txn != NULL) {
+        rc = holog_txn_stat(l->txn, entry->path, &info);
+        if (rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR ||
+            (rc == HOLOG_OK && info.type == HOLOG_MISSING))
+            return HOLOG_OK; /* it goes, too */
+        if (rc < 0)
+            return rc;
+    }
+    l->status = say_held(l, b, entry->path);
+    return HOLOG_E_CANCELED;
+}
+
+static int look_in(struct looking *l, holog_view *view)
+{
+    int rc = each_below(view, "/", look_at_entry, l);
+
+    if (l->status != EXIT_DONE)
+        return l->status;
+    return rc < 0 ? cli_fail(l->args, rc, l->tag != NULL ? l->tag : l->args->operands[0])
+                  : EXIT_DONE;
+}
+
+/* An older version under the same path is none of what goes, and would stay as well. */
+static int look_for_paths(const struct args *args, holog_view *view, const char *tag)
 {
     for (int i = 1; i < args->operand_count; i++) {
         holog_stat_info info = { .struct_size = sizeof info };
@@ -42,29 +206,54 @@ static int look_in_state(const struct args *args, holog_view *view, const char *
     return EXIT_DONE;
 }
 
-static int look_at_tag(const struct args *args, holog_store *store, json_object *tag)
+/* A JSON array of names and numbers, since a tag's state cannot be opened while tags are listed. */
+static int note_tag(void *ctx, const char *name, uint64_t number, uint64_t time_ns)
 {
-    const char *name = json_object_get_string(json_object_object_get(tag, "name"));
+    json_object *item = json_object_new_object();
+
+    (void)time_ns;
+    json_add(item, "name", json_text(name));
+    json_add(item, "commit", json_number(number));
+    return json_object_array_add(ctx, item);
+}
+
+static int look_at_tag(struct looking *l, holog_store *store, json_object *tag)
+{
     uint64_t number = json_object_get_uint64(json_object_object_get(tag, "commit"));
     holog_view *view = NULL;
-    int rc = holog_view_open_at(store, number, &view);
 
+    l->tag = json_object_get_string(json_object_object_get(tag, "name"));
+    int rc = holog_view_open_at(store, number, &view);
     if (rc < 0)
-        return cli_fail(args, rc, name);
-    int status = look_in_state(args, view, name);
+        return cli_fail(l->args, rc, l->tag);
+    int status = look_for_paths(l->args, view, l->tag);
+    if (status == EXIT_DONE)
+        status = look_in(l, view);
     holog_view_close(view);
     return status;
 }
 
-static int look_at_tags(const struct args *args, holog_store *store)
+static int look_at_tags(struct looking *l, holog_store *store)
 {
     json_object *tags = json_object_new_array();
     int rc = holog_tag_list(store, note_tag, tags);
-    int status = rc < 0 ? cli_fail(args, rc, args->operands[0]) : EXIT_DONE;
+    int status = rc < 0 ? cli_fail(l->args, rc, l->args->operands[0]) : EXIT_DONE;
 
     for (size_t i = 0; i < json_object_array_length(tags) && status == EXIT_DONE; i++)
-        status = look_at_tag(args, store, json_object_array_get_idx(tags, i));
+        status = look_at_tag(l, store, json_object_array_get_idx(tags, i));
     (void)json_object_put(tags);
+    return status;
+}
+
+static int look_at_head(struct looking *l, holog_store *store)
+{
+    holog_view *view = NULL;
+    int rc = holog_view_open(store, &view);
+
+    if (rc < 0)
+        return cli_fail(l->args, rc, l->args->operands[0]);
+    int status = look_in(l, view);
+    holog_view_close(view);
     return status;
 }
 
@@ -86,11 +275,30 @@ static int look_at_rules(const struct args *args, holog_store *store)
         args->operands[1]);
 }
 
-int purge_check(const struct args *args, holog_store *store)
+int purge_begin(const struct args *args, holog_store *store, struct purge *out)
 {
     int status = look_at_rules(args, store);
 
-    return status == EXIT_DONE ? look_at_tags(args, store) : status;
+    catch_signals(); /* one that is stopped leaves no half segment */
+    if (status != EXIT_DONE)
+        return status;
+    int rc = collect_all(args, store, out);
+    return rc < 0 ? cli_fail(args, rc, args->operands[0]) : EXIT_DONE;
+}
+
+int purge_check(const struct args *args, holog_store *store, holog_txn *txn,
+                const struct purge *purge)
+{
+    struct looking in_tags = { .args = args, .purge = purge };
+    struct looking in_head = { .args = args, .purge = purge, .txn = txn };
+    int status = look_at_tags(&in_tags, store);
+
+    return status == EXIT_DONE ? look_at_head(&in_head, store) : status;
+}
+
+void purge_end(struct purge *purge)
+{
+    free(purge->births);
 }
 
 /* ---- after ----------------------------------------------------------------------------------- */
@@ -116,7 +324,7 @@ static void mention_quarantine(const struct args *args)
                  name, n, n == 1 ? "y" : "ies");
 }
 
-static int purge(holog_store *store, holog_compact_report *out)
+static int run(holog_store *store, holog_compact_report *out)
 {
     struct progress progress;
     const holog_compact_options opts = { .struct_size = sizeof opts,
@@ -132,6 +340,19 @@ static int purge(holog_store *store, holog_compact_report *out)
     return rc;
 }
 
+/* One line: who asked for this wants to be told that it is so. */
+static void put_report(const holog_compact_report *r)
+{
+    char removed[HUMAN_MAX];
+    char added[HUMAN_MAX];
+
+    (void)printf("purged: %" PRIu64 " segment%s, %s, gone", r->segments_removed,
+                 r->segments_removed == 1 ? "" : "s", human_bytes(r->removed_bytes, removed));
+    if (r->segments_added > 0)
+        (void)printf("; what lives in them takes %s", human_bytes(r->added_bytes, added));
+    (void)putchar('\n');
+}
+
 int purge_now(const struct args *args, holog_store *store, json_object *document)
 {
     holog_compact_report report = { .struct_size = sizeof report };
@@ -139,7 +360,7 @@ int purge_now(const struct args *args, holog_store *store, json_object *document
     int rc = holog_gc(store, 1, 0, 0, NULL);
 
     if (rc == HOLOG_OK)
-        rc = purge(store, &report);
+        rc = run(store, &report);
     if (rc < 0) {
         cli_detail(rc, &detail);
         return cli_fail_text(args,
@@ -148,6 +369,8 @@ int purge_now(const struct args *args, holog_store *store, json_object *document
                              args->operands[1], detail.message);
     }
     mention_quarantine(args);
+    if (!args->given[OPT_JSON])
+        put_report(&report);
     json_add(document, "segments_removed", json_number(report.segments_removed));
     json_add(document, "removed_bytes", json_number(report.removed_bytes));
     json_add(document, "segments_added", json_number(report.segments_added));

@@ -43,9 +43,10 @@ static const struct command commands[] = {
       "A directory must be empty, unless -r takes it with everything below.\n"
       "With --purge no file of the store has the bytes of their values when the command ends, nor any\n"
       "that nobody could ask for before: segments that have some are written anew without them. Names\n"
-      "stay in the log. What copies of an entry share with it stays; what a tag holds is refused. The\n"
-      "history of all paths has to go for it: that is what --forget agrees to. What a file system and a\n"
-      "disk keep of files that are gone is theirs ('fstrim').", 2, -1,
+      "stay in the log. What a tag or a copy holds is refused; what a copy that was changed in parts\n"
+      "('holog delta') shares with it stays. The history of all paths has to go for it: that is what\n"
+      "--forget agrees to. It waits a minute for readers. What a file system and a disk keep of files\n"
+      "that are gone is theirs ('fstrim').", 2, -1,
       { OPT_RECURSIVE, OPT_PURGE, OPT_FORGET, OPT_IF_SEQ, OPT_MESSAGE, OPT_JSON }, verb_rm },
     { "mkdir", "STORE PATH ...", "Make directories; all of them in one commit.",
       "With -p missing parents are made too, and a directory that exists is fine.", 2, -1,
@@ -102,7 +103,8 @@ static const struct command commands[] = {
       "What history, tags and open views keep is no garbage ('holog gc', 'holog stats'). While it lasts\n"
       "the new segment and the old ones are both on the disk. A kill or a power cut leaves the store as\n"
       "it was before, or after. With --purge what nobody can ask for goes to the last byte, whatever\n"
-      "has to be moved for that.", 1, 1,
+      "has to be moved for that; for what was removed before: delete the tags that hold it, then 'holog\n"
+      "gc STORE --keep 1', then this.", 1, 1,
       { OPT_ALL, OPT_PURGE, OPT_DRY_RUN, OPT_JSON }, verb_compact },
     { "du", "STORE [PATH]", "Show what holds the space, by subtree.",
       "Bytes of a subtree are of its values, counted for each path: those of the newest commit, those\n"

@@ -16,9 +16,18 @@ int verb_ls(const struct args *args);
 int verb_stat(const struct args *args);
 int verb_delta(const struct args *args);
 int verb_rm(const struct args *args);
-/* Its --purge: before, with nothing deleted yet, the exit status; after the commit. */
-int purge_check(const struct args *args, holog_store *store);
+/* Its --purge. All but the last return the exit status. */
+struct purge {
+    struct birth *births; /* of what is to go */
+    size_t count;
+    size_t room;
+};
+int purge_begin(const struct args *args, holog_store *store, struct purge *out);
+/* Of a transaction that has deleted all, before its commit: whether something else keeps the bytes. */
+int purge_check(const struct args *args, holog_store *store, holog_txn *txn,
+                const struct purge *purge);
 int purge_now(const struct args *args, holog_store *store, json_object *document);
+void purge_end(struct purge *purge);
 int verb_mkdir(const struct args *args);
 int verb_mv(const struct args *args);
 int verb_cp(const struct args *args);

@@ -27,10 +27,18 @@
  * A purge (HOLOG_COMPACT_PURGE) is a compaction that goes to the last byte: when it returns HOLOG_OK, no segment has anything
  * of a value or record that nobody could ask for when it was called. It begins new segments, and writes a base; then
  * frame segments are replaced, compressed segments that have records of those, and of extents and compressed values the
- * segments that do not live as a whole: whatever that is worth. What history, tags and open views hold can be asked for: let it
- * go first (holog_gc). Of a value that was changed in parts, what was replaced goes with the value, or when it has been
- * folded. Names of paths stay in the log, and copies of damaged bytes in quarantine/ are not touched. Files are unlinked; what
- * the file system and the disk keep of their blocks is theirs (fstrim). Cut, or failed, it is begun anew by the next one.
+ * segments that do not live as a whole: whatever that is worth. It waits for up to a minute for readers in other processes
+ * to let go of the files that were replaced (progress is asked then, too, in "files that are read"). HOLOG_E_BUSY: something
+ * has to stay; the message names the file, why, and what to do. Cut, or failed, it is begun anew by the next one.
+ *
+ * What can still be asked for stays, and with it what it is made of:
+ *   - what history, tags and open views hold: let it go first (holog_gc);
+ *   - of a value that was changed in parts (holog_apply, regions of arrays), and of copies of it, the bytes that were
+ *     replaced: save it anew as a whole first;
+ *   - of a commit that is kept, what the same commit had replaced again: it is kept as a whole;
+ *   - names of paths and tags, messages and settings, which are no values.
+ * Copies of damaged bytes in quarantine/ are not touched. Files are cut or unlinked; what the file system and the disk keep
+ * of their blocks is theirs (fstrim).
  *
  *     static int tidy(holog_store *store)
  *     {

@@ -48,10 +48,10 @@ static int wants_base(const struct hg_compaction *c, const struct hg_live_segmen
 
 static int is_spared(const struct hg_compaction *c, uint32_t segment)
 {
-    const uint32_t *ids = (const uint32_t *)(const void *)c->spared->data;
+    const struct hg_spared *x = (const struct hg_spared *)(const void *)c->spared->data;
 
-    for (size_t i = 0; i < c->spared->len / sizeof *ids; i++) {
-        if (ids[i] == segment)
+    for (size_t i = 0; i < c->spared->len / sizeof *x; i++) {
+        if (x[i].segment == segment)
             return 1;
     }
     return 0;
@@ -263,32 +263,40 @@ const struct hg_segment_entry *hg_compact_victim(const struct hg_compaction *c, 
     return NULL;
 }
 
-static int spare(struct hg_compaction *c, uint32_t segment)
+static int spare(struct hg_compaction *c, const struct hg_spared *which)
 {
     struct hg_segment_entry *v = (struct hg_segment_entry *)(void *)c->victims.data;
     size_t n = c->victims.len / sizeof *v;
     size_t kept = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (v[i].segment != segment)
+        if (v[i].segment != which->segment)
             v[kept++] = v[i];
     }
     c->victims.len = kept * sizeof *v;
-    return kept < n ? hg_buf_append(c->spared, &segment, sizeof segment) : HOLOG_OK;
+    return kept < n ? hg_buf_append(c->spared, which, sizeof *which) : HOLOG_OK;
+}
+
+uint64_t hg_compact_value_max(const holog_store *s)
+{
+    return HG_MIN((uint64_t)VALUE_MAX, s->opts.budget_bytes / 4);
 }
 
 /* What no output can hold stays where it is; so does a frame segment that the budget cannot. */
 static int spare_what_cannot_move(struct hg_compaction *c)
 {
     const struct hg_live_thing *t = (const struct hg_live_thing *)(const void *)c->live.things.data;
-    uint64_t most = c->store->opts.budget_bytes / 4;
+    uint64_t value_max = hg_compact_value_max(c->store);
     int rc = HOLOG_OK;
 
     for (size_t i = 0; i < c->live.things.len / sizeof *t && rc == HOLOG_OK; i++) {
         const struct hg_segment_entry *v = hg_compact_victim(c, t[i].segment);
-        if (t[i].kind == HG_LIVE_PIECE ? t[i].value_len > HG_MIN((uint64_t)VALUE_MAX, most)
-                                       : v != NULL && v->kind == HG_KIND_FRAMES && v->used > most)
-            rc = spare(c, t[i].segment);
+        int is_piece = t[i].kind == HG_LIVE_PIECE;
+        struct hg_spared one = { t[i].segment, v == NULL ? 0 : v->kind,
+                                 is_piece || v == NULL ? t[i].value_len : v->used };
+        if (is_piece ? one.bytes > value_max
+                     : one.kind == HG_KIND_FRAMES && one.bytes > c->store->opts.budget_bytes / 4)
+            rc = spare(c, &one);
     }
     return rc;
 }
@@ -635,7 +643,9 @@ static int run_all(holog_store *s, const holog_compact_options *options, holog_c
         } while (rc > 0 && !dry);
     }
     if (rc >= 0 && purge)
-        rc = hg_purge_end(s, c.purge_below, &spared, r->waiting);
+        rc = hg_purge_end(&c);
+    if (rc == HOLOG_OK && purge)
+        r->waiting = 0;
     hg_buf_release(&spared);
     return rc < 0 ? rc : HOLOG_OK;
 }

@@ -42,6 +42,13 @@ struct hg_moved_page {
     uint64_t hash; /* of its HG_PAGE_BYTES bytes, zeros where nothing lives */
 };
 
+/* A segment that cannot go. */
+struct hg_spared {
+    uint32_t segment;
+    uint32_t kind;  /* enum hg_segment_kind */
+    uint64_t bytes; /* of a value in it that is too large to be moved; of frames: of the segment */
+};
+
 struct hg_compaction {
     holog_store *store;
     const holog_compact_options *opts;
@@ -49,8 +56,7 @@ struct hg_compaction {
     uint32_t begins; /* frame segments below that may go */
     uint32_t
         purge_below; /* of segments with lower ids all go that hold something that nobody can ask for; 0: no purge */
-    struct hg_buf
-        *spared; /* uint32_t: segments that cannot go, found by this round and those before */
+    struct hg_buf *spared;  /* struct hg_spared, found by this round and those before */
     struct hg_buf segments; /* struct hg_live_segment */
     struct hg_buf victims;  /* struct hg_segment_entry */
     struct hg_live_list live;
@@ -72,6 +78,8 @@ static inline const struct hg_moving_run *hg_compact_runs(const struct hg_compac
     return (const struct hg_moving_run *)(const void *)c->runs.data;
 }
 
+/* What is above that is not moved, nor are the frames of a segment above a quarter of the budget. */
+uint64_t hg_compact_value_max(const holog_store *s);
 /* NULL: it is none. */
 const struct hg_segment_entry *hg_compact_victim(const struct hg_compaction *c, uint32_t segment);
 /* So many more bytes have been written, or read back. HOLOG_E_CANCELED. */
@@ -80,9 +88,8 @@ HG_MUST_CHECK int hg_compact_tell(struct hg_compaction *c, uint64_t bytes);
 /* ---- purge.c ---- */
 /* All that is written from now on stands in segments from *out_below on; frame segments below may go. */
 HG_MUST_CHECK int hg_purge_begin(holog_store *s, uint32_t *out_below);
-/* After the last round: what is left. HOLOG_E_BUSY, and why. */
-HG_MUST_CHECK int hg_purge_end(holog_store *s, uint32_t below, const struct hg_buf *spared,
-                               uint32_t waiting);
+/* After the last round: what is left. HOLOG_E_BUSY, and why; HOLOG_E_CANCELED while it waits for readers. */
+HG_MUST_CHECK int hg_purge_end(const struct hg_compaction *c);
 
 /* ---- compact_pages.c ---- */
 /* c->live into c->runs. */

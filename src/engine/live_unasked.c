@@ -47,7 +47,8 @@ int hg_mark_unasked(struct hg_mark *m, uint32_t below)
 
     for (size_t i = 0; i < hg_mark_places(m); i++) {
         struct hg_live_place *p = hg_mark_place_at(m, i);
-        if (p->g.kind == HG_KIND_FRAMES || (p->g.kind == HG_KIND_EXTENTS && has_gap(p)))
+        if (p->g.kind == HG_KIND_FRAMES ||
+            (p->g.kind == HG_KIND_EXTENTS && (p->open || has_gap(p)))) /* open: not yet cut */
             p->g.unasked = 1;
         if (p->home != 0) {
             struct hg_live_place *home = hg_mark_find(m, p->home);

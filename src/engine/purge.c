@@ -12,7 +12,8 @@
 #include "engine/base.h"
 #include "engine/compact.h"
 
-#define ROLLS_MAX 8 /* that gave way to others */
+#define ROLLS_MAX       8                   /* that gave way to others */
+#define READERS_POLL_NS UINT64_C(100000000) /* whether they are gone */
 
 static int roll(holog_store *s)
 {
@@ -44,48 +45,79 @@ int hg_purge_begin(holog_store *s, uint32_t *out_below)
     return rc < 0 ? rc : hg_base_make(s);
 }
 
-static int is_among(const struct hg_buf *ids, uint32_t segment)
+static const struct hg_spared *spared(const struct hg_compaction *c, uint32_t segment)
 {
-    const uint32_t *id = (const uint32_t *)(const void *)ids->data;
+    const struct hg_spared *x = (const struct hg_spared *)(const void *)c->spared->data;
 
-    for (size_t i = 0; i < ids->len / sizeof *id; i++) {
-        if (id[i] == segment)
-            return 1;
+    for (size_t i = 0; i < c->spared->len / sizeof *x; i++) {
+        if (x[i].segment == segment)
+            return &x[i];
     }
-    return 0;
+    return NULL;
 }
 
-static int left(holog_store *s, const struct hg_live_segment *g, const struct hg_buf *spared)
+static int left(const struct hg_compaction *c, const struct hg_live_segment *g)
 {
-    const char *why =
-        g->busy ? "values beside it are being written: repeat the purge later"
-        : is_among(spared, g->segment)
-            ? "a value beside it is too large to be moved: copy that to another store, "
-              "or delete it"
-            : "it came about while the purge was under way: repeat it";
+    const holog_store *s = c->store;
+    const struct hg_spared *x = spared(c, g->segment);
     char name[HG_FILE_NAME_MAX];
 
     hg_segment_name(name, g->segment, (enum hg_segment_kind)g->kind);
-    return hg_error(HOLOG_E_BUSY, "%s/%s still has what nobody can ask for; %s", s->dir, name, why);
+    if (g->busy || x == NULL)
+        return hg_error(HOLOG_E_BUSY, "%s/%s still has what nobody can ask for; %s", s->dir, name,
+                        g->busy ? "values beside it are being written: repeat the purge later"
+                                : "it came about while the purge was under way: repeat it");
+    if (x->kind == HG_KIND_FRAMES)
+        return hg_error(HOLOG_E_BUSY,
+                        "%s/%s still has what nobody can ask for; its %llu bytes cannot be written "
+                        "anew with a budget of %llu: repeat the purge with one of %llu",
+                        s->dir, name, (unsigned long long)x->bytes,
+                        (unsigned long long)s->opts.budget_bytes, 4 * (unsigned long long)x->bytes);
+    return hg_error(
+        HOLOG_E_BUSY,
+        "%s/%s still has what nobody can ask for; a value of %llu bytes beside it is too "
+        "large to be moved (at most a quarter of the budget, and 256 MiB: %llu): repeat "
+        "the purge with a larger budget, or save that value anew and delete this one",
+        s->dir, name, (unsigned long long)x->bytes, (unsigned long long)hg_compact_value_max(s));
 }
 
-int hg_purge_end(holog_store *s, uint32_t below, const struct hg_buf *spared, uint32_t waiting)
+/* Who has the store open in another process may read files that were replaced, for as long as compact.c says. */
+static int wait_for_readers(const struct hg_compaction *c)
+{
+    const holog_compact_options *o = c->opts;
+    struct hg_io *io = c->store->io;
+    uint32_t waiting = 0;
+    int rc = hg_compact_unlink(c->store, &waiting);
+
+    while (rc == HOLOG_OK && waiting > 0) {
+        if (o->progress != NULL && o->progress(o->progress_ctx, 0, waiting, "files that are read"))
+            return hg_error(HOLOG_E_CANCELED,
+                            "%s: the purge was canceled while %u replaced files waited for readers "
+                            "in other processes",
+                            c->store->dir, (unsigned)waiting);
+        io->ops->sleep_ns(io, READERS_POLL_NS);
+        rc = hg_compact_unlink(c->store, &waiting);
+    }
+    return rc;
+}
+
+int hg_purge_end(const struct hg_compaction *c)
 {
     struct hg_buf marks = { 0 };
     const struct hg_live_segment *g;
-    int rc = hg_live_mark_unasked(s, below, &marks);
+    int rc = hg_log_sync(c->store->log);
 
+    /* Those whose writers have given up since are cut, and settled below. */
+    hg_log_extents_retire(c->store->log);
+    if (rc == HOLOG_OK)
+        rc = hg_live_mark_unasked(c->store, c->purge_below, &marks);
     g = (const struct hg_live_segment *)(const void *)marks.data;
     for (size_t i = 0; i < marks.len / sizeof *g && rc == HOLOG_OK; i++) {
         if (g[i].unasked)
-            rc = left(s, &g[i], spared);
+            rc = left(c, &g[i]);
+        else if (g[i].kind == HG_KIND_EXTENTS && g[i].segment < c->purge_below)
+            rc = hg_log_extent_settle(c->store->log, g[i].segment);
     }
     hg_buf_release(&marks);
-    if (rc == HOLOG_OK && waiting > 0)
-        rc = hg_error(
-            HOLOG_E_BUSY,
-            "%s: other processes are reading; %u replaced files stay until a later purge, or "
-            "until the store is opened for writing when nobody reads",
-            s->dir, (unsigned)waiting);
-    return rc;
+    return rc < 0 ? rc : wait_for_readers(c);
 }

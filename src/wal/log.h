@@ -210,6 +210,10 @@ HG_MUST_CHECK int hg_log_extents_open(struct hg_log *log, struct hg_buf *out); /
 /* Values to come go to segments to come. Returns the first id that these can have: those with lower ones are closed when
  * their room is released and synced. */
 uint32_t hg_log_extents_leave(struct hg_log *log);
+/* Closes those now, which else the next sync of extents does: their files are cut to what is used. */
+void hg_log_extents_retire(struct hg_log *log);
+/* What was cut off one that is closed does not come back after a power cut. A failure poisons the log. */
+HG_MUST_CHECK int hg_log_extent_settle(struct hg_log *log, uint32_t segment);
 
 /* ---- edits (lock not held; log_edit.c) ----------------------------------------------------------*/
 

@@ -329,6 +329,27 @@ uint32_t hg_log_extents_leave(struct hg_log *log)
     return next;
 }
 
+void hg_log_extents_retire(struct hg_log *log)
+{
+    lock(log);
+    retire_idle(log);
+    unlock(log);
+}
+
+int hg_log_extent_settle(struct hg_log *log, uint32_t segment)
+{
+    struct hg_file *f = NULL;
+    int rc = hg_files_get(log->files, segment, HG_KIND_EXTENTS, &f);
+
+    if (rc < 0)
+        return rc;
+    rc = log->io->ops->fdatasync(f);
+    hg_files_put(log->files, segment);
+    if (rc < 0)
+        poison(log, rc);
+    return rc;
+}
+
 static struct hg_ext_seg *begin_write(struct hg_log *log, uint32_t segment, int durable,
                                       unsigned *out_gen)
 {

@@ -237,6 +237,97 @@ Test(purge, what_a_tag_or_a_view_holds_stays_until_it_does_not)
     box_end(&box);
 }
 
+struct during {
+    holog_writer *writer; /* gives up at the first call */
+    holog_store *reader;  /* is closed at the first that waits for it */
+    int cancel;           /* then, instead */
+    unsigned waited;
+};
+
+static int while_it_lasts(void *ctx, uint64_t done, uint64_t total, const char *unit)
+{
+    struct during *d = ctx;
+
+    (void)done;
+    holog_writer_abort(d->writer);
+    d->writer = NULL;
+    if (strcmp(unit, "files that are read") != 0)
+        return 0;
+    cr_assert_gt(total, 0u);
+    d->waited++;
+    if (d->cancel)
+        return 1;
+    OK(holog_close(d->reader));
+    d->reader = NULL;
+    return 0;
+}
+
+static int purge_with(struct during *d)
+{
+    const holog_compact_options o = { .struct_size = sizeof o,
+                                      .flags = HOLOG_COMPACT_PURGE,
+                                      .progress = while_it_lasts,
+                                      .progress_ctx = d };
+
+    return holog_compact(box.store, &o, NULL);
+}
+
+Test(purge, files_that_somebody_reads_are_waited_for)
+{
+    struct during d = { .cancel = 1 };
+    holog_options o;
+
+    begin();
+    save_some("go", 2000);
+    save_some("keep", 1000);
+    o = box.opts;
+    o.flags = HOLOG_OPEN_READONLY;
+    OK(holog_open(box.dir, &o, &d.reader));
+    OK(holog_delete_all(box.store, "go", NULL));
+    forget();
+    FAILS(HOLOG_E_CANCELED, purge_with(&d), "waited for readers");
+    cr_assert_gt(traces_of_some(2000), 0u);
+    d.cancel = 0;
+    OK(purge_with(&d));
+    cr_assert_eq(d.waited, 2u);
+    cr_assert_eq(traces_of_some(2000), 0u);
+    has_some("keep", 1000);
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
+Test(purge, a_writer_that_gives_up_meanwhile_leaves_nothing)
+{
+    enum {
+        LEN = 700000
+    };
+    uint8_t *data = malloc(LEN);
+    struct during d = { 0 };
+
+    cr_assert_not_null(data);
+    value_fill(data, LEN, 77);
+    begin();
+    save_some("go", 2000);
+    save_some("keep", 1000);
+    OK(holog_writer_open(box.store, "w", 0, 0, &d.writer));
+    OK(holog_writer_write(d.writer, data, LEN));
+    OK(holog_delete_all(box.store, "go", NULL));
+    forget();
+    FAILS(HOLOG_E_BUSY, compact(HOLOG_COMPACT_PURGE), "are being written");
+    save_some("go", 2000); /* so that there is something to move */
+    save_some("keep", 1000);
+    OK(holog_delete_all(box.store, "go", NULL));
+    forget();
+    OK(purge_with(&d));
+    cr_assert_null(d.writer);
+    cr_assert_eq(traces(LEN, 77), 0u);
+    cr_assert_eq(traces_of_some(2000), 0u);
+    has_some("keep", 1000);
+    box_same_after_reopen(&box);
+    box_end(&box);
+    free(data);
+}
+
 /* No more is replaced than has to be. */
 Test(purge, large_values_that_live_as_a_whole_are_left_where_they_are)
 {
@@ -274,7 +365,8 @@ Test(purge, what_cannot_be_moved_is_named)
     save_some("keep", 1000);
     OK(holog_delete(box.store, "go", NULL));
     forget();
-    FAILS(HOLOG_E_BUSY, compact(HOLOG_COMPACT_PURGE), "too large to be moved");
+    FAILS(HOLOG_E_BUSY, compact(HOLOG_COMPACT_PURGE),
+          "a value of 2560000 bytes beside it is too large");
     cr_assert_gt(traces(LARGE, 1), 0u);
     OK(holog_delete(box.store, "giant", NULL));
     forget();

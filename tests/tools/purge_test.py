@@ -60,6 +60,21 @@ class Purge(Case):
         self.holog("rm", "-r", "--purge", "--forget", self.store, "patient")
         self.gone("patient")
 
+    def test_nor_is_what_stays_under_another_path(self):
+        self.holog("tag", self.store, "before")
+        self.holog("mv", self.store, "patient", "moved")
+        done = self.holog("rm", "-r", "--purge", "--forget", self.store, "moved", status=FAILED)
+        self.assertRegex(done.message, 'moved: tag "before" holds it, as patient/[0-7]')
+        self.holog("tag", self.store, "--delete", "before")
+        self.holog("cp", self.store, "moved/1", "keep/copy")
+        self.holog("ln", self.store, "moved", "link")
+        done = self.holog("rm", "--purge", "--forget", self.store, "link/1", status=FAILED)
+        self.assertIn("link/1: keep/copy is a copy that shares its bytes", done.message)
+        done = self.holog("rm", "--purge", "--forget", self.store, "link/1", "keep/copy")
+        self.assertRegex(done.text, "^purged: [0-9]+ segments, .*, gone; what lives in them takes ")
+        self.assertEqual(self.in_files(self.values["patient/1"]), 0)
+        self.assertEqual(self.load("moved/3"), self.values["patient/3"])
+
     def test_a_tag_without_it_is_in_nobodys_way(self):
         self.holog("rm", "-r", self.store, "patient")
         self.holog("tag", self.store, "after")
@@ -81,6 +96,7 @@ class Purge(Case):
         self.assertGreater(self.in_files(self.values["patient/1"]), 0)
         done = self.holog("compact", "--purge", self.store, "--json").json()
         self.assertTrue(done["purge"])
+        self.assertGreater(done["segments_removed"], 1)
         self.gone("patient")
 
     def test_copies_in_quarantine_are_mentioned(self):
