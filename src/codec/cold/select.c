@@ -93,6 +93,7 @@ static int add_strips(struct choice *w)
     uint8_t codec = w->profile == HG_PROFILE_FAST ? HG_CODEC_LZ4 : HG_CODEC_ZSTD;
     struct hg_cold_plan plain = { HG_FILTER_NONE, codec, terms_of[w->profile].write_level, 0, 0 };
     struct hg_cold_plan shuffled = { HG_FILTER_SHUFFLE, codec, plain.level, 0, 0 };
+    struct hg_cold_plan bits = { HG_FILTER_BITSHUFFLE, codec, plain.level, 0, 0 };
     struct hg_cold_array sample;
     const uint8_t *elements = NULL;
     int rc = hg_cold_take_strips(w->c, w->a, w->raw, &sample, &elements);
@@ -101,6 +102,8 @@ static int add_strips(struct choice *w)
         rc = add_coded(w, &sample, elements, &plain);
     if (rc == HOLOG_OK && w->a->size > 1)
         rc = add_coded(w, &sample, elements, &shuffled);
+    if (rc == HOLOG_OK && w->profile == HG_PROFILE_ARCHIVE)
+        rc = add_coded(w, &sample, elements, &bits);
     return rc;
 }
 
@@ -228,12 +231,14 @@ static int keep_cheaper(struct hg_buf *out, size_t begin, size_t at, uint64_t *b
     return 1;
 }
 
-/* The first two, and then the first of LZ that is not among them. */
-static unsigned to_be_tried(const struct hg_cold_candidate *list, unsigned count, unsigned *tried)
+/* The first two, and then the first of LZ that is not among them; where time costs nothing all of LZ. */
+static unsigned to_be_tried(const struct choice *w, unsigned tried[HG_COLD_CANDIDATES])
 {
+    unsigned most = w->profile == HG_PROFILE_ARCHIVE ? HG_COLD_CANDIDATES : TRIED;
+    const struct hg_cold_candidate *list = w->list;
     unsigned n = 0;
 
-    for (unsigned i = 0; i < count && n < TRIED; i++)
+    for (unsigned i = 0; i < w->count && n < most; i++)
         if (i < 2 || list[i].plan.codec != HG_CODEC_LITERALS)
             tried[n++] = i;
     return n;
@@ -284,9 +289,24 @@ static int pays_in_part(const struct choice *w, const struct hg_cold_plan *p, co
     return rc;
 }
 
+/* Where LZ is cheapest: which of its plans is at one level says little of another. */
+static int try_hardest(const struct choice *w, const unsigned *tried, unsigned n, struct trial *t)
+{
+    int rc = HOLOG_OK;
+
+    for (unsigned i = 0; rc == HOLOG_OK && i < n; i++) {
+        struct hg_cold_plan p = w->list[tried[i]].plan;
+        if (p.codec != HG_CODEC_ZSTD)
+            continue;
+        p.level = terms_of[w->profile].rich_level;
+        rc = try_plan(w, &p, t);
+    }
+    return rc;
+}
+
 static int try_plans(struct choice *w, struct trial *t)
 {
-    unsigned tried[TRIED];
+    unsigned tried[HG_COLD_CANDIDATES];
     int8_t level = terms_of[w->profile].pack_level;
     unsigned n;
     int rc = hg_cold_weigh(w->c, w->profile, w->a, w->raw, w->list, &w->count);
@@ -295,7 +315,7 @@ static int try_plans(struct choice *w, struct trial *t)
         return rc;
     if (lz_pays(w))
         level = terms_of[w->profile].rich_level;
-    n = to_be_tried(w->list, w->count, tried);
+    n = to_be_tried(w, tried);
     rc = try_plan(w, &w->list[0].plan,
                   t); /* what a writer does: higher levels are not always smaller */
     for (unsigned i = 0; rc == HOLOG_OK && i < n; i++) {
@@ -309,6 +329,8 @@ static int try_plans(struct choice *w, struct trial *t)
         if (rc == HOLOG_OK && pays)
             rc = try_plan(w, &p, t);
     }
+    if (rc == HOLOG_OK && w->profile == HG_PROFILE_ARCHIVE && t->plan.codec == HG_CODEC_ZSTD)
+        rc = try_hardest(w, tried, n, t);
     return rc;
 }
 

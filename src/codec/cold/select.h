@@ -18,7 +18,8 @@
 enum hg_profile {
     HG_PROFILE_FAST,    /* lz4 alone */
     HG_PROFILE_DEFAULT, /* zstd 3; of what repeats a lot 9 when compacted */
-    HG_PROFILE_ARCHIVE, /* time costs nothing; compacted with zstd 9, of what repeats a lot with 22 */
+    HG_PROFILE_ARCHIVE, /* time costs nothing: compacted with all plans, and those of LZ again with zstd 22 where one of
+                           them is cheapest */
     HG_PROFILES
 };
 
@@ -27,7 +28,7 @@ struct hg_cold_candidate {
     uint64_t bytes; /* estimated */
     uint64_t cost;  /* bytes, with the price of time */
 };
-#define HG_COLD_CANDIDATES 10
+#define HG_COLD_CANDIDATES 11
 
 /* The plans that are possible, the cheapest first; returns how many. HOLOG_E_INVAL: no array that can be coded;
  * HOLOG_E_NOMEM. */
