@@ -28,7 +28,8 @@ double cpu_seconds(void);
 
 enum ours_how {
     OURS_WRITE,   /* as a writer does: a plan by estimate, kept from tile to tile */
-    OURS_COMPACT, /* as a compaction does: the best of three, profile archive */
+    OURS_COMPACT, /* as a compaction does: the best of three */
+    OURS_ARCHIVE, /* and where the setting "compression" says so */
     OURS_FAST,
     OURS_HOWS
 };

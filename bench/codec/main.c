@@ -63,17 +63,20 @@ static void judge(enum target target, const struct figures *ours, const struct f
     char words[160];
     const struct figures *w = &ours[OURS_WRITE];
     const struct figures *c = &ours[OURS_COMPACT];
+    const struct figures *a = &ours[OURS_ARCHIVE];
 
     if (best > 0) {
         double floor = target == NO_TARGET || target == LABELS ? 0.99 : wanted[target];
-        (void)snprintf(words, sizeof words, "compacted %.3f x the best Blosc, at least %.2f",
-                       c->ratio / best, floor);
-        verdict(c->ratio >= floor * best, words);
+        (void)
+            snprintf(words, sizeof words,
+                     "archived %.3f x the best Blosc, at least %.2f (compacted by default %.3f x)",
+                     a->ratio / best, floor, c->ratio / best);
+        verdict(a->ratio >= floor * best, words);
     }
     if (target == MICROSCOPY && best > 0) {
-        (void)snprintf(words, sizeof words, "written %.3f x the best Blosc, at least 1.06",
-                       w->ratio / best);
-        verdict(w->ratio >= 1.06 * best, words);
+        (void)snprintf(words, sizeof words, "compacted %.3f x the best Blosc, at least 1.06",
+                       c->ratio / best);
+        verdict(c->ratio >= 1.06 * best, words);
         (void)snprintf(
             words, sizeof words,
             "encodes %.2f x, decodes %.2f x Blosc zstd-5 bytes; at least 3, 0.5 (goal 0.7)",
@@ -87,14 +90,14 @@ static void judge(enum target target, const struct figures *ours, const struct f
         verdict(w->preview[3] <= 0.022 && w->preview[2] <= 0.07 && w->preview[1] <= 0.25, words);
     }
     if (target == LABELS) {
-        (void)snprintf(words, sizeof words, "compacted %.0f x, at least 270", c->ratio);
-        verdict(c->ratio >= 270, words);
+        (void)snprintf(words, sizeof words, "archived %.0f x, at least 270", a->ratio);
+        verdict(a->ratio >= 270, words);
     }
 }
 
 static int measure(const char *name, const struct tiles *t, enum target target)
 {
-    static const char *const hows[] = { "written", "compacted", "fast" };
+    static const char *const hows[] = { "written", "compacted", "archived", "fast" };
     struct figures ours[OURS_HOWS] = { { 0 } };
     struct figures five = { 0 };
     struct figures now;
@@ -104,7 +107,7 @@ static int measure(const char *name, const struct tiles *t, enum target target)
     for (unsigned i = 0; i < rounds;
          i++) { /* one after the other: a noisy neighbour hits them all */
         for (int how = 0; how < OURS_HOWS; how++) {
-            if (how == OURS_COMPACT && i > 0)
+            if (how == OURS_ARCHIVE && i > 0)
                 continue;
             if (ours_measure(t, (enum ours_how)how, &now) < 0)
                 return -1;

@@ -27,8 +27,9 @@ static int encode(struct hg_coder *c, const struct tiles *t, enum ours_how how,
     for (size_t i = 0; rc == 0 && i < t->count; i++) {
         const uint8_t *raw = t->at + i * t->bytes;
         blocks[i].len = 0;
-        if (how == OURS_COMPACT)
-            rc = hg_cold_compact(c, HG_PROFILE_ARCHIVE, &t->of, raw, NULL, &blocks[i]);
+        if (how == OURS_COMPACT || how == OURS_ARCHIVE)
+            rc = hg_cold_compact(c, how == OURS_COMPACT ? HG_PROFILE_DEFAULT : HG_PROFILE_ARCHIVE,
+                                 &t->of, raw, how == OURS_COMPACT ? &habit : NULL, &blocks[i]);
         else
             rc = hg_cold_write(c, how == OURS_FAST ? HG_PROFILE_FAST : HG_PROFILE_DEFAULT, &t->of,
                                raw, &habit, &blocks[i]);

@@ -24,6 +24,10 @@
  * wait: they go on beyond the limit, and opts.log is told once what holds the bytes. holog_stats has all of this in
  * numbers.
  *
+ * How hard it tries is the setting "compression" (holog_config), of what is compacted from then on: "default"; "fast": LZ4,
+ * read at twice the speed and up to twice as large; "archive": every codec, and its highest level where bytes repeat,
+ * which is a hundred times slower. What was compacted before stays as it is until it is compacted again.
+ *
  * A purge (HOLOG_COMPACT_PURGE) is a compaction that goes to the last byte: when it returns HOLOG_OK, no segment has anything
  * of a value or record that nobody could ask for when it was called. It begins new segments, and writes a base; then
  * frame segments are replaced, compressed segments that have records of those, and of extents and compressed values the

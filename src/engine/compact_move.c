@@ -397,12 +397,33 @@ static uint64_t capacity_for(uint64_t bytes)
     return HG_ALIGN_UP(bytes + bytes / 8 + (UINT64_C(16) << 20), (uint64_t)HG_BLOCK);
 }
 
+static const struct {
+    const char *name;
+    enum hg_profile profile;
+} compressions[] = { { "default", HG_PROFILE_DEFAULT },
+                     { "fast", HG_PROFILE_FAST },
+                     { "archive", HG_PROFILE_ARCHIVE } };
+
+int hg_compression_of(const char *value)
+{
+    for (int i = 0; i < (int)(sizeof compressions / sizeof compressions[0]); i++)
+        if (strcmp(value, compressions[i].name) == 0)
+            return i;
+    return -1;
+}
+
+const char *hg_compression_name(int compression)
+{
+    return compressions[compression].name;
+}
+
 static int write_segment(struct mover *m, struct hg_hwp_info *info)
 {
+    int compression = __atomic_load_n(&m->s->compression, __ATOMIC_RELAXED);
     int rc = hg_log_cold_header(m->s->log, capacity_for(m->c->bytes), &m->header);
 
     if (rc == HOLOG_OK)
-        rc = hg_hwp_create(m->s->io, &m->header, HG_PROFILE_DEFAULT, &m->writer);
+        rc = hg_hwp_create(m->s->io, &m->header, compressions[compression].profile, &m->writer);
     if (rc == HOLOG_OK)
         rc = write_all(m);
     if (rc == HOLOG_OK)

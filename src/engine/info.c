@@ -186,7 +186,8 @@ static void fixed_value(holog_store *s, size_t i, char *out, size_t size)
 
 /* These have a value also where nobody has set one. */
 static const char *const rules[] = { "retention.commits", "retention.age_s", "retention.bytes",
-                                     "pins.max_age_s",    "pins.max_bytes",  HG_CONSERVATION_KEY };
+                                     "pins.max_age_s",    "pins.max_bytes",  HG_CONSERVATION_KEY,
+                                     HG_COMPRESSION_KEY };
 #define N_RULES (sizeof rules / sizeof rules[0])
 
 static size_t rule_of(const char *key)
@@ -212,6 +213,8 @@ static size_t rule_value(const holog_store *s, size_t i, char *out, size_t size)
 
     if (strcmp(rules[i], HG_CONSERVATION_KEY) == 0)
         return (size_t)snprintf(out, size, "%s", hg_conservation_name(s->conservation));
+    if (strcmp(rules[i], HG_COMPRESSION_KEY) == 0)
+        return (size_t)snprintf(out, size, "%s", hg_compression_name(s->compression));
     if (r->bytes_live && strcmp(rules[i], "retention.bytes") == 0)
         return (size_t)snprintf(out, size, "live");
     if (values[i] == UINT64_MAX)
@@ -285,6 +288,10 @@ int holog_config(holog_store *store, const char *key, const char *value, char *o
     } else if (strcmp(key, HG_CONSERVATION_KEY) == 0) {
         if (hg_conservation_mode(value) < 0)
             return hg_error(HOLOG_E_INVAL, "%s: \"%s\" is none of off, track, enforce", key, value);
+    } else if (strcmp(key, HG_COMPRESSION_KEY) == 0) {
+        if (hg_compression_of(value) < 0)
+            return hg_error(HOLOG_E_INVAL, "%s: \"%s\" is none of fast, default, archive", key,
+                            value);
     } else if (strncmp(key, "user.", 5) != 0 || key[5] == 0)
         return hg_error(HOLOG_E_INVAL, "no setting is called \"%s\" (your own begin with user.)",
                         key);

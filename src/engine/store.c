@@ -63,6 +63,8 @@ static void note_setting(holog_store *s, const struct hg_setting *e)
 
     if (strcmp(e->key, HG_CONSERVATION_KEY) == 0 && (mode = hg_conservation_mode(e->value)) >= 0)
         __atomic_store_n(&s->conservation, (enum hg_conservation)mode, __ATOMIC_RELAXED);
+    if (strcmp(e->key, HG_COMPRESSION_KEY) == 0 && (mode = hg_compression_of(e->value)) >= 0)
+        __atomic_store_n(&s->compression, mode, __ATOMIC_RELAXED);
 }
 
 int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *value,
@@ -101,6 +103,7 @@ int hg_setting_put(holog_store *s, const char *key, size_t key_len, const char *
 void hg_settings_release(holog_store *s)
 {
     s->conservation = HG_CONSERVE_TRACK;
+    s->compression = 0;
     while (s->settings != NULL) {
         struct hg_setting *e = s->settings;
         s->settings = e->next;

@@ -119,6 +119,10 @@ enum hg_conservation {
 #define HG_CONSERVATION_KEY "conservation"
 int hg_conservation_mode(const char *value); /* enum hg_conservation; -1: it is none */
 const char *hg_conservation_name(enum hg_conservation mode);
+/* What the setting "compression" says of what is compacted from then on; codec/cold/select.h has the profiles. */
+#define HG_COMPRESSION_KEY "compression"
+int hg_compression_of(const char *value); /* 0: the default; -1: it is none */
+const char *hg_compression_name(int compression);
 struct hg_delta_counters { /* since open; log lock */
     uint64_t updates[5];   /* by kind; [0]: all */
     uint64_t bytes, violations;
@@ -223,6 +227,7 @@ struct holog_store {
 #define HG_FOLD_WISHES 64u
     struct hg_buf fold_wishes;         /* fold.c's: objects that may be folded soon */
     enum hg_conservation conservation; /* atomic: as set; written under the lock */
+    int compression;                   /* the same; 0: the default */
     struct hg_keeper keeper;
     struct hg_base base;
     struct hg_scheduler sched; /* its own lock */

@@ -592,3 +592,54 @@ Test(compact, files_that_readers_may_read_stay_and_are_counted)
     has_churned(5);
     box_end(&box);
 }
+
+/* Of words, which LZ finds again the better the harder it looks. */
+static void save_words(void)
+{
+    static const char *const words[] = {
+        "cells ", "nuclei ", "of the ", "plate ", "well ", "and "
+    };
+    const size_t len = 300 * KIB;
+    char *text = malloc(len + 16);
+    uint32_t r = 1;
+    size_t n = 0;
+
+    cr_assert_not_null(text);
+    while (n < len) {
+        r = r * 1664525u + 1013904223u;
+        n += (size_t)snprintf(text + n, 16, "%s", words[(r >> 16) % 6]);
+        if (r >> 28 == 0)
+            n += (size_t)snprintf(text + n, 16, "%u", r >> 24);
+    }
+    OK(holog_save(box.store, "words", text, len, HOLOG_REPLACE, NULL));
+    free(text);
+}
+
+Test(compact, how_hard_it_tries_is_a_setting_of_the_store)
+{
+    static const char *const settings[] = { "fast", "default", "archive" };
+    uint64_t bytes[3];
+    char value[16];
+
+    for (unsigned i = 0; i < 3; i++) {
+        begin();
+        OK(holog_config(box.store, "compression", NULL, value, sizeof value));
+        cr_assert_str_eq(value, "default");
+        OK(holog_config(box.store, "compression", settings[i], NULL, 0));
+        FAILS(HOLOG_E_INVAL, holog_config(box.store, "compression", "9", NULL, 0),
+              "\"9\" is none of fast, default, archive");
+        save_words();
+        churn(2); /* behind it: what is written to is not moved */
+        box_reopen(&box);
+        OK(holog_config(box.store, "compression", NULL, value, sizeof value));
+        cr_assert_str_eq(value, settings[i]);
+        compact(HOLOG_COMPACT_ALL);
+        cr_assert_gt(report.values, 0u);
+        bytes[i] = report.added_bytes;
+        box_same_after_reopen(&box);
+        box_end(&box);
+    }
+    cr_assert(bytes[0] > bytes[1] && bytes[1] > bytes[2], "%llu, %llu, %llu",
+              (unsigned long long)bytes[0], (unsigned long long)bytes[1],
+              (unsigned long long)bytes[2]);
+}

@@ -321,8 +321,9 @@ static void configure(void)
     static const char *const settings[][4] = { { "retention.commits", "5", "30", "all" },
                                                { "retention.bytes", "all", "live", "5000" },
                                                { "conservation", "track", "off", "enforce" },
+                                               { "compression", "fast", "default", "archive" },
                                                { "user.x", "1", "2", "3" } };
-    const char *const *s = settings[below(4)];
+    const char *const *s = settings[below(5)];
 
     OK(holog_config(box.store, s[0], s[1 + below(3)], NULL, 0));
 }
