@@ -158,9 +158,10 @@ static int take_victims(struct hg_compaction *c, const struct hg_candidate *v, s
     for (size_t i = n; i-- > 0 && rc == HOLOG_OK && room > 0;) {
         const struct hg_live_segment *g = mark_of(c, v[i].segment);
         struct hg_segment_entry e = { .segment = g->segment, .kind = g->kind, .used = g->used };
-        if (!v[i].chosen || (dead && v[i].live > 0) ||
-            (live > 0 && live + v[i].live > c->round_bytes))
+        if (!v[i].chosen || (dead && v[i].live > 0))
             continue;
+        if (live > 0 && live + v[i].live > c->round_bytes)
+            break; /* nor what is older, though it may fit: then it would be moved before what it differs from */
         live += v[i].live;
         room--;
         rc = hg_buf_append(&c->victims, &e, sizeof e);
@@ -628,11 +629,15 @@ static int run_all(holog_store *s, const holog_compact_options *options, holog_c
     int dry = (options->flags & HOLOG_COMPACT_DRY_RUN) != 0;
     int purge = (options->flags & HOLOG_COMPACT_PURGE) != 0;
     struct hg_buf spared = { 0 };
-    struct hg_compaction c = {
-        .store = s, .opts = options, .spared = &spared, .round_bytes = ROUND_BYTES, .based = purge
-    };
+    struct hg_compaction c = { .store = s,
+                               .opts = options,
+                               .spared = &spared,
+                               .round_bytes = s->round_bytes,
+                               .based = purge };
     int rc = purge ? hg_purge_begin(s, &c.purge_below) : HOLOG_OK;
 
+    if (c.round_bytes == 0)
+        c.round_bytes = ROUND_BYTES;
     if (rc == HOLOG_OK) {
         do {
             rc = run_round(&c, r);

@@ -197,6 +197,8 @@ struct holog_store {
     uint32_t compacting; /* atomic; compact.c's: who is at it */
     uint64_t
         replaced_ns; /* atomic; when the last edit has left files to be unlinked; 0: there are none */
+    uint64_t
+        round_bytes; /* of a compaction that is asked for; 0: compact.c's (tests have little) */
     char dir[512];
     uint32_t inline_max;
     int pid;

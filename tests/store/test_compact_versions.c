@@ -114,6 +114,34 @@ Test(compact, a_version_is_a_difference_from_a_newer_one_that_was_moved_before)
     box_end(&box);
 }
 
+/* What is newer does not fit into the round any more; what is older would. */
+Test(compact, an_older_version_is_not_moved_before_the_newer_one)
+{
+    begin_with(1.1);
+    save_version(0, 1);
+    OK(holog_tag(box.store, "one", head(), 0));
+    OK(save_seed(box.store, "goes", 500 * KIB, 1, 0));
+    save_version(0, 2);
+    OK(save_seed(box.store, "beside", 500 * KIB, 2, 0));
+    OK(save_seed(box.store, "behind", 900 * KIB, 3, 0));
+    OK(holog_delete(box.store, "goes", NULL));
+    garbage(100);
+    let_go();
+    box.store->round_bytes = 1350 * KIB;
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_geq(report.values, 4u);
+    cr_assert_geq(report.segments_added, 2u);
+    cr_assert_lt(report.added_bytes, report.value_bytes - VERSION_BYTES * 9 / 10,
+                 "%llu bytes for %llu", (unsigned long long)report.added_bytes,
+                 (unsigned long long)report.value_bytes);
+    had_version("one", 0, 1);
+    has_version(0, 2);
+    box_same_after_reopen(&box);
+    had_version("one", 0, 1);
+    has_version(0, 2);
+    box_end(&box);
+}
+
 #define ELEMENTS (VERSION_BYTES / sizeof(uint16_t))
 #define ROW      512u
 
