@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/byteorder.h"
 #include "base/error.h"
+#include "codec/cold/box.h"
 #include "codec/cold/words.h"
 #include "compaction/hwp_writer.h"
 
@@ -23,7 +24,7 @@ static struct hg_hwp_habits *habits_of(struct hg_hwp_writer *w, uint64_t id)
 
 /* Elements less those of the base, as a block that is a difference takes them. */
 static int subtract(struct hg_hwp_writer *w, const struct hg_cold_array *a, const void *raw,
-                    const void *base, const uint8_t **out)
+                    const struct hg_cold_aid *aid, const uint8_t **out)
 {
     size_t bytes = hg_cold_raw_bytes(a);
     uint8_t *words;
@@ -35,38 +36,38 @@ static int subtract(struct hg_hwp_writer *w, const struct hg_cold_array *a, cons
     other = words + bytes;
     if (a->kind == HG_ELEMENT_FLOAT) {
         hg_words_order_floats(raw, words, bytes / a->size, a->size);
-        hg_words_order_floats(base, other, bytes / a->size, a->size);
-        base = other;
+        hg_words_order_floats(aid->base, other, bytes / a->size, a->size);
     } else {
         memcpy(words, raw, bytes);
+        memcpy(other, aid->base, bytes);
     }
-    hg_words_subtract(words, base, bytes / a->size, a->size);
+    if (aid->box != NULL)
+        hg_cold_box_clear(a, aid->box, other);
+    hg_words_subtract(words, other, bytes / a->size, a->size);
     *out = words;
     return HOLOG_OK;
 }
 
 /* Which plan is best for the difference? In the place of the block at `begin`, if it becomes smaller by that. */
 static int try_difference(struct hg_hwp_writer *w, const struct hg_cold_array *a, const void *raw,
-                          const void *base, struct hg_hwp_habits *habits, size_t begin)
+                          const struct hg_cold_aid *aid, struct hg_cold_habit *habit, size_t begin)
 {
     static const struct hg_cold_plan plain = { .codec = HG_CODEC_ZSTD, .level = 3 };
-    struct hg_cold_aid aid = { .base = base, .base_len = hg_cold_raw_bytes(a), .difference = 1 };
     struct hg_cold_array words = *a;
     size_t at = w->blocks.len;
-    const struct hg_cold_plan *plan = &habits->difference.plan;
+    const struct hg_cold_plan *plan = &habit->plan;
     const uint8_t *less;
-    int rc = subtract(w, a, raw, base, &less);
+    int rc = subtract(w, a, raw, aid, &less);
 
     words.kind = HG_ELEMENT_SIGNED;
     if (rc == HOLOG_OK)
-        rc = hg_cold_compact(w->work->coder, w->profile, &words, less, &habits->difference,
-                             &w->blocks);
+        rc = hg_cold_compact(w->work->coder, w->profile, &words, less, habit, &w->blocks);
     if (rc < 0)
         return rc;
     w->blocks.len = at;
     if (plan->codec == HG_CODEC_RAW)
         plan = &plain; /* nothing but blocks of one element so far */
-    rc = hg_cold_encode(w->work->coder, a, raw, plan, &aid, &w->blocks);
+    rc = hg_cold_encode(w->work->coder, a, raw, plan, aid, &w->blocks);
     if (rc < 0)
         return rc;
     if (w->blocks.len - at < at - begin) {
@@ -78,6 +79,30 @@ static int try_difference(struct hg_hwp_writer *w, const struct hg_cold_array *a
     return HOLOG_OK;
 }
 
+/* Where most of a box is new, it may have nothing to do with the base: two kinds of noise are more than one. */
+static int is_remade(const struct hg_cold_array *a, const void *raw, const void *base,
+                     struct hg_cold_box *out)
+{
+    size_t changed = hg_cold_box_of_changes(a, raw, base, out);
+    size_t n = changed > 0 ? hg_cold_box_elements(a, out) : 0;
+
+    return changed > n / 2 && n * a->size < hg_cold_raw_bytes(a);
+}
+
+static int try_differences(struct hg_hwp_writer *w, const struct hg_cold_array *a, const void *raw,
+                           const void *base, struct hg_hwp_habits *habits, size_t begin)
+{
+    struct hg_cold_aid aid = { .base = base, .base_len = hg_cold_raw_bytes(a), .difference = 1 };
+    struct hg_cold_habit fresh = { 0 }; /* there are few of these */
+    struct hg_cold_box box;
+    int rc = try_difference(w, a, raw, &aid, &habits->difference, begin);
+
+    if (rc < 0 || !is_remade(a, raw, base, &box))
+        return rc;
+    aid.box = &box;
+    return try_difference(w, a, raw, &aid, &fresh, begin);
+}
+
 static int code_tile(struct hg_hwp_writer *w, const struct hg_cold_array *a, const void *raw,
                      const void *base, struct hg_hwp_habits *habits)
 {
@@ -85,7 +110,7 @@ static int code_tile(struct hg_hwp_writer *w, const struct hg_cold_array *a, con
     int rc = hg_cold_compact(w->work->coder, w->profile, a, raw, &habits->plain, &w->blocks);
 
     if (rc == HOLOG_OK && base != NULL)
-        rc = try_difference(w, a, raw, base, habits, begin);
+        rc = try_differences(w, a, raw, base, habits, begin);
     return rc;
 }
 

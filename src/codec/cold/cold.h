@@ -66,6 +66,12 @@ struct hg_cold_plan {
     uint8_t levels; /* lifted at most, 1 to HG_COLD_LEVELS */
 };
 
+/* From lo to below hi, on each axis. */
+struct hg_cold_box {
+    uint32_t lo[HG_COLD_RANK_MAX];
+    uint32_t hi[HG_COLD_RANK_MAX];
+};
+
 /* What else a block is made with, and is needed again to read it. NULL, 0: none. */
 struct hg_cold_aid {
     const void *base; /* DICT: none. PREFIX: bytes before. difference: as many as the block's */
@@ -73,6 +79,8 @@ struct hg_cold_aid {
     const struct hg_dict *dict;
     int difference; /* elements less those of the base, mod 2^bits; if they are the same, the block is a reference.
                        Only asked on writing */
+    const struct hg_cold_box
+        *box; /* of a difference: in it the base counts as zero (box.h). Only asked on writing */
 };
 
 /* Bytes of it. 0: it is none that can be coded (HG_COLD_RAW_MAX, a size or kind that there is not, an axis of 0). */
@@ -93,7 +101,8 @@ HG_MUST_CHECK int hg_cold_encode(struct hg_coder *c, const struct hg_cold_array 
 #define HG_COLD_SPLIT      0x04
 #define HG_COLD_MEANS      0x08 /* low bands are the array, smaller: previews are possible */
 #define HG_COLD_AIDED      0x10 /* the head has the hash of a base or dictionary */
-#define HG_COLD_FLAGS      0x1F
+#define HG_COLD_BOXED      0x20 /* in a box, which part 0 begins with, there is no base */
+#define HG_COLD_FLAGS      0x3F
 
 struct hg_cold_part {
     uint32_t len;

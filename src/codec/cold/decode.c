@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/cold/bands.h"
+#include "codec/cold/box.h"
 #include "codec/cold/cold.h"
 #include "codec/cold/load.h"
 #include "codec/cold/split.h"
@@ -25,6 +26,7 @@ struct job {
     const struct hg_cold_parts *parts;
     const struct hg_cold_aid *aid;
     uint8_t *out;
+    struct hg_cold_box *box; /* in which there is no base; known once part 0 was opened */
 };
 
 static int damaged(const char *what, uint64_t n)
@@ -43,6 +45,21 @@ static int open_part(const struct job *j, unsigned i, struct hg_reader *out)
         return damaged("the hash is not that of its bytes, of part", i);
     *out = (struct hg_reader){ j->parts->at[i], p->len };
     return HOLOG_OK;
+}
+
+/* In front of part 0. */
+static int get_box(const struct job *j, struct hg_reader *r)
+{
+    const uint8_t *at;
+    int rc = HOLOG_OK;
+
+    if (!(j->h->flags & HG_COLD_BOXED))
+        return HOLOG_OK;
+    rc = hg_reader_take(r, (size_t)8 * j->h->array.rank, &at);
+    if (rc < 0)
+        return rc;
+    hg_cold_box_get(&j->h->array, at, j->box);
+    return hg_cold_box_fits(&j->h->array, j->box) ? HOLOG_OK : HOLOG_E_CORRUPT;
 }
 
 /* Nothing may be left. Damage below has no detail yet. */
@@ -148,6 +165,9 @@ static int get_one_part(const struct job *j)
 
     if (rc < 0)
         return rc;
+    rc = get_box(j, &r);
+    if (rc < 0)
+        return close_part(rc, 0, &r);
     switch (j->h->filter) {
     case HG_FILTER_NONE: rc = get_bytes(j, &r); break;
     case HG_FILTER_SHUFFLE: rc = get_shuffled(j, &r); break;
@@ -201,6 +221,8 @@ static int get_lifted(const struct job *j, unsigned count, unsigned stop, void *
         if (rc < 0)
             return rc;
         if (part == 0)
+            rc = get_box(j, &r);
+        if (rc == HOLOG_OK && part == 0)
             rc = get_limits(j, &r, t);
         for (unsigned i = 0; rc == HOLOG_OK && i < n; i++)
             rc = get_unit(j, &units[i], &r, t->words);
@@ -261,9 +283,12 @@ int hg_cold_decode(struct hg_coder *c, const struct hg_cold_head *h,
                    size_t cap)
 {
     static const struct hg_cold_aid none;
-    struct job j = { c, h, parts, aid != NULL ? aid : &none, out };
+    struct hg_cold_box box = { { 0 }, { 0 } };
+    struct job j = { c, h, parts, aid != NULL ? aid : &none, out, &box };
+    struct hg_cold_aid known = *j.aid;
     int rc;
 
+    known.box = &box;
     if (cap < h->raw_bytes)
         return hg_error(HOLOG_E_INVAL, "a cold block of %zu bytes does not go into %zu",
                         h->raw_bytes, cap);
@@ -271,7 +296,7 @@ int hg_cold_decode(struct hg_coder *c, const struct hg_cold_head *h,
     if (rc == HOLOG_OK)
         rc = h->filter >= HG_FILTER_LIFT26 ? get_all_levels(&j) : get_one_part(&j);
     if (rc == HOLOG_OK)
-        rc = hg_cold_unload(c, h, out, j.aid->base);
+        rc = hg_cold_unload(c, h, out, &known);
     if (rc == HOLOG_OK && hg_hash64(out, h->raw_bytes) != h->raw_hash && !ANY_IS_RIGHT)
         rc = damaged("what comes out has not the hash it should; bytes:", h->raw_bytes);
     return rc;
@@ -336,7 +361,7 @@ int hg_cold_preview(struct hg_coder *c, const struct hg_cold_head *h,
                     const struct hg_cold_parts *parts, unsigned halvings, void *out, size_t cap)
 {
     static const struct hg_cold_aid none;
-    struct job j = { c, h, parts, &none, out };
+    struct job j = { c, h, parts, &none, out, NULL };
     struct hg_cold_array shape;
     struct lifted t;
     unsigned count = 0;

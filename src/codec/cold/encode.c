@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "codec/cold/bands.h"
+#include "codec/cold/box.h"
 #include "codec/cold/cold.h"
 #include "codec/cold/filter.h"
 #include "codec/cold/load.h"
@@ -35,12 +36,15 @@ struct job {
 static int begin_parts(struct job *j)
 {
     const struct hg_cold_head *h = &j->head;
+    uint8_t box[HG_COLD_BOX_MAX];
     int rc;
 
     j->out->len = j->begin;
     j->head.head_bytes = hg_cold_head_bytes(h);
     rc = hg_buf_append_zeros(j->out, j->head.head_bytes);
     j->part = j->out->len;
+    if (rc == HOLOG_OK && (h->flags & HG_COLD_BOXED))
+        rc = hg_buf_append(j->out, box, hg_cold_box_put(&h->array, j->aid->box, box));
     return rc;
 }
 
@@ -70,7 +74,7 @@ static int put_bytes(struct job *j)
     struct hg_zstd_aid aid = { 0 };
     struct hg_stream_how how = { j->head.codec, j->plan->level, &aid };
     const uint8_t *from;
-    int rc = hg_cold_load(j->c, &j->head, j->raw, j->aid->base, &from);
+    int rc = hg_cold_load(j->c, &j->head, j->raw, j->aid, &from);
 
     if (j->head.codec == HG_CODEC_DICT)
         aid.dict = j->aid->dict;
@@ -88,7 +92,7 @@ static int put_shuffled(struct job *j)
     size_t n = j->head.raw_bytes / size;
     const uint8_t *from;
     uint8_t *plane;
-    int rc = hg_cold_load(j->c, &j->head, j->raw, j->aid->base, &from);
+    int rc = hg_cold_load(j->c, &j->head, j->raw, j->aid, &from);
 
     if (rc == HOLOG_OK)
         rc = hg_coder_room(j->c, HG_ROOM_PLANE, n, &plane);
@@ -106,7 +110,7 @@ static int put_bitshuffled(struct job *j)
     size_t eights = HG_ALIGN_DOWN(j->head.raw_bytes / size, (size_t)8) * size;
     const uint8_t *from;
     uint8_t *bits = NULL;
-    int rc = hg_cold_load(j->c, &j->head, j->raw, j->aid->base, &from);
+    int rc = hg_cold_load(j->c, &j->head, j->raw, j->aid, &from);
 
     if (rc == HOLOG_OK)
         rc = hg_coder_room(j->c, HG_ROOM_WORDS, j->head.raw_bytes, &bits);
@@ -123,7 +127,7 @@ static int put_predicted(struct job *j)
 {
     struct hg_unit u = hg_cold_whole(&j->head.array);
     struct hg_filtered f;
-    int rc = hg_cold_filter(j->c, &j->head, 0, j->raw, j->aid->base, &f);
+    int rc = hg_cold_filter(j->c, &j->head, 0, j->raw, j->aid, &f);
 
     return rc < 0 ? rc : put_unit(j, &u, f.words);
 }
@@ -158,7 +162,7 @@ static int put_levels(struct job *j, const struct hg_lift *l, const uint8_t *wor
 static int put_lifted(struct job *j)
 {
     struct hg_filtered f;
-    int rc = hg_cold_filter(j->c, &j->head, j->plan->levels, j->raw, j->aid->base, &f);
+    int rc = hg_cold_filter(j->c, &j->head, j->plan->levels, j->raw, j->aid, &f);
 
     if (rc == HOLOG_OK)
         rc = begin_parts(j);
@@ -206,6 +210,8 @@ static void plan_head(struct job *j, unsigned filter, unsigned codec)
         j->head.flags |=
             codec == HG_CODEC_SAME ? HG_COLD_AIDED : HG_COLD_AIDED | HG_COLD_DIFFERENCE;
         j->head.aid_hash = hg_hash64(j->aid->base, j->head.raw_bytes);
+        if (codec != HG_CODEC_SAME && j->aid->box != NULL)
+            j->head.flags |= HG_COLD_BOXED;
     }
     if (codec == HG_CODEC_DICT || codec == HG_CODEC_PREFIX)
         j->head.flags |= HG_COLD_AIDED;
@@ -251,7 +257,8 @@ static int check_plan(const struct hg_cold_array *a, const struct hg_cold_plan *
                         p->filter, p->codec, p->axes, p->levels);
     if ((p->codec == HG_CODEC_DICT && aid->dict == NULL) ||
         (p->codec == HG_CODEC_PREFIX && aid->base == NULL) ||
-        (aid->difference && (aid->base == NULL || aid->base_len != hg_cold_raw_bytes(a))))
+        (aid->difference && (aid->base == NULL || aid->base_len != hg_cold_raw_bytes(a))) ||
+        (aid->box != NULL && (!aid->difference || !hg_cold_box_fits(a, aid->box))))
         return hg_error(HOLOG_E_INVAL, "no cold block: what it needs, with codec %u, is not there",
                         p->codec);
     return HOLOG_OK;

@@ -91,10 +91,10 @@ static int lift(struct hg_coder *c, struct hg_cold_head *h, unsigned levels, con
 }
 
 int hg_cold_filter(struct hg_coder *c, struct hg_cold_head *h, unsigned levels, const void *raw,
-                   const void *base, struct hg_filtered *out)
+                   const struct hg_cold_aid *aid, struct hg_filtered *out)
 {
     const uint8_t *from;
-    int rc = hg_cold_load(c, h, raw, base, &from);
+    int rc = hg_cold_load(c, h, raw, aid, &from);
 
     if (rc < 0)
         return rc;

@@ -14,8 +14,10 @@ struct hg_filtered {
     uint64_t range;
 };
 
-/* Elements through the filter of the head. Of a lift, at most `levels` deep, the head learns its parts and flags. */
+/* Elements through the filter of the head. Of a lift, at most `levels` deep, the head learns its parts and flags. aid: only of
+ * a difference. */
 HG_MUST_CHECK int hg_cold_filter(struct hg_coder *c, struct hg_cold_head *h, unsigned levels,
-                                 const void *raw, const void *base, struct hg_filtered *out);
+                                 const void *raw, const struct hg_cold_aid *aid,
+                                 struct hg_filtered *out);
 
 #endif

@@ -115,7 +115,8 @@ static int check_sense(const struct hg_cold_head *h)
         (h->filter < HG_FILTER_UP && (h->flags & HG_COLD_SPLIT)) ||
         ((h->flags & HG_COLD_WIDE) && h->array.size == 8) ||
         (lifts && h->array.size == 1 && !(h->flags & HG_COLD_WIDE)) ||
-        ((h->flags & HG_COLD_MEANS) && (h->flags & HG_COLD_DIFFERENCE)))
+        ((h->flags & HG_COLD_MEANS) && (h->flags & HG_COLD_DIFFERENCE)) ||
+        ((h->flags & HG_COLD_BOXED) && (!(h->flags & HG_COLD_DIFFERENCE) || h->array.rank == 0)))
         return damaged("flags that do not go with its filter:", h->flags);
     if (h->filter != HG_FILTER_NONE &&
         (h->codec == HG_CODEC_CONST || h->codec == HG_CODEC_DICT || h->codec >= HG_CODEC_SAME))

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "codec/cold/box.h"
 #include "codec/cold/words.h"
 #include "holog/error.h"
 
@@ -19,26 +20,31 @@ int hg_cold_is_signed(const struct hg_cold_array *a, unsigned flags)
     return a->kind != HG_ELEMENT_UNSIGNED || (flags & HG_COLD_DIFFERENCE);
 }
 
-/* The base as words, if it must be turned; `room` has another use. */
-static int load_base(struct hg_coder *c, const struct hg_cold_head *h, const void *base,
-                     enum hg_room room, const uint8_t **out)
+/* The base as words: itself, or the room VALUES. */
+static int load_base(struct hg_coder *c, const struct hg_cold_head *h,
+                     const struct hg_cold_aid *aid, const uint8_t **out)
 {
     uint8_t *turned;
     int rc;
 
-    *out = base;
-    if (!takes_ordered(h))
+    *out = aid->base;
+    if (!takes_ordered(h) && !(h->flags & HG_COLD_BOXED))
         return HOLOG_OK;
-    rc = hg_coder_room(c, room, h->raw_bytes, &turned);
+    rc = hg_coder_room(c, HG_ROOM_VALUES, h->raw_bytes, &turned);
     if (rc < 0)
         return rc;
-    hg_words_order_floats(base, turned, h->raw_bytes / h->array.size, h->array.size);
+    if (takes_ordered(h))
+        hg_words_order_floats(aid->base, turned, h->raw_bytes / h->array.size, h->array.size);
+    else
+        memcpy(turned, aid->base, h->raw_bytes);
+    if (h->flags & HG_COLD_BOXED)
+        hg_cold_box_clear(&h->array, aid->box, turned);
     *out = turned;
     return HOLOG_OK;
 }
 
 int hg_cold_load(struct hg_coder *c, const struct hg_cold_head *h, const void *raw,
-                 const void *base, const uint8_t **out)
+                 const struct hg_cold_aid *aid, const uint8_t **out)
 {
     size_t n = h->raw_bytes / h->array.size;
     const uint8_t *of_base;
@@ -56,7 +62,7 @@ int hg_cold_load(struct hg_coder *c, const struct hg_cold_head *h, const void *r
     else
         memcpy(turned, raw, h->raw_bytes);
     if (h->flags & HG_COLD_DIFFERENCE) {
-        rc = load_base(c, h, base, HG_ROOM_VALUES, &of_base);
+        rc = load_base(c, h, aid, &of_base);
         if (rc < 0)
             return rc;
         hg_words_subtract(turned, of_base, n, h->array.size);
@@ -66,14 +72,14 @@ int hg_cold_load(struct hg_coder *c, const struct hg_cold_head *h, const void *r
 }
 
 int hg_cold_unload(struct hg_coder *c, const struct hg_cold_head *h, void *elements,
-                   const void *base)
+                   const struct hg_cold_aid *aid)
 {
     size_t n = h->raw_bytes / h->array.size;
     const uint8_t *of_base;
     int rc;
 
     if (h->flags & HG_COLD_DIFFERENCE) {
-        rc = load_base(c, h, base, HG_ROOM_VALUES, &of_base);
+        rc = load_base(c, h, aid, &of_base);
         if (rc < 0)
             return rc;
         hg_words_add(elements, of_base, n, h->array.size);

@@ -226,7 +226,8 @@ Test(cold_damage, a_head_that_cannot_be_is_refused_by_name)
     } while (0)
     REFUSED(filter, HG_FILTERS, HOLOG_E_NOTSUP, "later version");
     REFUSED(codec, HG_CODECS, HOLOG_E_NOTSUP, "later version");
-    REFUSED(flags, 0x20, HOLOG_E_NOTSUP, "later version");
+    REFUSED(flags, 0x40, HOLOG_E_NOTSUP, "later version");
+    REFUSED(flags, HG_COLD_BOXED, HOLOG_E_CORRUPT, "flags");
     REFUSED(array.size, 3, HOLOG_E_CORRUPT, "shape");
     REFUSED(array.kind, HG_ELEMENT_KINDS, HOLOG_E_CORRUPT, "shape");
     REFUSED(array.n[0], 0, HOLOG_E_CORRUPT, "shape");

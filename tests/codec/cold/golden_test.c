@@ -80,6 +80,30 @@ Test(cold_golden, blocks_written_once_are_read)
     cr_assert_geq(each(judge_good), 14);
 }
 
+/* As golden/make.c has it. */
+Test(cold_golden, a_difference_without_a_base_in_a_box_is_read)
+{
+    struct hg_cold_array a = { 2, HG_ELEMENT_UNSIGNED, 2, { 40, 53 } };
+    struct hg_coder *c = kit_coder();
+    struct hg_buf b = read_file("7-4-2-0.boxed");
+    uint8_t *base = kit_array(&a, KIT_NOISE, 43);
+    uint8_t *other = kit_array(&a, KIT_NOISE, 42);
+    const struct hg_cold_aid aid = { .base = base, .base_len = hg_cold_raw_bytes(&a) };
+    uint8_t *out;
+    size_t n;
+
+    cr_assert_eq(kit_decode(c, &b, &aid, &out, &n), HOLOG_OK);
+    for (size_t i = 0; i < n / 2; i++) {
+        int is_in = i / 53 >= 5 && i / 53 < 30 && i % 53 >= 10 && i % 53 < 41;
+        cr_assert_eq(memcmp(out + 2 * i, (is_in ? other : base) + 2 * i, 2), 0, "element %zu", i);
+    }
+    free(out);
+    free(other);
+    free(base);
+    free(b.data);
+    hg_coder_destroy(c);
+}
+
 /* NAME.corrupt: damage; NAME.later: of a later version. */
 static int judge_bad(const char *name)
 {

@@ -3,6 +3,7 @@
  * `dict` begin with, into the two behind it. Run once, by hand: what is there stays, whatever the writer does later.
  *
  *   FILTER-CODEC-SIZE-KIND.good   40 x 53 elements (kit.h: KIT_NOISE, seed 42) through a plan
+ *   FILTER-CODEC-SIZE-KIND.boxed  a difference from seed 43; rows 5 to 29 and columns 10 to 40 of seed 42, without a base
  *   *.corrupt                     a bit flipped in the head, in a part, a block cut; hashes right and a stream wrong
  *   *.later                       a filter, a flag that no version has yet, in a head whose hash is right
  */
@@ -34,6 +35,28 @@ static void block(struct hg_coder *c, uint8_t filter, uint8_t codec, uint8_t siz
     out->len = 0;
     if (hg_cold_encode(c, &a, raw, &plan, NULL, out) < 0)
         abort();
+    free(raw);
+}
+
+static void boxed(struct hg_coder *c, struct hg_buf *out)
+{
+    struct hg_cold_array a = { 2, HG_ELEMENT_UNSIGNED, 2, { 40, 53 } };
+    struct hg_cold_plan plan = { HG_FILTER_LIFT26, HG_CODEC_LITERALS, 1, 2, 5 };
+    const struct hg_cold_box box = { { 5, 10 }, { 30, 41 } };
+    uint8_t *raw = kit_array(&a, KIT_NOISE, 43);
+    uint8_t *in_box = kit_array(&a, KIT_NOISE, 42);
+    uint8_t *base = kit_array(&a, KIT_NOISE, 43);
+    struct hg_cold_aid aid = {
+        .base = base, .base_len = hg_cold_raw_bytes(&a), .difference = 1, .box = &box
+    };
+
+    for (size_t y = 5; y < 30; y++)
+        memcpy(raw + 2 * (y * 53 + 10), in_box + 2 * (y * 53 + 10), (size_t)2 * 31);
+    out->len = 0;
+    if (hg_cold_encode(c, &a, raw, &plan, &aid, out) < 0)
+        abort();
+    free(base);
+    free(in_box);
     free(raw);
 }
 
@@ -107,6 +130,9 @@ int main(int argc, char **argv)
                        made[i][3]);
         save(argv[2], name, b.data, b.len);
     }
+    boxed(c, &b);
+    save(folder, "7-4-2-0.boxed", b.data, b.len);
+    save(argv[2], "7-4-2-0-boxed", b.data, b.len);
     bad(c);
     dictionary(argv[3]);
     hg_buf_release(&b);
