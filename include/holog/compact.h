@@ -38,7 +38,7 @@
  * What can still be asked for stays, and with it what it is made of:
  *   - what history, tags and open views hold: let it go first (holog_gc);
  *   - of a value that was changed in parts (holog_apply, regions of arrays), and of copies of it, the bytes that were
- *     replaced: save it anew as a whole first;
+ *   replaced: save it anew as a whole first;
  *   - of a commit that is kept, what the same commit had replaced again: it is kept as a whole;
  *   - names of paths and tags, messages and settings, which are no values.
  * Copies of damaged bytes in quarantine/ are not touched. Files are cut or unlinked; what the file system and the disk keep
