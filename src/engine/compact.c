@@ -696,8 +696,17 @@ int holog_compact(holog_store *s, const holog_compact_options *options,
     return rc;
 }
 
-/* A file system that gives much back at once makes commits wait for its journal: so it is given time. What is left when
- * somebody wants to go on is for the keeper, or for who compacts next. */
+/* Commits are slowed down for the room that files still take which are to go. */
+static int is_in_haste(holog_store *s)
+{
+    struct hg_estimate e;
+
+    hg_scheduler_estimate(s, &e);
+    return e.used + e.waiting > e.soft;
+}
+
+/* A file system that gives much back at once makes commits wait for its journal: so it is given time, as long as there is
+ * room. What is left when somebody wants to go on is for the keeper, or for who compacts next. */
 static int unlink_in_turn(holog_store *s, uint32_t *out_waiting)
 {
     uint64_t bytes = s->sched.on ? UNLINK_BYTES : UINT64_MAX;
@@ -706,7 +715,7 @@ static int unlink_in_turn(holog_store *s, uint32_t *out_waiting)
 
     *out_waiting = hg_log_removed(s->log);
     while (rc == HOLOG_OK && *out_waiting > 0 && *out_waiting < before) {
-        if (before != UINT32_MAX && hg_scheduler_rest(s, UNLINK_PAUSE))
+        if (before != UINT32_MAX && hg_scheduler_rest(s, is_in_haste(s) ? 0 : UNLINK_PAUSE))
             break;
         before = *out_waiting;
         rc = begin(s, TIDIES);

@@ -12,9 +12,11 @@
 
 #define COMMITS_DEFAULT 1000u
 #define AGE_S_DEFAULT   (7u * 24 * 3600)
-#define CHECK_EVERY     64u         /* commits */
-#define LATE_MIN        64u         /* commits that the horizon lags behind the rules, at least */
-#define GONE_BYTES      (64u << 10) /* of their keys at a time, about */
+#define CHECK_EVERY     64u /* commits */
+#define LATE_MIN        64u /* commits that the horizon lags behind the rules, at least */
+#define LATE_BYTES      (UINT64_C(16) << 20) /* unless they have ended so many bytes, and ... */
+#define LATE_SHARE      8u                   /* ... a part of what lives */
+#define GONE_BYTES      (64u << 10)          /* of their keys at a time, about */
 #define SWEEP_MIN       256u /* versions looked at at a time, at least: neighbours share a leaf */
 #define VERSION_BYTES   48u  /* of memory, in the past; about */
 #define SWEEP_RATIO     4u   /* for each version that a commit adds to the past */
@@ -163,13 +165,31 @@ static uint64_t horizon_by_memory(const holog_store *s, uint64_t horizon)
     return HG_MAX(horizon, hg_timeline_at(t, n - n / 4 * 3 - 1)->number);
 }
 
+/* Bytes of values, by which the horizon lags at most: a few commits may replace many, and what nobody may let go is no
+ * garbage to a compaction. Of that its cap leaves room for four segments. */
+static uint64_t late_bytes(const holog_store *s)
+{
+    uint64_t bytes = HG_MAX(s->sequenced.sums.live_value_bytes / LATE_SHARE,
+                            (uint64_t)s->recovered.super.extent_size_max / 4);
+
+    return HG_MAX(bytes, LATE_BYTES);
+}
+
+static uint64_t ended_so_far(const holog_store *s)
+{
+    size_t n = hg_timeline_count(&s->timeline);
+
+    return n == 0 ? 0 : hg_timeline_at(&s->timeline, n - 1)->ended_total;
+}
+
 static int is_due(const holog_store *s, uint64_t horizon)
 {
     const struct hg_timeline *t = &s->timeline;
     size_t n = hg_timeline_count(t);
     size_t i = hg_timeline_find(t, horizon);
 
-    return i != SIZE_MAX && i >= HG_MAX((size_t)LATE_MIN, n / 5);
+    return i != SIZE_MAX && (i >= HG_MAX((size_t)LATE_MIN, n / 5) ||
+                             hg_timeline_at(t, i)->ended_total - t->horizon_total >= late_bytes(s));
 }
 
 uint64_t hg_retention_pinned(const holog_view *v, uint64_t horizon, uint64_t horizon_total)
@@ -223,6 +243,7 @@ static int check_rules(holog_store *s)
     const struct hg_timeline *t = &s->timeline;
     uint64_t horizon = horizon_by_memory(s, hg_retention_horizon(s, &s->rules));
 
+    s->sweep.checked = ended_so_far(s);
     hg_retention_expire(s);
     if (!t->said && hg_timeline_count(t) > HG_UNSAID_MAX / 2)
         return hg_retention_move(s, first_to_say(s, s->keep.fn == NULL ? horizon : t->horizon), 0);
@@ -243,7 +264,8 @@ void hg_retention_step(holog_store *s)
 
     hg_error_get(&first);
     if (s->last_number % CHECK_EVERY ==
-        CHECK_EVERY - 1) /* not of this handle: it may be a short one */
+            CHECK_EVERY - 1 || /* not of this handle: it may be a short one */
+        ended_so_far(s) - s->sweep.checked >= late_bytes(s))
         rc = check_rules(s);
     if (is_letting_go(s))
         s->sweep.owed += 1 + SWEEP_RATIO * added;

@@ -100,6 +100,7 @@ struct hg_sweep {
         gone;      /* the keys of those that the step at work lets go of, each behind its length */
     uint64_t kept; /* versions in the past, after the last step */
     size_t owed;   /* versions to look at */
+    uint64_t checked; /* bytes that commits had ended when the rules were looked at last */
 };
 
 /* A condition beside the rules of retention (keep.c). */

@@ -247,6 +247,7 @@ Test(boxes, regions_of_compressed_chunks_and_of_their_versions_are_what_they_wer
     rng = test_seed();
     (void)fprintf(stderr, "# HOLOG_TEST_SEED=%llu\n", (unsigned long long)rng);
     begin(0);
+    OK(holog_config(box.store, "retention.bytes", "all", NULL, 0));
     for (size_t k = 0; k < KINDS; k++) {
         make_elements(k);
         raw += bytes_of(&kinds[k]);

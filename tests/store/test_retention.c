@@ -693,3 +693,24 @@ Test(retention, what_nobody_has_come_by_to_let_go_of_is_held_by_nobody)
     cr_assert_eq(held, 0, "%llu", (unsigned long long)held);
     free(value);
 }
+
+/* Six commits are fewer than the horizon may lag behind by; the bytes are not. */
+Test(retention, a_few_commits_that_replace_much_are_let_go_soon)
+{
+    uint64_t first = 0;
+
+    OK(holog_close(box.store));
+    remove_tree(box.dir);
+    box_make(&box);
+    box.opts.extent_segment_size_max = 1 << 20;
+    box_open(&box);
+    OK(holog_config(box.store, "retention.commits", "1", NULL, 0));
+    OK(save_seed(box.store, "v", 5000000, 0, 0));
+    OK(holog_ref(box.store, "HEAD", &first));
+    for (unsigned i = 1; i <= 6; i++)
+        OK(save_seed(box.store, "v", 5000000, i, HOLOG_REPLACE));
+    cr_assert(is_dropped(first));
+    box_reopen(&box);
+    cr_assert(is_dropped(first));
+    has_seed(box.store, "v", 5000000, 6);
+}
