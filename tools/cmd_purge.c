@@ -36,9 +36,16 @@ static int by_birth(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
+/* Chunks of arrays, and the documents of arrays and groups, are no entries of their own: they are found by the directory,
+ * which is copied and moved with them. That may refuse what would do: it has been changed since. */
+static bool may_have_bytes(uint32_t type, uint64_t size_bytes)
+{
+    return size_bytes > 0 || type == HOLOG_ARRAY || type == HOLOG_DIRECTORY;
+}
+
 static int add(struct purge *purge, const holog_stat_info *info, int operand)
 {
-    if (info->type == HOLOG_MISSING || info->size_bytes == 0)
+    if (!may_have_bytes(info->type, info->size_bytes) || info->segment == 0)
         return HOLOG_OK;
     if (purge->count == purge->room) {
         size_t room = purge->room == 0 ? 64 : 2 * purge->room;
@@ -100,7 +107,9 @@ static int collect(void *ctx, holog_view *view, const holog_entry *entry)
 {
     const struct collecting *c = ctx;
     holog_stat_info info = { .struct_size = sizeof info };
-    int rc = entry->size_bytes > 0 ? holog_view_stat(view, entry->path, &info) : HOLOG_OK;
+    int rc = may_have_bytes(entry->type, entry->size_bytes)
+                 ? holog_view_stat(view, entry->path, &info)
+                 : HOLOG_OK;
 
     return rc < 0 ? rc : add(c->purge, &info, c->operand);
 }
@@ -161,7 +170,8 @@ static int look_at_entry(void *ctx, holog_view *view, const holog_entry *entry)
     const struct birth *b;
     int rc;
 
-    if (!may_be_among(l->purge, entry->size_bytes))
+    if (!may_have_bytes(entry->type, entry->size_bytes) ||
+        !may_be_among(l->purge, entry->size_bytes))
         return HOLOG_OK;
     rc = holog_view_stat(view, entry->path, &info);
     b = find(l->purge, &info);
@@ -181,7 +191,7 @@ static int look_at_entry(void *ctx, holog_view *view, const holog_entry *entry)
 
 static int look_in(struct looking *l, holog_view *view)
 {
-    int rc = each_below(view, "/", look_at_entry, l);
+    int rc = l->purge->count > 0 ? each_below(view, "/", look_at_entry, l) : HOLOG_OK;
 
     if (l->status != EXIT_DONE)
         return l->status;

@@ -25,14 +25,14 @@
  * numbers.
  *
  * How hard it tries is the setting "compression" (holog_config), of what is compacted from then on: "default"; "fast": LZ4,
- * read at twice the speed and up to twice as large; "archive": every codec, and its highest level where bytes repeat,
- * which is a hundred times slower. What was compacted before stays as it is until it is compacted again.
+ * read at twice the speed and up to twice as large; "archive": more is tried, and the highest level where bytes
+ * repeat, which is a hundred times slower. What was compacted before stays as it is until it is compacted again.
  *
  * A purge (HOLOG_COMPACT_PURGE) is a compaction that goes to the last byte: when it returns HOLOG_OK, no segment has anything
  * of a value or record that nobody could ask for when it was called. It begins new segments, and writes a base; then
  * frame segments are replaced, compressed segments that have records of those, and of extents and compressed values the
  * segments that do not live as a whole: whatever that is worth. It waits for up to a minute for readers in other processes
- * to let go of the files that were replaced (progress is asked then, too, in "files that are read"). HOLOG_E_BUSY: something
+ * to let go of the files that were replaced (progress is asked then, too, in "files"; no other compaction goes on meanwhile). HOLOG_E_BUSY: something
  * has to stay; the message names the file, why, and what to do. Cut, or failed, it is begun anew by the next one.
  *
  * What can still be asked for stays, and with it what it is made of:

@@ -15,7 +15,6 @@
 #define READER_GRACE_NS \
     (60 * UINT64_C(1000000000))             /* readers in other processes have time to refresh */
 #define ROUND_BYTES   (UINT64_C(512) << 20) /* that live in the victims of one round */
-#define VALUE_MAX     (UINT64_C(256) << 20) /* a larger value stays where it is */
 #define BASE_COST_MIN ((uint64_t)16 << 10)  /* of a base and the segment that begins with it */
 #define BASE_SHARE    64u                   /* of what is used; and not with every round */
 #define BASE_GAIN     2u                    /* bytes of garbage for each byte of a base */
@@ -278,16 +277,12 @@ static int spare(struct hg_compaction *c, const struct hg_spared *which)
     return kept < n ? hg_buf_append(c->spared, which, sizeof *which) : HOLOG_OK;
 }
 
-uint64_t hg_compact_value_max(const holog_store *s)
-{
-    return HG_MIN((uint64_t)VALUE_MAX, s->opts.budget_bytes / 4);
-}
-
 /* What no output can hold stays where it is; so does a frame segment that the budget cannot. */
 static int spare_what_cannot_move(struct hg_compaction *c)
 {
     const struct hg_live_thing *t = (const struct hg_live_thing *)(const void *)c->live.things.data;
-    uint64_t value_max = hg_compact_value_max(c->store);
+    uint64_t quarter = c->store->opts.budget_bytes / 4;
+    uint64_t value_max = HG_MIN(HG_COMPACT_VALUE_MAX, quarter);
     int rc = HOLOG_OK;
 
     for (size_t i = 0; i < c->live.things.len / sizeof *t && rc == HOLOG_OK; i++) {
@@ -295,8 +290,7 @@ static int spare_what_cannot_move(struct hg_compaction *c)
         int is_piece = t[i].kind == HG_LIVE_PIECE;
         struct hg_spared one = { t[i].segment, v == NULL ? 0 : v->kind,
                                  is_piece || v == NULL ? t[i].value_len : v->used };
-        if (is_piece ? one.bytes > value_max
-                     : one.kind == HG_KIND_FRAMES && one.bytes > c->store->opts.budget_bytes / 4)
+        if (is_piece ? one.bytes > value_max : one.kind == HG_KIND_FRAMES && one.bytes > quarter)
             rc = spare(c, &one);
     }
     return rc;
@@ -702,7 +696,7 @@ static int is_in_haste(holog_store *s)
     struct hg_estimate e;
 
     hg_scheduler_estimate(s, &e);
-    return e.used + e.waiting > e.soft;
+    return e.used + e.waiting > e.held_soft;
 }
 
 /* A file system that gives much back at once makes commits wait for its journal: so it is given time, as long as there is

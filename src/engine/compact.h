@@ -78,8 +78,8 @@ static inline const struct hg_moving_run *hg_compact_runs(const struct hg_compac
     return (const struct hg_moving_run *)(const void *)c->runs.data;
 }
 
-/* What is above that is not moved, nor are the frames of a segment above a quarter of the budget. */
-uint64_t hg_compact_value_max(const holog_store *s);
+/* A larger value stays where it is; so does one above a quarter of the budget, and the frames of a segment above that. */
+#define HG_COMPACT_VALUE_MAX (UINT64_C(256) << 20)
 /* NULL: it is none. */
 const struct hg_segment_entry *hg_compact_victim(const struct hg_compaction *c, uint32_t segment);
 /* So many more bytes have been written, or read back. HOLOG_E_CANCELED. */

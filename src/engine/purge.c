@@ -68,17 +68,20 @@ static int left(const struct hg_compaction *c, const struct hg_live_segment *g)
                         g->busy ? "values beside it are being written: repeat the purge later"
                                 : "it came about while the purge was under way: repeat it");
     if (x->kind == HG_KIND_FRAMES)
-        return hg_error(HOLOG_E_BUSY,
-                        "%s/%s still has what nobody can ask for; its %llu bytes cannot be written "
-                        "anew with a budget of %llu: repeat the purge with one of %llu",
-                        s->dir, name, (unsigned long long)x->bytes,
-                        (unsigned long long)s->opts.budget_bytes, 4 * (unsigned long long)x->bytes);
+        if (x->bytes > HG_COMPACT_VALUE_MAX)
+            return hg_error(
+                HOLOG_E_BUSY,
+                "%s/%s still has what nobody can ask for; a value of %llu bytes beside it is "
+                "too large to be moved (256 MiB are not): save that value anew, and let this "
+                "one go",
+                s->dir, name, (unsigned long long)x->bytes);
     return hg_error(
         HOLOG_E_BUSY,
         "%s/%s still has what nobody can ask for; a value of %llu bytes beside it is too "
-        "large to be moved (at most a quarter of the budget, and 256 MiB: %llu): repeat "
-        "the purge with a larger budget, or save that value anew and delete this one",
-        s->dir, name, (unsigned long long)x->bytes, (unsigned long long)hg_compact_value_max(s));
+        "large to be moved with a budget of %llu: repeat the purge with one of %llu, or "
+        "save that value anew, and let this one go",
+        s->dir, name, (unsigned long long)x->bytes, (unsigned long long)s->opts.budget_bytes,
+        4 * (unsigned long long)x->bytes);
 }
 
 /* Who has the store open in another process may read files that were replaced, for as long as compact.c says. */
@@ -90,7 +93,7 @@ static int wait_for_readers(const struct hg_compaction *c)
     int rc = hg_compact_unlink(c->store, &waiting);
 
     while (rc == HOLOG_OK && waiting > 0) {
-        if (o->progress != NULL && o->progress(o->progress_ctx, 0, waiting, "files that are read"))
+        if (o->progress != NULL && o->progress(o->progress_ctx, 0, waiting, "files"))
             return hg_error(HOLOG_E_CANCELED,
                             "%s: the purge was canceled while %u replaced files waited for readers "
                             "in other processes",
@@ -116,7 +119,7 @@ int hg_purge_end(const struct hg_compaction *c)
         if (g[i].unasked)
             rc = left(c, &g[i]);
         else if (g[i].kind == HG_KIND_EXTENTS && g[i].segment < c->purge_below)
-            rc = hg_log_extent_settle(c->store->log, g[i].segment);
+            rc = hg_log_extent_sync(c->store->log, g[i].segment);
     }
     hg_buf_release(&marks);
     return rc < 0 ? rc : wait_for_readers(c);

@@ -260,15 +260,16 @@ void hg_retention_step(holog_store *s)
     struct holog_error_detail first;
     uint64_t kept = hg_index_count(s->sequenced.past);
     size_t added = (size_t)(kept > s->sweep.kept ? kept - s->sweep.kept : 0);
+    int by_bytes;
     int rc = HOLOG_OK;
 
     hg_error_get(&first);
-    if (s->last_number % CHECK_EVERY ==
-            CHECK_EVERY - 1 || /* not of this handle: it may be a short one */
-        ended_so_far(s) - s->sweep.checked >= late_bytes(s))
+    by_bytes = ended_so_far(s) - s->sweep.checked >= late_bytes(s);
+    if (by_bytes || s->last_number % CHECK_EVERY ==
+                        CHECK_EVERY - 1) /* not of this handle: it may be a short one */
         rc = check_rules(s);
     if (is_letting_go(s))
-        s->sweep.owed += 1 + SWEEP_RATIO * added;
+        s->sweep.owed += 1 + SWEEP_RATIO * added + (by_bytes ? SWEEP_MIN : 0u);
     if (rc == HOLOG_OK && s->sweep.owed >= SWEEP_MIN) {
         rc = hg_retention_sweep(s, s->sweep.owed);
         s->sweep.owed = 0;

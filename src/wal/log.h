@@ -213,7 +213,7 @@ uint32_t hg_log_extents_leave(struct hg_log *log);
 /* Closes those now, which else the next sync of extents does: their files are cut to what is used. */
 void hg_log_extents_retire(struct hg_log *log);
 /* What was cut off one that is closed does not come back after a power cut. A failure poisons the log. */
-HG_MUST_CHECK int hg_log_extent_settle(struct hg_log *log, uint32_t segment);
+HG_MUST_CHECK int hg_log_extent_sync(struct hg_log *log, uint32_t segment);
 
 /* ---- edits (lock not held; log_edit.c) ----------------------------------------------------------*/
 

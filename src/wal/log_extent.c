@@ -336,7 +336,7 @@ void hg_log_extents_retire(struct hg_log *log)
     unlock(log);
 }
 
-int hg_log_extent_settle(struct hg_log *log, uint32_t segment)
+int hg_log_extent_sync(struct hg_log *log, uint32_t segment)
 {
     struct hg_file *f = NULL;
     int rc = hg_files_get(log->files, segment, HG_KIND_EXTENTS, &f);

@@ -251,7 +251,7 @@ static int while_it_lasts(void *ctx, uint64_t done, uint64_t total, const char *
     (void)done;
     holog_writer_abort(d->writer);
     d->writer = NULL;
-    if (strcmp(unit, "files that are read") != 0)
+    if (strcmp(unit, "files") != 0)
         return 0;
     cr_assert_gt(total, 0u);
     d->waited++;

@@ -329,7 +329,8 @@ static int try_plans(struct choice *w, struct trial *t)
         if (rc == HOLOG_OK && pays)
             rc = try_plan(w, &p, t);
     }
-    if (rc == HOLOG_OK && w->profile == HG_PROFILE_ARCHIVE && t->plan.codec == HG_CODEC_ZSTD)
+    if (rc == HOLOG_OK && w->profile == HG_PROFILE_ARCHIVE && t->plan.codec == HG_CODEC_ZSTD &&
+        level != terms_of[w->profile].rich_level)
         rc = try_hardest(w, tried, n, t);
     return rc;
 }

@@ -18,8 +18,8 @@
 enum hg_profile {
     HG_PROFILE_FAST,    /* lz4 alone */
     HG_PROFILE_DEFAULT, /* zstd 3; of what repeats a lot 9 when compacted */
-    HG_PROFILE_ARCHIVE, /* time costs nothing: compacted with all plans, and those of LZ again with zstd 22 where one of
-                           them is cheapest */
+    HG_PROFILE_ARCHIVE, /* time costs nothing: compacted with all plans of LZ, too, and with zstd 22 where one of them is
+                           cheapest */
     HG_PROFILES
 };
 
