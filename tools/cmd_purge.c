@@ -114,15 +114,45 @@ static int collect(void *ctx, holog_view *view, const holog_entry *entry)
     return rc < 0 ? rc : add(c->purge, &info, c->operand);
 }
 
+/* A listing has paths without links: in the directory that `path` is in, those that begin with its name. */
+static int find_path(holog_view *view, const char *path, char **out)
+{
+    char directory[HOLOG_PATH_MAX + 1];
+    const char *slash = strrchr(path, '/');
+    const holog_entry *entry;
+    holog_cursor *cursor = NULL;
+
+    *out = NULL;
+    if (slash == NULL || slash[1] == 0 || (size_t)(slash - path) > HOLOG_PATH_MAX)
+        return HOLOG_OK;
+    memcpy(directory, path, (size_t)(slash - path));
+    directory[slash - path] = 0;
+    int rc = holog_view_list(view, directory, 0, slash + 1, NULL, &cursor);
+    while (rc == HOLOG_OK && *out == NULL && (rc = holog_cursor_next(cursor, &entry)) == HOLOG_OK) {
+        if (strcmp(entry->name, slash + 1) == 0) {
+            *out = strdup(entry->path);
+            rc = *out == NULL ? HOLOG_E_NOMEM : HOLOG_OK;
+        }
+    }
+    holog_cursor_close(cursor);
+    return rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR ? HOLOG_OK : rc;
+}
+
 static int collect_all(const struct args *args, holog_store *store, struct purge *purge)
 {
     holog_view *view = NULL;
     int rc = holog_view_open(store, &view);
 
+    purge->paths = calloc((size_t)args->operand_count, sizeof *purge->paths);
+    purge->operands = args->operand_count;
+    if (purge->paths == NULL)
+        rc = HOLOG_E_NOMEM;
     for (int i = 1; i < args->operand_count && rc == HOLOG_OK; i++) {
         struct collecting c = { purge, i };
         holog_stat_info info = { .struct_size = sizeof info };
-        rc = holog_view_stat(view, args->operands[i], &info);
+        rc = find_path(view, args->operands[i], &purge->paths[i]);
+        if (rc == HOLOG_OK)
+            rc = holog_view_stat(view, args->operands[i], &info);
         if (rc == HOLOG_E_NOENT || rc == HOLOG_E_NOTDIR)
             rc = HOLOG_OK; /* whoever deletes it is told */
         else if (rc == HOLOG_OK)
@@ -200,18 +230,22 @@ static int look_in(struct looking *l, holog_view *view)
 }
 
 /* An older version under the same path is none of what goes, and would stay as well. */
-static int look_for_paths(const struct args *args, holog_view *view, const char *tag)
+static int look_for_paths(const struct looking *l, holog_view *view)
 {
-    for (int i = 1; i < args->operand_count; i++) {
+    const struct args *args = l->args;
+
+    for (int i = 1; i < 2 * args->operand_count; i++) {
+        const char *path =
+            i < args->operand_count ? args->operands[i] : l->purge->paths[i - args->operand_count];
         holog_stat_info info = { .struct_size = sizeof info };
-        int rc = holog_view_stat(view, args->operands[i], &info);
+        int rc = path == NULL ? HOLOG_E_NOENT : holog_view_stat(view, path, &info);
         if (rc == HOLOG_OK && info.type != HOLOG_MISSING)
             return cli_fail_text(args,
                                  "%s: tag \"%s\" holds it, so that it would stay: delete the tag "
                                  "first ('holog tag %s --delete %s')",
-                                 args->operands[i], tag, args->operands[0], tag);
+                                 path, l->tag, args->operands[0], l->tag);
         if (rc < 0 && rc != HOLOG_E_NOENT && rc != HOLOG_E_NOTDIR)
-            return cli_fail(args, rc, args->operands[i]);
+            return cli_fail(args, rc, path);
     }
     return EXIT_DONE;
 }
@@ -236,7 +270,7 @@ static int look_at_tag(struct looking *l, holog_store *store, json_object *tag)
     int rc = holog_view_open_at(store, number, &view);
     if (rc < 0)
         return cli_fail(l->args, rc, l->tag);
-    int status = look_for_paths(l->args, view, l->tag);
+    int status = look_for_paths(l, view);
     if (status == EXIT_DONE)
         status = look_in(l, view);
     holog_view_close(view);
@@ -308,6 +342,9 @@ int purge_check(const struct args *args, holog_store *store, holog_txn *txn,
 
 void purge_end(struct purge *purge)
 {
+    for (int i = 0; i < purge->operands && purge->paths != NULL; i++)
+        free(purge->paths[i]);
+    free(purge->paths);
     free(purge->births);
 }
 

@@ -21,6 +21,8 @@ struct purge {
     struct birth *births; /* of what is to go */
     size_t count;
     size_t room;
+    char **paths; /* of each operand, without links on the way; NULL: as it was given */
+    int operands;
 };
 int purge_begin(const struct args *args, holog_store *store, struct purge *out);
 /* Of a transaction that has deleted all, before its commit: whether something else keeps the bytes. */
