@@ -49,6 +49,7 @@ static void setup(void)
     ops.open = failing_open;
     io->ops = &ops;
     box.opts.checkpoint_tail_mib = 1;
+    box.opts.no_compaction = 1; /* a base would have what a checkpoint lacks */
     OK(hg_store_open_io(io, &box.opts, &box.store));
 }
 
