@@ -113,7 +113,8 @@ static int let_it_compact(struct meanwhile *m)
         bench_sleep_until_ns(now + POLL_NS);
         if (holog_stats_get(m->store, &st) != HOLOG_OK)
             return bench_fail("holog: no statistics");
-        if (st.compaction_freed_bytes != freed || st.compaction_running_ns != 0)
+        if (st.compaction_freed_bytes != freed || st.compaction_running_ns != 0 ||
+            st.compaction_waiting_bytes != 0)
             last = bench_now_ns();
         freed = st.compaction_freed_bytes;
         if (freed > 0 && bench_now_ns() - last > DONE_NS)

@@ -19,8 +19,9 @@
 #define BASE_SHARE    64u                   /* of what is used; and not with every round */
 #define BASE_GAIN     2u                    /* bytes of garbage for each byte of a base */
 #define EDIT_ENTRY    32u                   /* bytes, at most, that name a segment in an EDIT */
-#define UNLINK_BYTES  (UINT64_C(64) << 20)  /* of files that go in one go, beside commits */
-#define UNLINK_PAUSE  UINT64_C(200000000)   /* ns until the next */
+#define UNLINK_BYTES  (UINT64_C(4) << 20)   /* of files that go in one step, beside commits */
+#define UNLINK_PAUSE  UINT64_C(20000000)    /* ns until the next */
+#define READERS_PAUSE UINT64_C(1000000000)  /* until it is looked again whether they are gone */
 
 /* ---- C1: what is to go ---------------------------------------------------------------------------*/
 
@@ -421,7 +422,7 @@ static int exchange(struct hg_compaction *c)
     return rc;
 }
 
-/* At least so many bytes of them, as long as there are some. */
+/* At least so many bytes of them, as long as there are some, or the name of one that is larger. 1: readers hold them. */
 static int unlink_some(holog_store *s, uint64_t bytes, uint32_t *out_waiting)
 {
     uint64_t since = __atomic_load_n(&s->replaced_ns, __ATOMIC_ACQUIRE);
@@ -431,9 +432,11 @@ static int unlink_some(holog_store *s, uint64_t bytes, uint32_t *out_waiting)
     *out_waiting = 0;
     if (rc < 0 || since == 0)
         return rc;
+    if (held)
+        hg_log_unlink_whole(s->log);
     if (held && s->io->ops->now_ns(s->io) - since < READER_GRACE_NS) {
         *out_waiting = hg_log_removed(s->log);
-        return HOLOG_OK;
+        return *out_waiting > 0;
     }
     rc = hg_log_unlink_removed(s->log, bytes);
     *out_waiting = rc == HOLOG_OK ? hg_log_removed(s->log) : 0;
@@ -445,7 +448,9 @@ static int unlink_some(holog_store *s, uint64_t bytes, uint32_t *out_waiting)
 
 int hg_compact_unlink(holog_store *s, uint32_t *out_waiting)
 {
-    return unlink_some(s, UINT64_MAX, out_waiting);
+    int rc = unlink_some(s, UINT64_MAX, out_waiting);
+
+    return rc < 0 ? rc : HOLOG_OK;
 }
 
 enum {
@@ -478,7 +483,13 @@ int hg_compact_is_on(const holog_store *s)
     return __atomic_load_n(&s->compacting, __ATOMIC_ACQUIRE) == COMPACTS;
 }
 
-static int tidy(holog_store *s, uint64_t bytes)
+static uint64_t step_of(const holog_store *s)
+{
+    return s->unlink_bytes != 0 ? s->unlink_bytes : UNLINK_BYTES;
+}
+
+/* ns until it is to be done again; 0: none is left. */
+static uint64_t tidy(holog_store *s, uint64_t bytes)
 {
     struct holog_error_detail before;
     uint32_t waiting = 1;
@@ -494,17 +505,21 @@ static int tidy(holog_store *s, uint64_t bytes)
     }
     if (rc < 0)
         hg_error_set(&before); /* the next open does it */
-    return rc < 0 || waiting != 0;
+    if (rc != HOLOG_OK)
+        return READERS_PAUSE;
+    return waiting > 0 ? UNLINK_PAUSE : 0;
 }
 
 int hg_compact_tidy(holog_store *s)
 {
-    return tidy(s, UINT64_MAX);
+    return tidy(s, UINT64_MAX) > 0;
 }
 
-int hg_compact_tidy_some(holog_store *s)
+uint64_t hg_compact_tidy_some(holog_store *s)
 {
-    return tidy(s, UNLINK_BYTES);
+    if (__atomic_load_n(&s->unlinking, __ATOMIC_RELAXED)) /* at a pace of its own */
+        return READERS_PAUSE;
+    return tidy(s, step_of(s));
 }
 
 static void count(struct hg_compaction *c, holog_compact_report *r)
@@ -690,37 +705,33 @@ int holog_compact(holog_store *s, const holog_compact_options *options,
     return rc;
 }
 
-/* Commits are slowed down for the room that files still take which are to go. */
-static int is_in_haste(holog_store *s)
-{
-    struct hg_estimate e;
-
-    hg_scheduler_estimate(s, &e);
-    return e.used + e.waiting > e.held_soft;
-}
-
 /* A file system that gives much back at once makes commits wait for its journal: so it is given time, as long as there is
  * room. What is left when somebody wants to go on is for the keeper, or for who compacts next. */
 static int unlink_in_turn(holog_store *s, uint32_t *out_waiting)
 {
-    uint64_t bytes = s->sched.on ? UNLINK_BYTES : UINT64_MAX;
-    uint32_t before = UINT32_MAX;
+    int failed = HOLOG_OK;
     int rc = HOLOG_OK;
 
     *out_waiting = hg_log_removed(s->log);
-    while (rc == HOLOG_OK && *out_waiting > 0 && *out_waiting < before) {
-        if (before != UINT32_MAX && hg_scheduler_rest(s, is_in_haste(s) ? 0 : UNLINK_PAUSE))
-            break;
-        before = *out_waiting;
+    __atomic_store_n(&s->unlinking, 1, __ATOMIC_RELAXED);
+    while (rc == HOLOG_OK && *out_waiting > 0) {
+        uint64_t bytes = UINT64_MAX;
+        if (s->sched.on)
+            bytes = hg_scheduler_unlink_step(s, UNLINK_PAUSE, step_of(s));
         rc = begin(s, TIDIES);
         if (rc < 0) { /* who compacts now does it */
             hg_error_clear();
-            return HOLOG_OK;
+            break;
         }
         rc = unlink_some(s, bytes, out_waiting);
         end(s);
+        if (rc < 0)
+            failed = rc;
+        else if (rc == HOLOG_OK && *out_waiting > 0 && hg_scheduler_rest(s, UNLINK_PAUSE))
+            break;
     }
-    return rc;
+    __atomic_store_n(&s->unlinking, 0, __ATOMIC_RELAXED);
+    return failed;
 }
 
 static void avoid_damage(holog_store *s)

@@ -174,8 +174,6 @@ static void move_horizon(holog_store *s)
         hg_error_clear(); /* nothing has gone; it is asked again */
 }
 
-#define UNLINK_PATIENCE_NS UINT64_C(1000000000)
-
 static void run(void *arg)
 {
     holog_store *s = arg;
@@ -185,6 +183,7 @@ static void run(void *arg)
     while (!k->stop) {
         uint32_t seen = __atomic_load_n(&k->word, __ATOMIC_ACQUIRE);
         uint64_t patience;
+        uint64_t pause;
         if (k->version != NULL) {
             write_next(s);
             continue;
@@ -197,8 +196,9 @@ static void run(void *arg)
             continue;
         patience = hg_fold_patience(s);
         hg_log_unlock(s->log);
-        if (hg_compact_tidy_some(s))
-            patience = HG_MIN(patience, UNLINK_PATIENCE_NS);
+        pause = hg_compact_tidy_some(s);
+        if (pause > 0)
+            patience = HG_MIN(patience, pause);
         hg_cache_prepare(s->cache);
         s->io->ops->word_wait(s->io, &k->word, seen, patience);
         hg_log_lock(s->log);

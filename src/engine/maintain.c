@@ -118,17 +118,34 @@ static int verify_moved(struct hg_io *io, struct report *r)
     return rc < 0 && damaged ? HOLOG_OK : rc;
 }
 
+/* A writer may be compacting: of a reader it does not cut a file shorter that is open. NULL: there is no lock to be had, and
+ * what can be told without one is. */
+static struct hg_file *lock_as_reader(struct hg_io *io)
+{
+    struct hg_file *lock = NULL;
+    int rc = io->ops->open(io, HG_LOCK_NAME, 0, &lock);
+
+    if (rc == HOLOG_OK)
+        rc = io->ops->lock(lock, HG_LOCK_READERS, 1, 0);
+    if (rc < 0)
+        hg_error_clear();
+    return lock;
+}
+
 int hg_verify_io(struct hg_io *io, unsigned flags,
                  int (*each)(void *ctx, const holog_damage *damage), void *ctx,
                  holog_progress_fn progress, void *progress_ctx)
 {
     struct report r = { .each = each, .ctx = ctx };
+    struct hg_file *lock = lock_as_reader(io);
     int rc = hg_verify(io, flags, verify_cold, verify_base, on_damage, &r, progress, progress_ctx);
 
     if (rc == HOLOG_OK && (flags & HOLOG_VERIFY_QUICK) == 0)
         rc = verify_moved(io, &r);
     if (rc == HOLOG_OK && r.damaged)
         rc = hg_error(HOLOG_E_CORRUPT, "%s is damaged", io->root);
+    if (lock != NULL)
+        (void)io->ops->close(lock); /* only read from */
     return rc;
 }
 

@@ -29,6 +29,12 @@ static void look(struct hg_pace *p, const struct hg_pace_facts *f)
     p->since_ns = f->now_ns;
 }
 
+/* Bytes/s. */
+static double needed(const struct hg_pace *p, const struct hg_pace_facts *f)
+{
+    return 2 * (double)f->left * (double)p->speed / (double)f->room;
+}
+
 static uint64_t tune(const struct hg_pace *p, const struct hg_pace_facts *f)
 {
     double need;
@@ -37,7 +43,7 @@ static uint64_t tune(const struct hg_pace *p, const struct hg_pace_facts *f)
         return p->limit;
     if (f->room == 0 || f->now_ns - p->quiet_ns >= QUIET_NS)
         return 0;
-    need = 2 * (double)f->left * (double)p->speed / (double)f->room;
+    need = needed(p, f);
     return need > (double)(UINT64_MAX / 2) ? 0 : HG_MAX(FLOOR, (uint64_t)need);
 }
 
@@ -67,4 +73,16 @@ uint64_t hg_pace_take(struct hg_pace *p, uint64_t bytes, const struct hg_pace_fa
     p->fill = 0;
     p->last_ns = (f->now_ns + owed) | 1; /* what flows in until then has gone */
     return owed;
+}
+
+uint64_t hg_pace_step(struct hg_pace *p, uint64_t ns, uint64_t floor, const struct hg_pace_facts *f)
+{
+    double bytes;
+
+    look(p, f);
+    p->last_ns = f->now_ns | 1;
+    if (f->room == 0)
+        return UINT64_MAX;
+    bytes = needed(p, f) * (double)ns / (double)SECOND;
+    return bytes >= (double)f->left ? HG_MAX(floor, f->left) : HG_MAX(floor, (uint64_t)bytes);
 }

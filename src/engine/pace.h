@@ -24,11 +24,16 @@ struct hg_pace {
 struct hg_pace_facts {
     uint64_t now_ns;
     uint64_t written; /* by commits, since any time */
-    uint64_t left;    /* bytes of this round to be read and written yet */
+    uint64_t left;    /* bytes of this round to be read and written yet, or to go */
     uint64_t room;    /* bytes that commits may write before the limit is near; 0: it is */
 };
 
 /* So many bytes were read or written: how long to wait, in ns. */
 uint64_t hg_pace_take(struct hg_pace *p, uint64_t bytes, const struct hg_pace_facts *f);
+
+/* For what goes in steps: how many of the bytes that are left in the one that takes so many ns, at least floor; UINT64_MAX:
+ * there is no room. Not on one that bytes are taken from. */
+uint64_t hg_pace_step(struct hg_pace *p, uint64_t ns, uint64_t floor,
+                      const struct hg_pace_facts *f);
 
 #endif

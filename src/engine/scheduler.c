@@ -434,14 +434,29 @@ static void nap(holog_store *s, uint64_t ns)
     }
 }
 
+uint64_t hg_scheduler_unlink_step(holog_store *s, uint64_t ns, uint64_t floor)
+{
+    struct hg_scheduler *c = &s->sched;
+    double amp = s->recovered.super.space_amp_milli / 1000.0;
+    struct hg_pace_facts f = { .now_ns = s->io->ops->now_ns(s->io) };
+    struct hg_estimate e;
+    uint64_t cap;
+
+    hg_scheduler_estimate(s, &e);
+    cap = (uint64_t)((double)(e.needed + e.allowance) * amp);
+    f.written = __atomic_load_n(&c->appended, __ATOMIC_RELAXED);
+    f.left = e.waiting;
+    f.room = cap - HG_MIN(cap, e.used + e.waiting); /* they are on the disk, too */
+    hg_mutex_lock(s->io, &c->lock);
+    f.room = c->is_full ? 0 : f.room;
+    hg_mutex_unlock(s->io, &c->lock);
+    return hg_pace_step(&c->unlinks, ns, floor, &f);
+}
+
 int hg_scheduler_rest(holog_store *s, uint64_t ns)
 {
-    const struct hg_scheduler *c = &s->sched;
-
-    if (__atomic_load_n(&c->appended, __ATOMIC_RELAXED) <
-        __atomic_load_n(&c->soft_at, __ATOMIC_RELAXED)) /* or commits wait for what comes next */
-        nap(s, ns);
-    return is_cancelled(c);
+    nap(s, ns);
+    return is_cancelled(&s->sched);
 }
 
 static void pace(holog_store *s, uint64_t bytes)

@@ -63,21 +63,22 @@ struct hg_scheduler {
     uint64_t begun_ns;        /* atomic: of that; 0: there is none */
     uint64_t moving;          /* atomic: what its output may take */
 
-    struct hg_mutex lock;  /* for all below */
-    int known;             /* there has been a mark: */
-    struct hg_round last;  /* the newest, with what the round has done taken off */
-    uint64_t looked_at;    /* appended at the last look */
-    uint64_t looked_sums;  /* sums then */
-    uint64_t let_go;       /* bytes by which sums have fallen since open */
-    uint64_t look_after;   /* bytes that come or go before the next one */
-    uint64_t least;        /* bytes of segments, at any look since open */
-    uint64_t retry_at;     /* appended and let go: no mark before that */
-    uint64_t backoff;      /* bytes */
-    int last_code;         /* of the failure told last */
-    struct hg_buf avoided; /* uint32_t: segments in which damage has ended a round */
-    int is_run;            /* the last step has done something */
-    int is_full;           /* a commit has found the disk full */
-    struct hg_pace pace;   /* of the thread alone */
+    struct hg_mutex lock;   /* for all below */
+    int known;              /* there has been a mark: */
+    struct hg_round last;   /* the newest, with what the round has done taken off */
+    uint64_t looked_at;     /* appended at the last look */
+    uint64_t looked_sums;   /* sums then */
+    uint64_t let_go;        /* bytes by which sums have fallen since open */
+    uint64_t look_after;    /* bytes that come or go before the next one */
+    uint64_t least;         /* bytes of segments, at any look since open */
+    uint64_t retry_at;      /* appended and let go: no mark before that */
+    uint64_t backoff;       /* bytes */
+    int last_code;          /* of the failure told last */
+    struct hg_buf avoided;  /* uint32_t: segments in which damage has ended a round */
+    int is_run;             /* the last step has done something */
+    int is_full;            /* a commit has found the disk full */
+    struct hg_pace pace;    /* of the thread alone; what a round reads and writes */
+    struct hg_pace unlinks; /* the same; files that go */
     uint64_t runs, rounds, marks, moved,
         freed; /* atomic, all counters: written by one, read by many */
     uint64_t forced, forced_moved;
@@ -129,6 +130,9 @@ void hg_scheduler_saw(holog_store *s, const struct hg_round *r);
 void hg_scheduler_worked(const struct hg_compaction *c);
 /* So many bytes were read or written. 1: the round is to end. */
 int hg_scheduler_progress(struct hg_compaction *c, uint64_t bytes);
+/* Bytes of replaced files that should go now, if it is asked again in so many ns: at least floor, more the nearer commits
+ * come to the cap; UINT64_MAX: all. */
+uint64_t hg_scheduler_unlink_step(holog_store *s, uint64_t ns, uint64_t floor);
 /* The background waits. 1: it is to end. */
 int hg_scheduler_rest(holog_store *s, uint64_t ns);
 

@@ -200,6 +200,8 @@ struct holog_store {
         replaced_ns; /* atomic; when the last edit has left files to be unlinked; 0: there are none */
     uint64_t
         round_bytes; /* of a compaction that is asked for; 0: compact.c's (tests have little) */
+    uint64_t unlink_bytes; /* of files that go in one step; 0: compact.c's (tests have little) */
+    uint32_t unlinking;    /* atomic; the compactor lets files go, step by step */
     char dir[512];
     uint32_t inline_max;
     int pid;
@@ -408,9 +410,10 @@ HG_MUST_CHECK int hg_value_target(holog_store *s, const struct hg_locator *loc, 
 /* Files that compactions have replaced go, unless a reader in another process may be reading them; *out_waiting: how
  * many wait. */
 HG_MUST_CHECK int hg_compact_unlink(holog_store *s, uint32_t *out_waiting);
-/* The same for who has nothing else to do. 1: it is to be looked at again. */
+/* The same for who has nothing else to do. 1: it is to be done again. */
 int hg_compact_tidy(holog_store *s);
-int hg_compact_tidy_some(holog_store *s); /* a few at a time: commits go on beside it */
+/* One step of it, which commits beside it do not notice. Returns ns until the next; 0: none is left. */
+uint64_t hg_compact_tidy_some(holog_store *s);
 int hg_compact_is_on(
     const holog_store *s); /* between its mark and its edit nothing may be folded */
 

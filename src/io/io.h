@@ -51,6 +51,7 @@ struct hg_file_info {
     uint64_t size_bytes;
     uint32_t direct;    /* 1: transfers bypass the page cache; buffer, offset, length aligned */
     uint32_t dio_align; /* bytes; buffers, offsets, lengths when direct; 1 otherwise */
+    uint64_t links;     /* names that it has; 0: it ends with the last who has it open */
     const char *why_buffered; /* reason when HG_OPEN_DIRECT was asked and not given; else NULL */
 };
 

@@ -339,6 +339,7 @@ static int px_info(struct hg_file *file, struct hg_file_info *out_info)
         .size_bytes = (uint64_t)st.st_size,
         .direct = f->dio_align != 0,
         .dio_align = f->dio_align != 0 ? f->dio_align : 1,
+        .links = st.st_nlink,
         .why_buffered = f->why_buffered,
     };
     return HOLOG_OK;

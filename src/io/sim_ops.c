@@ -156,7 +156,8 @@ static int op_info(struct hg_file *file, struct hg_file_info *out_info)
         return rc;
     *out_info = (struct hg_file_info){ .size_bytes = node_of(f)->data->size,
                                        .direct = f->direct,
-                                       .dio_align = f->direct ? SIM_DIO_ALIGN : 1 };
+                                       .dio_align = f->direct ? SIM_DIO_ALIGN : 1,
+                                       .links = node_of(f)->links };
     return HOLOG_OK;
 }
 

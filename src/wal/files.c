@@ -226,14 +226,16 @@ static void put_slot(struct hg_files *fs, struct slot *s)
         (void)fs->io->ops->close(last); /* only read from: nothing can be lost */
 }
 
-void hg_files_forget(struct hg_files *fs, uint32_t id)
+int hg_files_forget(struct hg_files *fs, uint32_t id)
 {
     struct hg_file *idle = NULL;
     struct slot *s;
+    int used;
 
     hg_mutex_lock(fs->io, &fs->lock);
     s = find_slot(fs, id);
-    if (s != NULL && s->refs > 0) {
+    used = s != NULL && s->refs > 0;
+    if (used) {
         s->forgotten = 1;
     } else if (s != NULL) {
         idle = s->file;
@@ -244,6 +246,7 @@ void hg_files_forget(struct hg_files *fs, uint32_t id)
     hg_mutex_unlock(fs->io, &fs->lock);
     if (idle != NULL)
         (void)fs->io->ops->close(idle); /* only read from: nothing can be lost */
+    return used;
 }
 
 int hg_files_get(struct hg_files *fs, uint32_t id, enum hg_segment_kind kind,

@@ -23,8 +23,8 @@ HG_MUST_CHECK int hg_files_get(struct hg_files *fs, uint32_t id, enum hg_segment
                                struct hg_file **out_file);
 void hg_files_put(struct hg_files *fs, uint32_t id);
 
-/* The file is to be removed: it is not kept open when nobody uses it. */
-void hg_files_forget(struct hg_files *fs, uint32_t id);
+/* The file is to be removed: it is not kept open when nobody uses it. 1: somebody does. */
+int hg_files_forget(struct hg_files *fs, uint32_t id);
 
 /* Read [offset, offset + len) of a segment into buf, whatever the alignment the file wants:
  * *out_n < len only at the end of the file. */

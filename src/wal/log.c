@@ -831,6 +831,7 @@ void hg_log_space(struct hg_log *log, struct hg_log_space *out)
         if (kind == HG_KIND_EXTENTS)
             out->largest_extents = HG_MAX(out->largest_extents, used);
     }
+    out->removed -= HG_MIN(out->removed, __atomic_load_n(&log->leaving.cut, __ATOMIC_RELAXED));
     hg_mutex_unlock(log->io, &log->ext_lock);
 }
 

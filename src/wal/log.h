@@ -244,11 +244,14 @@ HG_MUST_CHECK int hg_log_edit(struct hg_log *log, const struct hg_edit *edit);
 /* Edits have removed these before the store was opened, and their files are there. */
 HG_MUST_CHECK int hg_log_add_removed(struct hg_log *log, const struct hg_segment_entry *entries,
                                      size_t n);
-/* The files of segments that edits have removed go, the oldest first, until at least `bytes` of them have; durable on
- * return. What fails is tried again by the next call, or the next open; a sync of seg/ that fails poisons. No edit
- * meanwhile. */
+/* The files of segments that edits have removed go, the oldest first, until at least `bytes` of them have: a larger one in
+ * steps, its name first; UINT64_MAX: all of them at once. Names are gone durably on return. What fails is tried again by the
+ * next call, or the next open; a sync of seg/ that fails poisons. No edit meanwhile; one at a time. */
 HG_MUST_CHECK int hg_log_unlink_removed(struct hg_log *log, uint64_t bytes);
-/* How many there are. */
+/* Some other process may be reading: what has no name, and was not cut yet, goes whole with the last who has it. To be
+ * called before the above, as that cuts. */
+void hg_log_unlink_whole(struct hg_log *log);
+/* How many there are, with the one that goes in steps. */
 uint32_t hg_log_removed(struct hg_log *log);
 
 /* ---- facts -----------------------------------------------------------------------------------------*/

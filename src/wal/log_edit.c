@@ -3,7 +3,7 @@
  *   E1  the outputs are whole, synced, renamed, and seg/ is synced: the caller's, before
  *   E2  everything that was appended so far is durable: frames that name what goes are below a floor
  *   E3  the EDIT record, in a frame of the log's own, durable
- *   E4  files that went are unlinked, when nobody reads them any more; seg/ is synced
+ *   E4  files that went are unlinked, when nobody reads them any more: log_unlink.c
  * docs/DURABILITY.md says what a cut after each step leaves.
  */
 #include <string.h>
@@ -21,8 +21,7 @@ int hg_log_cold_header(struct hg_log *log, uint64_t capacity, struct hg_segment_
     return rc;
 }
 
-/* Names of frame segments stand there, too. */
-static int sync_names(struct hg_log *log)
+int hg_log_sync_names(struct hg_log *log)
 {
     int rc = log->io->ops->sync_dir(log->io, HG_SEG_DIR);
 
@@ -43,7 +42,7 @@ static int name_segment(struct hg_log *log, uint32_t id, enum hg_segment_kind ki
     hg_segment_tmp_name(tmp, id);
     hg_segment_name(name, id, kind);
     rc = log->io->ops->rename(log->io, tmp, name);
-    return rc < 0 ? rc : sync_names(log);
+    return rc < 0 ? rc : hg_log_sync_names(log);
 }
 
 int hg_log_cold_name(struct hg_log *log, uint32_t id)
@@ -183,61 +182,4 @@ int hg_log_add_removed(struct hg_log *log, const struct hg_segment_entry *entrie
     }
     hg_mutex_unlock(log->io, &log->ext_lock);
     return rc;
-}
-
-/* The next one that is to be unlinked; 0: there is none. */
-static int next_removed(struct hg_log *log, uint32_t above, struct hg_segment_entry *out)
-{
-    const struct hg_segment_entry *e;
-    size_t n;
-    int found = 0;
-
-    hg_mutex_lock(log->io, &log->ext_lock);
-    e = (const struct hg_segment_entry *)(const void *)log->segments.data;
-    n = log->segments.len / sizeof *e;
-    for (size_t i = 0; i < n; i++) {
-        if ((e[i].kind & HG_SEGMENT_REMOVED) != 0 && e[i].segment > above &&
-            (!found || e[i].segment < out->segment)) {
-            *out = e[i];
-            found = 1;
-        }
-    }
-    hg_mutex_unlock(log->io, &log->ext_lock);
-    return found;
-}
-
-uint32_t hg_log_removed(struct hg_log *log)
-{
-    struct hg_segment_entry e = { 0 };
-    uint32_t n = 0;
-
-    while (next_removed(log, e.segment, &e))
-        n++;
-    return n;
-}
-
-int hg_log_unlink_removed(struct hg_log *log, uint64_t bytes)
-{
-    struct hg_segment_entry e = { 0 };
-    char name[HG_FILE_NAME_MAX];
-    uint64_t gone = 0;
-    uint32_t last = 0;
-    int rc = hg_log_check(log); /* or the edit that removed them may never have been written */
-
-    while (rc == HOLOG_OK && gone < bytes && next_removed(log, last, &e)) {
-        last = e.segment;
-        gone += e.used;
-        hg_segment_name(name, e.segment, (enum hg_segment_kind)hg_segment_entry_kind(&e));
-        hg_files_forget(log->files, e.segment);
-        rc = log->io->ops->unlink(log->io, name);
-        if (rc == HOLOG_E_NOENT)
-            rc = HOLOG_OK;
-    }
-    if (rc == HOLOG_OK && last != 0)
-        rc = sync_names(log);
-    if (rc < 0 || last == 0)
-        return rc;
-    for (e.segment = 0; next_removed(log, e.segment, &e) && e.segment <= last;)
-        hg_log_drop_entry(log, e.segment);
-    return HOLOG_OK;
 }

@@ -97,6 +97,14 @@ struct hg_ext_rest {
     uint64_t capacity;
 };
 
+/* A file without a name that is cut shorter, step by step (log_unlink.c): who unlinks, one at a time. */
+struct hg_log_leaving {
+    struct hg_file *file; /* NULL: none */
+    uint32_t segment;
+    uint64_t size;
+    uint64_t cut; /* atomic: bytes that have gone */
+};
+
 struct hg_log {
     struct hg_io *io;           /* fixed after open */
     struct hg_files *files;     /* fixed */
@@ -162,6 +170,8 @@ struct hg_log {
     int syncing;
     uint64_t last_activity_ns;
     uint64_t last_sync_ns;
+
+    struct hg_log_leaving leaving;
 
     /* the window of zeros; offsets in the active segment */
     uint64_t zero_end;                     /* zeros are on disk up to here */
@@ -262,7 +272,9 @@ void hg_log_note(struct hg_log *log, int level, const char *fmt, ...) HG_PRINTF(
 /* In the list of segments; NULL: it is not there. ext_lock held. */
 struct hg_segment_entry *hg_log_find_entry(struct hg_log *log, uint32_t segment);
 void hg_log_drop_entry(struct hg_log *log, uint32_t segment); /* from the list of segments */
-void hg_log_set_lists(struct hg_log *log, uint32_t segment);  /* ext_lock held: it has some */
+/* seg/: of those of frame segments, too. A failure poisons. */
+HG_MUST_CHECK int hg_log_sync_names(struct hg_log *log);
+void hg_log_set_lists(struct hg_log *log, uint32_t segment); /* ext_lock held: it has some */
 /* ext_lock held: whoever took room there for a list has named it in a frame by now. */
 void hg_log_lists_named(struct hg_log *log, uint32_t segment);
 void hg_log_set_used(struct hg_log *log, uint32_t segment, uint64_t used); /* ext_lock held */

@@ -840,6 +840,8 @@ void hg_log_destroy(struct hg_log *log)
         (void)log->io->ops->close(log->file); /* shutdown has synced, or the log is poisoned */
     if (log->super_file != NULL)
         (void)log->io->ops->close(log->super_file);
+    if (log->leaving.file != NULL)
+        (void)log->io->ops->close(log->leaving.file); /* it has no name */
     for (unsigned i = 0; i < HG_GROUP_SLOTS; i++) {
         hg_free(log->groups[i].buf);
         hg_buf_release(&log->groups[i].frames);

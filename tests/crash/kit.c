@@ -115,12 +115,21 @@ struct play {
     holog_options opts;
 };
 
+static int open_for(struct play *c, struct hg_io *io, holog_store **out)
+{
+    int rc = hg_store_open_io(io, &c->opts, out);
+
+    if (rc == HOLOG_OK)
+        (*out)->unlink_bytes = c->p->script->unlink_bytes;
+    return rc;
+}
+
 static int reopen(struct play *c, struct hg_io *io, holog_store **store)
 {
     int rc = holog_close(*store);
 
     *store = NULL;
-    return rc < 0 ? rc : hg_store_open_io(io, &c->opts, store);
+    return rc < 0 ? rc : open_for(c, io, store);
 }
 
 int kit_base(holog_store *store, const struct step *s)
@@ -183,7 +192,7 @@ static int play(struct hg_io *io, void *ctx)
     if (s->wrap != NULL)
         s->wrap(io);
     hg_sim_mark(c->p->sim, MARK_STORE, 1);
-    rc = hg_store_open_io(io, &c->opts, &store);
+    rc = open_for(c, io, &store);
     for (size_t i = 0; i < s->n && rc == HOLOG_OK; i++)
         rc = play_step(c, io, &store, &s->steps[i], &commits);
     rc2 = holog_close(store);

@@ -24,6 +24,8 @@ struct script {
     int past;                          /* earlier states are compared, too */
     int compacts; /* what is left is compacted in the end, and must stay as it is */
     int bases;    /* what is left must be the same without index checkpoints */
+    uint64_t
+        unlink_bytes; /* steps in which replaced files go; 0: the library's, which are larger than any here */
 };
 
 /* STEP_BASE. */

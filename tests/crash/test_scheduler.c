@@ -410,6 +410,10 @@ Test(scheduler, what_cannot_be_lowered_holds_nobody_back_and_is_told, .timeout =
     cr_assert_lt(st.compaction_marks, 60u); /* of 300 commits: many gain by what is dead */
 }
 
+enum {
+    UNLINKED = 20 << 10 /* of files of 128 KiB, in one step */
+};
+
 /* ---- a day of churn ----------------------------------------------------------------------------------*/
 
 struct day {
@@ -486,6 +490,7 @@ static int churn(struct hg_io *io, void *ctx)
     model_init(&m);
     OK(hg_store_init_io(io, &o));
     OK(hg_store_open_io(io, &o, &s));
+    s->unlink_bytes = UNLINKED;
     OK(holog_config(s, "retention.commits", "3", NULL, 0));
     for (unsigned i = 0; i < 4; i++) { /* the model makes none on the way of a move */
         (void)snprintf(path, sizeof path, "d%u", i);
@@ -502,6 +507,7 @@ static int churn(struct hg_io *io, void *ctx)
         is_as(&m, s, i);
         d->compactions += stats(s).compactions;
         reopen(io, &o, &s);
+        s->unlink_bytes = UNLINKED;
         is_as(&m, s, i);
     }
     d->compactions += stats(s).compactions;
@@ -543,9 +549,11 @@ static void play(uint64_t seed, enum hg_sim_dirs dirs)
 {
     static char paths[6][16];
     static struct step steps[STEPS];
-    static struct script script = {
-        .name = "scheduled", .steps = steps, .n = STEPS, .options = scheduled
-    };
+    static struct script script = { .name = "scheduled",
+                                    .steps = steps,
+                                    .n = STEPS,
+                                    .options = scheduled,
+                                    .unlink_bytes = UNLINKED };
     struct hg_sim_options so = { .seed = seed, .yields = 1, .dirs = dirs };
     uint64_t rng = seed;
 

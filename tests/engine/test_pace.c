@@ -68,3 +68,27 @@ Test(pace, a_long_wait_is_not_made_up_for)
     f.now_ns += 3600 * SECOND;
     cr_assert_gt(hg_pace_take(&p, 10 * MIB, &f), 0u);
 }
+
+static uint64_t step_beside(uint64_t commits, uint64_t left, uint64_t room)
+{
+    struct hg_pace p = { 0 };
+    struct hg_pace_facts f = { .now_ns = 1, .left = left, .room = room };
+    uint64_t bytes = 0;
+
+    for (int i = 0; i < 200; i++) {
+        bytes = hg_pace_step(&p, SECOND / 50, 4 * MIB, &f);
+        f.now_ns += SECOND / 50;
+        f.written += commits / 50;
+    }
+    return bytes;
+}
+
+Test(pace, steps_are_as_small_as_they_may_be_and_as_large_as_they_must)
+{
+    cr_assert_eq(step_beside(0, 512 * MIB, 512 * MIB), 4 * MIB);
+    cr_assert_eq(step_beside(MIB, 512 * MIB, 512 * MIB), 4 * MIB);
+    uint64_t fast = step_beside(1024 * MIB, 512 * MIB, 512 * MIB); /* 2 GiB/s */
+    cr_assert(fast > 38 * MIB && fast < 43 * MIB, "%llu", (unsigned long long)fast);
+    cr_assert_eq(step_beside(1024 * MIB, 100 * MIB, MIB), 100 * MIB);
+    cr_assert_eq(step_beside(0, 512 * MIB, 0), UINT64_MAX);
+}
