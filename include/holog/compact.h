@@ -22,7 +22,8 @@
  * those that only delete or roll back) are delayed, by 5 ms each at most, and wait at the limit itself for as long as the
  * compaction gets on; if nothing moves for two seconds they go on. Where a compaction can gain nothing commits never
  * wait: they go on beyond the limit, and opts.log is told once what holds the bytes. holog_stats has all of this in
- * numbers.
+ * numbers. Where a store is opened only for a moment, again and again, there is no time beside commits: then holog_close
+ * does some of it, up to a few times what was written, when three quarters of the way to the limit are gone.
  *
  * How hard it tries is the setting "compression" (holog_config), of what is compacted from then on: "default"; "fast": LZ4,
  * read at twice the speed and up to twice as large; "archive": more is tried, and the highest level where bytes

@@ -20,6 +20,7 @@
     4u /* to an allowance: what a round takes and brings is on the disk twice, until it ends */
 #define PART      32u /* of what is used, a round at least: each has to find out what lives */
 #define ALLOW_MIN (UINT64_C(256) << 10)
+#define CATCH_UP  4u /* times what a handle has written */
 
 /* ---- what lives ----------------------------------------------------------------------------------*/
 
@@ -255,11 +256,11 @@ static void note_rate(struct hg_scheduler *c, const holog_compact_report *r, uin
         __atomic_store_n(&c->free_rate, was == 0 ? now : (was + now) / 2, __ATOMIC_RELAXED);
 }
 
-static int run_round(holog_store *s, const struct hg_estimate *e, holog_compact_report *r)
+static int run_round(holog_store *s, uint64_t bytes, holog_compact_report *r)
 {
     struct hg_scheduler *c = &s->sched;
     uint64_t begun = s->io->ops->now_ns(s->io);
-    int rc = hg_compact_background(s, HG_MAX(e->allowance / ROUNDS, e->used / PART), r);
+    int rc = hg_compact_background(s, bytes, r);
 
     if (rc > 0) {
         count_round(c, r);
@@ -291,7 +292,7 @@ int hg_scheduler_step(holog_store *s, holog_compact_report *r)
         hg_scheduler_estimate(s, &e);
         hg_brake_judge(s, &e, 0);
         if (pays(s, &e))
-            rc = run_round(s, &e, r);
+            rc = run_round(s, HG_MAX(e.allowance / ROUNDS, e.used / PART), r);
         else
             c->is_run = 0;
     }
@@ -629,6 +630,7 @@ int hg_scheduler_start(holog_store *s)
     c->progress = 1;
     c->least = UINT64_MAX;
     hg_scheduler_estimate(s, &e);
+    c->opened_at = c->looked_at;
     if (s->opts.no_background || s->opts.no_compaction)
         return HOLOG_OK;
     c->on = 1;
@@ -636,6 +638,33 @@ int hg_scheduler_start(holog_store *s)
     if (rc < 0)
         c->on = 0;
     return rc;
+}
+
+/* Who has a store open only for a moment, again and again, leaves no time for rounds: some are done at its end, beyond where
+ * commits would be held back, a few times as long as what it wrote. */
+static void catch_up(holog_store *s)
+{
+    struct hg_scheduler *c = &s->sched;
+    struct holog_error_detail before;
+    struct hg_estimate e;
+    uint64_t moved = 0;
+    uint64_t most;
+    int rc;
+
+    if (__atomic_load_n(&c->rounds, __ATOMIC_RELAXED) > 0 || hg_log_poisoned(s->log) != 0 ||
+        __atomic_load_n(&c->paused, __ATOMIC_SEQ_CST) != 0)
+        return;
+    hg_error_get(&before);
+    hg_scheduler_estimate(s, &e);
+    most = (c->looked_at - c->opened_at) * CATCH_UP + e.allowance / ROUNDS;
+    rc = e.used > e.soft;
+    while (rc > 0 && e.used > e.trigger && moved <= most) {
+        holog_compact_report r = { .struct_size = sizeof r };
+        rc = run_round(s, e.allowance / ROUNDS, &r);
+        moved += r.value_bytes + r.record_bytes;
+        hg_scheduler_estimate(s, &e);
+    }
+    hg_error_set(&before); /* it closes all the same */
 }
 
 void hg_scheduler_stop(holog_store *s)
@@ -652,4 +681,6 @@ void hg_scheduler_stop(holog_store *s)
     c->thread = NULL;
     c->on = 0;
     hg_log_unlock(s->log);
+    __atomic_store_n(&c->stop, 0, __ATOMIC_SEQ_CST);
+    catch_up(s);
 }

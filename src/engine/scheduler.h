@@ -66,6 +66,7 @@ struct hg_scheduler {
     struct hg_mutex lock;   /* for all below */
     int known;              /* there has been a mark: */
     struct hg_round last;   /* the newest, with what the round has done taken off */
+    uint64_t opened_at;     /* appended when the store was opened; fixed */
     uint64_t looked_at;     /* appended at the last look */
     uint64_t looked_sums;   /* sums then */
     uint64_t let_go;        /* bytes by which sums have fallen since open */
@@ -106,7 +107,8 @@ void hg_scheduler_avoid(holog_store *s, uint32_t segment);
 int hg_scheduler_avoids(holog_store *s, uint32_t segment);
 
 HG_MUST_CHECK int hg_scheduler_start(holog_store *s);
-void hg_scheduler_stop(holog_store *s); /* ends the round under way */
+/* Ends the round under way. Where there has been none, and the store is near its cap, a few are done now. */
+void hg_scheduler_stop(holog_store *s);
 /* At most one round, if it may pay. 1: it did something; 0: nothing; HOLOG_E_BUSY: somebody else is at it; or why the
  * round failed. */
 int hg_scheduler_step(holog_store *s, holog_compact_report *r);

@@ -359,6 +359,32 @@ static void end_slow(void)
     box_end(&box);
 }
 
+/* As a command does it, that saves one thing. */
+Test(scheduler, the_cap_holds_for_who_has_the_store_open_only_for_a_moment, .timeout = 60)
+{
+    char path[16];
+
+    begin(0);
+    box.opts.compaction_bytes_per_s = 1000; /* the thread never comes to an end */
+    box_reopen(&box);
+    for (unsigned i = 1; i <= 100; i++) {
+        save_some("v", 4, LEN, i);
+        (void)snprintf(path, sizeof path, "stays%u", i);
+        OK(save_seed(box.store, path, 5 * KIB, i, 0));
+        box_reopen(&box);
+        is_below_cap(i);
+    }
+    OK(holog_close(box.store));
+    box_open(&box);
+    has_some("v", 4, LEN, 100);
+    for (unsigned i = 1; i <= 100; i++) {
+        (void)snprintf(path, sizeof path, "stays%u", i);
+        has_seed(box.store, path, 5 * KIB, i);
+    }
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
 Test(scheduler, closing_ends_a_round_under_way_and_loses_nothing, .timeout = 30)
 {
     begin_slow();
