@@ -71,6 +71,19 @@ static int is_pinned(const holog_store *s, const struct hg_estimate *e)
     return (double)(e->used + e->waiting) > amp * plain;
 }
 
+/* Of what came since the last mark nobody knows who holds it. */
+static int is_small_again(holog_store *s, const struct hg_estimate *e)
+{
+    double amp = s->recovered.super.space_amp_milli / 1000.0;
+    struct hg_round last;
+
+    hg_mutex_lock(s->io, &s->sched.lock);
+    last = s->sched.last;
+    hg_mutex_unlock(s->io, &s->sched.lock);
+    last.own += last.live[HG_HOLD_HEAD] + last.live[HG_HOLD_HISTORY] + e->allowance;
+    return e->used <= e->soft && (double)(e->used + e->waiting) <= amp * (double)last.own;
+}
+
 /* Somebody has waited for long, and nothing has been done since. */
 static int is_stuck(const struct hg_scheduler *c)
 {
@@ -92,7 +105,7 @@ void hg_brake_judge(holog_store *s, const struct hg_estimate *e, int exact)
 
     if (over || (exact && is_pinned(s, e)))
         tell(s, e);
-    else if (e->used <= e->soft && !is_pinned(s, e))
+    else if (is_small_again(s, e))
         __atomic_store_n(&c->told, 0, __ATOMIC_RELEASE);
 }
 

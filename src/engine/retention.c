@@ -14,9 +14,9 @@
 #define AGE_S_DEFAULT   (7u * 24 * 3600)
 #define CHECK_EVERY     64u /* commits */
 #define LATE_MIN        64u /* commits that the horizon lags behind the rules, at least */
-#define LATE_BYTES      (UINT64_C(16) << 20) /* unless they have ended so many bytes, and ... */
-#define LATE_SHARE      8u                   /* ... a part of what lives */
-#define GONE_BYTES      (64u << 10)          /* of their keys at a time, about */
+#define LATE_BYTES      (UINT64_C(1) << 20) /* unless they have ended so many bytes, and ... */
+#define LATE_SHARE      8u                  /* ... a part of what lives */
+#define GONE_BYTES      (64u << 10)         /* of their keys at a time, about */
 #define SWEEP_MIN       256u /* versions looked at at a time, at least: neighbours share a leaf */
 #define VERSION_BYTES   48u  /* of memory, in the past; about */
 #define SWEEP_RATIO     4u   /* for each version that a commit adds to the past */

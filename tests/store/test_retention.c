@@ -710,7 +710,11 @@ Test(retention, a_few_commits_that_replace_much_are_let_go_soon)
     for (unsigned i = 1; i <= 6; i++)
         OK(save_seed(box.store, "v", 5000000, i, HOLOG_REPLACE));
     cr_assert(is_dropped(first));
+    OK(holog_tag(box.store, "kept", first + 6, 0)); /* with one, what is let go is looked for */
+    for (unsigned i = 7; i <= 12; i++)
+        OK(save_seed(box.store, "v", 5000000, i, HOLOG_REPLACE));
+    cr_assert_lt(box.store->sequenced.sums.past_bytes, 4u * 5000000, "of six, but for the tag's");
     box_reopen(&box);
     cr_assert(is_dropped(first));
-    has_seed(box.store, "v", 5000000, 6);
+    has_seed(box.store, "v", 5000000, 12);
 }
