@@ -417,7 +417,15 @@ static struct hg_cold_run run_of(const struct segment *seg, const struct hg_hwp_
     return run;
 }
 
-unsigned hg_cold_runs(struct hg_cold *c, hg_pos birth, struct hg_cold_run out[2])
+/* What a value is made from: who reads it looks beside it first. */
+static struct segment *find_other(const struct hg_cold_set *set, struct segment *seg, hg_pos other,
+                                  const struct hg_hwp_value **out)
+{
+    *out = hg_hwp_find(seg->hwp, other);
+    return *out != NULL ? seg : find(set, other, out);
+}
+
+unsigned hg_cold_runs(struct hg_cold *c, hg_pos birth, struct hg_cold_run out[HG_COLD_RUNS])
 {
     const struct hg_hwp_value *v = NULL;
     struct segment *seg;
@@ -428,12 +436,9 @@ unsigned hg_cold_runs(struct hg_cold *c, hg_pos birth, struct hg_cold_run out[2]
         return 0;
     set = get(c);
     seg = find(set, birth, &v);
-    if (seg != NULL) {
-        uint64_t other = v->other;
+    while (seg != NULL && n < HG_COLD_RUNS) {
         out[n++] = run_of(seg, v);
-        seg = other != 0 ? find(set, other, &v) : NULL;
-        if (seg != NULL)
-            out[n++] = run_of(seg, v);
+        seg = v->other != 0 ? find_other(set, seg, v->other, &v) : NULL;
     }
     put(c, set);
     return n;

@@ -40,14 +40,15 @@ void hg_cold_exchange(struct hg_cold *c, struct hg_cold_set *set, const uint32_t
 void hg_cold_drop(struct hg_cold_set *set); /* or they never will be; NULL is fine */
 /* 1: the value or payload of the record at `birth` has been moved. */
 int hg_cold_has(struct hg_cold *c, hg_pos birth);
-/* Where that lies: its blocks, and those of the value that it is stored as a difference from, or has the bytes of.
- * Returns how many runs; 0: it has not been moved. */
+/* Where that lies: its blocks, those of the value that it has the bytes of, and of the one that it, or that, is stored as
+ * a difference from. Returns how many runs; 0: it has not been moved. */
+#define HG_COLD_RUNS 3u
 struct hg_cold_run {
     uint32_t segment;
     uint64_t offset;
     uint64_t len;
 };
-unsigned hg_cold_runs(struct hg_cold *c, hg_pos birth, struct hg_cold_run out[2]);
+unsigned hg_cold_runs(struct hg_cold *c, hg_pos birth, struct hg_cold_run out[HG_COLD_RUNS]);
 /* Bytes of a segment that are no value's: header, tables, footer. 0: there is no such segment. */
 uint64_t hg_cold_own(struct hg_cold *c, uint32_t segment);
 /* All of them together. */

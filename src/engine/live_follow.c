@@ -109,7 +109,7 @@ static int add_bytes(struct hg_mark *m, struct hg_live_place *p, uint64_t offset
 /* A value that has been moved is where it is now. 1: it has been. */
 static int add_moved(struct hg_mark *m, struct hg_live_thing t)
 {
-    struct hg_cold_run run[2];
+    struct hg_cold_run run[HG_COLD_RUNS];
     unsigned n = hg_cold_runs(m->s->cold, t.birth, run);
     int rc = HOLOG_OK;
 

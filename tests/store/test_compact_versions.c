@@ -302,6 +302,36 @@ Test(compact, a_version_is_no_difference_from_what_has_the_bytes_of_another)
     box_end(&box);
 }
 
+/* p1 has the bytes of a difference, whose base is in another segment: that lives as long as p1 does. */
+Test(compact, the_base_of_a_difference_lives_for_those_that_have_its_bytes)
+{
+    move_the_second(0, save_version);
+    save_version(1, 1);
+    garbage(200);
+    let_go();
+    compact(HOLOG_COMPACT_ALL); /* p0 as of the tag: a difference; p1: the same as that */
+    cr_assert_geq(report.value_bytes, 2 * VERSION_BYTES);
+    cr_assert_lt(report.added_bytes, report.value_bytes - VERSION_BYTES * 19 / 10,
+                 "%llu bytes for %llu", (unsigned long long)report.added_bytes,
+                 (unsigned long long)report.value_bytes);
+    save_version(0, 3); /* nobody asks for the base itself any more */
+    OK(holog_delete(box.store, "beside", NULL));
+    let_go();
+    compact(0);
+    had_version("one", 0, 1);
+    has_version(1, 1);
+    OK(holog_tag_delete(box.store, "one")); /* nor for the difference */
+    for (unsigned round = 0; round < 3; round++) {
+        garbage(300 + 10 * round);
+        let_go();
+        compact(round % 2 == 0 ? 0 : HOLOG_COMPACT_ALL);
+        has_version(1, 1);
+        box_same_after_reopen(&box);
+        has_version(1, 1);
+    }
+    box_end(&box);
+}
+
 /* ---- any history ---------------------------------------------------------------------------------*/
 
 #define PATHS 4u
