@@ -40,7 +40,7 @@ struct hg_hwp_array {
 /* A value to store a difference from: of the same shape, itself stored without one, here or elsewhere. */
 struct hg_hwp_base {
     uint64_t birth;
-    const void *raw; /* as many bytes as the value's */
+    const void *raw; /* as many bytes as the value's; the value's own, if they are the same */
 };
 
 struct hg_hwp_run {

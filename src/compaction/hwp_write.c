@@ -103,12 +103,27 @@ static int try_differences(struct hg_hwp_writer *w, const struct hg_cold_array *
     return try_difference(w, a, raw, &aid, &fresh, begin);
 }
 
+/* No plan is asked for, and nothing is smaller. */
+static int code_same(struct hg_hwp_writer *w, const struct hg_cold_array *a, const void *raw,
+                     const void *base)
+{
+    static const struct hg_cold_plan plain = { .codec = HG_CODEC_ZSTD, .level = 3 };
+    const struct hg_cold_aid aid = { .base = base,
+                                     .base_len = hg_cold_raw_bytes(a),
+                                     .difference = 1 };
+
+    return hg_cold_encode(w->work->coder, a, raw, &plain, &aid, &w->blocks);
+}
+
 static int code_tile(struct hg_hwp_writer *w, const struct hg_cold_array *a, const void *raw,
                      const void *base, struct hg_hwp_habits *habits)
 {
     size_t begin = w->blocks.len;
-    int rc = hg_cold_compact(w->work->coder, w->profile, a, raw, &habits->plain, &w->blocks);
+    int rc;
 
+    if (base != NULL && memcmp(raw, base, hg_cold_raw_bytes(a)) == 0)
+        return code_same(w, a, raw, base);
+    rc = hg_cold_compact(w->work->coder, w->profile, a, raw, &habits->plain, &w->blocks);
     if (rc == HOLOG_OK && base != NULL)
         rc = try_differences(w, a, raw, base, habits, begin);
     return rc;

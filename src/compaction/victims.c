@@ -10,7 +10,7 @@ static double score(const struct hg_candidate *c)
     return (1 - u) * (double)(c->age + 1) / (1 + u);
 }
 
-static int is_worth(const struct hg_candidate *c)
+int hg_victim_is_worth(const struct hg_candidate *c)
 {
     return c->live < c->used - c->used / 8;
 }
@@ -20,7 +20,7 @@ static struct hg_candidate *best(struct hg_candidate *c, size_t n)
     struct hg_candidate *b = NULL;
 
     for (size_t i = 0; i < n; i++) {
-        if (!c[i].chosen && is_worth(&c[i]) && (b == NULL || score(&c[i]) > score(b)))
+        if (!c[i].chosen && hg_victim_is_worth(&c[i]) && (b == NULL || score(&c[i]) > score(b)))
             b = &c[i];
     }
     return b;
@@ -32,7 +32,7 @@ uint64_t hg_choose_victims(struct hg_candidate *c, size_t n, const struct hg_app
     uint64_t live = 0;
 
     for (size_t i = 0; i < n; i++) {
-        c[i].chosen = (a->all && (!c[i].compact || is_worth(&c[i]))) || c[i].live == 0;
+        c[i].chosen = (a->all && (!c[i].compact || hg_victim_is_worth(&c[i]))) || c[i].live == 0;
         gained += c[i].chosen ? c[i].used - HG_MIN(c[i].live, c[i].used) : 0;
         live += c[i].chosen ? c[i].live : 0;
     }

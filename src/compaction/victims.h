@@ -27,4 +27,7 @@ struct hg_appetite {
  * which more than seven eighths live is not taken unless all are. Returns the bytes that are gained. */
 uint64_t hg_choose_victims(struct hg_candidate *c, size_t n, const struct hg_appetite *a);
 
+/* Is so little of it alive that it is taken for what is gained by that? */
+int hg_victim_is_worth(const struct hg_candidate *c);
+
 #endif

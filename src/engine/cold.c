@@ -653,6 +653,22 @@ int hg_cold_there(struct hg_cold *c, uint32_t segment)
     return there;
 }
 
+int hg_cold_each_entry(struct hg_cold *c,
+                       int (*each)(void *ctx, uint32_t segment, const struct hg_hwp_value *v),
+                       void *ctx)
+{
+    struct hg_cold_set *set = get(c);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < set->n; i++) {
+        const struct hg_hwp_tables *t = hg_hwp_tables(set->of[i]->hwp);
+        for (size_t v = 0; rc == 0 && v < t->count[HG_HWP_VALUES]; v++)
+            rc = each(ctx, set->of[i]->id, &t->value[v]);
+    }
+    put(c, set);
+    return rc;
+}
+
 int hg_cold_each_value(struct hg_cold *c,
                        int (*each)(void *ctx, uint32_t segment, int is_read, hg_pos birth),
                        void *ctx)

@@ -104,6 +104,12 @@ HG_MUST_CHECK int hg_cold_census(struct hg_cold *c, uint32_t segment,
 struct hg_hwp_verify;
 HG_MUST_CHECK int hg_cold_verify(struct hg_cold *c, uint32_t segment, struct hg_hwp_verify *how);
 
+/* All that stands in the tables of values, of the newest segment first: a value may be in two, and is read in the first. Not
+ * 0 stops, and is returned. */
+struct hg_hwp_value;
+int hg_cold_each_entry(struct hg_cold *c,
+                       int (*each)(void *ctx, uint32_t segment, const struct hg_hwp_value *v),
+                       void *ctx);
 /* Each value that each segment has, and whether it is read there; not 0 stops, and is returned. */
 HG_MUST_CHECK int hg_cold_each_value(struct hg_cold *c,
                                      int (*each)(void *ctx, uint32_t segment, int is_read,

@@ -99,6 +99,18 @@ HG_MUST_CHECK int hg_compact_write_pages(struct hg_compaction *c, struct hg_hwp_
 /* And whether it is what can be read. */
 HG_MUST_CHECK int hg_compact_check_pages(struct hg_compaction *c, uint32_t id, struct hg_hwp *h);
 
+/* ---- compact_same.c ---- */
+/* What compressed segments have that stay, and may have the bytes of something that moves. NULL: nothing, or there is no
+ * memory for it: it is a help. */
+struct hg_compact_same;
+struct hg_compact_same *hg_compact_same_make(struct hg_compaction *c);
+void hg_compact_same_free(struct hg_compact_same *x); /* NULL is fine */
+/* *out: a value in such a segment that has these bytes, and can be a base of values of that shape; 0: none is known. One
+ * that cannot be read is none. */
+HG_MUST_CHECK int hg_compact_same_find(struct hg_compact_same *x, const struct hg_moving *v,
+                                       const struct hg_hwp_shape *shape, const void *raw,
+                                       hg_pos *out);
+
 /* C3, C4: c->moving into c->output. */
 HG_MUST_CHECK int hg_compact_move(struct hg_compaction *c);
 

@@ -3,7 +3,8 @@
  *
  * Values come by path, the versions of one path together, the newest first. A version of as many bytes as the newest is
  * stored as a difference from it; bytes that another value has already brought are stored once. The newest version may have
- * been moved by an earlier compaction: then it is the base where it is, unless it is to go now.
+ * been moved by an earlier compaction: then it is the base where it is, unless it is to go now. So may the bytes have been
+ * (compact_same.c).
  */
 #include <string.h>
 
@@ -33,7 +34,8 @@ struct mover {
     const struct hg_moving *newest; /* of this path, in this round */
     struct seen *seen;              /* by slot, open addressing */
     size_t slots;
-    char dir[HG_PATH_MAX + 1]; /* of the array whose shape this is */
+    struct hg_compact_same *same; /* what earlier rounds have brought; NULL: nothing */
+    char dir[HG_PATH_MAX + 1];    /* of the array whose shape this is */
     size_t dir_len;
     uint64_t array_id; /* 0: there has been none */
     int shaped;
@@ -212,13 +214,25 @@ static int shape_for(const struct hg_hwp_array *array, uint64_t len, struct hg_h
                          : hg_hwp_fold(array->size, array->kind, array->rank, array->n, out);
 }
 
-/* Other versions of this path are differences from it. */
-static void keep_base(struct mover *m, const struct hg_moving *v)
+/* Other versions of this path are differences from it, or from the value that it has the bytes of. */
+static void keep_base(struct mover *m, const struct hg_moving *v, hg_pos birth)
 {
     m->newest = v;
     m->base = m->raw;
-    m->base_birth = v->birth;
+    m->base_birth = birth;
     m->raw = NULL;
+}
+
+/* What differences of this path are taken from, if anything: the same bytes are better than a newer version. */
+static int choose_base(struct mover *m, const struct hg_moving *v, const struct hg_hwp_shape *shape,
+                       hg_pos *out_same)
+{
+    int rc = hg_compact_same_find(m->same, v, shape, m->raw->data, out_same);
+
+    if (rc < 0 || is_version_of(v, m->newest))
+        return rc;
+    forget_base(m);
+    return *out_same != 0 ? HOLOG_OK : get_base_elsewhere(m, v, shape);
 }
 
 static int write_value(struct mover *m, const struct hg_moving *v)
@@ -232,20 +246,21 @@ static int write_value(struct mover *m, const struct hg_moving *v)
     const struct hg_hwp_array *array = is_array ? &elements : NULL;
     struct hg_hwp_base base = { 0 };
     struct hg_hwp_shape shape;
+    hg_pos same = 0;
     int rc = shape_for(array, v->len, &shape);
 
-    if (rc == HOLOG_OK && !is_version_of(v, m->newest)) {
-        forget_base(m);
-        rc = get_base_elsewhere(m, v, &shape);
-    }
+    if (rc == HOLOG_OK)
+        rc = choose_base(m, v, &shape, &same);
     if (rc < 0)
         return rc;
-    if (m->newest != NULL)
+    if (same != 0)
+        base = (struct hg_hwp_base){ .birth = same, .raw = m->raw->data };
+    else if (m->newest != NULL)
         base = (struct hg_hwp_base){ .birth = m->base_birth, .raw = m->base->data };
     rc = hg_hwp_add_value(m->writer, v->birth, array, m->raw->data, v->len,
                           base.birth != 0 ? &base : NULL);
-    if (rc == HOLOG_OK && base.birth == 0 && v->path_len > 0)
-        keep_base(m, v);
+    if (rc == HOLOG_OK && m->newest == NULL && v->path_len > 0)
+        keep_base(m, v, same != 0 ? same : v->birth);
     return rc;
 }
 
@@ -459,9 +474,12 @@ int hg_compact_move(struct hg_compaction *c)
     m.version = hg_version_get_published(c->store);
     rc = m.version == NULL ? hg_error(HOLOG_E_AGAIN, "too many threads read the store at once")
                            : make_seen(&m);
-    if (rc == HOLOG_OK)
+    if (rc == HOLOG_OK) {
+        m.same = hg_compact_same_make(c);
         rc = write_segment(&m, &info);
+    }
     forget_base(&m);
+    hg_compact_same_free(m.same);
     if (rc == HOLOG_OK) {
         rc = read_back(&m);
         if (rc == HOLOG_OK)

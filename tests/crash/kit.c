@@ -733,6 +733,32 @@ static const struct step purges[] = {
     { .op = STEP_SAVE, .path = "l", .len = 100, .seed = 1140, .flags = RP },
 };
 
+/* What has moved comes again under other names, which are read from it then: also when the first is gone. */
+static const struct step copies[] = {
+    { .op = STEP_BATCH, .path = "v", .len = 24000, .seed = 1200, .count = 4, .flags = RP },
+    { .op = STEP_SAVE, .path = "s", .len = 50000, .seed = 1210 },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_COMPACT, .flags = HOLOG_COMPACT_ALL },
+    { .op = STEP_BATCH, .path = "w", .len = 24000, .seed = 1200, .count = 3, .flags = RP },
+    { .op = STEP_SAVE, .path = "l", .len = 70000, .seed = 1220, .flags = RP },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_COMPACT, .flags = HOLOG_COMPACT_ALL },
+    { .op = STEP_REOPEN },
+    { .op = STEP_BATCH, .path = "v", .len = 3000, .seed = 1230, .count = 2, .flags = RP },
+    { .op = STEP_BATCH, .path = "x", .len = 24000, .seed = 1200, .count = 2, .flags = RP },
+    { .op = STEP_SAVE, .path = "l", .len = 70000, .seed = 1240, .flags = RP },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_COMPACT },
+    { .op = STEP_DELETE_ALL, .path = "v" },
+    { .op = STEP_SAVE, .path = "s", .len = 10, .seed = 1250, .flags = RP, .sync = HOLOG_SYNC_OS },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_COMPACT, .flags = HOLOG_COMPACT_ALL },
+    { .op = STEP_DELETE_ALL, .path = "w" },
+    { .op = STEP_GC, .count = 1 },
+    { .op = STEP_COMPACT, .flags = HOLOG_COMPACT_PURGE },
+    { .op = STEP_SAVE, .path = "l", .len = 100, .seed = 1260, .flags = RP },
+};
+
 static void larger_segments(holog_options *o)
 {
     o->segment_size_max = 64 << 10;
@@ -763,6 +789,11 @@ const struct script kit_scripts[] = {
     { .name = "purges",
       .steps = purges,
       .n = sizeof purges / sizeof purges[0],
+      .past = 1,
+      .compacts = 1 },
+    { .name = "copies",
+      .steps = copies,
+      .n = sizeof copies / sizeof copies[0],
       .past = 1,
       .compacts = 1 }
 };

@@ -182,6 +182,7 @@ FAULTS(9, any_call_may_fail_in_rollbacks_and_tags, 1)
 FAULTS(10, any_call_may_fail_in_compactions, 0)
 FAULTS(11, any_call_may_fail_while_bases_are_made, 0)
 FAULTS(12, any_call_may_fail_in_purges, 0)
+FAULTS(13, any_call_may_fail_where_copies_of_what_has_moved_come, 0)
 
 /* A failed sync may leave pages in the cache that the disk never got, clean: whoever reads them
  * afterwards sees what a power cut takes away, and a second sync has nothing to write. */

@@ -213,6 +213,59 @@ Test(purge, nor_is_what_another_value_differs_from)
     free(data);
 }
 
+/* A copy that came when the first had been compressed is read from it. */
+Test(purge, nor_is_what_a_copy_was_read_from)
+{
+    begin();
+    save_some("keep", 1000);
+    save_some("go", 2000);
+    fill_up();
+    compress(2 * EACH);
+    save_some("copy", 2000);
+    fill_up();
+    compress(EACH);
+    OK(holog_delete_all(box.store, "go", NULL));
+    forget();
+    OK(compact(HOLOG_COMPACT_PURGE));
+    cr_assert_gt(traces_of_some(2000), 0u);
+    has_some("copy", 2000);
+    box_same_after_reopen(&box);
+    has_some("copy", 2000);
+    OK(holog_delete_all(box.store, "copy", NULL));
+    forget();
+    OK(compact(HOLOG_COMPACT_PURGE));
+    cr_assert_eq(traces_of_some(2000), 0u);
+    has_some("keep", 1000);
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
+/* What is gone when the copy comes is not kept for its sake. */
+Test(purge, nor_is_what_a_copy_has_come_for_since)
+{
+    begin();
+    save_some("keep", 1000);
+    save_some("go", 2000);
+    fill_up();
+    compress(2 * EACH);
+    OK(holog_delete(box.store, "go/l1", NULL));
+    OK(save_seed(box.store, "copy", LARGE, 2051, 0));
+    OK(save_seed(box.store, "gone", LARGE, 3000, 0));
+    fill_up();
+    OK(holog_delete(box.store, "gone", NULL));
+    forget();
+    OK(compact(HOLOG_COMPACT_PURGE));
+    cr_assert_eq(traces(LARGE, 3000), 0u);
+    has_seed(box.store, "copy", LARGE, 2051);
+    OK(holog_delete(box.store, "copy", NULL));
+    forget();
+    OK(compact(HOLOG_COMPACT_PURGE));
+    cr_assert_eq(traces(LARGE, 2051), 0u);
+    has_some("keep", 1000);
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
 Test(purge, what_a_tag_or_a_view_holds_stays_until_it_does_not)
 {
     holog_view *v = NULL;
