@@ -32,7 +32,7 @@ static int read_base(void *ctx, uint64_t birth, const struct hg_hwp_shape *shape
     return 0;
 }
 
-static const struct hg_hwp_bases bases = { NULL, read_base };
+static const struct hg_hwp_bases bases = { .read = read_base };
 
 static void preview(struct hg_hwp *h, const struct hg_hwp_value *v, unsigned halvings)
 {

@@ -125,6 +125,9 @@ struct hg_hwp_bases {
     void *ctx;
     int (*read)(void *ctx, uint64_t birth, const struct hg_hwp_shape *shape,
                 const struct hg_hwp_box *box, void *out);
+    /* Where that value is: that lasts as long as anything is read with these. NULL: it is only read. */
+    int (*find)(void *ctx, uint64_t birth, const struct hg_hwp_shape *shape, struct hg_hwp **out,
+                const struct hg_hwp_value **out_value);
 };
 
 /* All of these: HOLOG_E_CORRUPT: damage, with segment and offset; HOLOG_E_NOTSUP: a tile of a later version;

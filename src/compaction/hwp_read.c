@@ -349,23 +349,103 @@ static unsigned leading(const struct job *j, uint32_t group)
     return slots - HG_MIN(slots - 1, j->halvings); /* slot 0 is of all previews */
 }
 
-static int read_group(const struct job *j, struct hg_workspace *w, uint64_t nth)
+/* What tells which tiles are wanted, and their heads. *out_any 0: none is. */
+static int load_group(const struct job *j, struct hg_workspace *w, uint64_t nth,
+                      struct hg_hwp_layout *out, int *out_any)
 {
     uint32_t group = j->v->group + (uint32_t)nth;
     uint32_t tiles = j->h->tables.group[group].tiles;
     uint64_t first = nth * j->t.per_group;
     uint32_t wanted = count_wanted(j, first, tiles);
-    struct hg_hwp_layout l;
     int rc;
 
+    *out_any = wanted > 0;
     if (wanted == 0)
         return HOLOG_OK;
-    rc = hg_hwp_load_heads(j->h, w, group, wanted == tiles ? leading(j, group) : 0, &l);
+    rc = hg_hwp_load_heads(j->h, w, group, wanted == tiles ? leading(j, group) : 0, out);
+    return rc < 0 ? rc : mark(j, out, first);
+}
+
+static int read_loaded(const struct job *j, struct hg_workspace *w, uint64_t nth,
+                       struct hg_hwp_layout *l)
+{
+    int rc = hg_hwp_load_parts(j->h, w, l);
+
+    return rc < 0 ? rc : read_tiles(j, w, l, nth * j->t.per_group);
+}
+
+/* ---- a group that is the base's ------------------------------------------------------------------*/
+
+/* Of the bytes of the tiles that are wanted. */
+static uint64_t hash_wanted(const struct hg_hwp_layout *l)
+{
+    uint64_t pair[2] = { 0 };
+
+    for (uint32_t i = 0; i < l->g->tiles; i++) {
+        if (!l->tile[i].wanted)
+            continue;
+        pair[1] = l->tile[i].head.raw_hash;
+        pair[0] = hg_hash64(pair, sizeof pair);
+    }
+    return pair[0];
+}
+
+/* Tiles of which all elements are alike are stored without the base, which may have the same. */
+static int may_be_of_base(const struct job *j, const struct hg_hwp_layout *l)
+{
+    int any = 0;
+
+    if (!(j->v->flags & HG_HWP_DIFFERENCE) || j->each != NULL)
+        return 0;
+    for (uint32_t i = 0; i < l->g->tiles; i++) {
+        const struct hg_hwp_tile *t = &l->tile[i];
+        if (!t->wanted)
+            continue;
+        if (t->rc < 0 || (t->head.codec != HG_CODEC_SAME && t->head.codec != HG_CODEC_CONST))
+            return 0;
+        any |= t->head.codec == HG_CODEC_SAME;
+    }
+    return any;
+}
+
+/* All at once, in place of tile by tile; a preview from what previews are made of. 1: that cannot be, or the base has
+ * other bytes there. */
+static int read_of_base(const struct job *j, struct hg_workspace *w, uint64_t nth, uint64_t hash)
+{
+    struct job of_base = *j;
+    struct hg_hwp_layout l;
+    int any;
+    int rc = HOLOG_OK;
+
+    of_base.bases = NULL;
+    of_base.v = hg_hwp_find(j->h, j->v->other);
+    if (of_base.v == NULL && (j->bases == NULL || j->bases->find == NULL))
+        return 1;
+    if (of_base.v == NULL)
+        rc = j->bases->find(j->bases->ctx, j->v->other, &j->t.shape, &of_base.h, &of_base.v);
     if (rc == HOLOG_OK)
-        rc = mark(j, &l, first);
-    if (rc == HOLOG_OK)
-        rc = hg_hwp_load_parts(j->h, w, &l);
-    return rc < 0 ? rc : read_tiles(j, w, &l, first);
+        rc = load_group(&of_base, w, nth, &l, &any);
+    if (rc < 0)
+        return rc;
+    return hash_wanted(&l) != hash ? 1 : read_loaded(&of_base, w, nth, &l);
+}
+
+static int read_group(const struct job *j, struct hg_workspace *w, uint64_t nth)
+{
+    struct hg_hwp_layout l;
+    int any;
+    int rc = load_group(j, w, nth, &l, &any);
+
+    if (rc < 0 || !any)
+        return rc;
+    if (may_be_of_base(j, &l)) {
+        rc = read_of_base(j, w, nth, hash_wanted(&l));
+        if (rc == 1) /* the room is taken by the base's heads */
+            rc = load_group(j, w, nth, &l, &any);
+        else
+            return rc;
+    }
+    return rc < 0 ? rc : read_loaded(j, w, nth, &l);
 }
 
 /* ---- all of it -----------------------------------------------------------------------------------*/

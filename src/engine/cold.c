@@ -494,22 +494,38 @@ static int is_base(const struct hg_hwp_value *v, const struct hg_hwp_shape *shap
     return v->other == 0 && hg_hwp_is_alike(&v->shape, shape);
 }
 
-static int read_base(void *ctx, uint64_t birth, const struct hg_hwp_shape *shape,
-                     const struct hg_hwp_box *box, void *out)
+static int find_base(void *ctx, uint64_t birth, const struct hg_hwp_shape *shape,
+                     struct hg_hwp **out, const struct hg_hwp_value **out_value)
 {
-    const struct hg_hwp_value *v = NULL;
-    struct segment *seg = find(ctx, birth, &v);
+    struct segment *seg = find(ctx, birth, out_value);
 
     if (seg == NULL)
         return hg_corrupt(
             hg_pos_segment(birth), hg_pos_offset(birth),
             "the value born here is gone, and another is stored as a difference from it");
-    if (!is_base(v, shape))
+    if (!is_base(*out_value, shape))
         return hg_corrupt(
             seg->id, 0,
             "the value %llu cannot be the base of another, which is stored as a difference from it",
             (unsigned long long)birth);
-    return hg_hwp_region(seg->hwp, v, box, 0, out, NULL);
+    *out = seg->hwp;
+    return HOLOG_OK;
+}
+
+static int read_base(void *ctx, uint64_t birth, const struct hg_hwp_shape *shape,
+                     const struct hg_hwp_box *box, void *out)
+{
+    const struct hg_hwp_value *v = NULL;
+    struct hg_hwp *h = NULL;
+    int rc = find_base(ctx, birth, shape, &h, &v);
+
+    return rc < 0 ? rc : hg_hwp_region(h, v, box, 0, out, NULL);
+}
+
+/* Of the segments of a set, for who has it. */
+static struct hg_hwp_bases bases_of(struct hg_cold_set *set)
+{
+    return (struct hg_hwp_bases){ .ctx = set, .read = read_base, .find = find_base };
 }
 
 uint32_t hg_cold_can_be_base(struct hg_cold *c, hg_pos birth, const struct hg_hwp_shape *shape)
@@ -536,7 +552,7 @@ int hg_cold_read_base(void *cold, uint64_t birth, const struct hg_hwp_shape *sha
 int hg_cold_read(struct hg_cold *c, hg_pos birth, uint64_t from, uint64_t to, void *out)
 {
     struct hg_cold_set *set = get(c);
-    const struct hg_hwp_bases bases = { .ctx = set, .read = read_base };
+    const struct hg_hwp_bases bases = bases_of(set);
     const struct hg_hwp_value *v = NULL;
     struct segment *seg = find(set, birth, &v);
     int rc = seg == NULL ? HOLOG_E_STALE : hg_hwp_read(seg->hwp, v, from, to, out, &bases);
@@ -583,7 +599,7 @@ static int fold_box(const struct hg_value_box *b, const struct hg_hwp_value *v,
 int hg_cold_box(struct hg_cold *c, hg_pos birth, const struct hg_value_box *box, void *out)
 {
     struct hg_cold_set *set = get(c);
-    const struct hg_hwp_bases bases = { .ctx = set, .read = read_base };
+    const struct hg_hwp_bases bases = bases_of(set);
     const struct hg_hwp_value *v = NULL;
     struct segment *seg = find(set, birth, &v);
     struct hg_hwp_box folded;
@@ -628,7 +644,7 @@ int hg_cold_census(struct hg_cold *c, uint32_t segment,
 int hg_cold_verify(struct hg_cold *c, uint32_t segment, struct hg_hwp_verify *how)
 {
     struct hg_cold_set *set = get(c);
-    const struct hg_hwp_bases bases = { .ctx = set, .read = read_base };
+    const struct hg_hwp_bases bases = bases_of(set);
     struct segment *again = NULL;
     int rc = HOLOG_E_STALE;
 

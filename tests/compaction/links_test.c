@@ -128,7 +128,7 @@ Test(hwp_links, a_base_may_be_elsewhere)
     struct kit_plan plan = { .profile = HG_PROFILE_DEFAULT, .fill = fill_pair, .ctx = &p };
     struct kit_file *f = kit_make(&plan);
     struct hg_hwp *h = kit_open_file(f);
-    struct hg_hwp_bases bases = { &p, read_base };
+    struct hg_hwp_bases bases = { .ctx = &p, .read = read_base };
     struct hg_hwp_verify how = { 0 };
     uint8_t out[100];
     pair_comes_back(h, &p, &bases);

@@ -69,6 +69,54 @@ static uint64_t read_preview(struct kit_file *f, struct hg_hwp *h, unsigned halv
     return f->read;
 }
 
+/* And the same once more, as a difference of which every tile is the base's. */
+static int fill_copy(struct hg_hwp_writer *w, void *ctx)
+{
+    const struct image *m = ctx;
+    const struct hg_hwp_base base = { 5, m->v.raw };
+    struct kit_value copy = m->v;
+    int rc = fill_image(w, ctx);
+
+    copy.birth = 6;
+    return rc < 0 ? rc : kit_add(w, &copy, 1, &base);
+}
+
+Test(hwp_reads, a_copy_has_the_preview_of_what_it_is_a_copy_of)
+{
+    struct image m;
+    struct kit_plan p = { .profile = HG_PROFILE_ARCHIVE, .fill = fill_copy, .ctx = &m };
+    struct kit_file *f;
+    struct hg_hwp *h;
+
+    make_image(&m, 0);
+    f = kit_make(&p);
+    h = kit_open_file(f);
+    for (unsigned halvings = 1; halvings < 4; halvings++) {
+        const struct hg_hwp_box all = { { 0 }, { 1, 1, SIDE >> halvings, SIDE >> halvings } };
+        const struct hg_hwp_box part = { { 0, 0, 37, 11 },
+                                         { 1, 1, SIDE / 2 >> halvings, SIDE / 3 >> halvings } };
+        size_t bytes = hg_hwp_box_bytes(&all, 2);
+        uint8_t *of[2] = { malloc(bytes), malloc(bytes) };
+        uint64_t alone = read_preview(f, h, halvings);
+        OK(hg_hwp_region(h, hg_hwp_find(h, 5), &all, halvings, of[0], NULL));
+        f->read = 0;
+        OK(hg_hwp_region(h, hg_hwp_find(h, 6), &all, halvings, of[1], NULL));
+        cr_assert_arr_eq(of[0], of[1], bytes);
+        cr_assert_lt(f->read, alone + (64 << 10), "1/%u: %llu bytes, and %llu", 1u << halvings,
+                     (unsigned long long)alone, (unsigned long long)f->read);
+        (void)fprintf(stderr, "# 1/%u of a copy: %llu bytes, of the other %llu\n", 1u << halvings,
+                      (unsigned long long)f->read, (unsigned long long)alone);
+        OK(hg_hwp_region(h, hg_hwp_find(h, 5), &part, halvings, of[0], NULL));
+        OK(hg_hwp_region(h, hg_hwp_find(h, 6), &part, halvings, of[1], NULL));
+        cr_assert_arr_eq(of[0], of[1], hg_hwp_box_bytes(&part, 2));
+        free(of[0]);
+        free(of[1]);
+    }
+    hg_hwp_close(h);
+    kit_file_free(f);
+    field_free(&m.f);
+}
+
 Test(hwp_reads, a_region_takes_an_eighth_at_most_and_previews_a_few_hundredths)
 {
     static const double allowed[] = { 1.05, 0.26, 0.08, 0.03 };

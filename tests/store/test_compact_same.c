@@ -279,11 +279,12 @@ Test(compact_same, versions_are_differences_from_what_has_the_bytes_of_the_newes
     free(bytes);
 }
 
-#define ROW 512u
+#define ROW  512u
+#define ROWS (LEN / sizeof(uint16_t) / ROW)
 
 static void save_array(const char *path, const uint16_t *data)
 {
-    uint64_t shape[] = { LEN / sizeof *data / ROW, ROW };
+    uint64_t shape[] = { ROWS, ROW };
     holog_array_spec spec = {
         .struct_size = sizeof spec, .dtype = HOLOG_UINT16, .rank = 2, .shape = shape, .chunk = shape
     };
@@ -305,6 +306,45 @@ static void has_array(const char *path, const uint16_t *data)
     cr_assert_eq(memcmp(got, data, LEN), 0, "%s", path);
     holog_array_close(a);
     free(got);
+}
+
+static void has_preview(const char *path, uint32_t halvings, const uint16_t *want)
+{
+    uint16_t *got = malloc(LEN);
+    holog_array *a = NULL;
+
+    OK(holog_array_open(box.store, path, &a));
+    OK(holog_array_preview(a, halvings, NULL, got, NULL));
+    cr_assert_eq(memcmp(got, want, (ROWS >> halvings) * (ROW >> halvings) * sizeof *got), 0);
+    holog_array_close(a);
+    free(got);
+}
+
+/* Smooth: previews come from low bands, which a copy has not. */
+Test(compact_same, previews_of_a_copy_are_those_of_the_other)
+{
+    uint16_t *data = malloc(LEN);
+    uint16_t *want = malloc(LEN);
+
+    begin_with(1.1);
+    for (size_t i = 0; i < LEN / sizeof *data; i++)
+        data[i] = (uint16_t)(1000 + i % ROW + i / ROW + (i * 2654435761u >> 29 & 63));
+    save_array("a", data);
+    move_all();
+    save_array("b", data);
+    move_all();
+    for (uint32_t halvings = 1; halvings < 4; halvings++) {
+        holog_array *a = NULL;
+        OK(holog_array_open(box.store, "a", &a));
+        OK(holog_array_preview(a, halvings, NULL, want, NULL));
+        holog_array_close(a);
+        box_reopen(&box);
+        has_preview("b", halvings, want);
+    }
+    has_array("b", data);
+    box_end(&box);
+    free(data);
+    free(want);
 }
 
 Test(compact_same, chunks_of_two_arrays_are_stored_once)
