@@ -138,7 +138,8 @@ typedef struct holog_scrub_report {
 
 /* Reads the cold segments of an open store, decodes every block and compares all hashes and sums, while others read and
  * commit: for damage that nobody comes across for years, found while there is a copy elsewhere. `each` (may be NULL) is told
- * of every value, or pool of small records, that is damaged, with file, offset and path; not 0 ends it: HOLOG_E_CANCELED.
+ * of every value, or pool of small records, that is damaged, with file, offset and path, also of values that are only read
+ * with the bytes of one that is: the same, or differences from it; not 0 ends it: HOLOG_E_CANCELED.
  * Nothing is written. A segment that a compaction replaces meanwhile is passed over. holog_verify, which is of a directory,
  * reads all else as well, and as fast as it can. HOLOG_E_CORRUPT: damage was told of; out_report (may be NULL) is filled in
  * then, too. Counted in holog_stats. Any thread, a read-only handle also. */

@@ -184,7 +184,8 @@ struct hg_hwp_verdict {
 
 struct hg_hwp_verify {
     void *ctx;
-    /* Of each group that does not read; NULL: the first ends it. Non-zero stops. */
+    /* Of each group that does not read, and once more for each value that has the bytes of its value; NULL: the first
+     * ends it. Non-zero stops. */
     int (*damage)(void *ctx, const struct hg_hwp_verdict *d);
     /* After each group: bytes that it takes. NULL: none. Non-zero stops and is returned. */
     int (*progress)(void *ctx, uint64_t bytes);

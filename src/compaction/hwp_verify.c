@@ -33,18 +33,36 @@ static void add_tile(void *ctx, const void *raw, size_t len)
     s->csum = hg_csum_add(s->csum, hg_csum(raw, len));
 }
 
+/* Of v, and of those that have its bytes: they have no group that would be read. */
+static int tell(struct verifying *y, uint32_t group, const struct hg_hwp_value *v, int rc)
+{
+    const struct hg_hwp_tables *t = &y->h->tables;
+    struct hg_hwp_verdict d = { group, v, rc };
+    struct holog_error_detail why;
+    int told;
+
+    hg_error_get(&why);
+    told = y->how->damage(y->how->ctx, &d);
+    for (size_t i = 0; told == HOLOG_OK && v != NULL && i < t->count[HG_HWP_VALUES]; i++) {
+        if (!(t->value[i].flags & HG_HWP_SAME) || t->value[i].other != v->birth)
+            continue;
+        d.value = &t->value[i];
+        hg_error_set(&why);
+        told = y->how->damage(y->how->ctx, &d);
+    }
+    return told;
+}
+
 /* Damage is reported, or ends it. */
 static int note(struct verifying *y, uint32_t group, const struct hg_hwp_value *v, int rc)
 {
-    const struct hg_hwp_verdict d = { group, v, rc };
-
     if (rc >= 0 || (rc != HOLOG_E_CORRUPT && rc != HOLOG_E_NOTSUP))
         return rc;
     if (y->rc == HOLOG_OK)
         y->rc = rc;
     if (y->how->damage == NULL)
         return rc;
-    return y->how->damage(y->how->ctx, &d);
+    return tell(y, group, v, rc);
 }
 
 static int progress(struct verifying *y, uint32_t group)

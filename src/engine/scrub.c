@@ -79,8 +79,11 @@ static int tell_damage(struct scrub *c, hg_pos birth)
     holog_damage d = { .file = file, .segment = c->segment, .message = why.message };
 
     hg_error_get(&why);
-    d.offset = why.has_position ? why.offset : 0;
-    hg_segment_name(file, c->segment, HG_KIND_HWP);
+    if (why.has_position) { /* of another segment: a base is damaged there */
+        d.segment = why.segment;
+        d.offset = why.offset;
+    }
+    hg_segment_name(file, d.segment, HG_KIND_HWP);
     if (birth != 0)
         find_path(c->s, birth, path, sizeof path);
     d.path = path[0] == 0 ? NULL : path;

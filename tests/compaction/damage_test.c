@@ -75,10 +75,11 @@ Test(hwp_damage, is_told_group_by_group_with_its_place)
     uint8_t *all = malloc(s->other.len);
 
     cr_assert_eq(t->count[HG_HWP_GROUPS], 4);
-    for (size_t i = 0; i < 4; i += 2) /* the image, of which the difference is one, and the bytes */
+    for (size_t i = 0; i < 4;
+         i += 2) /* the image, which another is and the difference is one of, and the bytes */
         f->data[t->group[i].offset + t->group[i].heads_len + 3] ^= 1;
     cr_assert_eq(hg_hwp_verify(h, &how), HOLOG_E_CORRUPT);
-    cr_assert_eq(n, 3);
+    cr_assert_eq(n, 4);
     cr_assert_eq(hg_hwp_read(h, hg_hwp_find(h, s->bytes.birth), 0, 10, out, NULL), HOLOG_E_CORRUPT);
     hg_error_get(&d);
     cr_assert_eq(d.segment, KIT_ID);

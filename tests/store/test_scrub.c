@@ -55,7 +55,7 @@ static uint64_t find_cold(void)
     const struct dirent *e;
     size_t len = 0;
 
-    cold[0] = 0;
+    memset(cold, 0, sizeof cold);
     (void)snprintf(dir, sizeof dir, "%s/seg", box.dir);
     DIR *d = opendir(dir);
     cr_assert_not_null(d);
@@ -81,6 +81,7 @@ static void flip(size_t at)
 struct found {
     unsigned n;
     char path[256];
+    char paths[1024]; /* of all, each with a space behind it */
     char file[64];
     uint64_t offset;
 };
@@ -91,6 +92,8 @@ static int note(void *ctx, const holog_damage *d)
 
     f->n++;
     f->offset = d->offset;
+    (void)snprintf(f->paths + strlen(f->paths), sizeof f->paths - strlen(f->paths), "%s ",
+                   d->path == NULL ? "" : d->path);
     (void)snprintf(f->path, sizeof f->path, "%s", d->path == NULL ? "" : d->path);
     (void)snprintf(f->file, sizeof f->file, "%s", d->file == NULL ? "" : d->file);
     return 0;
@@ -168,6 +171,63 @@ Test(scrub, a_damaged_value_is_named_by_path)
     cr_assert_eq(st.scrub_damages, 1u);
     flip(20000);
     box_same_after_reopen(&box);
+    box_end(&box);
+}
+
+/* Values a to f, of which c and e have the bytes of b. */
+static void begin_with_same(void)
+{
+    box_make(&box);
+    box.opts.segment_size_max = 64 * KIB;
+    box.opts.extent_segment_size_max = 1024 * KIB;
+    box.opts.inline_max = 8 * KIB;
+    box.opts.no_compaction = 1;
+    box_open(&box);
+    OK(holog_config(box.store, "retention.commits", "1", NULL, 0));
+    for (unsigned i = 0; i < 6; i++) {
+        const char path[] = { (char)('a' + i), 0 };
+        OK(save_seed(box.store, path, 120 * KIB, i == 2 || i == 4 ? 1 : i, 0));
+    }
+    for (unsigned i = 0; i < 12; i++) /* what is written to is not compacted */
+        OK(save_seed(box.store, "other", 90 * KIB, 9 + i, HOLOG_REPLACE));
+    compact();
+}
+
+static size_t n_of(const char *text, char c)
+{
+    size_t n = 0;
+
+    for (; *text != 0; text++)
+        n += *text == c;
+    return n;
+}
+
+/* Wherever it is: all that cannot be loaded are named, and no others. */
+Test(scrub, values_that_have_the_bytes_of_a_damaged_one_are_named_too)
+{
+    unsigned shared = 0;
+
+    begin_with_same();
+    for (size_t at = 8 * KIB, end = find_cold(); at + 8 * KIB < end; at += 30 * KIB) {
+        struct found f = { 0 };
+        struct found v = { 0 };
+        flip(at);
+        int rc = holog_scrub(box.store, NULL, note, &f, NULL);
+        cr_assert_eq(rc, holog_verify(box.dir, 0, note, &v, NULL, NULL), "byte %zu", at);
+        cr_assert_eq(f.n, v.n, "byte %zu", at);
+        box_reopen(&box);
+        for (char name = 'a'; name <= 'f'; name++) {
+            const char path[] = { name, 0 };
+            holog_value *value = NULL;
+            int loaded = holog_load(box.store, path, &value);
+            cr_assert_eq(loaded, n_of(f.paths, name) > 0 ? HOLOG_E_CORRUPT : HOLOG_OK,
+                         "byte %zu, %s: \"%s\"", at, path, f.paths);
+            holog_value_release(value);
+        }
+        shared += strcmp(f.paths, "b c e ") == 0;
+        flip(at);
+    }
+    cr_assert_gt(shared, 1u);
     box_end(&box);
 }
 

@@ -315,6 +315,8 @@ static int report_group(void *ctx, const struct hg_hwp_verdict *v)
     const struct packed *p = ctx;
     const struct hg_hwp_group *g = &hg_hwp_tables(p->h)->group[v->group];
 
+    if (v->value != NULL && (v->value->flags & HG_HWP_SAME))
+        return 0; /* of a group that has been reported */
     report(p->d, g->offset, hg_hwp_group_stored(g), last_message());
     return 0;
 }
