@@ -160,7 +160,7 @@ static int end_scrub(struct damage_listing *list, const holog_scrub_report *repo
         return cli_fail_detail(args, &detail, NULL, args->operands[0]);
     if (rc < 0)
         cli_note(args, "%s: %" PRIu64 " damaged %s; save again what is named, from a copy",
-                 args->operands[0], list->count, list->count == 1 ? "place" : "places");
+                 args->operands[0], report->damages, report->damages == 1 ? "place" : "places");
     else if (!args->given[OPT_JSON])
         (void)printf("sound: %" PRIu32 " compressed segment%s, %s\n", report->segments,
                      report->segments == 1 ? "" : "s", human_bytes(report->bytes, bytes));

@@ -115,7 +115,8 @@ static const struct command commands[] = {
       { OPT_QUICK, OPT_JSON }, verb_verify },
     { "scrub", "STORE", "Read what has been compressed again, at a set rate; change nothing.",
       "Decodes every block of the compressed segments and compares all hashes, beside whoever uses the\n"
-      "store: for a timer, on stores that are read seldom. Exit status 3 when damage is found.\n"
+      "store: for a timer, on stores that are read seldom. Exit status 3 when damage is found, but for that\n"
+      "of values that nobody can ask for any more.\n"
       "'holog verify' reads all else as well, as fast as the disk gives it.", 1, 1,
       { OPT_RATE, OPT_JSON }, verb_scrub },
     { "repair", "STORE --mode MODE", "Make a damaged store open again.",

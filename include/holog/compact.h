@@ -133,15 +133,18 @@ typedef struct holog_scrub_report {
     uint32_t struct_size;
     uint32_t segments; /* read to the end */
     uint64_t bytes;    /* read, those twice that several values have */
-    uint64_t damages;
+    uint64_t damages;  /* but for those that are harmless */
 } holog_scrub_report;
 
 /* Reads the cold segments of an open store, decodes every block and compares all hashes and sums, while others read and
  * commit: for damage that nobody comes across for years, found while there is a copy elsewhere. `each` (may be NULL) is told
  * of every value, or pool of small records, that is damaged, with file, offset and path, also of values that are only read
  * with the bytes of one that is: the same, or differences from it; not 0 ends it: HOLOG_E_CANCELED.
+ * Of a value that is not the newest version the message says so. One that nobody can ask for any more is told as harmless,
+ * without a path, and is no reason for HOLOG_E_CORRUPT: it goes when its segment is compacted, or with a purge. The path is
+ * that by which it can be asked for; to know it, the first damage of a segment takes a mark of what lives in the store.
  * Nothing is written. A segment that a compaction replaces meanwhile is passed over. holog_verify, which is of a directory,
- * reads all else as well, and as fast as it can. HOLOG_E_CORRUPT: damage was told of; out_report (may be NULL) is filled in
+ * reads all else as well, and as fast as it can. HOLOG_E_CORRUPT: damage was told of that is not harmless; out_report (may be NULL) is filled in
  * then, too. Counted in holog_stats. Any thread, a read-only handle also. */
 HOLOG_API int holog_scrub(holog_store *store, const holog_scrub_options *options,
                           int (*each)(void *ctx, const holog_damage *damage), void *ctx,

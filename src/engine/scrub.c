@@ -1,12 +1,9 @@
 /*
  * Scrub: cold segments are read again, at a set rate, beside all else.
  */
-#include <stdio.h>
-#include <string.h>
-
 #include "base/error.h"
-#include "base/node.h"
 #include "compaction/hwp.h"
+#include "engine/damage.h"
 #include "engine/store_internal.h"
 #include "holog/compact.h"
 
@@ -23,6 +20,8 @@ struct scrub {
     uint64_t done, total; /* bytes of segments gone through, of all */
     uint64_t read;        /* of the one that is read now */
     uint32_t segment;
+    int told; /* a damage of it */
+    struct hg_damaged damaged;
 };
 
 /* As long as more has been read than the rate allows for. */
@@ -60,23 +59,22 @@ static int on_progress(void *ctx, uint64_t bytes)
     return tell_progress(c);
 }
 
-/* That of the record, when it can be read: what the value was saved under. */
-static void find_path(holog_store *s, hg_pos birth, char *out, size_t room)
+/* What nobody can ask for any more is told, and no more. */
+static void count(struct scrub *c, const holog_damage *d)
 {
-    struct hg_record_read r = { 0 };
-
-    if (hg_record_at(s, birth, "a value", &r) == HOLOG_OK && r.rec.path != NULL)
-        (void)snprintf(out, room, "%.*s", (int)HG_MIN(r.rec.path_len, room - 1), r.rec.path);
-    hg_record_release(&r);
-    hg_node_show(out, room);
+    if (d->harmless)
+        return;
+    c->report.damages++;
+    __atomic_add_fetch(&c->s->scrub_damages, 1, __ATOMIC_RELAXED);
 }
 
 static int tell_damage(struct scrub *c, hg_pos birth)
 {
+    struct hg_damaged_value value = { .harmless = 0 };
     struct holog_error_detail why;
     char file[HG_FILE_NAME_MAX];
-    char path[256] = "";
-    holog_damage d = { .file = file, .segment = c->segment, .message = why.message };
+    char message[256];
+    holog_damage d = { .file = file, .segment = c->segment, .message = message };
 
     hg_error_get(&why);
     if (why.has_position) { /* of another segment: a base is damaged there */
@@ -85,10 +83,12 @@ static int tell_damage(struct scrub *c, hg_pos birth)
     }
     hg_segment_name(file, d.segment, HG_KIND_HWP);
     if (birth != 0)
-        find_path(c->s, birth, path, sizeof path);
-    d.path = path[0] == 0 ? NULL : path;
-    c->report.damages++;
-    __atomic_add_fetch(&c->s->scrub_damages, 1, __ATOMIC_RELAXED);
+        hg_damaged_value(c->s, &c->damaged, c->segment, birth, &value);
+    hg_damaged_say(&value, why.message, message, sizeof message);
+    d.harmless = value.harmless ? 1u : 0u;
+    d.path = value.harmless || value.path[0] == 0 ? NULL : value.path;
+    count(c, &d);
+    c->told = 1;
     if (c->each != NULL && c->each(c->ctx, &d) != 0)
         return hg_error(HOLOG_E_CANCELED, "the scrub was stopped");
     return HOLOG_OK;
@@ -111,16 +111,16 @@ static int is_finding(int rc)
 static int scrub_segment(struct scrub *c, const struct hg_cold_file *f)
 {
     struct hg_hwp_verify how = { .ctx = c, .damage = on_damage, .progress = on_progress };
-    uint64_t before = c->report.damages;
     int rc;
 
     c->segment = f->segment;
+    c->told = 0;
     c->read = 0;
     rc = hg_cold_verify(c->s->cold, f->segment, &how);
     if (rc != HOLOG_OK && !hg_cold_there(c->s->cold, f->segment) && rc != HOLOG_E_CANCELED)
         rc = HOLOG_E_STALE;
     if (is_finding(rc))
-        rc = c->report.damages > before ? HOLOG_OK : tell_damage(c, 0);
+        rc = c->told ? HOLOG_OK : tell_damage(c, 0);
     if (rc == HOLOG_OK) {
         c->report.segments++;
         rc = on_progress(c, f->bytes - HG_MIN(c->read, f->bytes)); /* tables */
@@ -163,6 +163,7 @@ int holog_scrub(holog_store *store, const holog_scrub_options *options,
         return rc;
     c.begun_ns = store->io->ops->now_ns(store->io);
     rc = scrub_all(&c);
+    hg_damaged_release(store, &c.damaged);
     if (out_report != NULL && (rc == HOLOG_OK || rc == HOLOG_E_CANCELED))
         hg_struct_fill(out_report, &c.report, sizeof c.report);
     if (rc == HOLOG_OK && c.report.damages > 0)

@@ -79,7 +79,8 @@ static void flip(size_t at)
 }
 
 struct found {
-    unsigned n;
+    unsigned n, harmless;
+    char message[256];
     char path[256];
     char paths[1024]; /* of all, each with a space behind it */
     char file[64];
@@ -91,6 +92,8 @@ static int note(void *ctx, const holog_damage *d)
     struct found *f = ctx;
 
     f->n++;
+    f->harmless += d->harmless;
+    (void)snprintf(f->message, sizeof f->message, "%s", d->message);
     f->offset = d->offset;
     (void)snprintf(f->paths + strlen(f->paths), sizeof f->paths - strlen(f->paths), "%s ",
                    d->path == NULL ? "" : d->path);
@@ -228,6 +231,65 @@ Test(scrub, values_that_have_the_bytes_of_a_damaged_one_are_named_too)
         flip(at);
     }
     cr_assert_gt(shared, 1u);
+    box_end(&box);
+}
+
+/* The byte is in the values that all have the same bytes: b, c, e. */
+static void damage_shared(void)
+{
+    for (size_t at = 8 * KIB, end = find_cold(); at < end; at += 30 * KIB) {
+        struct found f = { 0 };
+        flip(at);
+        (void)holog_scrub(box.store, NULL, note, &f, NULL);
+        if (strcmp(f.paths, "b c e ") == 0)
+            return;
+        flip(at);
+    }
+    cr_assert(0, "nothing is shared");
+}
+
+/* Of a path that was saved again there is another version, which is sound. */
+Test(scrub, a_version_that_is_not_the_newest_is_told_as_such)
+{
+    struct found f = { 0 };
+
+    begin_with_same();
+    OK(holog_config(box.store, "retention.commits", "100", NULL, 0));
+    damage_shared();
+    OK(save_seed(box.store, "b", 120 * KIB, 50, HOLOG_REPLACE));
+    OK(holog_move(box.store, "c", "moved", 0, NULL));
+    OK(save_seed(box.store, "c", 120 * KIB, 51, 0));
+    OK(holog_delete(box.store, "e", NULL));
+    FAILS(HOLOG_E_CORRUPT, holog_scrub(box.store, NULL, note, &f, NULL), NULL);
+    cr_assert(f.n == 3 && f.harmless == 0, "%u, %u", f.n, f.harmless);
+    cr_assert_str_eq(f.paths, "b moved e ");
+    cr_assert_not_null(strstr(f.message, "an older version, which history keeps"), "%s", f.message);
+    box_end(&box);
+}
+
+Test(scrub, damage_that_nobody_can_come_across_is_harmless)
+{
+    static const char *const paths[] = { "b", "c", "e" };
+    const holog_compact_options purge = { .struct_size = sizeof purge,
+                                          .flags = HOLOG_COMPACT_PURGE };
+    holog_scrub_report r = { .struct_size = sizeof r };
+    struct found f = { 0 };
+
+    begin_with_same();
+    damage_shared();
+    for (unsigned i = 0; i < 3; i++)
+        OK(save_seed(box.store, paths[i], 120 * KIB, 50 + i, HOLOG_REPLACE));
+    OK(holog_gc(box.store, 1, 0, 0, NULL));
+    OK(holog_scrub(box.store, NULL, note, &f, &r));
+    cr_assert(f.n == 3 && f.harmless == 3 && r.damages == 0, "%u, %u", f.n, f.harmless);
+    cr_assert_str_eq(f.paths, "   ");
+    cr_assert_not_null(strstr(f.message, "nobody can ask for it any more, once e"), "%s",
+                       f.message);
+    OK(holog_compact(box.store, &purge, NULL));
+    memset(&f, 0, sizeof f);
+    OK(holog_scrub(box.store, NULL, note, &f, &r));
+    cr_assert_eq(f.n, 0);
+    box_same_after_reopen(&box);
     box_end(&box);
 }
 
