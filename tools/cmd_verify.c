@@ -15,6 +15,7 @@ struct damage_listing {
     uint64_t count;
     uint64_t harmless;
     bool by_hand; /* something stands where a file belongs */
+    bool beyond;  /* damage that is not of a compressed segment */
 };
 
 /* ---- one damage ------------------------------------------------------------------------------ */
@@ -59,6 +60,8 @@ static int show_damage(void *ctx, const holog_damage *damage)
 
     list->count++;
     list->harmless += damage->harmless != 0;
+    list->beyond |=
+        damage->harmless == 0 && (damage->file == NULL || strstr(damage->file, ".hwp") == NULL);
     list->by_hand |= damage->message != NULL && strstr(damage->message, "take it away") != NULL;
     if (list->args->given[OPT_JSON])
         json_stream_item(&list->stream, damage_json(damage));
@@ -90,6 +93,22 @@ static void end_damage(struct damage_listing *list, json_object *tail,
 
 /* ---- verify ---------------------------------------------------------------------------------- */
 
+/* A repair cuts the log, so that a store opens: of one that does it mends nothing. */
+static const char *verify_advice(const struct damage_listing *list, const char *dir)
+{
+    const holog_options o = { .struct_size = sizeof o, .flags = HOLOG_OPEN_READONLY };
+    holog_store *store = NULL;
+
+    if (list->by_hand)
+        return "take away what is in the way, then verify again";
+    if (holog_open(dir, &o, &store) == HOLOG_OK) {
+        (void)holog_close(store);
+        return "the store opens: save again what is named, from a copy, or restore the store";
+    }
+    return list->beyond ? "'holog repair' makes it open again"
+                        : "restore the file from a copy: no repair makes up for it";
+}
+
 int verb_verify(const struct args *args)
 {
     struct damage_listing list = { .args = args };
@@ -116,9 +135,7 @@ int verb_verify(const struct args *args)
         return cli_flush(args, cli_fail_detail(args, &detail, NULL, dir));
     if (rc < 0)
         cli_note(args, "%s: %" PRIu64 " damaged %s; %s", dir, list.count - list.harmless,
-                 list.count - list.harmless == 1 ? "place" : "places",
-                 list.by_hand ? "take away what is in the way, then verify again"
-                              : "'holog repair' makes it open again");
+                 list.count - list.harmless == 1 ? "place" : "places", verify_advice(&list, dir));
     else if (!args->given[OPT_JSON])
         (void)puts("sound");
     return cli_flush(args, rc < 0 ? EXIT_DAMAGE : EXIT_DONE);

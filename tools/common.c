@@ -134,9 +134,8 @@ static const char *hint_for(const struct args *args, const struct holog_error_de
             return "reading verbs work; to change it, mount it read-write or copy it elsewhere";
         return "";
     case HOLOG_E_CORRUPT: /* of the store: other programs' files have no segments */
-        return detail->has_position
-                   ? "'holog verify STORE' lists all damage, 'holog repair' goes on"
-                   : "";
+        return detail->has_position ? "'holog verify STORE' lists all damage, and says what to do"
+                                    : "";
     default: return "";
     }
 }

@@ -562,7 +562,8 @@ enum holog_verify_flags {
  * here or elsewhere: what its writer has made durable is checked, nothing behind it is judged.
  * Writes nothing. HOLOG_OK: sound (out counts may be NULL); HOLOG_E_CORRUPT
  * after reporting every damage found. A store with compressed segments is opened, too, as a reader does, and takes the
- * memory of one: what it holds in extents may be named by nothing else. */
+ * memory of one: what it holds in extents may be named by nothing else, and damaged values in them are told as
+ * holog_scrub does (holog/compact.h), if it can be opened. */
 HOLOG_API int holog_verify(const char *dir, unsigned flags,
                            int (*each)(void *ctx, const holog_damage *damage), void *ctx,
                            holog_progress_fn progress, void *progress_ctx);

@@ -1,6 +1,7 @@
 /*
  * Verify and repair of a directory, and the state hash.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/byteorder.h"
@@ -9,12 +10,18 @@
 #include "base/node.h"
 #include "compaction/hwp.h"
 #include "engine/base.h"
+#include "engine/damage.h"
 #include "engine/store_internal.h"
 
 struct report {
     int (*each)(void *ctx, const holog_damage *damage);
     void *ctx;
     int damaged;
+    struct hg_io *io; /* of a verification, as what is below */
+    holog_store
+        *reader; /* of who names damaged values; NULL: none yet, or the store does not open */
+    int asked;   /* for that */
+    struct hg_damaged in; /* the reader's */
 };
 
 static int on_damage(void *ctx, const struct hg_damage_found *d)
@@ -35,6 +42,61 @@ static int on_damage(void *ctx, const struct hg_damage_found *d)
     if (!d->harmless)
         r->damaged = 1;
     return r->each == NULL ? 0 : r->each(r->ctx, &out);
+}
+
+/* Records of moved values may be anywhere: the store finds them, if it can be opened. */
+static holog_store *reader_of(struct report *r)
+{
+    const holog_options o = { .struct_size = sizeof o, .flags = HOLOG_OPEN_READONLY };
+
+    if (!r->asked && hg_store_open_io(r->io, &o, &r->reader) < 0)
+        r->reader = NULL;
+    r->asked = 1;
+    return r->reader;
+}
+
+static int close_reader(struct report *r, int rc)
+{
+    struct holog_error_detail before;
+    int closed;
+
+    if (r->reader == NULL)
+        return rc;
+    hg_error_get(&before);
+    hg_damaged_release(r->reader, &r->in);
+    closed = holog_close(r->reader);
+    r->reader = NULL;
+    if (rc == HOLOG_OK)
+        return closed;
+    hg_error_set(&before);
+    return rc;
+}
+
+static void name_value(struct report *r, struct hg_damage_found *d)
+{
+    struct hg_damaged_value value;
+    char why[sizeof d->message];
+
+    hg_damaged_value(r->reader, &r->in, d->segment, d->birth, &value);
+    memcpy(why, d->message, sizeof why);
+    hg_damaged_say(&value, why, d->message, sizeof d->message);
+    d->harmless = value.harmless;
+    if (value.harmless)
+        d->path[0] = 0;
+    else if (value.path[0] != 0)
+        (void)snprintf(d->path, sizeof d->path, "%s", value.path);
+}
+
+static int on_found(void *ctx, struct hg_damage_found *d)
+{
+    struct holog_error_detail before;
+    struct report *r = ctx;
+
+    hg_error_get(&before);
+    if (d->birth != 0 && reader_of(r) != NULL)
+        name_value(r, d);
+    hg_error_set(&before);
+    return on_damage(r, d);
 }
 
 static int open_dir(const char *dir, struct hg_io **out_io)
@@ -136,10 +198,11 @@ int hg_verify_io(struct hg_io *io, unsigned flags,
                  int (*each)(void *ctx, const holog_damage *damage), void *ctx,
                  holog_progress_fn progress, void *progress_ctx)
 {
-    struct report r = { .each = each, .ctx = ctx };
+    struct report r = { .each = each, .ctx = ctx, .io = io };
     struct hg_file *lock = lock_as_reader(io);
-    int rc = hg_verify(io, flags, verify_cold, verify_base, on_damage, &r, progress, progress_ctx);
+    int rc = hg_verify(io, flags, verify_cold, verify_base, on_found, &r, progress, progress_ctx);
 
+    rc = close_reader(&r, rc);
     if (rc == HOLOG_OK && (flags & HOLOG_VERIFY_QUICK) == 0)
         rc = verify_moved(io, &r);
     if (rc == HOLOG_OK && r.damaged)

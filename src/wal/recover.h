@@ -44,6 +44,7 @@ struct hg_damage_found {
     char path[256];
     char message[256];
     int harmless;
+    hg_pos birth; /* of the value that is damaged, in a .hwp segment; else 0 */
 };
 
 /* Called for each commit or system frame behind `from`, in order, after the decision: only frames
@@ -164,10 +165,10 @@ HG_MUST_CHECK int hg_blocks_verify(const void *data, size_t len, const uint8_t *
 typedef int (*hg_verify_cold_fn)(struct hg_io *io, const struct hg_super *super, uint32_t segment,
                                  int quick, int (*found)(void *ctx, hg_pos birth), void *ctx);
 /* Everything readable, checked; see holog_verify. cold: NULL, they are not looked at. base: the same, of the content
- * of a base (birth is 0). */
+ * of a base (birth is 0). `each` may know more of the damage, and write it to d. */
 HG_MUST_CHECK int hg_verify(struct hg_io *io, unsigned flags, hg_verify_cold_fn cold,
                             hg_verify_cold_fn base,
-                            int (*each)(void *ctx, const struct hg_damage_found *d), void *ctx,
+                            int (*each)(void *ctx, struct hg_damage_found *d), void *ctx,
                             holog_progress_fn progress, void *progress_ctx);
 /* See holog_repair. io's directory is locked by the caller. base: as in hg_verify; NULL: what bases hold is taken for
  * sound. */

@@ -381,12 +381,13 @@ struct cold_check {
 static int cold_damage(void *ctx, hg_pos birth)
 {
     const struct cold_check *c = ctx;
-    char path[64] = "";
+    struct hg_damage_found d = hg_verify_in_segment(c->s, 0, 0);
 
+    d.birth = birth;
     if (birth != 0)
-        (void)snprintf(path, sizeof path, "the value born at %08x:%u", hg_pos_segment(birth),
+        (void)snprintf(d.path, sizeof d.path, "the value born at %08x:%u", hg_pos_segment(birth),
                        hg_pos_offset(birth));
-    return hg_verify_report_error(c->v, c->s, 0, path, strlen(path), 0);
+    return hg_verify_report_detail(c->v, c->s, &d);
 }
 
 static int verify_cold(struct hg_verifier *v, const struct hg_listed *e)
@@ -453,7 +454,7 @@ static int verify_all(struct hg_verifier *v)
 }
 
 int hg_verify(struct hg_io *io, unsigned flags, hg_verify_cold_fn cold, hg_verify_cold_fn base,
-              int (*each)(void *ctx, const struct hg_damage_found *d), void *ctx,
+              int (*each)(void *ctx, struct hg_damage_found *d), void *ctx,
               holog_progress_fn progress, void *progress_ctx)
 {
     /* Past the page cache, where possible: what is on the disk is the question. */

@@ -14,13 +14,15 @@
 int hg_verify_report(struct hg_verifier *v, struct hg_damage_found *d, const char *fmt, ...)
 {
     va_list args;
+    int rc;
 
     va_start(args, fmt);
     (void)vsnprintf(d->message, sizeof d->message, fmt, args); /* cut to fit */
     va_end(args);
+    rc = v->each == NULL ? HOLOG_OK : v->each(v->ctx, d);
     if (!d->harmless)
         v->damages++;
-    return v->each == NULL ? HOLOG_OK : v->each(v->ctx, d);
+    return rc;
 }
 
 struct hg_damage_found hg_verify_in_segment(const struct hg_log_segment *s, uint64_t offset,
@@ -36,24 +38,31 @@ int hg_verify_is_finding(int rc)
     return rc == HOLOG_E_CORRUPT || rc == HOLOG_E_IO; /* a later version is no damage */
 }
 
-int hg_verify_report_error(struct hg_verifier *v, const struct hg_log_segment *s, uint64_t offset,
-                           const char *path, size_t path_len, uint64_t number)
+int hg_verify_report_detail(struct hg_verifier *v, const struct hg_log_segment *s,
+                            struct hg_damage_found *d)
 {
     struct holog_error_detail e;
-    struct hg_damage_found d = hg_verify_in_segment(s, offset, 0);
 
     hg_error_get(&e);
     if (e.has_position && e.segment != s->id) {
         const struct hg_listed *other = hg_listing_find(&v->list, e.segment);
-        hg_segment_name(d.file, e.segment, other != NULL ? other->s.kind : HG_KIND_EXTENTS);
-        d.segment = e.segment;
+        hg_segment_name(d->file, e.segment, other != NULL ? other->s.kind : HG_KIND_EXTENTS);
+        d->segment = e.segment;
     }
     if (e.has_position)
-        d.offset = e.offset;
+        d->offset = e.offset;
+    return hg_verify_report(v, d, "%.240s", e.message);
+}
+
+int hg_verify_report_error(struct hg_verifier *v, const struct hg_log_segment *s, uint64_t offset,
+                           const char *path, size_t path_len, uint64_t number)
+{
+    struct hg_damage_found d = hg_verify_in_segment(s, offset, 0);
+
     d.first_number = d.last_number = number;
     (void)snprintf(d.path, sizeof d.path, "%.*s", (int)HG_MIN(path_len, sizeof d.path - 1),
                    path != NULL ? path : "");
-    return hg_verify_report(v, &d, "%.240s", e.message);
+    return hg_verify_report_detail(v, s, &d);
 }
 
 /* ---- records --------------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ struct hg_verifier {
     unsigned flags; /* enum holog_verify_flags */
     hg_verify_cold_fn cold;
     hg_verify_cold_fn base;
-    int (*each)(void *ctx, const struct hg_damage_found *d);
+    int (*each)(void *ctx, struct hg_damage_found *d);
     void *ctx;
     holog_progress_fn progress;
     void *progress_ctx;
@@ -56,6 +56,9 @@ struct hg_verifier {
 HG_MUST_CHECK int hg_verify_report(struct hg_verifier *v, struct hg_damage_found *d,
                                    const char *fmt, ...) HG_PRINTF(3, 4);
 /* The detail of the call that failed, about s unless it names another segment. */
+HG_MUST_CHECK int hg_verify_report_detail(struct hg_verifier *v, const struct hg_log_segment *s,
+                                          struct hg_damage_found *d);
+/* The same. */
 HG_MUST_CHECK int hg_verify_report_error(struct hg_verifier *v, const struct hg_log_segment *s,
                                          uint64_t offset, const char *path, size_t path_len,
                                          uint64_t number);

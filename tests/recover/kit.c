@@ -643,7 +643,7 @@ uint64_t kit_fingerprint(struct hg_sim *sim)
 
 /* ---- verify and repair ----------------------------------------------------------------------- */
 
-static int keep_damage(void *ctx, const struct hg_damage_found *d)
+static int keep_damage(void *ctx, struct hg_damage_found *d)
 {
     struct kit_verify *v = ctx;
     if (v->n_found < sizeof v->found / sizeof *v->found)

@@ -218,6 +218,7 @@ Test(scrub, values_that_have_the_bytes_of_a_damaged_one_are_named_too)
         int rc = holog_scrub(box.store, NULL, note, &f, NULL);
         cr_assert_eq(rc, holog_verify(box.dir, 0, note, &v, NULL, NULL), "byte %zu", at);
         cr_assert_eq(f.n, v.n, "byte %zu", at);
+        cr_assert_str_eq(f.paths, v.paths, "byte %zu", at);
         box_reopen(&box);
         for (char name = 'a'; name <= 'f'; name++) {
             const char path[] = { name, 0 };
@@ -264,6 +265,9 @@ Test(scrub, a_version_that_is_not_the_newest_is_told_as_such)
     cr_assert(f.n == 3 && f.harmless == 0, "%u, %u", f.n, f.harmless);
     cr_assert_str_eq(f.paths, "b moved e ");
     cr_assert_not_null(strstr(f.message, "an older version, which history keeps"), "%s", f.message);
+    memset(&f, 0, sizeof f);
+    FAILS(HOLOG_E_CORRUPT, holog_verify(box.dir, 0, note, &f, NULL, NULL), NULL);
+    cr_assert_str_eq(f.paths, "b moved e ");
     box_end(&box);
 }
 
@@ -283,6 +287,11 @@ Test(scrub, damage_that_nobody_can_come_across_is_harmless)
     OK(holog_scrub(box.store, NULL, note, &f, &r));
     cr_assert(f.n == 3 && f.harmless == 3 && r.damages == 0, "%u, %u", f.n, f.harmless);
     cr_assert_str_eq(f.paths, "   ");
+    memset(&f, 0, sizeof f);
+    box_reopen(&box); /* what history keeps, readers know from the file */
+    int rc = holog_verify(box.dir, 0, note, &f, NULL, NULL);
+    cr_assert(rc == HOLOG_OK && f.n == 3 && f.harmless == 3, "%d: %u, %u: %s", rc, f.n, f.harmless,
+              f.message);
     cr_assert_not_null(strstr(f.message, "nobody can ask for it any more, once e"), "%s",
                        f.message);
     OK(holog_compact(box.store, &purge, NULL));

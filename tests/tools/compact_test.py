@@ -141,6 +141,10 @@ class Compact(Compacted):
         self.assertEqual(len(bad["damage"]), 1)
         self.assertIn(bad["damage"][0]["path"], self.want)
         self.assertEqual(bad["damage"][0]["file"], f"seg/{cold}")
+        done = self.holog("verify", self.store, status=DAMAGE)
+        self.assertIn(f"; entry {bad['damage'][0]['path']}\n", done.text)
+        self.assertIn("the store opens: save again what is named", done.message)
+        self.assertNotIn("repair", done.message)
         self.holog("scrub", self.store, "--rate", "fast", status=USAGE)
 
     def test_a_dry_run_says_it_and_changes_nothing(self):
