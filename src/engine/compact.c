@@ -3,6 +3,7 @@
  */
 #include "engine/compact.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -610,6 +611,43 @@ static int run(struct hg_compaction *c)
     return rc < 0 ? rc : c->victims.len > 0;
 }
 
+static const char *file_of(struct hg_compaction *c, uint32_t segment, char name[HG_FILE_NAME_MAX])
+{
+    size_t n;
+    const struct hg_live_segment *g = marks(c, &n);
+
+    if (hg_cold_there(c->store->cold, segment)) {
+        hg_segment_name(name, segment, HG_KIND_HWP);
+        return name;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (g[i].segment != segment)
+            continue;
+        hg_segment_name(name, segment, (enum hg_segment_kind)g[i].kind);
+        return name;
+    }
+    (void)snprintf(name, HG_FILE_NAME_MAX, "segment %08x", segment);
+    return name;
+}
+
+/* What cannot be read is somewhere in the store: who asked for a compaction has named no value, and no file. */
+static int say_where(struct hg_compaction *c, int rc)
+{
+    struct holog_error_detail d;
+    char name[HG_FILE_NAME_MAX];
+
+    if (rc != HOLOG_E_CORRUPT)
+        return rc;
+    hg_error_get(&d);
+    if (!d.has_position)
+        return rc;
+    rc = hg_corrupt(d.segment, d.offset, "%s, offset %llu: %.120s%s%.200s",
+                    file_of(c, d.segment, name), (unsigned long long)d.offset, d.path,
+                    d.path[0] != 0 ? ": " : "", d.message);
+    hg_error_name_path(d.path, strlen(d.path));
+    return rc;
+}
+
 /* c: what the rounds have in common. 1: go on. */
 static int run_round(struct hg_compaction *common, holog_compact_report *r)
 {
@@ -617,7 +655,7 @@ static int run_round(struct hg_compaction *common, holog_compact_report *r)
     int rc;
 
     hg_scheduler_begins(c.store);
-    rc = run(&c);
+    rc = say_where(&c, run(&c));
     hg_scheduler_ends(c.store);
     common->based = c.based;
     if (rc > 0)

@@ -125,13 +125,26 @@ static struct seen *find_seen(struct mover *m, const struct hg_hash128 *hash)
     return &m->seen[at];
 }
 
+/* A failure, of the value of the record at hand, of which nobody has given the path: that it was saved under. */
+static int named(const struct mover *m, int rc)
+{
+    if (rc == HOLOG_E_CORRUPT && m->record.rec.path != NULL)
+        hg_error_name_path(m->record.rec.path, m->record.rec.path_len);
+    return rc;
+}
+
+/* path: NULL when nobody knows it. */
 static int read_value(struct mover *m, hg_pos birth, const char *path, struct hg_mem **out)
 {
-    int rc = hg_record_at(m->s, birth, path, &m->record);
+    const char *shown = path != NULL ? path : "a value";
+    int rc = hg_record_at(m->s, birth, shown, &m->record);
 
     if (rc == HOLOG_OK && m->record.rec.n_pieces == 0)
-        return hg_record_wrong(birth, path, "names no extents");
-    return rc < 0 ? rc : hg_value_read_large(m->s, &m->record.rec, path, out);
+        return hg_record_wrong(birth, shown, "names no extents");
+    if (rc < 0)
+        return rc;
+    rc = hg_value_read_large(m->s, &m->record.rec, shown, out);
+    return path == NULL ? named(m, rc) : rc;
 }
 
 /* Hashes can be the same by chance: 1, they are the same bytes; 0; or an error. */
@@ -139,7 +152,7 @@ static int is_same(struct mover *m, hg_pos other)
 {
     struct hg_mem *bytes = NULL;
     int same;
-    int rc = read_value(m, other, "a value", &bytes);
+    int rc = read_value(m, other, NULL, &bytes);
 
     if (rc < 0)
         return rc;
@@ -266,10 +279,9 @@ static int write_value(struct mover *m, const struct hg_moving *v)
 
 static int move_value(struct mover *m, const struct hg_moving *v)
 {
-    const char *path = v->path != NULL ? v->path : "a value";
     struct hg_hash128 hash;
     struct seen *seen;
-    int rc = read_value(m, v->birth, path, &m->raw);
+    int rc = read_value(m, v->birth, v->path, &m->raw);
 
     if (rc < 0)
         return rc;
@@ -364,6 +376,7 @@ static int check_value(struct mover *m, struct hg_hwp *h, const struct hg_moving
         if (rc == HOLOG_OK)
             rc = hg_blocks_verify(buf, (size_t)(to - at), m->record.rec.table, at / HG_HASH_BLOCK,
                                   m->header.id, 0);
+        rc = named(m, rc);
     }
     return rc;
 }

@@ -302,6 +302,23 @@ Test(scrub, damage_that_nobody_can_come_across_is_harmless)
     box_end(&box);
 }
 
+/* Who asks for a compaction names no value. */
+Test(scrub, a_compaction_that_meets_damage_says_where)
+{
+    const holog_compact_options purge = { .struct_size = sizeof purge,
+                                          .flags = HOLOG_COMPACT_PURGE };
+    char where[80];
+
+    begin_with_same();
+    damage_shared();
+    OK(holog_delete(box.store, "f", NULL));
+    OK(holog_gc(box.store, 1, 0, 0, NULL));
+    (void)snprintf(where, sizeof where, "%s, offset ", cold);
+    FAILS(HOLOG_E_CORRUPT, holog_compact(box.store, &purge, NULL), where);
+    FAILS(HOLOG_E_CORRUPT, holog_compact(box.store, &purge, NULL), ": b: ");
+    box_end(&box);
+}
+
 static int stop_at(void *ctx, uint64_t done, uint64_t total, const char *unit)
 {
     (void)unit;
