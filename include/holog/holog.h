@@ -465,8 +465,9 @@ typedef struct holog_stats {
     uint64_t log_bytes, extent_bytes;          /* used in frame and extent segments */
     uint64_t segments;
     uint64_t commits, groups, syncs, records; /* since open */
-    uint64_t bytes_saved, bytes_loaded;
-    uint64_t bytes_written, bytes_read; /* to and from the disk */
+    uint64_t bytes_saved,
+        bytes_loaded; /* loaded: of values, ranges, regions of arrays and previews, as callers got them */
+    uint64_t bytes_written, bytes_read; /* to segment files, and asked of them */
     uint64_t cache_bytes, index_bytes, budget_bytes;
     uint64_t cache_hits, cache_misses, evictions;
     uint64_t views_open, oldest_view_number;

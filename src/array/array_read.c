@@ -356,7 +356,11 @@ int holog_array_read(holog_array *array, const holog_slice *region, void *out,
         return rc;
     if (out == NULL && count_parts(&w) > 0)
         return hg_error(HOLOG_E_INVAL, "out is NULL");
-    return hg_array_read_parts(array, &w, &n, hg_array_scan(array, &w.region), out);
+    rc = hg_array_read_parts(array, &w, &n, hg_array_scan(array, &w.region), out);
+    if (rc == HOLOG_OK)
+        hg_cache_count_loaded(array->store->cache,
+                              hg_region_bytes(&w.region, array->doc.rank, array->doc.type.size));
+    return rc;
 }
 
 /* 1: all elements are one chunk, in its order. */
@@ -391,6 +395,8 @@ int holog_array_load(holog_array *array, holog_value **out_value)
         rc = hg_error(HOLOG_E_INVAL, "out_value is NULL");
     if (rc == HOLOG_OK && is_one_chunk(array)) {
         rc = load_one(array, out_value);
+        if (rc == HOLOG_OK)
+            hg_cache_count_loaded(array->store->cache, (*out_value)->len);
         if (rc != HOLOG_E_NOENT)
             return rc;
         rc = HOLOG_OK; /* all fill value */

@@ -21,6 +21,16 @@ struct hg_region {
     uint64_t step[HG_RANK_MAX]; /* 1 or more */
 };
 
+/* Bytes of its elements, of `size` each. */
+static inline uint64_t hg_region_bytes(const struct hg_region *r, unsigned rank, size_t size)
+{
+    uint64_t bytes = size;
+
+    for (unsigned i = 0; i < rank; i++)
+        bytes *= r->count[i];
+    return bytes;
+}
+
 struct hg_part {
     uint64_t chunk[HG_RANK_MAX]; /* index in the grid */
     uint64_t start[HG_RANK_MAX]; /* of its first element, in the chunk; the next is a step on */

@@ -531,5 +531,9 @@ int holog_array_preview(holog_array *array, uint32_t halvings, const holog_slice
         return rc;
     widen(&j, &w, 0, halvings, &all);
     j.kept = hg_array_scan(array, &all);
-    return read_preview(&j, halvings, &w);
+    rc = read_preview(&j, halvings, &w);
+    if (rc == HOLOG_OK)
+        hg_cache_count_loaded(array->store->cache,
+                              hg_region_bytes(&w.r, array->doc.rank, array->doc.type.size));
+    return rc;
 }

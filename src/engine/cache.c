@@ -97,15 +97,29 @@ struct table {
 
 /* A thread has a stripe to itself while there are no more than HG_CACHE_STRIPES; beyond, two threads on one
  * may lose a hit now and then. A locked add would cost more than the rest of a hit. */
-void hg_cache_count_hit(struct hg_cache *c)
+static struct stripe *own_stripe(struct hg_cache *c)
 {
     static _Atomic uint32_t next_stripe;
     static _Thread_local uint32_t mine __attribute__((tls_model("initial-exec")));
     if (mine == 0)
         mine =
             atomic_fetch_add_explicit(&next_stripe, 1, memory_order_relaxed) % HG_CACHE_STRIPES + 1;
-    _Atomic uint64_t *hits = &c->stripes[mine - 1].hits;
-    atomic_store_explicit(hits, peek64(hits) + 1, memory_order_relaxed);
+    return &c->stripes[mine - 1];
+}
+
+static void count(_Atomic uint64_t *sum, uint64_t n)
+{
+    atomic_store_explicit(sum, peek64(sum) + n, memory_order_relaxed);
+}
+
+void hg_cache_count_hit(struct hg_cache *c)
+{
+    count(&own_stripe(c)->hits, 1);
+}
+
+void hg_cache_count_loaded(struct hg_cache *c, uint64_t bytes)
+{
+    count(&own_stripe(c)->loaded, bytes);
 }
 
 /* ---- segments ------------------------------------------------------------------------------------*/
@@ -616,7 +630,6 @@ static int read_uncached(struct segment *seg, uint64_t offset, void *out, size_t
     int rc = hg_files_read(seg->cache->files, seg->id, seg->kind, out, len, offset, &n);
     if (rc < 0)
         return rc;
-    add64(&seg->cache->bytes_read, n);
     *out_n = n;
     return HOLOG_OK;
 }
@@ -909,15 +922,19 @@ int hg_cache_put(struct hg_cache *c, uint32_t id, uint32_t offset, const void *d
 void hg_cache_counters(struct hg_cache *c, struct hg_cache_counters *out)
 {
     uint64_t hits = 0;
-    for (unsigned i = 0; i < HG_CACHE_STRIPES; i++)
+    uint64_t loaded = 0;
+    for (unsigned i = 0; i < HG_CACHE_STRIPES; i++) {
         hits += peek64(&c->stripes[i].hits);
+        loaded += peek64(&c->stripes[i].loaded);
+    }
     *out = (struct hg_cache_counters){
         .bytes = peek64(&c->used),
         .budget = c->budget,
         .hits = hits,
         .misses = peek64(&c->misses),
         .evictions = peek64(&c->evictions),
-        .bytes_read = peek64(&c->bytes_read),
+        .bytes_read = hg_files_bytes_read(c->files),
+        .bytes_loaded = loaded,
     };
 }
 

@@ -135,8 +135,12 @@ void hg_cache_forget(struct hg_cache *c, hg_pos birth);
 int hg_cache_again(struct hg_cache *c, hg_pos birth, uint64_t bytes);
 
 struct hg_cache_counters {
-    uint64_t bytes, budget, hits, misses, evictions, bytes_read; /* hits: nearly, over 64 threads */
+    uint64_t bytes, budget, hits, misses, evictions; /* hits: nearly, over 64 threads */
+    uint64_t bytes_read;                             /* of all files */
+    uint64_t bytes_loaded;                           /* as hits */
 };
+/* Of a value, given to who asked for them, wherever they came from. */
+void hg_cache_count_loaded(struct hg_cache *c, uint64_t bytes);
 void hg_cache_counters(struct hg_cache *c, struct hg_cache_counters *out);
 
 #endif

@@ -22,6 +22,7 @@ struct value_list {
 
 struct stripe {
     _Alignas(64) _Atomic uint64_t hits;
+    _Atomic uint64_t loaded; /* bytes */
 };
 
 #define HG_CACHE_PARTED 1024u
@@ -54,7 +55,7 @@ struct hg_cache {
     struct stripe stripes[HG_CACHE_STRIPES];
     _Atomic hg_pos parted[HG_CACHE_PARTED]; /* values that parts were read of lately, by hash */
     struct hg_slab slab;                    /* memory of pages */
-    _Atomic uint64_t evictions, misses, bytes_read;
+    _Atomic uint64_t evictions, misses;
 };
 
 static inline uint64_t peek64(_Atomic uint64_t *v)

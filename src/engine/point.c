@@ -236,6 +236,8 @@ int hg_point_range(holog_store *s, const struct hg_version *v, const char *path,
             memcpy(buf, r.bytes + offset, n);
     }
     hg_epoch_leave(slot);
+    if (found)
+        hg_cache_count_loaded(s->cache, n);
     if (found && out_n != NULL)
         *out_n = n;
     return found;

@@ -52,7 +52,7 @@ void hg_store_count_commit(holog_store *s, uint64_t ns)
 void hg_store_count_load(holog_store *s, uint64_t ns, uint64_t bytes)
 {
     add(&s->load_latency, ns);
-    __atomic_add_fetch(&s->bytes_loaded, bytes, __ATOMIC_RELAXED);
+    hg_cache_count_loaded(s->cache, bytes);
 }
 
 uint64_t holog_histogram_percentile(const holog_histogram *h, double percent)
@@ -182,7 +182,7 @@ int holog_stats_get(holog_store *store, holog_stats *out_stats)
     st.cache_misses = cache.misses;
     st.evictions = cache.evictions;
     st.bytes_read = cache.bytes_read;
-    st.bytes_loaded = __atomic_load_n(&store->bytes_loaded, __ATOMIC_RELAXED);
+    st.bytes_loaded = cache.bytes_loaded;
     st.scrubbed_bytes = __atomic_load_n(&store->scrubbed, __ATOMIC_RELAXED);
     st.scrub_damages = __atomic_load_n(&store->scrub_damages, __ATOMIC_RELAXED);
     st.checkpoints = __atomic_load_n(&store->checkpoints, __ATOMIC_RELAXED);

@@ -250,7 +250,6 @@ struct holog_store {
     uint64_t scrubbed, scrub_damages;             /* atomic */
     uint64_t pin_age_ns;                          /* atomic; of rules, for readers */
     holog_histogram commit_latency, load_latency; /* atomic, each number for itself */
-    uint64_t bytes_loaded;                        /* atomic */
 
     struct hg_key replay_keys[2]; /* replay's: too large for the stack of a loop */
     struct hg_run run;            /* replay's: what is being collected */

@@ -246,7 +246,11 @@ int holog_txn_load(holog_txn *txn, const char *path, holog_value **out_value)
     rc = hg_resolve_user(&l, path, 1, &r);
     if (rc == HOLOG_OK)
         rc = hg_must_be_blob(&r);
-    return rc != HOLOG_OK ? rc : hg_txn_value_load(txn, &r.loc, r.path, out_value);
+    if (rc == HOLOG_OK)
+        rc = hg_txn_value_load(txn, &r.loc, r.path, out_value);
+    if (rc == HOLOG_OK)
+        hg_cache_count_loaded(txn->store->cache, (*out_value)->len);
+    return rc;
 }
 
 int holog_txn_stat(holog_txn *txn, const char *path, holog_stat_info *out_info)

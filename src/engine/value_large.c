@@ -80,6 +80,8 @@ int hg_extent_read_end(holog_store *s, struct hg_extent_read *r)
     rc = s->io->ops->wait(s->io, &r->req);
     if (rc == HOLOG_E_IO)
         rc = read_to_end(s, r, rc);
+    else if (rc == HOLOG_OK)
+        hg_files_count_read(s->files, r->req.len_bytes);
     hg_files_put(s->files, r->segment);
     return rc;
 }

@@ -121,16 +121,21 @@ int hg_load_range_from(holog_store *s, struct hg_version *v, const char *path, u
                        void *buf, size_t len, size_t *out_n)
 {
     struct hg_resolved r;
+    size_t n = 0;
     int rc;
 
     if (buf == NULL && len > 0)
         return hg_error(HOLOG_E_INVAL, "the buffer is NULL");
     rc = resolve_blob(s, v, path, &r);
     if (rc == HOLOG_OK)
-        rc = hg_value_range(s, &r.loc, r.path, offset, buf, len, out_n);
-    if (rc == HOLOG_OK)
-        hg_point_learn(s, v, &r);
-    return rc;
+        rc = hg_value_range(s, &r.loc, r.path, offset, buf, len, &n);
+    if (rc < 0)
+        return rc;
+    hg_cache_count_loaded(s->cache, n);
+    if (out_n != NULL)
+        *out_n = n;
+    hg_point_learn(s, v, &r);
+    return HOLOG_OK;
 }
 
 int holog_view_load(holog_view *view, const char *path, holog_value **out_value)

@@ -40,6 +40,7 @@ struct hg_files {
     struct slot idle; /* head of the ring: idle.next is the most recently used */
     struct slot *buckets[BUCKETS];
     struct slot slots[HG_FILES_MAX];
+    uint64_t bytes_read; /* atomic; who counts has just waited for the disk */
 };
 
 /* ---- the table (lock held) -----------------------------------------------------------------------*/
@@ -353,7 +354,19 @@ int hg_files_read(struct hg_files *fs, uint32_t id, enum hg_segment_kind kind, v
     else
         rc = hg_io_read_upto(s->file, buf, len, offset, out_n);
     put_slot(fs, s);
+    if (rc == HOLOG_OK)
+        hg_files_count_read(fs, *out_n);
     return rc;
+}
+
+uint64_t hg_files_bytes_read(const struct hg_files *fs)
+{
+    return fs == NULL ? 0 : __atomic_load_n(&fs->bytes_read, __ATOMIC_RELAXED);
+}
+
+void hg_files_count_read(struct hg_files *fs, uint64_t bytes)
+{
+    __atomic_add_fetch(&fs->bytes_read, bytes, __ATOMIC_RELAXED);
 }
 
 /* ---- create and destroy --------------------------------------------------------------------------*/

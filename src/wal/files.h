@@ -31,4 +31,8 @@ int hg_files_forget(struct hg_files *fs, uint32_t id);
 HG_MUST_CHECK int hg_files_read(struct hg_files *fs, uint32_t id, enum hg_segment_kind kind,
                                 void *buf, size_t len, uint64_t offset, size_t *out_n);
 
+/* Bytes that came of these reads, and of those that somebody else has done on a handle and counts. NULL: 0. */
+uint64_t hg_files_bytes_read(const struct hg_files *fs);
+void hg_files_count_read(struct hg_files *fs, uint64_t bytes);
+
 #endif

@@ -1168,3 +1168,64 @@ Test(array, a_failed_append_leaves_the_handle_as_it_was)
     OK(holog_commit(txn, NULL));
     HAS("a", bytes, sizeof bytes);
 }
+
+/* ---- counted -------------------------------------------------------------------------------------*/
+
+/* What a step has read and loaded. */
+static void counted(holog_stats *was, uint64_t *out_read, uint64_t *out_loaded)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    OK(holog_stats_get(box.store, &st));
+    *out_read = st.bytes_read - was->bytes_read;
+    *out_loaded = st.bytes_loaded - was->bytes_loaded;
+    *was = st;
+}
+
+Test(array, what_is_read_is_counted)
+{
+    const uint64_t shape[2] = { 1024, 1024 };
+    static uint16_t data[1024 * 1024];
+    static uint8_t bytes[100000];
+    holog_array_spec spec = spec_of(HOLOG_UINT16, 2, shape, shape);
+    const holog_slice rows[2] = { { 100, 64, 1 }, { 0, 1024, 1 } };
+    holog_stats was = { .struct_size = sizeof was };
+    holog_value *v = NULL;
+    holog_array *a;
+    uint64_t read;
+    uint64_t loaded;
+    size_t n = 0;
+
+    fill_random(data, sizeof data, 9);
+    fill_random(bytes, sizeof bytes, 10);
+    OK(holog_array_save(box.store, "a", &spec, data, NULL, 0, NULL));
+    OK(holog_save(box.store, "large", bytes, sizeof bytes, 0, NULL));
+    OK(holog_save(box.store, "small", bytes, 1000, 0, NULL));
+    box_reopen(&box);
+    a = opened("a");
+    counted(&was, &read, &loaded);
+    OK(holog_array_read(a, rows, data, NULL));
+    counted(&was, &read, &loaded);
+    cr_assert_eq(loaded, 64 * 1024 * 2);
+    cr_assert(read >= 64 * 1024 * 2 && read < sizeof data / 2, "%llu", (unsigned long long)read);
+    OK(holog_array_read(a, NULL, data, NULL));
+    counted(&was, &read, &loaded);
+    cr_assert(read >= sizeof data && loaded == sizeof data, "%llu", (unsigned long long)read);
+    OK(holog_array_read(a, NULL, data, NULL)); /* from memory */
+    counted(&was, &read, &loaded);
+    cr_assert(read == 0 && loaded == sizeof data, "%llu", (unsigned long long)read);
+    OK(holog_array_preview(a, 2, NULL, data, NULL));
+    counted(&was, &read, &loaded);
+    cr_assert_eq(loaded, sizeof data / 16);
+    OK(holog_load_range(box.store, "large", 5000, bytes, 3000, &n));
+    counted(&was, &read, &loaded);
+    cr_assert(read >= 3000 && loaded == 3000, "%llu", (unsigned long long)read);
+    OK(holog_load(box.store, "large", &v));
+    holog_value_release(v);
+    counted(&was, &read, &loaded);
+    cr_assert(read >= sizeof bytes && loaded == sizeof bytes, "%llu", (unsigned long long)read);
+    OK(holog_load_range(box.store, "small", 0, bytes, 2000, NULL));
+    counted(&was, &read, &loaded);
+    cr_assert_eq(loaded, 1000);
+    holog_array_close(a);
+}

@@ -416,12 +416,32 @@ static int range_made(holog_zarr *z, const char *key, const struct hg_zarr_place
     return rc;
 }
 
+static int get_range(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
+                     struct hg_zarr_part *part, size_t *out_n)
+{
+    struct hg_buf inner = { 0 };
+    int rc;
+
+    if (hg_zarr_is_made(z, p))
+        return range_made(z, key, p, part, out_n);
+    if (has_value(p))
+        return hg_zarr_value_range(&z->tree, &p->loc, key, part->from, part->out,
+                                   (size_t)(part->to - part->from), out_n);
+    if (p->what != HG_ZARR_SHARD)
+        return no_such_key(key);
+    rc = hg_zarr_inner_chunks(&z->tree, &p->array_at.key, &p->array, p->index, &inner);
+    if (rc == HOLOG_OK)
+        rc = range_shard(z, key, p, &inner, part, out_n);
+    hg_buf_release(&inner);
+    return rc;
+}
+
 int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, void *buf,
                          size_t len_bytes, size_t *out_n)
 {
     struct hg_zarr_place p;
-    struct hg_buf inner = { 0 };
     struct hg_zarr_part part = { .from = offset, .to = offset + len_bytes, .out = buf };
+    size_t n = 0;
     int rc = hg_zarr_check(zarr);
 
     if (rc == HOLOG_OK && buf == NULL && len_bytes > 0)
@@ -430,17 +450,12 @@ int holog_zarr_get_range(holog_zarr *zarr, const char *key, uint64_t offset, voi
         part.to = UINT64_MAX;
     if (rc == HOLOG_OK)
         rc = hg_zarr_find(&zarr->tree, key, 0, &p);
+    if (rc == HOLOG_OK)
+        rc = get_range(zarr, key, &p, &part, &n);
     if (rc != HOLOG_OK)
         return rc;
-    if (hg_zarr_is_made(zarr, &p))
-        return range_made(zarr, key, &p, &part, out_n);
-    if (has_value(&p))
-        return hg_zarr_value_range(&zarr->tree, &p.loc, key, offset, buf, len_bytes, out_n);
-    if (p.what != HG_ZARR_SHARD)
-        return no_such_key(key);
-    rc = hg_zarr_inner_chunks(&zarr->tree, &p.array_at.key, &p.array, p.index, &inner);
-    if (rc == HOLOG_OK)
-        rc = range_shard(zarr, key, &p, &inner, &part, out_n);
-    hg_buf_release(&inner);
-    return rc;
+    hg_cache_count_loaded(zarr->tree.store->cache, n);
+    if (out_n != NULL)
+        *out_n = n;
+    return HOLOG_OK;
 }
