@@ -488,7 +488,8 @@ typedef struct holog_stats {
     uint64_t cold_values;       /* in them, those too that nobody needs any more */
     uint64_t cold_raw_bytes;    /* of these values; several with the same bytes have them each */
     uint64_t cold_stored_bytes; /* what these take: cold_bytes without headers and tables */
-    /* compaction by itself (holog/compact.h), since open; of a read-only handle all 0 */
+    /* compaction by itself (holog/compact.h), since open; of a read-only handle 0, but compaction_used_bytes and
+     * compaction_waiting_bytes, which are as of its open */
     uint64_t compactions; /* of one round or more each, which moved or removed something */
     uint64_t compaction_rounds, compaction_marks;
     uint64_t compaction_moved_bytes; /* of values */

@@ -50,10 +50,19 @@ int hg_reader_limit(holog_store *s, hg_pos *out_limit, uint64_t *out_number)
 /* The list of segments outlives recovery, for sizes. */
 int hg_reader_segments(holog_store *s)
 {
+    s->reader_replaced = s->recovered.replaced_bytes;
     return hg_buf_append(&s->reader_segments, s->recovered.segments,
                          s->recovered.n_segments * sizeof s->recovered.segments[0]);
 }
 
+/* The newest frame segment may be allocated far behind its end. */
+static uint64_t used_of(const struct hg_log_segment *g)
+{
+    return g->kind == HG_KIND_FRAMES && !g->sealed ? HG_ALIGN_UP(g->used, (uint64_t)8)
+                                                   : g->file_size;
+}
+
+/* As they were when the store was opened. */
 void hg_reader_sizes(holog_store *s, holog_stats *st)
 {
     size_t n = s->reader_segments.len / sizeof(struct hg_log_segment);
@@ -61,15 +70,18 @@ void hg_reader_sizes(holog_store *s, holog_stats *st)
         (const struct hg_log_segment *)(const void *)s->reader_segments.data;
 
     for (size_t i = 0; i < n; i++) {
+        uint64_t used = used_of(&g[i]);
         if (g[i].kind == HG_KIND_EXTENTS)
-            st->extent_bytes += g[i].file_size;
+            st->extent_bytes += used;
         else if (g[i].kind == HG_KIND_HWP)
-            st->cold_bytes += g[i].file_size;
+            st->cold_bytes += used;
         else if (g[i].kind == HG_KIND_BASE)
-            st->base_bytes += g[i].file_size;
+            st->base_bytes += used;
         else
-            st->log_bytes += g[i].file_size;
+            st->log_bytes += used;
+        st->compaction_used_bytes += used;
     }
+    st->compaction_waiting_bytes = s->reader_replaced;
     st->segments = n;
 }
 

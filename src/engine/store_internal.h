@@ -269,6 +269,7 @@ struct holog_store {
     struct hg_buf followed_added,
         followed_removed;          /* uint32_t: by edits that were read; misc_lock */
     struct hg_buf reader_segments; /* struct hg_log_segment; misc_lock */
+    uint64_t reader_replaced;      /* bytes of files that the log had removed at open */
     holog_recovery_report report;
 };
 

@@ -105,6 +105,7 @@ struct hg_recovered {
         *left_over; /* files in seg/ that are of the store no more, or never were;
                                            hg_malloc, the caller's */
     size_t n_left_over;
+    uint64_t replaced_bytes; /* of these files, those that edits have removed */
     uint32_t
         base; /* the newest base that is of the store and whose header is sound; 0: the log begins with its first
                       frame */

@@ -213,12 +213,14 @@ static int drop_left_over(const struct hg_edits *e, struct hg_recovered *out)
     out->n_left_over = 0;
     for (size_t i = 0; i < out->n_segments; i++) {
         const struct hg_log_segment *s = &out->segments[i];
-        if (is_left_over(e, out, s))
-            out->left_over[out->n_left_over++] = (struct hg_segment_entry){
-                .segment = s->id, .kind = (uint8_t)s->kind, .used = s->file_size
-            };
-        else
+        if (!is_left_over(e, out, s)) {
             out->segments[kept++] = *s;
+            continue;
+        }
+        out->left_over[out->n_left_over++] = (struct hg_segment_entry){ .segment = s->id,
+                                                                        .kind = (uint8_t)s->kind,
+                                                                        .used = s->file_size };
+        out->replaced_bytes += has(&e->removed, s->id) ? s->file_size : 0;
     }
     out->n_segments = kept;
     return HOLOG_OK;

@@ -749,12 +749,22 @@ Test(compact, statistics_tell_cold_bytes_from_all_others)
     st.log_bytes = read.log_bytes;
     st.extent_bytes = read.extent_bytes; /* as long as their files are */
     says_of_cold(box.store, &st);
-    cr_assert_lt(read.log_bytes, before.log_bytes + 64 * KIB,
-                 "the open segment is as long as its file");
+    cr_assert_lt(read.log_bytes, before.log_bytes + 64 * KIB);
+    cr_assert_eq(read.compaction_used_bytes,
+                 read.log_bytes + read.extent_bytes + read.cold_bytes + read.base_bytes);
+    cr_assert_eq(read.compaction_waiting_bytes, 0u);
     OK(holog_close(box.store));
     box.store = NULL;
     box_open(&box);
     box_end(&box);
+}
+
+static uint64_t waiting_by(holog_store *store)
+{
+    holog_stats st = { .struct_size = sizeof st };
+
+    OK(holog_stats_get(store, &st));
+    return st.compaction_waiting_bytes;
 }
 
 Test(compact, files_that_readers_may_read_stay_and_are_counted)
@@ -770,6 +780,11 @@ Test(compact, files_that_readers_may_read_stay_and_are_counted)
     cr_assert_eq(files_of(".hext"), extents);
     has_churned(5);
     uint64_t gone = report.segments_removed;
+    holog_store *later = open_reader();
+    cr_assert_gt(waiting_by(later), 0u);
+    cr_assert_eq(waiting_by(later), waiting_by(box.store));
+    cr_assert_eq(waiting_by(reader), 0u, "as of its open");
+    OK(holog_close(later));
     OK(holog_close(reader));
     compact(0);
     cr_assert_eq(report.waiting, 0u);

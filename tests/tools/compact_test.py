@@ -161,6 +161,9 @@ class Compact(Compacted):
         self.assertEqual((plan["dry_run"], plan["added_bytes"]), (True, 0))
         self.has_all()
 
+    def waiting_bytes(self):
+        return self.holog("stats", self.store, "--json").json()["compaction_waiting_bytes"]
+
     def test_readers_that_files_wait_for_are_said(self):
         self.churn(3)
         names = [f"{i:04d}" + "n" * 200 for i in range(2000)]  # more than a pipe takes
@@ -173,7 +176,12 @@ class Compact(Compacted):
             done = self.holog("compact", self.store)
             self.assertIn("others are reading", done.message)
             self.assertEqual(self.segments(".hext"), extents)
+        waiting = self.waiting_bytes()
+        self.assertGreater(waiting, 1 << 20)
+        before = self.file_bytes(".hlog", ".hext")
         self.assertEqual(self.compact()["waiting"], 0)
+        self.assertEqual(before - self.file_bytes(".hlog", ".hext"), waiting)
+        self.assertEqual(self.waiting_bytes(), 0)
         self.assertLess(len(self.segments(".hext")), len(extents))
         self.has_all()
 
@@ -248,6 +256,7 @@ class Space(Compacted):
         self.assertEqual(space["cold_segments"], len(self.segments(".hwp")))
         self.assertEqual(space["extents_segments"], len(self.segments(".hext")))
         self.assertEqual(space["frames_segments"], len(self.segments(".hlog")))
+        self.assertEqual(doc["compaction_used_bytes"], space["used_bytes"])
         self.assertEqual(doc["cold_bytes"], self.file_bytes(".hwp"))
         self.assertEqual(doc["extent_bytes"], self.file_bytes(".hext"))
         return doc
