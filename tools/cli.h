@@ -275,9 +275,9 @@ void json_stream_end(struct json_stream *stream, json_object *tail);
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
-/* What stats --prometheus says of the store, under that name. 0, or the code of what failed: then nothing
- * was put. */
-int stats_prometheus(FILE *to, const char *name, holog_store *store);
+/* What stats --prometheus says of the store, under that name; with what only writers count, where it `writes`. 0, or
+ * the code of what failed: then nothing was put. */
+int stats_prometheus(FILE *to, const char *name, bool writes, holog_store *store);
 /* {store="..."} with what the format wants escaped; `more` ("le=\"1\"") may be NULL. */
 void put_labels(FILE *to, const char *store, const char *more);
 

@@ -3,7 +3,8 @@
  *
  * One table says what there is; each form walks it. "Since open" counters are of this process: they
  * are of interest to a program that holds a store open and prints them by itself, and are given here
- * for completeness.
+ * for completeness. Not those of writing, where the store is open for reading: a 0 would read as if its
+ * writer had done nothing.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -13,8 +14,7 @@
 
 enum stat_kind {
     COUNT,
-    BYTES,
-    FLAG
+    BYTES
 };
 
 struct stat_row {
@@ -22,15 +22,18 @@ struct stat_row {
     const char *help;
     enum stat_kind kind;
     bool counter; /* since open: "_total" behind for Prometheus */
+    bool writers; /* of a store that is open for reading it says nothing */
     bool narrow;  /* uint32_t, else uint64_t */
     size_t offset;
 };
 
-#define ROW(field, kind, counter, help)                                                     \
-    {                                                                                       \
-#field, help, kind, counter, sizeof(((holog_stats *)0)->field) == sizeof(uint32_t), \
-            offsetof(holog_stats, field)                                                    \
+#define ANY_ROW(field, kind, counter, writers, help)                                            \
+    {                                                                                           \
+#field, help, kind, counter, writers,                                                   \
+            sizeof(((holog_stats *)0)->field) == sizeof(uint32_t), offsetof(holog_stats, field) \
     }
+#define ROW(field, kind, counter, help)     ANY_ROW(field, kind, counter, false, help)
+#define WRITERS(field, kind, counter, help) ANY_ROW(field, kind, counter, true, help)
 
 static const struct stat_row rows[] = {
     ROW(entries, COUNT, false, "Entries at the newest commit"),
@@ -53,72 +56,75 @@ static const struct stat_row rows[] = {
     ROW(budget_bytes, BYTES, false, "Memory that cache, index and staging may take"),
     ROW(views_open, COUNT, false, "Views held open"),
     ROW(oldest_view_number, COUNT, false, "Commit of the oldest view held open"),
-    ROW(poisoned, FLAG, false, "1 after a failed write: the handle takes no more changes"),
-    ROW(commits, COUNT, true, "Commits since open"),
-    ROW(groups, COUNT, true, "Commit groups written since open"),
-    ROW(syncs, COUNT, true, "Syncs since open"),
-    ROW(records, COUNT, true, "Changes since open"),
-    ROW(bytes_saved, BYTES, true, "Bytes of values saved since open"),
+    WRITERS(poisoned, COUNT, false, "1 after a failed write: the handle takes no more changes"),
+    WRITERS(commits, COUNT, true, "Commits since open"),
+    WRITERS(groups, COUNT, true, "Commit groups written since open"),
+    WRITERS(syncs, COUNT, true, "Syncs since open"),
+    WRITERS(records, COUNT, true, "Changes since open"),
+    WRITERS(bytes_saved, BYTES, true, "Bytes of values saved since open"),
     ROW(bytes_loaded, BYTES, true, "Bytes of values loaded since open"),
-    ROW(bytes_written, BYTES, true, "Bytes written to the disk since open"),
+    WRITERS(bytes_written, BYTES, true, "Bytes written to the disk since open"),
     ROW(bytes_read, BYTES, true, "Bytes read from the disk since open"),
     ROW(cache_hits, COUNT, true, "Loads answered from the cache since open"),
     ROW(cache_misses, COUNT, true, "Loads that went to the disk since open"),
     ROW(evictions, COUNT, true, "Values dropped from the cache since open"),
-    ROW(segment_rolls, COUNT, true, "New segments begun since open"),
-    ROW(checkpoints, COUNT, true, "Index checkpoints written since open"),
-    ROW(window_waits, COUNT, true, "Waits for space written ahead since open"),
-    ROW(groups_beyond_window, COUNT, true, "Groups written outside that space since open"),
+    WRITERS(segment_rolls, COUNT, true, "New segments begun since open"),
+    WRITERS(checkpoints, COUNT, true, "Index checkpoints written since open"),
+    WRITERS(window_waits, COUNT, true, "Waits for space written ahead since open"),
+    WRITERS(groups_beyond_window, COUNT, true, "Groups written outside that space since open"),
     ROW(rope_bytes, BYTES, false, "Memory of values as deltas made them"),
-    ROW(delta_updates, COUNT, true, "Deltas since open"),
-    ROW(delta_inserts, COUNT, true, "Deltas that inserted since open"),
-    ROW(delta_replaces, COUNT, true, "Deltas that updated since open"),
-    ROW(delta_deletes, COUNT, true, "Deltas that deleted since open"),
-    ROW(delta_moves, COUNT, true, "Deltas that moved since open"),
-    ROW(delta_bytes_modified, BYTES, true, "Bytes that deltas have changed since open"),
-    ROW(delta_time_ns, COUNT, true, "Nanoseconds of commits with deltas since open"),
-    ROW(delta_average_ns, COUNT, true, "Nanoseconds of a delta, on the average, since open"),
-    ROW(conservation_violations, COUNT, true, "Deltas refused for their sums since open"),
-    ROW(folds, COUNT, true, "Folds since open"),
-    ROW(fold_bytes_written, BYTES, true, "Bytes that folds have written since open"),
+    WRITERS(delta_updates, COUNT, true, "Deltas since open"),
+    WRITERS(delta_inserts, COUNT, true, "Deltas that inserted since open"),
+    WRITERS(delta_replaces, COUNT, true, "Deltas that updated since open"),
+    WRITERS(delta_deletes, COUNT, true, "Deltas that deleted since open"),
+    WRITERS(delta_moves, COUNT, true, "Deltas that moved since open"),
+    WRITERS(delta_bytes_modified, BYTES, true, "Bytes that deltas have changed since open"),
+    WRITERS(delta_time_ns, COUNT, true, "Nanoseconds of commits with deltas since open"),
+    WRITERS(delta_average_ns, COUNT, true, "Nanoseconds of a delta, on the average, since open"),
+    WRITERS(conservation_violations, COUNT, true, "Deltas refused for their sums since open"),
+    WRITERS(folds, COUNT, true, "Folds since open"),
+    WRITERS(fold_bytes_written, BYTES, true, "Bytes that folds have written since open"),
     ROW(compaction_used_bytes, BYTES, false, "Bytes used in all segments"),
     ROW(compaction_waiting_bytes, BYTES, false,
         "Bytes of replaced files that readers may still need"),
-    ROW(compaction_needed_bytes, BYTES, false, "Bytes that live in segments, estimated"),
-    ROW(compaction_cap_bytes, BYTES, false, "Bytes that segments should take at most"),
-    ROW(compactions, COUNT, true, "Compactions by itself since open"),
-    ROW(compaction_rounds, COUNT, true, "Rounds of these since open"),
-    ROW(compaction_marks, COUNT, true, "Looks at what lives since open"),
-    ROW(compaction_moved_bytes, BYTES, true, "Bytes of values that these moved since open"),
-    ROW(compaction_freed_bytes, BYTES, true, "Bytes of files that these freed since open"),
-    ROW(compactions_forced, COUNT, true, "Compactions that were asked for since open"),
-    ROW(compaction_forced_bytes, BYTES, true, "Bytes of values that those moved since open"),
-    ROW(compaction_time_ns, COUNT, true, "Nanoseconds of rounds that did something since open"),
-    ROW(compaction_record_bytes, BYTES, true, "Bytes of small records that these moved since open"),
-    ROW(compaction_written_bytes, BYTES, true,
-        "Bytes of cold segments that these wrote since open"),
-    ROW(scrubbed_bytes, BYTES, true, "Bytes that scrubs have read since open"),
-    ROW(scrub_damages, COUNT, true, "Damages that scrubs have found since open"),
-    ROW(compaction_running_ns, COUNT, false, "Nanoseconds that the round under way has lasted"),
-    ROW(compaction_done_bytes, BYTES, false, "Bytes that it has read and written"),
-    ROW(compaction_total_bytes, BYTES, false, "Bytes that it has to read and write"),
-    ROW(commits_delayed, COUNT, true, "Commits held back by compaction since open"),
-    ROW(commit_delay_ns, COUNT, true, "Nanoseconds that these were held back since open"),
-    ROW(commits_stalled, COUNT, true, "Commits that waited for room since open"),
-    ROW(commit_stall_max_ns, COUNT, false, "Nanoseconds of the longest such wait"),
+    WRITERS(compaction_needed_bytes, BYTES, false, "Bytes that live in segments, estimated"),
+    WRITERS(compaction_cap_bytes, BYTES, false, "Bytes that segments should take at most"),
+    WRITERS(compactions, COUNT, true, "Compactions by itself since open"),
+    WRITERS(compaction_rounds, COUNT, true, "Rounds of these since open"),
+    WRITERS(compaction_marks, COUNT, true, "Looks at what lives since open"),
+    WRITERS(compaction_moved_bytes, BYTES, true, "Bytes of values that these moved since open"),
+    WRITERS(compaction_freed_bytes, BYTES, true, "Bytes of files that these freed since open"),
+    WRITERS(compactions_forced, COUNT, true, "Compactions that were asked for since open"),
+    WRITERS(compaction_forced_bytes, BYTES, true, "Bytes of values that those moved since open"),
+    WRITERS(compaction_time_ns, COUNT, true, "Nanoseconds of rounds that did something since open"),
+    WRITERS(compaction_record_bytes, BYTES, true,
+            "Bytes of small records that these moved since open"),
+    WRITERS(compaction_written_bytes, BYTES, true,
+            "Bytes of cold segments that these wrote since open"),
+    /* Of a process that has the store open for long, as a writer has: who reads to scrub, ends with that. */
+    WRITERS(scrubbed_bytes, BYTES, true, "Bytes that scrubs have read since open"),
+    WRITERS(scrub_damages, COUNT, true, "Damages that scrubs have found since open"),
+    WRITERS(compaction_running_ns, COUNT, false, "Nanoseconds that the round under way has lasted"),
+    WRITERS(compaction_done_bytes, BYTES, false, "Bytes that it has read and written"),
+    WRITERS(compaction_total_bytes, BYTES, false, "Bytes that it has to read and write"),
+    WRITERS(commits_delayed, COUNT, true, "Commits held back by compaction since open"),
+    WRITERS(commit_delay_ns, COUNT, true, "Nanoseconds that these were held back since open"),
+    WRITERS(commits_stalled, COUNT, true, "Commits that waited for room since open"),
+    WRITERS(commit_stall_max_ns, COUNT, false, "Nanoseconds of the longest such wait"),
 };
 #define ROW_COUNT (sizeof rows / sizeof rows[0])
 
 static const struct {
     const char *name;
     const char *help;
+    bool writers;
     size_t offset;
 } histograms[] = {
-    { "commit_latency", "Time of a commit, until acknowledged",
+    { "commit_latency", "Time of a commit, until acknowledged", true,
       offsetof(holog_stats, commit_latency) },
-    { "group_write_latency", "Time of the write of a commit group",
+    { "group_write_latency", "Time of the write of a commit group", true,
       offsetof(holog_stats, group_write_latency) },
-    { "load_latency", "Time of a load", offsetof(holog_stats, load_latency) },
+    { "load_latency", "Time of a load", false, offsetof(holog_stats, load_latency) },
 };
 #define HISTOGRAM_COUNT (sizeof histograms / sizeof histograms[0])
 
@@ -275,6 +281,8 @@ static void put_table(const struct figures *figures)
 
     for (size_t i = 0; i < ROW_COUNT; i++) {
         uint64_t value = value_of(stats, &rows[i]);
+        if (rows[i].writers)
+            continue;
         if (rows[i].kind == BYTES)
             (void)printf("%-22s %16s  %s\n", rows[i].name, human_bytes(value, text), rows[i].help);
         else
@@ -284,7 +292,7 @@ static void put_table(const struct figures *figures)
     put_keepers(&figures->keepers);
     for (size_t i = 0; i < HISTOGRAM_COUNT; i++) {
         const holog_histogram *h = histogram_of(stats, i);
-        if (h->count == 0)
+        if (histograms[i].writers || h->count == 0)
             continue;
         (void)printf("%-22s %16s  p50 of %" PRIu64 "; ", histograms[i].name,
                      human_duration(holog_histogram_percentile(h, 50), text), h->count);
@@ -314,12 +322,13 @@ static void put_json(const struct args *args, const struct figures *figures)
 
     json_add(doc, "store", json_text(args->operands[0]));
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        uint64_t value = value_of(stats, &rows[i]);
-        json_add(doc, rows[i].name,
-                 rows[i].kind == FLAG ? json_object_new_boolean(value != 0) : json_number(value));
+        if (!rows[i].writers)
+            json_add(doc, rows[i].name, json_number(value_of(stats, &rows[i])));
     }
-    for (size_t i = 0; i < HISTOGRAM_COUNT; i++)
-        json_add(doc, histograms[i].name, histogram_json(histogram_of(stats, i)));
+    for (size_t i = 0; i < HISTOGRAM_COUNT; i++) {
+        if (!histograms[i].writers)
+            json_add(doc, histograms[i].name, histogram_json(histogram_of(stats, i)));
+    }
     space_add_json(doc, space_of(figures), stats);
     json_add(doc, "retention", json_object_get(figures->keepers.retention));
     json_add(doc, "holders", json_object_get(figures->keepers.holders));
@@ -408,17 +417,22 @@ static void put_holders(FILE *to, const char *store, json_object *holders)
     }
 }
 
-static void put_prometheus(FILE *to, const char *store, const holog_stats *stats,
+static void put_prometheus(FILE *to, const char *store, bool writes, const holog_stats *stats,
                            json_object *holders)
 {
-    for (size_t i = 0; i < ROW_COUNT; i++)
-        put_metric(to, store, stats, &rows[i]);
-    for (size_t i = 0; i < HISTOGRAM_COUNT; i++)
-        put_histogram(to, store, histogram_of(stats, i), histograms[i].name, histograms[i].help);
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (writes || !rows[i].writers)
+            put_metric(to, store, stats, &rows[i]);
+    }
+    for (size_t i = 0; i < HISTOGRAM_COUNT; i++) {
+        if (writes || !histograms[i].writers)
+            put_histogram(to, store, histogram_of(stats, i), histograms[i].name,
+                          histograms[i].help);
+    }
     put_holders(to, store, holders);
 }
 
-int stats_prometheus(FILE *to, const char *name, holog_store *store)
+int stats_prometheus(FILE *to, const char *name, bool writes, holog_store *store)
 {
     holog_stats stats = { .struct_size = sizeof stats };
     struct keepers keepers = { 0 };
@@ -427,7 +441,7 @@ int stats_prometheus(FILE *to, const char *name, holog_store *store)
     if (rc >= 0)
         rc = get_keepers(store, &keepers);
     if (rc >= 0)
-        put_prometheus(to, name, &stats, keepers.holders);
+        put_prometheus(to, name, writes, &stats, keepers.holders);
     free_keepers(&keepers);
     return rc;
 }
@@ -441,7 +455,7 @@ static void put_figures(const struct args *args, const struct figures *figures)
     if (args->given[OPT_JSON]) {
         put_json(args, figures);
     } else if (args->given[OPT_PROMETHEUS]) {
-        put_prometheus(stdout, store, &figures->stats, figures->keepers.holders);
+        put_prometheus(stdout, store, false, &figures->stats, figures->keepers.holders);
         space_put_prometheus(stdout, store, space_of(figures), &figures->stats);
     } else {
         put_table(figures);

@@ -108,12 +108,25 @@ class Queries(Case):
         doc = self.holog("stats", self.store, "--json").json()
         self.assertEqual((doc["entries"], doc["directories"], doc["live_value_bytes"]),
                          (2, 1, 1000))
-        self.assertEqual(doc["poisoned"], False)
         self.assertEqual(doc["last_number"], doc["durable_number"])
         self.assertGreater(doc["disk_bytes"], 1000)
-        self.assertEqual(set(doc["commit_latency"]),
+        self.assertEqual(set(doc["load_latency"]),
                          {"count", "sum_ns", "max_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns"})
         self.assertRegex(self.holog("stats", self.store).text, r"(?m)^entries +2  ")
+
+    def test_stats_leave_out_what_only_a_writer_counts(self):
+        self.save("a", b"x" * 1000)
+        doc = self.holog("stats", self.store, "--json").json()
+        text = self.holog("stats", self.store).text
+        prometheus = self.holog("stats", self.store, "--prometheus").text
+        for name in ("poisoned", "commits", "commit_latency", "checkpoints", "folds", "compactions",
+                     "compaction_needed_bytes", "compaction_cap_bytes", "commits_delayed",
+                     "scrubbed_bytes"):
+            self.assertNotIn(name, doc)
+            self.assertNotRegex(text, rf"(?m)^{name} ")
+            self.assertNotRegex(prometheus, rf"(?m)^holog_{name}(_total|_seconds)?[{{ ]")
+        for name in ("cache_misses", "bytes_read", "load_latency"):
+            self.assertIn(name, doc)
 
     def test_stats_say_what_keeps_the_past(self):
         self.save("a", b"x" * 2000)
@@ -177,8 +190,8 @@ class Queries(Case):
                 base = re.sub(r"_(bucket|sum|count)$", "", match.group(1))
                 self.assertTrue(match.group(1) in typed or typed[base] == "histogram", line)
         self.assertEqual(typed["holog_entries"], "gauge")
-        self.assertEqual(typed["holog_commits_total"], "counter")
-        self.assertEqual(typed["holog_commit_latency_seconds"], "histogram")
+        self.assertEqual(typed["holog_bytes_read_total"], "counter")
+        self.assertEqual(typed["holog_load_latency_seconds"], "histogram")
 
     def test_info(self):
         doc = self.holog("info", "--json").json()

@@ -561,6 +561,7 @@ class Life(Serve):
         self.assertIn(f'holog_http_answers_total{{{label},status="200"}} 3\n', text)
         self.assertIn(f'holog_http_answers_total{{{label},status="404"}} 1\n', text)
         self.assertIn(f"holog_entries{{{label}}} 1\n", text)
+        self.assertNotIn("holog_commits_total", text)
         sent = int(re.search(r"(?m)^holog_http_sent_bytes_total\{.*\} (\d+)$", text).group(1))
         self.assertGreater(sent, 2000)
         for line in text.splitlines():

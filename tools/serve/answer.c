@@ -486,7 +486,8 @@ static struct reply show_metrics(const struct request *request)
     const struct server_settings *settings = request->server->settings;
     char *text = NULL;
     size_t len = 0;
-    int rc = metrics_text(&request->server->metrics, settings->name, settings->store, &text, &len);
+    int rc = metrics_text(&request->server->metrics, settings->name, settings->writable,
+                          settings->store, &text, &len);
 
     if (rc < 0)
         return reply_code(rc, false);

@@ -64,7 +64,7 @@ static void put_metrics(FILE *to, const char *store, const struct metrics *m)
     (void)fprintf(to, " %" PRIu64 "\n", count);
 }
 
-int metrics_text(const struct metrics *metrics, const char *name, holog_store *store,
+int metrics_text(const struct metrics *metrics, const char *name, bool writes, holog_store *store,
                  char **out_text, size_t *out_len)
 {
     char *text = NULL;
@@ -73,7 +73,7 @@ int metrics_text(const struct metrics *metrics, const char *name, holog_store *s
 
     if (to == NULL)
         return HOLOG_E_NOMEM;
-    int rc = stats_prometheus(to, name, store);
+    int rc = stats_prometheus(to, name, writes, store);
     if (rc >= 0)
         put_metrics(to, name, metrics);
     if (fclose(to) != 0 && rc >= 0)

@@ -5,6 +5,7 @@
 #define HOLOG_TOOLS_SERVE_METRICS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <holog/holog.h>
@@ -23,8 +24,8 @@ struct metrics {
     atomic_uint_fast64_t requests_open; /* begun, not completed */
 };
 
-/* The text, malloc'd; name: of the store. 0, or the code of what failed. */
-int metrics_text(const struct metrics *metrics, const char *name, holog_store *store,
+/* The text, malloc'd; name: of the store, which is open for writing or not. 0, or the code of what failed. */
+int metrics_text(const struct metrics *metrics, const char *name, bool writes, holog_store *store,
                  char **out_text, size_t *out_len);
 
 #endif
