@@ -97,7 +97,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_BLOB]          = { "blob", 0, KIND_FLAG, NULL, "a .npy or .tif file as the bytes it is" },
     [OPT_RAW]           = { "raw", 0, KIND_FLAG, NULL, "the elements of an array, in C order, alone" },
     [OPT_PREVIEW]       = { "preview", 0, KIND_NUMBER, "N",
-                            "an array at 1/N of its resolution: 2, 4, 8, ... 128" },
+                            "an array at 1/N of its resolution: 1, 2, 4, ... 128" },
     [OPT_PORT]          = { "port", 0, KIND_NUMBER, "N", "listen on port N (default 8080; 0: any)" },
     [OPT_BIND]          = { "bind", 0, KIND_TEXT, "ADDRESS",
                             "listen at ADDRESS (default 127.0.0.1: this machine only)" },

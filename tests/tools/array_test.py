@@ -147,7 +147,7 @@ class Arrays(Case):
         self.save_file("a", "a.npy", npy("<u2", (3, 4), numbers(12)))
         self.save_file("v", "v.npy", npy("|V3", (4,), bytes(12)))
         self.save_file("b", "b.txt", b"text")
-        for n in ("0", "3", "256", "1/2"):
+        for n in ("0", "3", "129", "256", "18446744073709551617", "-2", "1/2", "two", ""):
             done = self.holog("load", self.store, "a", "--preview", n, "-o", self.path("x.npy"),
                               status=USAGE)
             self.assertIn("--preview", done.message)
