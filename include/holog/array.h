@@ -185,8 +185,9 @@ HOLOG_API int holog_array_load(holog_array *array, holog_value **out_value);
  * Means      of pairs, halving by halving, first along the last axis, then along the one before; the last of an odd
  *            number stays as it is.
  * Integers   rounded down along the last axis, up along the other, which has no bias; never less than the least nor more
- *            than the greatest. Bools: the same of 0 and 1. Labels: means of their numbers, which mean nothing: save them
- *            with levels by mode or nearest (holog/ome.h).
+ *            than the greatest. Bools: the same of 0 and 1, which has one: true where both are along the last axis, where
+ *            one is along the other. Labels: means of their numbers, which mean nothing: save them with levels by mode or
+ *            nearest (holog/ome.h).
  * Floats     (a + b) / 2 in double precision, rounded to the type each time; a NaN below makes it NaN (the quiet one, without
  *            a sign). Complex numbers: each part by itself.
  * RAW        HOLOG_E_NOTSUP, but for 0 halvings.
