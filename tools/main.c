@@ -145,9 +145,9 @@ static const struct command commands[] = {
     { "stats", "STORE", "Show counters, sizes, what keeps the past, and what the space is used for.",
       "With --map a line for each segment instead, the oldest first: a bar as long as the segment is\n"
       "large, of what its bytes are there for. With --map=FILE.png, or --map -o FILE, that is a picture.\n"
-      "Dead bytes of extents and cold segments are what 'holog compact' gives back. With --segments the\n"
-      "same in figures, a line for each. With --codecs a line for each filter and codec with which blocks\n"
-      "of cold segments are coded: how many, their bytes, and what they take.", 1, 1,
+      "Dead bytes are what 'holog compact' gives back; those of frames go when there are enough for a base.\n"
+      "With --segments the same in figures, a line for each. With --codecs a line for each filter and codec\n"
+      "with which blocks of cold segments are coded: how many, their bytes, and what they take.", 1, 1,
       { OPT_SEGMENTS, OPT_MAP, OPT_CODECS, OPT_OUTPUT, OPT_JSON, OPT_PROMETHEUS }, verb_stats },
     { "serve", "STORE", "Serve the store over HTTP: Zarr arrays and blobs, any state.",
       "  /live/KEY    the newest state           /@REF/KEY   leads to the number of a tag, HEAD~N, time\n"

@@ -260,7 +260,7 @@ static void put_foot(struct canvas *c, const struct layout *l)
 
     put_text(c, MARGIN, y, "The oldest at the top; * may be written to.");
     put_text(c, MARGIN, y + LINE,
-             "'holog compact' gives back what is dead in extents and cold segments.");
+             "'holog compact' gives back what is dead; in frames, once it is worth a base.");
     if (l->each > 1) {
         (void)snprintf(text, sizeof text, "Each row is %zu segments.", l->each);
         put_text_before(c, WIDTH - MARGIN, y, text);
