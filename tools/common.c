@@ -80,6 +80,18 @@ static bool mentions(const char *text, const char *word)
     return text != NULL && strstr(text, word) != NULL;
 }
 
+/* Says itself what to run; "data.holog is" does not. */
+static bool names_command(const char *text)
+{
+    static const char word[] = "holog ";
+
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word)) {
+        if (at == text || strchr(" (`'", at[-1]) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static bool takes(const struct args *args, unsigned id)
 {
     return args != NULL && args->command != NULL &&
@@ -172,7 +184,7 @@ int cli_fail_detail(const struct args *args, const struct holog_error_detail *de
     if (detail->has_position != 0 && !mentions(message, "offset"))
         (void)fprintf(stderr, " at segment %u, offset %llu", (unsigned)detail->segment,
                       (unsigned long long)detail->offset);
-    if (hint[0] != '\0' && !mentions(message, "holog ") && !mentions(message, hint))
+    if (hint[0] != '\0' && !names_command(message) && !mentions(message, hint))
         (void)fprintf(stderr, " (%s)", hint);
     (void)fputc('\n', stderr);
     return detail->code == HOLOG_E_CORRUPT ? EXIT_DAMAGE : EXIT_FAILED;
