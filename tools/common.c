@@ -98,6 +98,16 @@ static bool takes(const struct args *args, unsigned id)
            memchr(args->command->options, (int)id, sizeof args->command->options) != NULL;
 }
 
+/* Who has the store open does what compact is for, but for a purge. */
+static const char *busy_hint(const struct args *args, const char *message)
+{
+    if (mentions(message, "try again"))
+        return "";
+    return takes(args, OPT_ALL) && !args->given[OPT_PURGE]
+               ? "who has it open compacts it, unless told not to; to do it here, stop that first"
+               : "reading verbs work meanwhile; to change it, close it there first";
+}
+
 /* What the command line can do about it; "" where the library's message is all there is to say. */
 static const char *hint_for(const struct args *args, const struct holog_error_detail *detail,
                             const char *message)
@@ -123,10 +133,7 @@ static const char *hint_for(const struct args *args, const struct holog_error_de
     case HOLOG_E_RANGE: return takes(args, OPT_BALANCE) ? "'holog stat' shows the size" : "";
     case HOLOG_E_CONFLICT: return "look again with 'holog stat', then decide";
     case HOLOG_E_NOTSTORE: return "'holog init STORE' makes one";
-    case HOLOG_E_BUSY:
-        return mentions(message, "try again")
-                   ? ""
-                   : "reading verbs work meanwhile; to change it, close it there first";
+    case HOLOG_E_BUSY: return busy_hint(args, message);
     case HOLOG_E_DROPPED: return "'holog config STORE' shows the rules, retention.*";
     case HOLOG_E_NOTDIREMPTY: return "give a directory that is empty or does not exist yet";
     case HOLOG_E_BUDGET:

@@ -141,7 +141,7 @@ static int wait_for_lock(struct hg_io *io, struct hg_file *file, uint32_t wait_m
     }
     return hg_error(HOLOG_E_BUSY,
                     "%s is open for writing already, in another process or in this one (waited %u "
-                    "ms); open it read-only, or close it there",
+                    "ms); until it is closed there it can only be read",
                     io->root, wait_ms);
 }
 

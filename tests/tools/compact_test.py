@@ -191,9 +191,12 @@ class Compact(Compacted):
             other.stdin.write(b"x" * (17 << 20))  # more than is collected before it opens the store
             other.stdin.flush()
             done = self.holog("compact", self.store, status=FAILED)
+            purge = self.holog("compact", self.store, "--purge", status=FAILED)
             other.stdin.close()
             self.assertEqual(other.wait(TIMEOUT_S), DONE)
-        self.assertIn("close it there", done.message)
+        self.assertIn("who has it open compacts it", done.message)
+        self.assertIn("close it there", purge.message)
+        self.assertNotIn("read-only", done.message + purge.message)
         self.compact()
         self.has_all()
 
