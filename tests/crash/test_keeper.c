@@ -101,6 +101,7 @@ static void with_keeper(holog_options *o)
     o->inline_max = 8192;
     o->checkpoint_tail_mib = 1;
     o->no_background = 0;
+    o->no_compaction = 1; /* a base would be there in place of some */
 }
 
 /* Plays it with the faults that are set; all its calls must succeed. */
