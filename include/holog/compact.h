@@ -33,8 +33,10 @@
  * of a value or record that nobody could ask for when it was called. It begins new segments, and writes a base; then
  * frame segments are replaced, compressed segments that have records of those, and of extents and compressed values the
  * segments that do not live as a whole: whatever that is worth. It waits for up to a minute for readers in other processes
- * to let go of the files that were replaced (progress is asked then, too, in "files"; no other compaction goes on meanwhile). HOLOG_E_BUSY: something
- * has to stay; the message names the file, why, and what to do. Cut, or failed, it is begun anew by the next one.
+ * to let go of the files that were replaced (progress is asked then, too, in "files"; no other compaction goes on
+ * meanwhile); then these lose their names all the same. HOLOG_E_BUSY: something has to stay, or a reader is still there,
+ * which may have such files open; the message names the file, why, and what to do. Cut, or failed, it is begun anew by the
+ * next one.
  *
  * What can still be asked for stays, and with it what it is made of:
  *   - what history, tags and open views hold: let it go first (holog_gc);

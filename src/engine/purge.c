@@ -104,6 +104,22 @@ static int wait_for_readers(const struct hg_compaction *c)
     return rc;
 }
 
+/* The names are gone then; nobody knows what a reader that is still there has open. */
+static int prove_no_readers(const holog_store *s)
+{
+    int held = 0;
+    int rc = s->io->ops->lock_test(s->lock_file, HG_LOCK_READERS, 1, 1, &held);
+
+    if (rc == HOLOG_OK && held)
+        rc = hg_error(
+            HOLOG_E_BUSY,
+            "%s: what nobody can ask for is in none of its files any more, but a reader in "
+            "another process may have replaced files open still: close it, then repeat "
+            "the purge",
+            s->dir);
+    return rc;
+}
+
 int hg_purge_end(const struct hg_compaction *c)
 {
     struct hg_buf marks = { 0 };
@@ -122,5 +138,7 @@ int hg_purge_end(const struct hg_compaction *c)
             rc = hg_log_extent_sync(c->store->log, g[i].segment);
     }
     hg_buf_release(&marks);
-    return rc < 0 ? rc : wait_for_readers(c);
+    if (rc == HOLOG_OK)
+        rc = wait_for_readers(c);
+    return rc < 0 ? rc : prove_no_readers(c->store);
 }

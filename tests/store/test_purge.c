@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/store_internal.h"
 #include "holog/compact.h"
 #include "holog/versions.h"
 #include "storekit.h"
@@ -294,6 +295,7 @@ struct during {
     holog_writer *writer; /* gives up at the first call */
     holog_store *reader;  /* is closed at the first that waits for it */
     int cancel;           /* then, instead */
+    int stays;            /* it does: the minute is over */
     unsigned waited;
 };
 
@@ -310,6 +312,10 @@ static int while_it_lasts(void *ctx, uint64_t done, uint64_t total, const char *
     d->waited++;
     if (d->cancel)
         return 1;
+    if (d->stays) {
+        box.store->replaced_ns = 1;
+        return 0;
+    }
     OK(holog_close(d->reader));
     d->reader = NULL;
     return 0;
@@ -344,6 +350,29 @@ Test(purge, files_that_somebody_reads_are_waited_for)
     OK(purge_with(&d));
     cr_assert_eq(d.waited, 2u);
     cr_assert_eq(traces_of_some(2000), 0u);
+    has_some("keep", 1000);
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
+Test(purge, with_a_reader_who_stays_it_is_not_proven_until_that_has_gone)
+{
+    struct during d = { .stays = 1 };
+    holog_options o;
+
+    begin();
+    save_some("go", 2000);
+    save_some("keep", 1000);
+    o = box.opts;
+    o.flags = HOLOG_OPEN_READONLY;
+    OK(holog_open(box.dir, &o, &d.reader));
+    OK(holog_delete_all(box.store, "go", NULL));
+    forget();
+    FAILS(HOLOG_E_BUSY, purge_with(&d), "close it, then repeat");
+    cr_assert_gt(d.waited, 0u);
+    cr_assert_eq(traces_of_some(2000), 0u, "of those with a name");
+    OK(holog_close(d.reader));
+    OK(purge_with(&d));
     has_some("keep", 1000);
     box_same_after_reopen(&box);
     box_end(&box);
