@@ -68,20 +68,21 @@ static const struct birth *find(const struct purge *purge, const holog_stat_info
                              : bsearch(&key, purge->births, purge->count, sizeof key, by_birth);
 }
 
-/* Most entries are of another size than all that goes: they need not be asked where they are. */
+static int by_size(const void *a, const void *b)
+{
+    const struct birth *x = a;
+    const struct birth *y = b;
+
+    return (x->size_bytes > y->size_bytes) - (x->size_bytes < y->size_bytes);
+}
+
+/* Most entries are of another size than all that goes, by which births are in order: they need not be asked where they are. */
 static bool may_be_among(const struct purge *purge, uint64_t size_bytes)
 {
-    size_t from = 0;
-    size_t to = purge->count;
+    const struct birth key = { .size_bytes = size_bytes };
 
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (purge->births[middle].size_bytes < size_bytes)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return from < purge->count && purge->births[from].size_bytes == size_bytes;
+    return purge->count > 0 &&
+           bsearch(&key, purge->births, purge->count, sizeof key, by_size) != NULL;
 }
 
 /* Everything below `path`, which may be no directory, or missing. */
