@@ -414,7 +414,7 @@ static int read_of_base(const struct job *j, struct hg_workspace *w, uint64_t nt
 {
     struct job of_base = *j;
     struct hg_hwp_layout l;
-    int any;
+    int any = 0;
     int rc = HOLOG_OK;
 
     of_base.bases = NULL;
@@ -427,7 +427,7 @@ static int read_of_base(const struct job *j, struct hg_workspace *w, uint64_t nt
         rc = load_group(&of_base, w, nth, &l, &any);
     if (rc < 0)
         return rc;
-    return hash_wanted(&l) != hash ? 1 : read_loaded(&of_base, w, nth, &l);
+    return !any || hash_wanted(&l) != hash ? 1 : read_loaded(&of_base, w, nth, &l);
 }
 
 static int read_group(const struct job *j, struct hg_workspace *w, uint64_t nth)

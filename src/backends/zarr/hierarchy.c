@@ -417,21 +417,22 @@ static int range_made(holog_zarr *z, const char *key, const struct hg_zarr_place
 }
 
 static int get_range(holog_zarr *z, const char *key, const struct hg_zarr_place *p,
-                     struct hg_zarr_part *part, size_t *out_n)
+                     const struct hg_zarr_part *asked, size_t *out_n)
 {
+    struct hg_zarr_part part = *asked;
     struct hg_buf inner = { 0 };
     int rc;
 
     if (hg_zarr_is_made(z, p))
-        return range_made(z, key, p, part, out_n);
+        return range_made(z, key, p, &part, out_n);
     if (has_value(p))
-        return hg_zarr_value_range(&z->tree, &p->loc, key, part->from, part->out,
-                                   (size_t)(part->to - part->from), out_n);
+        return hg_zarr_value_range(&z->tree, &p->loc, key, part.from, part.out,
+                                   (size_t)(part.to - part.from), out_n);
     if (p->what != HG_ZARR_SHARD)
         return no_such_key(key);
     rc = hg_zarr_inner_chunks(&z->tree, &p->array_at.key, &p->array, p->index, &inner);
     if (rc == HOLOG_OK)
-        rc = range_shard(z, key, p, &inner, part, out_n);
+        rc = range_shard(z, key, p, &inner, &part, out_n);
     hg_buf_release(&inner);
     return rc;
 }
