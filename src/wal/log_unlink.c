@@ -90,8 +90,9 @@ static void begin_to_cut(struct hg_log *log, struct hg_file *f, uint32_t segment
 
     if (log->io->ops->info(f, &info) < 0)
         hg_error_clear();
-    log->leaving =
-        (struct hg_log_leaving){ .file = f, .segment = segment, .size = info.size_bytes };
+    log->leaving.file = f; /* not `cut`, which is 0, and which others read */
+    log->leaving.segment = segment;
+    log->leaving.size = info.size_bytes;
     if (used || info.links != 0)
         close_leaving(log);
 }
