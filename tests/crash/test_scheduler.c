@@ -407,6 +407,7 @@ Test(scheduler, what_cannot_be_lowered_holds_nobody_back_and_is_told, .timeout =
                   (unsigned long long)st.compaction_marks);
     cr_assert_eq(told, 1u);
     cr_assert_leq(st.commits_stalled, 2u);
+    cr_assert_lt(st.commit_delay_ns, 1000000u, "of the simulated clock");
     cr_assert_lt(st.compaction_marks, 60u); /* of 300 commits: many gain by what is dead */
 }
 
