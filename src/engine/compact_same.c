@@ -77,23 +77,21 @@ static int segment_stays(struct hg_compact_same *x, uint32_t segment)
 
 /* ---- lengths -------------------------------------------------------------------------------------*/
 
-static uint64_t *word_of(struct hg_compact_same *x, uint64_t len, uint64_t *out_bit)
+static size_t bit_of(uint64_t len)
 {
-    uint64_t at = hg_hash64(&len, sizeof len) % LENGTHS;
-
-    *out_bit = UINT64_C(1) << (at & 63);
-    return &x->lens[at / 64];
+    return (size_t)(hg_hash64(&len, sizeof len) % LENGTHS);
 }
 
 static void note_lengths(struct hg_compact_same *x)
 {
     const struct hg_moving *m = (const struct hg_moving *)(const void *)x->c->moving.data;
-    uint64_t bit;
+    size_t bit;
 
     for (size_t i = 0; i < x->c->moving.len / sizeof *m; i++) {
         if (m[i].len < LEN_MIN)
             continue;
-        *word_of(x, m[i].len, &bit) |= bit;
+        bit = bit_of(m[i].len);
+        x->lens[bit / 64] |= UINT64_C(1) << (bit & 63);
         x->longest = HG_MAX(x->longest, m[i].len);
     }
 }
@@ -120,11 +118,11 @@ static struct slot *find_slot(struct hg_compact_same *x, uint64_t key)
     return &x->slots[at];
 }
 
-static int has_length(struct hg_compact_same *x, const struct hg_hwp_value *v)
+static int has_length(const struct hg_compact_same *x, const struct hg_hwp_value *v)
 {
-    uint64_t bit;
+    size_t bit = bit_of(v->len);
 
-    return v->len >= LEN_MIN && (*word_of(x, v->len, &bit) & bit) != 0;
+    return v->len >= LEN_MIN && (x->lens[bit / 64] >> (bit & 63) & 1) != 0;
 }
 
 static int count_base(void *ctx, uint32_t segment, const struct hg_hwp_value *v)

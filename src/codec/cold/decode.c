@@ -85,13 +85,15 @@ static int get_unit(const struct job *j, const struct hg_unit *u, struct hg_read
 static int get_const(const struct job *j, struct hg_reader *r)
 {
     size_t size = j->h->array.size;
+    size_t all = j->h->raw_bytes;
     const uint8_t *element;
     int rc = hg_reader_take(r, size, &element);
 
     if (rc < 0)
         return rc;
-    for (size_t at = 0; at < j->h->raw_bytes; at += size)
-        memcpy(j->out + at, element, size);
+    memcpy(j->out, element, HG_MIN(size, all));
+    for (size_t done = size; done < all; done *= 2)
+        memcpy(j->out + done, j->out, HG_MIN(done, all - done));
     return HOLOG_OK;
 }
 

@@ -33,7 +33,8 @@ int hg_cold_take_strips(struct hg_coder *c, const struct hg_cold_array *a, const
 {
     size_t rows;
     size_t cols;
-    size_t all = planes_of(a, &rows, &cols) * rows;
+    size_t planes = planes_of(a, &rows, &cols);
+    size_t all = planes * rows;
     size_t wide = HG_MIN(cols, (size_t)STRIP / a->size);
     size_t high = HG_MIN(all, HG_MAX((size_t)STRIP / (wide * a->size), (size_t)1));
     size_t strip = high * wide * a->size;
