@@ -13,7 +13,8 @@
  * it. What stays of them is kept as it is, compressed.
  *
  * It goes in rounds of at most 512 MiB of values, each of which is there whole or not at all, whatever is cut. While one
- * lasts, what it writes and what it replaces are both on the disk. Other threads go on reading and committing.
+ * lasts, what it writes and what it replaces are both on the disk. Other threads go on reading and committing; what they
+ * save once the first round has begun is left for the next compaction.
  *
  * A store that is open for writing compacts by itself, on a thread of its own (not with holog_options no_compaction or
  * no_background), so that its segments take no more than max_space_amp times what is needed: what lives for the newest
@@ -67,7 +68,8 @@ extern "C" {
 
 enum holog_compact_flags {
     HOLOG_COMPACT_ALL =
-        1, /* everything that is large enough to be moved, not only what has much garbage beside it */
+        1, /* everything that is large enough to be moved, not only what has much garbage beside it; what is saved from then on
+              goes to new segments */
     HOLOG_COMPACT_DRY_RUN = 2, /* says what would be done */
     HOLOG_COMPACT_PURGE =
         4 /* what nobody can ask for any more is in no segment when the call returns: see above */

@@ -32,6 +32,14 @@ static const struct hg_live_segment *marks(const struct hg_compaction *c, size_t
     return (const struct hg_live_segment *)(const void *)c->segments.data;
 }
 
+static uint32_t newest_of(const struct hg_compaction *c)
+{
+    size_t n;
+    const struct hg_live_segment *g = marks(c, &n);
+
+    return n > 0 ? g[n - 1].segment : 0;
+}
+
 static uint64_t live_of(const struct hg_live_segment *g)
 {
     uint64_t live = 0;
@@ -41,10 +49,17 @@ static uint64_t live_of(const struct hg_live_segment *g)
     return live;
 }
 
-/* A frame segment that is complete, and would go if a base were made. */
+/* It is complete, and would go if a base were made. */
 static int wants_base(const struct hg_compaction *c, const struct hg_live_segment *g)
 {
-    return g->kind == HG_KIND_FRAMES && g->sealed && !g->busy && g->segment >= c->begins;
+    uint32_t named; /* below it */
+
+    if (g->busy || (g->kind == HG_KIND_FRAMES && !g->sealed))
+        return 0;
+    if (g->kind == HG_KIND_FRAMES)
+        return g->segment >= c->begins;
+    named = hg_log_lists_below(c->store->log, g->segment);
+    return g->kind == HG_KIND_EXTENTS && named > c->begins && named != UINT32_MAX;
 }
 
 static int is_spared(const struct hg_compaction *c, uint32_t segment)
@@ -67,7 +82,7 @@ static int can_go(const struct hg_compaction *c, const struct hg_live_segment *g
         e++;
         n--;
     }
-    if (n == 0 || g->busy || is_spared(c, g->segment) ||
+    if (n == 0 || g->busy || g->segment >= c->below || is_spared(c, g->segment) ||
         (c->is_background && hg_scheduler_avoids(c->store, g->segment)))
         return 0;
     if (e->kind == HG_KIND_FRAMES)
@@ -105,7 +120,7 @@ static int take_candidates(struct hg_compaction *c, struct hg_candidate *list, s
 {
     size_t n;
     const struct hg_live_segment *g = marks(c, &n);
-    uint32_t newest = n > 0 ? g[n - 1].segment : 0;
+    uint32_t newest = newest_of(c);
     struct hg_buf entries = { 0 };
     size_t count = 0;
     int rc = hg_log_segments_flagged(c->store->log, &entries);
@@ -196,7 +211,7 @@ static int base_pays(const struct hg_compaction *c)
  * calls busy, or does not know. */
 static int get_base(struct hg_compaction *c)
 {
-    int rc;
+    int rc = HOLOG_OK;
 
     if (c->based || !base_pays(c))
         return HOLOG_OK;
@@ -205,7 +220,15 @@ static int get_base(struct hg_compaction *c)
         c->begins = UINT32_MAX;
         return HOLOG_OK;
     }
-    rc = hg_base_make(c->store);
+    if ((c->opts->flags & HOLOG_COMPACT_ALL) != 0)
+        rc = hg_compact_roll(
+            c->store); /* so that lists go that the segment names which was the last */
+    if (rc == HOLOG_E_BUSY) {
+        hg_error_clear();
+        rc = HOLOG_OK;
+    }
+    if (rc == HOLOG_OK)
+        rc = hg_base_make(c->store);
     if (rc == HOLOG_E_NOSPC) {
         hg_error_clear();
         return HOLOG_OK;
@@ -582,6 +605,8 @@ static int mark(struct hg_compaction *c)
                              : hg_live_mark(c->store, &c->segments);
     if (rc == HOLOG_OK)
         note_found(c);
+    if (rc == HOLOG_OK && c->below == 0)
+        c->below = newest_of(c) + 1;
     return rc;
 }
 
@@ -658,6 +683,7 @@ static int run_round(struct hg_compaction *common, holog_compact_report *r)
     rc = say_where(&c, run(&c));
     hg_scheduler_ends(c.store);
     common->based = c.based;
+    common->below = c.below;
     if (rc > 0)
         count(&c, r);
     hg_live_list_release(c.store, &c.live);
@@ -667,6 +693,13 @@ static int run_round(struct hg_compaction *common, holog_compact_report *r)
     hg_buf_release(&c.runs);
     hg_buf_release(&c.pages);
     return rc;
+}
+
+/* Who compacts everything does not mean all but what was saved last. */
+static int close_extents(holog_store *s)
+{
+    (void)hg_log_extents_leave(s->log);
+    return hg_log_sync(s->log);
 }
 
 /* Files go after each round: the next one may need their room. A dry run says what there is to do now: later rounds
@@ -681,8 +714,12 @@ static int run_all(holog_store *s, const holog_compact_options *options, holog_c
                                .spared = &spared,
                                .round_bytes = s->round_bytes,
                                .based = purge };
-    int rc = purge ? hg_purge_begin(s, &c.purge_below) : HOLOG_OK;
+    int rc = HOLOG_OK;
 
+    if (purge)
+        rc = hg_purge_begin(s, &c.purge_below);
+    else if ((options->flags & HOLOG_COMPACT_ALL) != 0)
+        rc = close_extents(s);
     if (c.round_bytes == 0)
         c.round_bytes = ROUND_BYTES;
     if (rc == HOLOG_OK) {

@@ -55,6 +55,8 @@ struct hg_compaction {
     int based;       /* a base has been made for it */
     uint32_t begins; /* frame segments below that may go */
     uint32_t
+        below; /* and of all segments those that were there when the first round began; 0: it has not */
+    uint32_t
         purge_below; /* of segments with lower ids all go that hold something that nobody can ask for; 0: no purge */
     struct hg_buf *spared;  /* struct hg_spared, found by this round and those before */
     struct hg_buf segments; /* struct hg_live_segment */
@@ -86,6 +88,8 @@ const struct hg_segment_entry *hg_compact_victim(const struct hg_compaction *c, 
 HG_MUST_CHECK int hg_compact_tell(struct hg_compaction *c, uint64_t bytes);
 
 /* ---- purge.c ---- */
+/* The log goes on in a new frame segment. HOLOG_E_BUSY: commits under way had others go on where they were. */
+HG_MUST_CHECK int hg_compact_roll(holog_store *s);
 /* All that is written from now on stands in segments from *out_below on; frame segments below may go. */
 HG_MUST_CHECK int hg_purge_begin(holog_store *s, uint32_t *out_below);
 /* After the last round: what is left. HOLOG_E_BUSY, and why; HOLOG_E_CANCELED while it waits for readers. */

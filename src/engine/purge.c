@@ -15,7 +15,7 @@
 #define ROLLS_MAX       8                   /* that gave way to others */
 #define READERS_POLL_NS UINT64_C(100000000) /* whether they are gone */
 
-static int roll(holog_store *s)
+int hg_compact_roll(holog_store *s)
 {
     struct hg_log_state st;
     uint32_t was;
@@ -30,7 +30,8 @@ static int roll(holog_store *s)
     }
     hg_log_unlock(s->log);
     if (rc == HOLOG_OK && st.active_segment == was)
-        rc = hg_error(HOLOG_E_BUSY, "%s: too many commits are under way to begin a purge", s->dir);
+        rc = hg_error(HOLOG_E_BUSY, "%s: too many commits are under way to begin a new segment",
+                      s->dir);
     return rc;
 }
 
@@ -41,7 +42,7 @@ int hg_purge_begin(holog_store *s, uint32_t *out_below)
     *out_below = hg_log_extents_leave(s->log);
     rc = hg_log_sync(s->log); /* closes them */
     if (rc == HOLOG_OK)
-        rc = roll(s);
+        rc = hg_compact_roll(s);
     return rc < 0 ? rc : hg_base_make(s);
 }
 

@@ -216,6 +216,74 @@ Test(compact, a_dry_run_changes_nothing)
     box_end(&box);
 }
 
+/* Not all but the segments that are written to. */
+Test(compact, everything_is_what_was_saved_last_too)
+{
+    holog_compact_report tried;
+
+    begin();
+    OK(save_seed(box.store, "one", 100 * KIB, 1, 0));
+    OK(save_seed(box.store, "two", 100 * KIB, 2, 0));
+    compact(HOLOG_COMPACT_ALL | HOLOG_COMPACT_DRY_RUN);
+    tried = report;
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_eq(report.values, 2u);
+    cr_assert_eq(files_of(".hext"), 0u);
+    cr_assert_eq(tried.values, report.values);
+    cr_assert_eq(tried.segments_removed, report.segments_removed);
+    OK(save_seed(box.store, "three", 100 * KIB, 3, 0));
+    box_reopen(&box); /* which goes on where the last one was */
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_eq(report.values, 1u);
+    cr_assert_eq(files_of(".hext"), 0u);
+    box_same_after_reopen(&box);
+    has_seed(box.store, "one", 100 * KIB, 1);
+    has_seed(box.store, "three", 100 * KIB, 3);
+    box_end(&box);
+}
+
+static int save_more(void *ctx, uint64_t done, uint64_t total, const char *unit)
+{
+    unsigned *n = ctx;
+    char name[16];
+
+    HG_UNUSED(done);
+    HG_UNUSED(total);
+    HG_UNUSED(unit);
+    (void)snprintf(name, sizeof name, "more%u", (*n)++);
+    OK(save_seed(box.store, name, 600 * KIB, *n, 0));
+    return *n > 60;
+}
+
+/* A writer that goes on and on would else keep it going. */
+Test(compact, what_is_saved_while_it_runs_is_for_the_next)
+{
+    unsigned more = 0;
+    holog_compact_options o = { .struct_size = sizeof o,
+                                .flags = HOLOG_COMPACT_ALL,
+                                .progress = save_more,
+                                .progress_ctx = &more };
+
+    begin();
+    for (unsigned i = 0; i < 6; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "v%u", i);
+        OK(save_seed(box.store, name, 300 * KIB, i, 0));
+    }
+    box.store->round_bytes = 1000 * KIB;
+    report = (holog_compact_report){ .struct_size = sizeof report };
+    OK(holog_compact(box.store, &o, &report));
+    cr_assert_gt(more, 2u);
+    cr_assert_geq(report.segments_added, 2u);
+    cr_assert_eq(report.values, 6u);
+    box_same_after_reopen(&box);
+    box.store->round_bytes = 1000 * KIB;
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_eq(report.values, more);
+    box_same_after_reopen(&box);
+    box_end(&box);
+}
+
 /* Tables and a footer are more than what lives in it, and no garbage. */
 Test(compact, a_small_output_is_not_compacted_again)
 {

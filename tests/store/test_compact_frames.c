@@ -368,3 +368,20 @@ Test(compact, what_lived_in_frames_is_moved_again_when_most_of_it_is_garbage)
     has_small(80);
     box_end(&box);
 }
+
+/* Though no frame segment is worth a base. */
+Test(compact, record_lists_in_extents_are_worth_a_base)
+{
+    begin();
+    for (unsigned n = 0; n < 30; n++)
+        save_list(n);
+    compact(HOLOG_COMPACT_ALL | HOLOG_COMPACT_DRY_RUN);
+    cr_assert_eq(report.segments_removed, files_of(".hext"));
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_eq(files_of(".hext"), 0u);
+    compact(HOLOG_COMPACT_ALL);
+    cr_assert_eq(report.segments_removed, 0u);
+    reopen_without_checkpoints();
+    has_lists(30);
+    box_end(&box);
+}

@@ -95,6 +95,7 @@ static void move_the_second(unsigned path, void (*save)(unsigned path, unsigned 
 static void move_the_second_first(void (*save)(unsigned path, unsigned version))
 {
     move_the_second(0, save);
+    OK(holog_delete(box.store, "garbage", NULL));
     let_go();
     compact(HOLOG_COMPACT_ALL);
     cr_assert_geq(report.value_bytes, VERSION_BYTES);

@@ -192,7 +192,7 @@ static void begin_with_same(void)
         OK(save_seed(box.store, path, 120 * KIB, i == 2 || i == 4 ? 1 : i, 0));
     }
     for (unsigned i = 0; i < 12; i++) /* what is written to is not compacted */
-        OK(save_seed(box.store, "other", 90 * KIB, 9 + i, HOLOG_REPLACE));
+        OK(save_seed(box.store, "X", 90 * KIB, 9 + i, HOLOG_REPLACE));
     compact();
 }
 
