@@ -384,15 +384,27 @@ static int check_value(struct mover *m, struct hg_hwp *h, const struct hg_moving
 #define CHECK_BYTES ((size_t)8 << 20)
 _Static_assert(CHECK_BYTES % HG_HASH_BLOCK == 0, "reads hold whole hash blocks");
 
+static size_t room_to_check(const struct hg_moving *v, size_t n)
+{
+    uint64_t longest = 0;
+
+    for (size_t i = 0; i < n; i++)
+        longest = HG_MAX(longest, v[i].len);
+    return (size_t)HG_MIN(HG_ALIGN_UP(longest, (uint64_t)HG_HASH_BLOCK), (uint64_t)CHECK_BYTES);
+}
+
 static int check_all(struct mover *m, struct hg_hwp *h)
 {
     const struct hg_moving *v = (const struct hg_moving *)(const void *)m->c->moving.data;
     size_t n = m->c->moving.len / sizeof *v;
-    uint8_t *buf = hg_malloc(CHECK_BYTES);
-    int rc = buf == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to read back a segment") : HOLOG_OK;
+    size_t room = room_to_check(v, n);
+    uint8_t *buf = room == 0 ? NULL : hg_malloc(room);
+    int rc = HOLOG_OK;
 
+    if (buf == NULL && room > 0)
+        return hg_error(HOLOG_E_NOMEM, "no memory to read back a segment");
     for (size_t i = 0; i < n && rc == HOLOG_OK; i++) {
-        rc = check_value(m, h, &v[i], buf, CHECK_BYTES);
+        rc = check_value(m, h, &v[i], buf, room);
         if (rc == HOLOG_OK)
             rc = hg_compact_tell(m->c, v[i].len);
     }

@@ -19,7 +19,7 @@ struct look {
     holog_store *s;
     int (*found)(void *ctx, const struct hg_damage_found *d);
     void *ctx;
-    uint8_t *room;
+    uint8_t *room; /* NULL: not needed so far */
     struct hg_record_read record;
     int told; /* damages */
 };
@@ -52,6 +52,10 @@ static int read_all(struct look *l, const struct hg_live_thing *t, const char *p
     int rc;
 
     l->record.rec.path = NULL;
+    if (l->room == NULL)
+        l->room = hg_alloc_aligned(HG_BLOCK, AT_ONCE);
+    if (l->room == NULL)
+        return hg_error(HOLOG_E_NOMEM, "no memory to read values");
     rc = hg_record_at(l->s, t->birth, path, &l->record);
     for (uint64_t at = 0; rc == HOLOG_OK && at < t->value_len; at += AT_ONCE)
         rc = hg_value_read_blocks(l->s, &l->record.rec, path, at,
@@ -171,8 +175,7 @@ int hg_verify_moved(struct hg_io *io, int (*found)(void *ctx, const struct hg_da
 
     if (rc < 0 || !any)
         return rc;
-    l.room = hg_alloc_aligned(HG_BLOCK, AT_ONCE);
-    rc = l.room == NULL ? hg_error(HOLOG_E_NOMEM, "no memory to read values") : HOLOG_E_STALE;
+    rc = HOLOG_E_STALE;
     for (int i = 0; rc == HOLOG_E_STALE && l.told == 0 && i < TRIES; i++)
         rc = try_once(io, &l);
     hg_free(l.room);
