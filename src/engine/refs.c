@@ -178,6 +178,41 @@ static int read_ends(struct hg_file *f, struct hg_digest *d, struct hg_image *m,
     return HOLOG_OK;
 }
 
+static int walk_footer(struct hg_file *f, const struct hg_digest *d,
+                       const struct hg_segment_header *h, const struct hg_footer_tail *t,
+                       const struct hg_footer_visitor *v)
+{
+    struct hg_image m = { 0 };
+    int rc = hg_image_read_file(f, t->chunks_at, d->file_size, &m);
+
+    if (rc == HOLOG_OK && hg_image_end(&m) < d->file_size)
+        rc = hg_corrupt(d->segment, hg_image_end(&m), "the file ends inside its footer");
+    if (rc == HOLOG_OK)
+        rc = hg_footer_walk(t, m.data + (t->chunks_at - m.at),
+                            (size_t)(d->file_size - t->chunks_at), h->first_number, v);
+    hg_image_release(&m);
+    return rc;
+}
+
+/* A damaged footer is no loss: it says what its frames say. */
+static int walk_frames(struct hg_file *f, struct hg_digest *d, const struct hg_segment_header *h,
+                       const struct hg_footer_tail *t, const struct hg_footer_visitor *v)
+{
+    struct hg_footer_builder *b = NULL;
+    struct hg_buf footer = { 0 };
+    struct hg_footer_tail tail = *t;
+    int rc = hg_footer_of_frames(h, f, t->frames_end, &b);
+
+    d->frames.len = d->records.len = d->specials.len = d->pieces.len = 0;
+    if (rc == HOLOG_OK)
+        rc = hg_footer_finish(b, &tail, &footer);
+    if (rc == HOLOG_OK)
+        rc = hg_footer_walk(&tail, footer.data, footer.len, h->first_number, v);
+    hg_footer_builder_destroy(b);
+    hg_buf_release(&footer);
+    return rc;
+}
+
 static int read_footer(struct hg_file *f, struct hg_digest *d)
 {
     struct hg_footer_visitor v = { .ctx = d, .frame = take_frame, .record = take_record };
@@ -186,15 +221,15 @@ static int read_footer(struct hg_file *f, struct hg_digest *d)
     struct hg_footer_tail t;
     int rc = read_ends(f, d, &m, &h, &t);
 
-    if (rc == HOLOG_OK)
-        rc = hg_image_read_file(f, t.chunks_at, d->file_size, &m);
-    if (rc == HOLOG_OK && hg_image_end(&m) < d->file_size)
-        rc = hg_corrupt(d->segment, hg_image_end(&m), "the file ends inside its footer");
-    if (rc == HOLOG_OK)
-        rc = hg_footer_walk(&t, m.data + (t.chunks_at - m.at), (size_t)(d->file_size - t.chunks_at),
-                            h.first_number, &v);
-    d->frames_end = rc == HOLOG_OK ? t.frames_end : 0;
     hg_image_release(&m);
+    if (rc < 0)
+        return rc;
+    rc = walk_footer(f, d, &h, &t, &v);
+    if (rc == HOLOG_E_CORRUPT) {
+        hg_error_clear();
+        rc = walk_frames(f, d, &h, &t, &v);
+    }
+    d->frames_end = rc == HOLOG_OK ? t.frames_end : 0;
     return rc;
 }
 
@@ -381,6 +416,7 @@ int hg_digest_get(struct hg_refs *r, uint32_t segment, struct hg_digest **out)
         rc = digest_make(r, segment, &d);
         if (rc < 0)
             return rc;
+        HG_ASSERT(d != NULL); /* the analyzer cannot know that errors are negative */
         d = keep(r, d);
     }
     *out = d;

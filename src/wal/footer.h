@@ -20,6 +20,12 @@ void hg_footer_builder_destroy(struct hg_footer_builder *b);
 /* One frame in order: header (head_hash set), its offset, its body (frame.len - 64 bytes, valid). */
 HG_MUST_CHECK int hg_footer_add(struct hg_footer_builder *b, const struct hg_frame *f,
                                 uint32_t offset, const uint8_t *body);
+/* One with the frames of a segment, which end at `end`: they are read, and verified, for a footer made of damaged ones would
+ * vouch for the damage. On error *out is as it was. (seal.c) */
+struct hg_file;
+struct hg_segment_header;
+HG_MUST_CHECK int hg_footer_of_frames(const struct hg_segment_header *h, struct hg_file *f,
+                                      uint64_t end, struct hg_footer_builder **out);
 uint64_t hg_footer_builder_bytes(const struct hg_footer_builder *b); /* memory held */
 
 struct hg_footer_tail {

@@ -273,31 +273,17 @@ int hg_log_publish_segment(struct hg_log *log, const struct hg_segment_header *h
 
 /* ---- sealing --------------------------------------------------------------------------------------------*/
 
-static int add_frame(void *ctx, const struct hg_walk *w)
+/* Of a segment that was opened half full. */
+static int rebuild_footer(struct hg_log *log)
 {
-    return hg_footer_add(ctx, &w->f, w->offset, w->body);
-}
-
-/* The footer builder of a segment that was opened half full: from its frames on disk, verified: a
- * footer made of damaged ones would vouch for the damage. */
-static int rebuild_footer(struct hg_log *log, struct hg_footer_builder **out)
-{
-    struct hg_footer_builder *b = NULL;
     struct hg_file *f = NULL;
     int rc = hg_files_get(log->files, log->active.id, HG_KIND_FRAMES, &f);
 
     if (rc < 0)
         return rc;
-    rc = hg_footer_builder_create(log->active.first_number, &b);
-    if (rc == HOLOG_OK)
-        rc = hg_walk_segment(&log->active, f, log->sealed_end, add_frame, b);
+    rc = hg_footer_of_frames(&log->active, f, log->sealed_end, &log->footer);
     hg_files_put(log->files, log->active.id);
-    if (rc < 0) {
-        hg_footer_builder_destroy(b);
-        return rc;
-    }
-    *out = b;
-    return HOLOG_OK;
+    return rc;
 }
 
 /* The bytes that end the old segment, from the block on that holds the end of its frames. */
@@ -323,7 +309,7 @@ static int prepare_seal(struct hg_log *log, struct seal *out)
     out->base = at - in_front;
     memcpy(t.uuid, log->fixed.uuid, sizeof t.uuid);
     if (log->footer == NULL)
-        rc = rebuild_footer(log, &log->footer);
+        rc = rebuild_footer(log);
     if (rc == HOLOG_OK)
         rc = hg_footer_finish(log->footer, &t, &footer);
     out->len = in_front + footer.len;

@@ -23,6 +23,23 @@ static int add_frame(void *ctx, const struct hg_walk *w)
     return hg_footer_add(ctx, &w->f, w->offset, w->body);
 }
 
+int hg_footer_of_frames(const struct hg_segment_header *h, struct hg_file *f, uint64_t end,
+                        struct hg_footer_builder **out)
+{
+    struct hg_footer_builder *b = NULL;
+    int rc = hg_footer_builder_create(h->first_number, &b);
+
+    if (rc < 0)
+        return rc;
+    rc = hg_walk_segment(h, f, end, add_frame, b);
+    if (rc < 0) {
+        hg_footer_builder_destroy(b);
+        return rc;
+    }
+    *out = b;
+    return HOLOG_OK;
+}
+
 /* Footer bytes for frames that end at `end`. */
 static int build_footer(struct hg_file *f, const struct hg_log_segment *s, uint64_t end,
                         struct hg_footer_tail *tail, struct hg_buf *out)
@@ -33,9 +50,7 @@ static int build_footer(struct hg_file *f, const struct hg_log_segment *s, uint6
         .segment = s->id, .epoch = s->header.epoch, .salt = s->header.salt, .frames_end = end
     };
     memcpy(tail->uuid, s->header.uuid, sizeof tail->uuid);
-    int rc = hg_footer_builder_create(s->header.first_number, &b);
-    if (rc >= 0)
-        rc = hg_walk_segment(&s->header, f, end, add_frame, b);
+    int rc = hg_footer_of_frames(&s->header, f, end, &b);
     if (rc >= 0)
         rc = hg_buf_append_zeros(out, (size_t)(HG_ALIGN8(end) - end));
     if (rc >= 0)

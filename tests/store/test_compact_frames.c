@@ -6,6 +6,7 @@
 
 #include "compactkit.h"
 #include "holog/versions.h"
+#include "wal/footer.h"
 
 static void churn_small(unsigned from, unsigned to)
 {
@@ -230,6 +231,38 @@ Test(compact, damage_in_frames_is_not_carried_on)
     cr_assert_str_eq(before, after);
     free(before);
     free(after);
+    box_end(&box);
+}
+
+/* What it says is in its frames, too. */
+Test(compact, a_damaged_footer_is_read_from_its_frames)
+{
+    unsigned before;
+
+    begin();
+    churn_small(0, 60);
+    let_go();
+    OK(holog_close(box.store));
+    box.store = NULL;
+    for (unsigned id = 2; id < 6;
+         id++) { /* the last before its tail: of its chunks, under the hash */
+        char name[32];
+        size_t len = 0;
+        (void)snprintf(name, sizeof name, "seg/%08x.hlog", id);
+        uint8_t *data = file_read(box.dir, name, &len);
+        data[len - HG_FOOTER_TAIL_SIZE - 20] ^= 1;
+        file_write(box.dir, name, data, len);
+        free(data);
+    }
+    OK(holog_verify(box.dir, 0, NULL, NULL, NULL, NULL)); /* it is told, and is no loss */
+    box_open(&box);
+    before = files_of(".hlog");
+    cr_assert_gt(before, 10u);
+    compact(0);
+    cr_assert_lt(files_of(".hlog"), before / 2);
+    has_small(60);
+    box_same_after_reopen(&box);
+    has_small(60);
     box_end(&box);
 }
 
