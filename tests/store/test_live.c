@@ -648,9 +648,11 @@ static void some_history(uint64_t seed, unsigned steps)
     let_go();
 }
 
-Test(live, a_footer_that_is_damaged_is_told_with_its_place)
+/* A footer says what its frames say: one of both is enough. */
+Test(live, a_footer_and_a_frame_that_are_damaged_are_told_with_their_place)
 {
     struct hg_buf marks = { 0 };
+    struct holog_error_detail d;
     size_t len = 0;
     uint8_t *data;
 
@@ -659,9 +661,15 @@ Test(live, a_footer_that_is_damaged_is_told_with_its_place)
     data = file_read(box.dir, "seg/00000002.hlog", &len);
     cr_assert_gt(len, 4096 + 128 + 30);
     data[len - 128 - 20] ^= 1;
+    data[len / 3] ^= 1;
     file_write(box.dir, "seg/00000002.hlog", data, len);
-    FAILS(HOLOG_E_CORRUPT, hg_live_mark(box.store, &marks), "footer");
+    FAILS(HOLOG_E_CORRUPT, hg_live_mark(box.store, &marks), "");
+    holog_last_error(&d);
+    cr_assert_eq(d.segment, 2u);
     cr_assert_eq(marks.len, 0);
+    data[len / 3] ^= 1;
+    file_write(box.dir, "seg/00000002.hlog", data, len);
+    live_is_exact(&box, box.store, NULL, "with a damaged footer");
     data[len - 128 - 20] ^= 1;
     file_write(box.dir, "seg/00000002.hlog", data, len);
     free(data);

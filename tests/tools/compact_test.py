@@ -351,10 +351,11 @@ class Space(Compacted):
                 for i in range(10)).encode())
         first = os.path.join(other, "seg", "00000001.hlog")
         with open(first, "r+b") as f:
-            f.seek(-8, os.SEEK_END)  # in its footer
-            last = f.read(1)
-            f.seek(-8, os.SEEK_END)
-            f.write(bytes([last[0] ^ 1]))
+            for at, whence in ((-140, os.SEEK_END), (8000, os.SEEK_SET)):  # its footer; a frame
+                f.seek(at, whence)
+                was = f.read(1)
+                f.seek(at, whence)
+                f.write(bytes([was[0] ^ 1]))
         done = self.holog("stats", other, "--json", status=DAMAGE)
         self.assertIn("what segments hold is not known", done.message)
         self.assertIn("segment 1", done.message)
