@@ -695,13 +695,6 @@ static int run_round(struct hg_compaction *common, holog_compact_report *r)
     return rc;
 }
 
-/* Who compacts everything does not mean all but what was saved last. */
-static int close_extents(holog_store *s)
-{
-    (void)hg_log_extents_leave(s->log);
-    return hg_log_sync(s->log);
-}
-
 /* Files go after each round: the next one may need their room. A dry run says what there is to do now: later rounds
  * depend on what comes out of the first. */
 static int run_all(holog_store *s, const holog_compact_options *options, holog_compact_report *r)
@@ -714,12 +707,8 @@ static int run_all(holog_store *s, const holog_compact_options *options, holog_c
                                .spared = &spared,
                                .round_bytes = s->round_bytes,
                                .based = purge };
-    int rc = HOLOG_OK;
+    int rc = purge ? hg_purge_begin(s, &c.purge_below) : HOLOG_OK;
 
-    if (purge)
-        rc = hg_purge_begin(s, &c.purge_below);
-    else if ((options->flags & HOLOG_COMPACT_ALL) != 0)
-        rc = close_extents(s);
     if (c.round_bytes == 0)
         c.round_bytes = ROUND_BYTES;
     if (rc == HOLOG_OK) {
