@@ -68,8 +68,7 @@ extern "C" {
 
 enum holog_compact_flags {
     HOLOG_COMPACT_ALL =
-        1, /* everything that is large enough to be moved, not only what has much garbage beside it; but for segments that
-              are written to */
+        1, /* everything that is large enough to be moved, not only what has much garbage beside it */
     HOLOG_COMPACT_DRY_RUN = 2, /* says what would be done */
     HOLOG_COMPACT_PURGE =
         4 /* what nobody can ask for any more is in no segment when the call returns: see above */

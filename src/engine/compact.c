@@ -49,17 +49,10 @@ static uint64_t live_of(const struct hg_live_segment *g)
     return live;
 }
 
-/* It is complete, and would go if a base were made. */
+/* A frame segment that is complete, and would go if a base were made. */
 static int wants_base(const struct hg_compaction *c, const struct hg_live_segment *g)
 {
-    uint32_t named; /* below it */
-
-    if (g->busy || (g->kind == HG_KIND_FRAMES && !g->sealed))
-        return 0;
-    if (g->kind == HG_KIND_FRAMES)
-        return g->segment >= c->begins;
-    named = hg_log_lists_below(c->store->log, g->segment);
-    return g->kind == HG_KIND_EXTENTS && named > c->begins && named != UINT32_MAX;
+    return g->kind == HG_KIND_FRAMES && g->sealed && !g->busy && g->segment >= c->begins;
 }
 
 static int is_spared(const struct hg_compaction *c, uint32_t segment)
@@ -211,7 +204,7 @@ static int base_pays(const struct hg_compaction *c)
  * calls busy, or does not know. */
 static int get_base(struct hg_compaction *c)
 {
-    int rc = HOLOG_OK;
+    int rc;
 
     if (c->based || !base_pays(c))
         return HOLOG_OK;
@@ -220,15 +213,7 @@ static int get_base(struct hg_compaction *c)
         c->begins = UINT32_MAX;
         return HOLOG_OK;
     }
-    if ((c->opts->flags & HOLOG_COMPACT_ALL) != 0)
-        rc = hg_compact_roll(
-            c->store); /* so that lists go that the segment names which was the last */
-    if (rc == HOLOG_E_BUSY) {
-        hg_error_clear();
-        rc = HOLOG_OK;
-    }
-    if (rc == HOLOG_OK)
-        rc = hg_base_make(c->store);
+    rc = hg_base_make(c->store);
     if (rc == HOLOG_E_NOSPC) {
         hg_error_clear();
         return HOLOG_OK;

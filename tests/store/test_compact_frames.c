@@ -401,19 +401,3 @@ Test(compact, what_lived_in_frames_is_moved_again_when_most_of_it_is_garbage)
     has_small(80);
     box_end(&box);
 }
-
-/* Though no frame segment is worth a base. */
-Test(compact, record_lists_in_extents_are_worth_a_base)
-{
-    begin();
-    for (unsigned n = 0; n < 80; n++)
-        save_list(n);
-    cr_assert_gt(files_of(".hext"), 2u);
-    compact(HOLOG_COMPACT_ALL);
-    cr_assert_leq(files_of(".hext"), 1u); /* which is written to */
-    compact(HOLOG_COMPACT_ALL);
-    cr_assert_eq(report.segments_removed, 0u);
-    reopen_without_checkpoints();
-    has_lists(80);
-    box_end(&box);
-}
